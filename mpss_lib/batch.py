@@ -1,0 +1,216 @@
+"""A study-level stage over a batch: counts that add up, quarantine, one manifest record.
+
+One bad study never stops the others; a fault of the platform stops the batch at once; more than
+the allowed share of quarantined studies fails the batch after everything has been tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mpss_lib.config import Config
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    MpssError,
+    PlatformFaultError,
+    StudyRejectedError,
+    WrongArgumentError,
+)
+from mpss_lib.tables import Lake, Outcome, check_key
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[str], Outcome]
+
+
+class TooManyFaultsError(MpssError):
+    """More studies of a batch were quarantined than the settings allow."""
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a batch did: ``given = done + skipped + rejected + quarantined``.
+
+    ``keys`` are the studies that the next stage goes on with (done or skipped).
+    """
+
+    stage: str
+    given: int
+    done: int
+    skipped: int
+    rejected: int
+    quarantined: int
+    keys: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values: what a task hands to the next one."""
+        return asdict(self) | {"keys": list(self.keys)}
+
+
+def run_batch(
+    stage: str,
+    work: Work,
+    keys: Sequence[str],
+    lake: Lake,
+    config: Config,
+    *,
+    run_name: str = "by hand",
+    progress: Callable[[str, str], None] | None = None,
+) -> BatchResult:
+    """Do one stage for each study of a batch and record what was written.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage.
+    work : callable
+        ``work(study_key) -> Outcome``: the stage's ``run`` with its other arguments bound.
+    keys : sequence of str
+        Study keys; a key given twice is done once.
+    lake, config
+        Where it is written and with which settings.
+    run_name : str
+        Name of the run that asks; only its digest is stored (it may carry a date).
+    progress : callable, optional
+        Called with (study key, status) after each study.
+
+    Raises
+    ------
+    PlatformFaultError, ArchiveBusyError
+        At once; what was done before is recorded.
+    TooManyFaultsError
+        After the last study, when the quarantined share is above ``pull.fault_share``.
+    """
+    todo = [check_key(key) for key in dict.fromkeys(keys)]
+    states: dict[str, list[str]] = {s: [] for s in ("done", "skipped", "rejected", "quarantined")}
+    units: list[dict[str, object]] = []
+    try:
+        for key in todo:
+            outcome = _one(stage, work, key, lake)
+            states[outcome.status].append(key)
+            units.append(_unit(key, outcome))
+            if progress is not None:
+                progress(key, outcome.status)
+    finally:
+        if units:
+            write_record(stage, units, lake, config, run_name)
+    counts = {state: len(found) for state, found in states.items()}
+    log.info("%s: given %d, %s", stage, len(todo), counts)
+    if todo and counts["quarantined"] > config.pull.fault_share * len(todo):
+        raise TooManyFaultsError(
+            f"{stage}: {counts['quarantined']} of {len(todo)} studies quarantined"
+            f" (first: {lake.quarantine_path(stage, states['quarantined'][0]).name})",
+            way_out="read `mpss quarantine ls`, mend the cause, then `mpss quarantine retry`",
+        )
+    going_on = set(states["done"]) | set(states["skipped"])
+    return BatchResult(
+        stage, len(todo), **counts, keys=tuple(key for key in todo if key in going_on)
+    )
+
+
+def _one(stage: str, work: Work, key: str, lake: Lake) -> Outcome:
+    try:
+        outcome = work(key)
+    except StudyRejectedError as error:
+        outcome = Outcome("rejected", (), error.reasons)
+    except (PlatformFaultError, ArchiveBusyError, WrongArgumentError):
+        raise
+    except OSError as error:
+        raise PlatformFaultError(
+            f"{stage}: the system refused: {error.strerror or type(error).__name__}",
+            way_out="check disk space and rights of the home, then clear this task",
+        ) from error
+    except Exception as error:  # one bad study must never stop the others: quarantined, counted, shown
+        return _set_aside(stage, key, lake, error)
+    lake.release(stage, key)
+    if outcome.reasons:
+        log.info("%s: %s rejected: %s", stage, key, ", ".join(outcome.reasons))
+    return outcome
+
+
+def _set_aside(stage: str, key: str, lake: Lake, error: Exception) -> Outcome:
+    if isinstance(error, MpssError):
+        problem, way_out = error.problem, error.way_out
+        log.error("%s: %s quarantined: %s", stage, key, error)
+    else:
+        # The text of a foreign error may quote patient data: only its type and place are kept.
+        problem = f"unexpected {type(error).__name__} at {_place(error)}"
+        way_out = "report it with this line; `mpss quarantine retry` after the correction"
+        log.error("%s: %s quarantined: %s", stage, key, problem)
+    lake.quarantine(stage, key, error=type(error).__name__, problem=problem, way_out=way_out)
+    return Outcome("quarantined", (), (type(error).__name__,))
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown place"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+def _unit(key: str, outcome: Outcome) -> dict[str, object]:
+    files = [asdict(written) for written in outcome.written]
+    return {
+        "key": key,
+        "status": outcome.status,
+        "reasons": list(outcome.reasons),
+        "files": files,
+    }
+
+
+def write_record(
+    stage: str, units: Sequence[dict[str, object]], lake: Lake, config: Config, run_name: str
+) -> Path:
+    """Write the manifest record of one batch task.
+
+    The record has the time and the digest of the run's name, never the name: outside Airflow
+    nothing may join a study key to its true date.
+    """
+    address = config.address(stage)
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+    record = {
+        "record": name,
+        "stage": stage,
+        "engine": address.engine,
+        "config": address.config,
+        "settings": json.loads(getattr(config, stage).model_dump_json()),
+        "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
+        "code_version": code_version(),
+        "written_at": now.isoformat(),
+        "units": list(units),
+    }
+    return lake.record(stage, name, record)
+
+
+@cache
+def code_version() -> str:
+    """Package version, with the git commit where the code runs from a checkout."""
+    try:
+        package = version("mpss-platform")
+    except PackageNotFoundError:
+        package = "0+unknown"
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
+        return package
+    answer = subprocess.run(
+        ["git", "-C", os.fspath(folder), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    return f"{package}+{answer.stdout.strip()}" if answer.returncode == 0 else package

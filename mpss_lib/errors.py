@@ -1,0 +1,95 @@
+"""Errors, named by what the caller must do next.
+
+========================  =====================================================================
+class                     what the caller does
+========================  =====================================================================
+``StudyRejectedError``    record the reasons, go on with the next study (not a fault)
+``StudyFaultError``       quarantine this study with the reason, go on with the next study
+``ArchiveBusyError``      wait and try the same again
+``PlatformFaultError``    stop the batch at once: every study would fail in the same way
+``SettingsError``         refuse to start: a person must correct the settings
+``WrongArgumentError``    a mistake of the calling code: the argument is named
+========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+
+class MpssError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, with the name of the thing and its value.
+    way_out : str
+        What a person can do about it.
+    """
+
+    def __init__(self, problem: str, *, way_out: str) -> None:
+        super().__init__(problem, way_out)
+        self.problem = problem
+        self.way_out = way_out
+
+    def __str__(self) -> str:
+        return f"{self.problem} | way out: {self.way_out}"
+
+
+class StudyRejectedError(MpssError):
+    """The study is sound but cannot be used; ``reasons`` are the rule ids that refused it."""
+
+    def __init__(self, problem: str, *, way_out: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.reasons = reasons
+
+
+class StudyFaultError(MpssError):
+    """The data of one study are broken: quarantine it, the others go on."""
+
+
+class GeometryError(StudyFaultError):
+    """Geometry is missing, contradictory or does not match between objects."""
+
+
+class DicomFileError(StudyFaultError):
+    """A DICOM object is truncated, unreadable or inconsistent with its own header."""
+
+
+class IncompleteStudyError(StudyFaultError):
+    """The archive did not deliver every object that it had announced."""
+
+
+class SameUidOtherBytesError(StudyFaultError):
+    """Two objects carry the same SOP Instance UID and differ in content."""
+
+
+class ArchiveBusyError(MpssError):
+    """The archive broke off or answered that it is busy: the same request may succeed later."""
+
+
+class PlatformFaultError(MpssError):
+    """The fault is the platform's (disk full, archive down, vault locked): stop at once."""
+
+
+class ArchiveDownError(PlatformFaultError):
+    """Nobody answers at the archive's address."""
+
+
+class ArchiveRefusedError(PlatformFaultError):
+    """The archive answered and refused us (AE title, user rights, presentation context)."""
+
+
+class LakeCorruptError(PlatformFaultError):
+    """A file on the lake does not have the schema or the grain of its table."""
+
+
+class SettingsError(PlatformFaultError):
+    """A setting is unknown, missing or out of range."""
+
+
+class WrongArgumentError(MpssError, ValueError):
+    """A function was called with an argument that it cannot accept."""
+
+
+class DegenerateStartError(MpssError):
+    """A start model has no residual degrees of freedom or is rank deficient."""

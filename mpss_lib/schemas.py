@@ -1,0 +1,467 @@
+"""Schema of every lake table: its stage, the unit that one file holds, its grain and columns.
+
+Feature columns are not listed here: ``radiomics.catalogue`` makes them, and a table with
+``has_features`` accepts float64 columns beside its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pyarrow as pa
+
+TEXT = pa.string()
+FLAG = pa.bool_()
+REAL = pa.float64()
+WHOLE = pa.int64()
+DATE = pa.date32()
+TEXTS = pa.list_(pa.string())
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """One lake table.
+
+    Parameters
+    ----------
+    name : str
+    stage : str
+        The stage that writes it; its ENGINE and config hash are the address.
+    unit : str
+        What one file holds: ``study``, ``cohort``, ``window`` or ``registry``.
+    grain : tuple of str
+        Columns that together name a row once.
+    columns : mapping of str to pyarrow.DataType
+        In the order of the file.
+    has_features : bool
+        Whether float64 feature columns follow.
+    """
+
+    name: str
+    stage: str
+    unit: str
+    grain: tuple[str, ...]
+    columns: Mapping[str, pa.DataType]
+    has_features: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Arrow schema of the listed columns."""
+        return pa.schema(list(self.columns.items()))
+
+
+def _table(
+    name: str,
+    stage: str,
+    unit: str,
+    grain: str,
+    *,
+    has_features: bool = False,
+    **columns: pa.DataType,
+) -> LakeTable:
+    return LakeTable(
+        name, stage, unit, tuple(grain.split()), MappingProxyType(columns), has_features
+    )
+
+
+_PULL = (
+    _table(
+        "query_window",
+        "pull",
+        "window",
+        "window_key",
+        window_key=TEXT,
+        n_days=WHOLE,
+        n_returned=WHOLE,
+        n_new=WHOLE,
+        n_grown=WHOLE,
+    ),
+    _table(
+        "study",
+        "pull",
+        "study",
+        "study_key",
+        study_key=TEXT,
+        patient_key=TEXT,
+        accession_key=TEXT,
+        study_date_shifted=DATE,
+        acquired_period=TEXT,
+        modalities=TEXTS,
+        n_series_announced=WHOLE,
+        n_objects_announced=WHOLE,
+    ),
+    _table(
+        "instance",
+        "pull",
+        "study",
+        "study_key series_key object_key",
+        study_key=TEXT,
+        series_key=TEXT,
+        object_key=TEXT,  # "" where a whole series was left at the archive
+        modality=TEXT,
+        sop_class=TEXT,
+        n_objects=WHOLE,
+        is_stored=FLAG,
+        reason=TEXT,
+        path=TEXT,  # below the lake, "" where not stored
+        n_bytes=WHOLE,
+        content_sha256=TEXT,
+    ),
+    _table(
+        "clinical",
+        "pull",
+        "registry",
+        "record_key",
+        record_key=TEXT,
+        patient_key=TEXT,
+        accession_key=TEXT,
+        study_date_shifted=DATE,
+        cac_date_shifted=DATE,
+        reading=TEXT,
+        sex=TEXT,
+        race=TEXT,
+        age=REAL,
+        bmi=REAL,
+        lvef=REAL,
+        smoking=FLAG,
+        diabetes=FLAG,
+        hypertension=FLAG,
+        hyperlipidemia=FLAG,
+        family_history=FLAG,
+        stress_agent=TEXT,
+        cac_total=REAL,
+        cac_lm=REAL,
+        cac_lad=REAL,
+        cac_lcx=REAL,
+        cac_rca=REAL,
+        is_accepted=FLAG,
+        reasons=TEXTS,
+    ),
+)
+
+_IMAGE = (
+    _table(
+        "volume",
+        "intake",
+        "study",
+        "study_key object_key",
+        study_key=TEXT,
+        series_key=TEXT,
+        object_key=TEXT,
+        is_chosen=FLAG,
+        reasons=TEXTS,  # every rule that refused it; "not_best" where another one was chosen
+        stress=TEXT,  # stress | rest | unknown
+        attenuation=TEXT,  # AC | NAC | unknown
+        reconstruction=TEXT,  # iterative | FBP | unknown
+        orientation=TEXT,  # transaxial | short_axis | oblique | unknown
+        n_time_slots=WHOLE,
+        nz=WHOLE,
+        ny=WHOLE,
+        nx=WHOLE,
+        dz_mm=REAL,
+        dy_mm=REAL,
+        dx_mm=REAL,
+        manufacturer=TEXT,
+        model=TEXT,
+        evidence=TEXT,  # JSON: question -> {answer, rule, keyword, value}
+        path=TEXT,
+    ),
+    _table(
+        "segmentation",
+        "segmentation",
+        "study",
+        "study_key",
+        study_key=TEXT,
+        object_key=TEXT,
+        is_sure=FLAG,
+        flags=TEXTS,
+        wall_mode=TEXT,
+        wall_mm=REAL,
+        axis_x=REAL,
+        axis_y=REAL,
+        axis_z=REAL,
+        myocardium_ml=REAL,
+        cavity_ml=REAL,
+        length_mm=REAL,
+        check=TEXT,  # JSON: name of a self-check value -> number
+        voxels=TEXT,  # JSON: name of a mask -> number of voxels
+        mask_path=TEXT,
+    ),
+    _table(
+        "quality_metric",
+        "quality",
+        "study",
+        "study_key metric",
+        study_key=TEXT,
+        metric=TEXT,
+        value=REAL,
+        review_low=REAL,
+        review_high=REAL,
+        hold_low=REAL,
+        hold_high=REAL,
+        flag=TEXT,  # ok | review | hold | not_assessable
+        limits_version=TEXT,
+    ),
+    _table(
+        "quality_verdict",
+        "quality",
+        "study",
+        "study_key",
+        study_key=TEXT,
+        verdict=TEXT,  # pass | review | hold
+        flags=TEXTS,
+        not_assessable=TEXTS,
+    ),
+    _table(
+        "review",
+        "quality",
+        "study",
+        "study_key decided_at",
+        study_key=TEXT,
+        decision=TEXT,  # accept | reject | unsure
+        reason=TEXT,
+        reviewer=TEXT,
+        decided_at=TEXT,  # ISO 8601, UTC: time is what a review states
+    ),
+    _table(
+        "feature_once",
+        "radiomics",
+        "study",
+        "study_key segment",
+        has_features=True,
+        study_key=TEXT,
+        segment=TEXT,
+        n_voxels=WHOLE,
+        undefined_features=TEXTS,
+    ),
+    _table(
+        "feature_binned",
+        "radiomics",
+        "study",
+        "study_key segment bins",
+        has_features=True,
+        study_key=TEXT,
+        segment=TEXT,
+        bins=WHOLE,
+        undefined_features=TEXTS,
+    ),
+)
+
+_COHORT = (
+    _table(
+        "cohort_member",
+        "warehouse",
+        "cohort",
+        "study_key",
+        cohort_hash=TEXT,
+        study_key=TEXT,
+        patient_key=TEXT,
+    ),
+    _table(
+        "cohort_outcome",
+        "warehouse",
+        "cohort",
+        "study_key",
+        cohort_hash=TEXT,
+        study_key=TEXT,
+        sex=TEXT,
+        race=TEXT,
+        age=REAL,
+        bmi=REAL,
+        lvef=REAL,
+        smoking=FLAG,
+        diabetes=FLAG,
+        hypertension=FLAG,
+        hyperlipidemia=FLAG,
+        family_history=FLAG,
+        cac_total=REAL,
+        cac_lad=REAL,
+        cac_lcx=REAL,
+        cac_rca=REAL,
+    ),
+    _table(
+        "selection_step",
+        "selection",
+        "cohort",
+        "cohort_hash step feature partner",
+        cohort_hash=TEXT,
+        step=TEXT,
+        position=WHOLE,
+        feature=TEXT,
+        reason=TEXT,
+        statistic=REAL,
+        partner=TEXT,
+    ),
+    _table(
+        "selected_feature",
+        "selection",
+        "cohort",
+        "cohort_hash feature",
+        cohort_hash=TEXT,
+        feature=TEXT,
+        bins=WHOLE,
+        position=WHOLE,
+    ),
+    _table(
+        "grey_level",
+        "selection",
+        "cohort",
+        "cohort_hash bins",
+        cohort_hash=TEXT,
+        bins=WHOLE,
+        n_identical=WHOLE,
+        n_low_range=WHOLE,
+        rank_stability=REAL,
+        n_correlated_pairs=WHOLE,
+        bootstrap_share=REAL,
+        is_survivor=FLAG,
+        is_chosen=FLAG,
+        is_runner_up=FLAG,
+    ),
+    _table(
+        "univariate",
+        "evaluation",
+        "cohort",
+        "cohort_hash segment outcome feature",
+        cohort_hash=TEXT,
+        segment=TEXT,
+        outcome=TEXT,  # raw | class5
+        feature=TEXT,
+        n=WHOLE,
+        rho=REAL,
+        p_value=REAL,
+        p_adjusted=REAL,
+        is_discovery=FLAG,
+    ),
+    _table(
+        "split_fit",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration outer inner",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        outer=WHOLE,
+        inner=WHOLE,
+        n_train=WHOLE,
+        n_dev=WHOLE,
+        n_screened=WHOLE,
+        train_terms=TEXTS,
+        terms=TEXTS,
+        aic=REAL,
+        llf=REAL,
+        is_valid=FLAG,
+        is_winner=FLAG,
+    ),
+    _table(
+        "split_result",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration outer",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        outer=WHOLE,
+        n_test=WHOLE,
+        inner=WHOLE,
+        n_terms=WHOLE,
+        r=REAL,
+        p_value=REAL,
+        is_valid=FLAG,
+        is_underpowered=FLAG,
+    ),
+    _table(
+        "combined_test",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration test",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        test=TEXT,
+        statistic=REAL,
+        df=WHOLE,
+        threshold=REAL,
+        p_value=REAL,
+        p_error=REAL,
+        n_valid=WHOLE,
+        median_r=REAL,
+        median_p=REAL,
+    ),
+    _table(
+        "permutation",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration kind permutation",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        kind=TEXT,  # outcome | radiomic_block
+        permutation=WHOLE,
+        fisher=REAL,
+        mean_r=REAL,
+    ),
+    _table(
+        "model",
+        "evaluation",
+        "cohort",
+        "model_key",
+        model_key=TEXT,
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        outer=WHOLE,
+        inner=WHOLE,
+        bins=WHOLE,
+        n_train=WHOLE,
+        intercept=REAL,
+        test_studies=TEXTS,
+    ),
+    _table(
+        "model_term",
+        "evaluation",
+        "cohort",
+        "model_key term level",
+        model_key=TEXT,
+        term=TEXT,
+        level=TEXT,  # "" for a number, the category of a dummy otherwise
+        coefficient=REAL,
+        std_error=REAL,
+        p_value=REAL,
+    ),
+    _table(
+        "prediction",
+        "publication",
+        "cohort",
+        "cohort_hash study_key segment configuration",
+        cohort_hash=TEXT,
+        study_key=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        profile=TEXT,
+        value=REAL,
+        value_low=REAL,
+        value_high=REAL,
+        n_models=WHOLE,
+        berman_class=WHOLE,
+        is_out_of_sample=FLAG,
+        reason=TEXT,  # why there is no value, "" where there is one
+    ),
+)
+
+TABLES: Mapping[str, LakeTable] = MappingProxyType(
+    {table.name: table for table in (*_PULL, *_IMAGE, *_COHORT)}
+)
+"""Every lake table by name."""
+
+
+def tables_of(stage: str) -> list[LakeTable]:
+    """Tables that a stage writes, in the order of their listing."""
+    return [table for table in TABLES.values() if table.stage == stage]
