@@ -1,0 +1,1 @@
+"""MPSS platform: radiomics of myocardial perfusion stress SPECT."""

@@ -131,7 +131,9 @@ def _one(stage: str, work: Work, key: str, lake: Lake) -> Outcome:
             f"{stage}: the system refused: {error.strerror or type(error).__name__}",
             way_out="check disk space and rights of the home, then clear this task",
         ) from error
-    except Exception as error:  # one bad study must never stop the others: quarantined, counted, shown
+    except (
+        Exception
+    ) as error:  # one bad study must never stop the others: quarantined, counted, shown
         return _set_aside(stage, key, lake, error)
     lake.release(stage, key)
     if outcome.reasons:

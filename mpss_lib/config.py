@@ -37,7 +37,7 @@ STAGES = (
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
-ENGINES: Mapping[str, str] = {stage: "1" for stage in STAGES}
+ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1")
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
 READS: Mapping[str, tuple[str, ...]] = {
@@ -51,7 +51,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "evaluation": ("radiomics", "selection"),
     "publication": ("evaluation",),
 }
-"""Stages whose (engine, config) enter the config hash of the key: their change makes new outputs."""
+"""Stages whose (engine, config) enter the config hash of the key."""
 
 
 class Section(BaseModel):
@@ -103,7 +103,7 @@ class PullSettings(Section):
 
 
 class SeriesRule(Section):
-    """One more habit of a site: ``pattern`` (regular expression) found in ``keyword`` means ``answer``."""
+    """A habit of a site: regular expression ``pattern`` found in ``keyword`` means ``answer``."""
 
     question: Literal["stress", "attenuation", "reconstruction"]
     keyword: str
@@ -318,7 +318,8 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
             f"setting {where} = {first.get('input')!r}: {first['msg']}",
-            way_out=f"correct {path.name} or the MPSS_* variable; sections: {sorted(Config.model_fields)}",
+            way_out=f"correct {path.name} or the MPSS_* variable;"
+            f" sections: {', '.join(sorted(Config.model_fields))}",
         ) from error
 
 
@@ -332,7 +333,7 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         if known is None or field not in type(known.default).model_fields:
             raise SettingsError(
                 f"environment variable {name} names no setting",
-                way_out="write MPSS_<SECTION>__<FIELD>, for example MPSS_COHORT__ACCEPT, or unset it",
+                way_out="write MPSS_<SECTION>__<FIELD> as in MPSS_COHORT__ACCEPT, or unset it",
             )
         found.append((section, field, text))
     return found

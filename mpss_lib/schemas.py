@@ -30,7 +30,7 @@ class LakeTable:
     stage : str
         The stage that writes it; its ENGINE and config hash are the address.
     unit : str
-        What one file holds: ``study``, ``cohort``, ``window`` or ``registry``.
+        What one file holds: ``study``, ``cohort``, ``window``, ``registry`` or ``engine``.
     grain : tuple of str
         Columns that together name a row once.
     columns : mapping of str to pyarrow.DataType
@@ -57,6 +57,7 @@ def _table(
     stage: str,
     unit: str,
     grain: str,
+    /,
     *,
     has_features: bool = False,
     **columns: pa.DataType,
@@ -224,6 +225,22 @@ _IMAGE = (
         reason=TEXT,
         reviewer=TEXT,
         decided_at=TEXT,  # ISO 8601, UTC: time is what a review states
+    ),
+    _table(
+        "feature_catalogue",
+        "radiomics",
+        "engine",
+        "sera_name",
+        position=WHOLE,
+        sera_name=TEXT,
+        ibsi_code=TEXT,
+        family=TEXT,
+        family_code=TEXT,
+        aggregation=TEXT,
+        aggregation_code=TEXT,
+        human_name=TEXT,
+        unit=TEXT,
+        depends_on_bins=FLAG,
     ),
     _table(
         "feature_once",
@@ -439,7 +456,7 @@ _COHORT = (
     _table(
         "prediction",
         "publication",
-        "cohort",
+        "study",
         "cohort_hash study_key segment configuration",
         cohort_hash=TEXT,
         study_key=TEXT,

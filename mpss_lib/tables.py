@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
-from mpss_lib.schemas import REAL, TABLES, LakeTable, tables_of
+from mpss_lib.schemas import REAL, TABLES, TEXT, LakeTable, tables_of
 
 Row = Mapping[str, Any]
 
@@ -151,10 +151,27 @@ class Lake:
         found = sorted(self._landing_folder(table, address).glob(f"{unit}={key}.*.parquet"))
         if len(found) <= 1:
             return found[0] if found else None
+        return self._newest(table, address, key, found)
+
+    def current_paths(
+        self, table: str, address: Address, keys: Sequence[str] | None = None
+    ) -> dict[str, Path]:
+        """Map unit key to its newest file at this address; all units where ``keys`` is None."""
+        unit = TABLES[table].unit
+        found: dict[str, list[Path]] = {}
+        for path in sorted(self._landing_folder(table, address).glob(f"{unit}=*.parquet")):
+            found.setdefault(path.name.split("=", 1)[1].split(".", 1)[0], []).append(path)
+        wanted = found if keys is None else {key: found[key] for key in keys if key in found}
+        return {
+            key: paths[0] if len(paths) == 1 else self._newest(table, address, key, paths)
+            for key, paths in wanted.items()
+        }
+
+    def _newest(self, table: str, address: Address, key: str, paths: list[Path]) -> Path:
         named = self.current_files(TABLES[table].stage, address).get((table, key))
         if named is not None:
-            return self.root / named["path"]
-        return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+            return self.root / str(named["path"])
+        return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
     def read(self, table: str, address: Address, key: str) -> pa.Table | None:
         """Rows of a unit's current file, None where there is none."""
@@ -284,14 +301,14 @@ def _check_schema(spec: LakeTable, schema: pa.Schema, where: str = "") -> None:
 
 
 def _write_parquet(data: pa.Table, spec: LakeTable, path: Path) -> None:
-    """Zstandard; BYTE_STREAM_SPLIT on doubles, dictionary on text; the same rows, the same bytes."""
-    doubles = [f.name for f in data.schema if f.type == REAL]
-    texts = [f.name for f in data.schema if f.type == TABLES[spec.name].columns.get("study_key")]
+    """Zstandard, BYTE_STREAM_SPLIT on doubles, dictionary on text: same rows, same bytes."""
+    doubles = [field.name for field in data.schema if field.type == REAL]
+    texts = [name for name, kind in spec.columns.items() if kind == TEXT]
     pq.write_table(
         data,
         path,
         compression="zstd",
-        use_dictionary=[name for name in texts if name not in doubles],
+        use_dictionary=texts,
         column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
         store_schema=False,
     )

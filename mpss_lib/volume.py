@@ -81,12 +81,14 @@ class Volume:
 
     def to_patient(self, index: FloatArray) -> FloatArray:
         """Map (n, 3) indices (z, y, x) to (n, 3) positions (x, y, z) in LPS mm."""
-        return index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        position: FloatArray = index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return position
 
     def to_index(self, position_mm: FloatArray) -> FloatArray:
         """Map (n, 3) positions (x, y, z) in LPS mm to (n, 3) fractional indices (z, y, x)."""
         inverse = np.linalg.inv(self.affine)
-        return position_mm @ inverse[:3, :3].T + inverse[:3, 3]
+        index: FloatArray = position_mm @ inverse[:3, :3].T + inverse[:3, 3]
+        return index
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _spacing(affine: FloatArray) -> Triple:
 def _check(array: NDArray[np.generic], affine: FloatArray, dtype: type[np.generic]) -> None:
     if array.ndim != 3 or array.dtype != dtype:
         raise GeometryError(
-            f"array has {array.ndim} axes of {array.dtype}, wanted 3 axes (z, y, x) of {dtype.__name__}",
+            f"array has {array.ndim} axes of {array.dtype}, wanted (z, y, x) of {dtype.__name__}",
             way_out="convert the array before making a Volume or Mask",
         )
     if affine.shape != (4, 4) or not np.isfinite(affine).all():

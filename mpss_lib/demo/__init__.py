@@ -1,0 +1,1 @@
+"""Demo: a synthetic hospital and its embedded PACS."""

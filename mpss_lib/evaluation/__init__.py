@@ -1,0 +1,1 @@
+"""Evaluation: the randomised stepwise evaluation and its tests."""

@@ -1,0 +1,1 @@
+"""Intake: header and geometry gate, choice of the series."""

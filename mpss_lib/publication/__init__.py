@@ -1,0 +1,1 @@
+"""Publication: predictions and their export."""

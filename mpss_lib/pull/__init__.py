@@ -1,0 +1,1 @@
+"""Pull: query the archive, fetch, verify, de-identify; import the registry."""

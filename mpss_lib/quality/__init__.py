@@ -1,0 +1,1 @@
+"""Quality: artefact metrics, verdict, review, pictures."""

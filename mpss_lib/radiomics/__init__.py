@@ -1,0 +1,1 @@
+"""Radiomics: the 487 IBSI features."""

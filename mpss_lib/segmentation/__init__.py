@@ -1,0 +1,1 @@
+"""Segmentation: the left ventricle and its regions."""

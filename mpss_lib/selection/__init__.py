@@ -1,0 +1,1 @@
+"""Selection: choice of features, blind to the outcome."""

@@ -1,0 +1,1 @@
+"""Warehouse: the published snapshot, built from sql/."""
