@@ -138,7 +138,7 @@ def _leader(entry: Mapping[str, float]) -> psutil.Process | None:
 
 
 def _members(entry: Mapping[str, float]) -> list[psutil.Process]:
-    """Processes of the session that the leader opened; none if the pid was used again."""
+    """List the processes of the leader's session; none if the pid was used again."""
     session = int(entry["pid"])
     if psutil.pid_exists(session) and _leader(entry) is None and not _is_zombie(session):
         return []
