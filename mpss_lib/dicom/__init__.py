@@ -1,0 +1,17 @@
+"""DICOM objects: header record, NM object to ``Volume`` and back. No network."""
+
+from __future__ import annotations
+
+from mpss_lib.dicom.header import NM_STORAGE, Header, Source, read_dataset, read_header
+from mpss_lib.dicom.reading import ORIENTATION_UNKNOWN, POSITION_UNKNOWN, read_volume
+
+__all__ = [
+    "NM_STORAGE",
+    "ORIENTATION_UNKNOWN",
+    "POSITION_UNKNOWN",
+    "Header",
+    "Source",
+    "read_dataset",
+    "read_header",
+    "read_volume",
+]
