@@ -138,9 +138,9 @@ def read_dataset(source: Source) -> Dataset:
             f"{path.name} is no DICOM file: no DICM prefix",
             way_out="fetch the object again; an archive sends DICOM part 10 files",
         ) from error
-    except OSError:
-        raise
     except Exception as error:  # pydicom's parser raises many kinds on broken bytes
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's answer, not the parser's
         raise DicomFileError(
             f"{path.name} cannot be parsed: {type(error).__name__}",
             way_out=FETCH_AGAIN,

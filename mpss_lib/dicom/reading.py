@@ -98,6 +98,10 @@ def _check_kind(header: Header) -> None:
             f"ImageType value 3 is {header.image_kind or 'absent'!r}, not a reconstructed tomogram",
             way_out="give an object with RECON TOMO or RECON GATED TOMO",
         )
+    if not header.n_pixel_bytes:
+        raise DicomFileError(
+            "the object has no pixel data: truncated, or a header only", way_out=FETCH_AGAIN
+        )
     if not (header.rows and header.columns and header.n_frames):
         raise DicomFileError(
             f"no image matrix: {header.rows} rows, {header.columns} columns,"

@@ -6,6 +6,7 @@ What is absent or no valid value is empty, ``None`` or 0: the caller says what i
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ from datetime import date
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+
+from mpss_lib.errors import DicomFileError
+
+_UNREADABLE = (ValueError, TypeError, OverflowError, NotImplementedError, KeyError, struct.error)
+"""What pydicom raises when the bytes of one value are not of its kind."""
 
 
 @contextmanager
@@ -29,7 +35,7 @@ def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     try:
         with quiet():
             value = dataset.get(keyword)
-    except (ValueError, TypeError, OverflowError, UnicodeError):
+    except _UNREADABLE:
         return ()
     if value is None or isinstance(value, pydicom.Sequence | bytes):
         return ()
@@ -64,8 +70,21 @@ def whole_of(dataset: Dataset, keyword: str) -> int:
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Items of a sequence attribute, empty where absent."""
-    value = dataset.get(keyword)
+    """Items of a sequence attribute, empty where absent.
+
+    Raises
+    ------
+    DicomFileError
+        If the bytes of the sequence cannot be parsed (pydicom parses it on first use).
+    """
+    try:
+        with quiet():
+            value = dataset.get(keyword)
+    except (*_UNREADABLE, OSError, EOFError) as error:
+        raise DicomFileError(
+            f"{keyword} cannot be parsed: {type(error).__name__}",
+            way_out="fetch the object again; if it comes the same, it is broken at the archive",
+        ) from error
     return list(value) if isinstance(value, pydicom.Sequence) else []
 
 

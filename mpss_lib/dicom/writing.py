@@ -112,6 +112,8 @@ def base_dataset(
         "AccessionNumber": subject.accession_number,
         "ReferringPhysicianName": "",
         "StudyDescription": subject.study_description,
+        "FrameOfReferenceUID": subject.frame_of_reference,
+        "PositionReferenceIndicator": "",
         "SeriesInstanceUID": series.series,
         "SeriesNumber": series.number,
         "SeriesDate": subject.study_date,
