@@ -70,6 +70,7 @@ class SiteSettings(Section):
     called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
     calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
     uids_per_request: int = Field(default=20, ge=1, le=500)
+    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)
@@ -95,6 +96,8 @@ class PullSettings(Section):
 
     modality: str = "NM"
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
+    own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
+    extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
     max_shift_days: int = Field(default=365, ge=1, le=3650)
     lookback_days: int = Field(default=7, ge=0, le=90)
     min_batch: int = Field(default=25, ge=1)
