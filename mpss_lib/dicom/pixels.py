@@ -83,7 +83,9 @@ def _stored(dataset: Dataset) -> FloatArray:
         return _decompressed(dataset, shape)
     if length not in (wanted, wanted + wanted % 2):
         raise DicomFileError(
-            f"pixel data have {length} bytes, the header asks for {wanted}", way_out=FETCH_AGAIN
+            f"pixel data have {length} bytes, the header asks for {wanted}"
+            f"{': the object is truncated' if length < wanted else ''}",
+            way_out=FETCH_AGAIN,
         )
     return _native(dataset, wanted).reshape(shape)
 
