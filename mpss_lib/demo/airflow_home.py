@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mpss_lib.config import Config
 from mpss_lib.demo.services import Services, free_port
@@ -196,17 +197,24 @@ class AirflowClient:
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """State of a run."""
-        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Every task instance of a run."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
         found: list[dict[str, Any]] = []
         while True:
             answer = self._call("GET", f"{path}?limit=100&offset={len(found)}")
             found += answer["task_instances"]
             if len(found) >= answer["total_entries"] or not answer["task_instances"]:
                 return found
+
+    def fail_open_runs(self) -> None:
+        """End the runs that a killed home had left open: their processes are gone."""
+        answer = self._call("GET", "/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
+        for run in answer["dag_runs"]:
+            path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
+            self._call("PATCH", f"{path}?update_mask=state", {"state": "failed"})
 
     def wait_for_dags(self, wanted: set[str], seconds: float = 120.0) -> None:
         """Wait until the DAG processor has seen all of them, without an import error."""
