@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mpss_lib.errors import SettingsError
 
@@ -109,9 +110,29 @@ class SeriesRule(Section):
     """A habit of a site: regular expression ``pattern`` found in ``keyword`` means ``answer``."""
 
     question: Literal["stress", "attenuation", "reconstruction"]
-    keyword: str
-    pattern: str
-    answer: str
+    keyword: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+    answer: Literal["stress", "rest", "AC", "NAC", "iterative", "FBP"]
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _answers_its_question(self) -> SeriesRule:
+        allowed = {
+            "stress": ("stress", "rest"),
+            "attenuation": ("AC", "NAC"),
+            "reconstruction": ("iterative", "FBP"),
+        }[self.question]
+        if self.answer not in allowed:
+            raise ValueError(f"{self.question} is answered by {' or '.join(allowed)}")
+        return self
 
 
 class IntakeSettings(Section):
@@ -120,6 +141,7 @@ class IntakeSettings(Section):
     voxel_mm: float = Field(default=4.8, gt=0)
     voxel_tolerance_mm: float = Field(default=0.05, gt=0)
     gated: Literal["sum", "refuse"] = "sum"
+    orientations: tuple[Literal["transaxial", "short_axis"], ...] = ("transaxial", "short_axis")
     site_rules: tuple[SeriesRule, ...] = ()
 
 
