@@ -1,0 +1,28 @@
+-- One row is one record of the clinical registry, accepted or not.
+-- grain: record_key
+select
+    record_key,
+    patient_key,
+    accession_key,
+    study_date_shifted,
+    cac_date_shifted,
+    reading,
+    sex,
+    race,
+    age,
+    bmi,
+    lvef,
+    smoking,
+    diabetes,
+    hypertension,
+    hyperlipidemia,
+    family_history,
+    stress_agent,
+    cac_total,
+    cac_lm,
+    cac_lad,
+    cac_lcx,
+    cac_rca,
+    is_accepted,
+    reasons,
+from ${clinical}
