@@ -10,19 +10,31 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
+from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
 
 log = logging.getLogger(__name__)
 
 N_EXAMPLES = 3
+
+DUCKDB_TYPES: Mapping[pa.DataType, str] = {
+    TEXT: "varchar",
+    FLAG: "boolean",
+    REAL: "double",
+    WHOLE: "bigint",
+    DATE: "date",
+    TEXTS: "varchar[]",
+}
+"""DuckDB's name for each column type of the lake."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,30 @@ def read_checks(folder: Path | None = None) -> tuple[Check, ...]:
 def grain_checks(relations: Sequence[Relation]) -> tuple[Check, ...]:
     """One check for each relation: its grain names a row once and is never null."""
     return tuple(_grain_check(relation) for relation in relations if not relation.checked_with)
+
+
+def check_schemas(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compare the columns of each ``raw`` relation with the schema of its lake table.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the table, the column and both types.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'raw'"
+    ).fetchall():
+        found.setdefault(table, {})[column] = kind.lower()
+    for name, columns in found.items():
+        for column, kind in TABLES[name].columns.items():
+            if columns.get(column) != DUCKDB_TYPES[kind]:
+                raise LakeCorruptError(
+                    f"raw.{name}: column {column} is {columns.get(column, 'absent')},"
+                    f" wanted {DUCKDB_TYPES[kind]}",
+                    way_out="files of another version lie at this address: raise the stage's"
+                    " ENGINE, or remove them and run the stage again",
+                )
 
 
 def run_checks(

@@ -6,31 +6,21 @@ ones are published. Open again to see them.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from mpss_lib.config import BINS, SEGMENTS, home
-from mpss_lib.errors import MpssError, PlatformFaultError, WrongArgumentError
-from mpss_lib.tables import Lake
+from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.warehouse.answers import render, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMATS = ("table", "csv", "json", "parquet")
-
-
-class QueryError(MpssError):
-    """The SQL text cannot be run; DuckDB's own words say why."""
+    from rich.console import Console
 
 
 def open_warehouse(home_folder: Path | str | None = None) -> duckdb.DuckDBPyConnection:
@@ -78,47 +68,53 @@ def open_snapshot(lake: Lake) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def query(sql: str, fmt: str = "table", *, home_folder: Path | str | None = None) -> str | bytes:
-    """Run one SQL text on the newest snapshot and give the rows as text.
+def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """Run one SQL text on the newest snapshot and give the rows as dicts.
 
     Parameters
     ----------
+    lake : Lake
     sql : str
-    fmt : str
-        ``table`` (aligned columns), ``csv``, ``json`` (a list of objects; NaN becomes null) or
-        ``parquet``.
-    home_folder : Path or str, optional
-        See ``open_warehouse``.
-
-    Returns
-    -------
-    str, or bytes for ``parquet``
+        With ``?`` where a value of ``values`` goes.
 
     Raises
     ------
+    PlatformFaultError
+        Nothing has been published.
     QueryError
-        The SQL is wrong: DuckDB's message.
-    WrongArgumentError
-        An unknown format.
+        The SQL cannot be run: DuckDB's message.
     """
-    if fmt not in FORMATS:
-        raise WrongArgumentError(
-            f"unknown format {fmt!r}", way_out=f"give one of {', '.join(FORMATS)}"
-        )
+    with closing(open_snapshot(lake)) as connection:
+        return rows_of(connection, sql, values)
+
+
+def query(sql: str, form: str = "table", *, home_folder: Path | str | None = None) -> str | bytes:
+    """Run one SQL text on the newest snapshot and give the rows as text (Parquet: as bytes).
+
+    ``form`` is ``table``, ``csv``, ``json`` or ``parquet``; see ``answers.render``.
+    """
     with closing(open_warehouse(home_folder)) as connection:
-        try:
-            if fmt == "parquet":
-                return _as_parquet(connection, sql)
-            result = connection.execute(sql)
-            names = [column[0] for column in result.description or ()]
-            rows = result.fetchall()
-        except duckdb.Error as error:
-            raise QueryError(
-                str(error).strip(),
-                way_out="`select * from meta.relation` lists the relations with their grain",
-            ) from error
-    render = {"table": _as_table, "csv": _as_csv, "json": _as_json}[fmt]
-    return render(names, rows)
+        return render(connection, sql, form)
+
+
+def print_query(lake: Lake, sql: str, form: str, output: Path | None, console: Console) -> None:
+    """Run one SQL text on the newest snapshot; print the answer or write it to a file.
+
+    Raises
+    ------
+    WrongArgumentError
+        An unknown form, or Parquet without a file to write to.
+    """
+    if form == "parquet" and output is None:
+        raise WrongArgumentError(
+            "Parquet is not for a terminal", way_out="name a file: --output answer.parquet"
+        )
+    with closing(open_snapshot(lake)) as connection:
+        answer = render(connection, sql, form)
+    if output is not None:
+        write_bytes(output, answer if isinstance(answer, bytes) else answer.encode())
+    elif isinstance(answer, str):
+        console.print(answer, markup=False, highlight=False, soft_wrap=True, end="")
 
 
 def feature_matrix(
@@ -211,74 +207,6 @@ def _chosen(
             way_out="core.cohort_frozen lists the cohorts; run the selection first",
         )
     return [row[0] for row in rows], rows[0][1], rows[0][2]
-
-
-def _as_parquet(connection: duckdb.DuckDBPyConnection, sql: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="mpss-") as folder:
-        path = Path(folder) / "answer.parquet"
-        connection.sql(sql).write_parquet(str(path), compression="zstd")
-        return path.read_bytes()
-
-
-def _as_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(name), *(len(row[i]) for row in cells), 0) for i, name in enumerate(names)]
-    numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(names))]
-    lines = [_line(names, widths, numeric), "  ".join("-" * width for width in widths)]
-    lines += [_line(row, widths, numeric) for row in cells]
-    count = f"({len(rows)} row{'' if len(rows) == 1 else 's'})"
-    return "\n".join([*lines, count]) + "\n"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
-    padded = [
-        text.rjust(width) if right else text.ljust(width)
-        for text, width, right in zip(cells, widths, numeric, strict=True)
-    ]
-    return "  ".join(padded).rstrip()
-
-
-def _as_csv(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_csv_value(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _as_json(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
-    found = [{n: _json_value(v) for n, v in zip(names, row, strict=True)} for row in rows]
-    return json.dumps(found, indent=1, default=str, allow_nan=False) + "\n"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return ", ".join(_cell(part) for part in value)
-    return str(value)
-
-
-def _csv_value(value: object) -> object:
-    return json.dumps(value, default=str) if isinstance(value, list | dict) else value
-
-
-def _json_value(value: object) -> object:
-    if isinstance(value, Decimal):
-        value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list):
-        return [_json_value(part) for part in value]
-    return value
-
-
-def _is_number(value: object) -> bool:
-    return value is None or (
-        isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    )
 
 
 def _first_line(error: Exception) -> str:

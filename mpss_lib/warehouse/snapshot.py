@@ -24,7 +24,7 @@ import pyarrow as pa
 from mpss_lib.batch import code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE, LakeTable
+from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.tables import Lake, read_parquet, replacing
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.manifest import APPEND_ONLY, current_paths, read_ledger
@@ -35,16 +35,6 @@ from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
-
-DUCKDB_TYPES: Mapping[pa.DataType, str] = {
-    TEXT: "varchar",
-    FLAG: "boolean",
-    REAL: "double",
-    WHOLE: "bigint",
-    DATE: "date",
-    TEXTS: "varchar[]",
-}
-"""DuckDB's name for each column type of the lake."""
 
 _PLACE = re.compile(r"\$\{([a-z_]+)\}")
 
@@ -150,7 +140,7 @@ def _source(
 
 
 def _empty(table: LakeTable, features: Sequence[str]) -> str:
-    columns = {name: DUCKDB_TYPES[kind] for name, kind in table.columns.items()}
+    columns = {name: checks.DUCKDB_TYPES[kind] for name, kind in table.columns.items()}
     if table.has_features:
         # A view cannot unpivot nothing: before the first catalogue there is one empty column.
         columns |= dict.fromkeys(features or (f"no_{table.name}_yet",), "double")
@@ -188,6 +178,7 @@ def _fill(
             _create(connection, relation, plan.sources)
         _list_relations(connection, plan.relations)
         tell("check")
+        checks.check_schemas(connection)
         n_bad = checks.run_checks(connection, plan.relations)
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpss_lib.config import Config
+from mpss_lib.config import Address, Config
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import cohort, pointers
 from mpss_lib.warehouse.manifest import read_ledger
@@ -55,8 +55,10 @@ def status(lake: Lake, config: Config) -> list[dict[str, Any]]:
     return pointers.versions(lake, config, read_ledger(lake))
 
 
-def activate(stage: str, lake: Lake, config: Config) -> dict[str, int]:
-    """Publish the version of a stage (or of ``all``) that the present settings make.
+def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
+    """Point a stage (or ``all``) at the version that the present settings make.
+
+    The next publish shows it. Gives the stages that moved with their new address.
 
     Raises
     ------
@@ -64,5 +66,4 @@ def activate(stage: str, lake: Lake, config: Config) -> dict[str, int]:
         An unknown stage, or nothing of it was written with these settings.
     """
     with one_publisher(lake):
-        pointers.move(lake, config, read_ledger(lake), stage)
-    return publish(lake, config, run_name="activate")
+        return pointers.move(lake, config, read_ledger(lake), stage)

@@ -1,17 +1,4 @@
 -- One row is one combined test over the outer runs.
 -- grain: cohort_hash profile segment configuration test
-select
-    cohort_hash,
-    profile,
-    segment,
-    configuration,
-    test,
-    statistic,
-    df,
-    threshold,
-    p_value,
-    p_error,
-    n_valid,
-    median_r,
-    median_p,
+select *,
 from ${combined_test}

@@ -1,10 +1,4 @@
 -- One row is one term (and level) of one model.
 -- grain: model_key term level
-select
-    model_key,
-    term,
-    level,
-    coefficient,
-    std_error,
-    p_value,
+select *,
 from ${model_term}

@@ -1,12 +1,4 @@
 -- One row is one permutation of one combined test.
 -- grain: cohort_hash profile segment configuration kind permutation
-select
-    cohort_hash,
-    profile,
-    segment,
-    configuration,
-    kind,
-    permutation,
-    fisher,
-    mean_r,
+select *,
 from ${permutation}

@@ -1,8 +1,4 @@
 -- One row is one study with its quality verdict.
 -- grain: study_key
-select
-    study_key,
-    verdict,
-    flags,
-    not_assessable,
+select *,
 from ${quality_verdict}

@@ -1,8 +1,4 @@
 -- One row is one feature chosen for one cohort.
 -- grain: cohort_hash feature
-select
-    cohort_hash,
-    feature,
-    bins,
-    position,
+select *,
 from ${selected_feature}

@@ -1,19 +1,4 @@
 -- One row is one inner fit of the randomised evaluation.
 -- grain: cohort_hash profile segment configuration outer inner
-select
-    cohort_hash,
-    profile,
-    segment,
-    configuration,
-    "outer",
-    "inner",
-    n_train,
-    n_dev,
-    n_screened,
-    train_terms,
-    terms,
-    aic,
-    llf,
-    is_valid,
-    is_winner,
+select *,
 from ${split_fit}

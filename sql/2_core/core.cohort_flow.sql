@@ -93,7 +93,7 @@ select
     decided.patient_key,
     decided.reason,
     cohort_reason.stage,
-    cohort_reason."position",
+    cohort_reason."position" as reason_position,
     decided.reason = 'included' as is_included,
     case
         when decided.reason like 'pull%' then array_to_string(study_state.pull_reasons, ', ')

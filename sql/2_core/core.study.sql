@@ -1,15 +1,6 @@
 -- One row is one study that the archive named, fetched or not.
 -- grain: study_key
-with found_keys as (
-    select study_key,
-    from raw.study
-    union
-    select study_key,
-    from meta.study_stage
-    where stage = 'pull'
-),
-
-objects as (
+with objects as (
     select
         study_key,
         count(*) filter (where is_stored) as n_objects_stored,
@@ -29,10 +20,10 @@ chosen as (
 )
 
 select
-    found_keys.study_key,
+    study.study_key,
     study.patient_key,
     nullif(study.accession_key, '') as accession_key,
-    study.study_key is not null as is_fetched,
+    objects.study_key is not null as is_fetched,
     study.acquired_period,
     chosen.manufacturer,
     chosen.scanner_model,
@@ -42,10 +33,8 @@ select
     coalesce(objects.n_objects_stored, 0) as n_objects_stored,
     coalesce(objects.n_bytes_stored, 0) as n_bytes_stored,
     study.study_date_shifted,
-from found_keys
-left join raw.study as study
-    on found_keys.study_key = study.study_key
+from raw.study as study
 left join objects
-    on found_keys.study_key = objects.study_key
+    on study.study_key = objects.study_key
 left join chosen
-    on found_keys.study_key = chosen.study_key
+    on study.study_key = chosen.study_key

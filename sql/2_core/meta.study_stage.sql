@@ -15,11 +15,13 @@ with published_units as (
             and unit.config = pointer.config
     where
         unit.stage in ('pull', 'intake', 'segmentation', 'quality', 'radiomics', 'publication')
-        -- A window, a registry import or a decision of a physician is no pass of a study.
+        -- A window, a study that was only named, a registry import or a decision of a physician
+        -- is no pass of a study through a stage.
         and not coalesce(
             len(unit.tables) > 0
             and list_has_all(
-                ['query_window', 'clinical', 'review', 'feature_catalogue'], unit.tables
+                ['query_window', 'study', 'clinical', 'review', 'feature_catalogue'],
+                unit.tables
             ),
             false
         )

@@ -4,4 +4,4 @@ select
     study_key,
     reason,
 from core.cohort_flow
-where "position" is null
+where reason_position is null

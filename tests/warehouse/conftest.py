@@ -52,7 +52,15 @@ class Builder:
 
     # ---------------------------------------------------------------- stages
 
-    def pull(self, key: str, patient: str, *, day: int = 0, accession: str | None = None) -> None:
+    def pull(
+        self,
+        key: str,
+        patient: str,
+        *,
+        day: int = 0,
+        accession: str | None = None,
+        is_fetched: bool = True,
+    ) -> None:
         date = dt.date(2019, 3, 1) + dt.timedelta(days=day)
         accession = f"acc{key}" if accession is None else accession
         study = row(
@@ -66,6 +74,9 @@ class Builder:
             n_series_announced=3,
             n_objects_announced=3,
         )
+        self.record("pull", key, "done", [self.write("study", key, [study])])
+        if not is_fetched:
+            return
         kinds = [("ac", "o1", True, ""), ("nac", "o2", True, ""), ("ct", "", False, "modality")]
         instances = [
             row(
@@ -81,8 +92,7 @@ class Builder:
             )
             for series, sop, stored, reason in kinds
         ]
-        files = [self.write("study", key, [study]), self.write("instance", key, instances)]
-        self.record("pull", key, "done", files)
+        self.record("pull", key, "done", [self.write("instance", key, instances)])
 
     def intake(self, key: str, *, reasons: tuple[str, ...] = ()) -> None:
         volumes = [
@@ -235,6 +245,7 @@ EXPECTED = {
     "s17": "cac_missing",
     "s18": "intake_missing",
     "s19": "included",
+    "s20": "pull_missing",
 }
 """Reason of each fabricated study where ``cohort.accept`` is ``pass``."""
 
@@ -248,7 +259,16 @@ def fabricate(build: Builder) -> None:
     build.catalogue()
     build.through("s01", "p01", seed=1)
     build.through("s02", "p01", seed=2, day=5)
+    build.pull("s03", "p03", is_fetched=False)
     build.set_aside("pull", "s03")
+    build.pull("s20", "p20", is_fetched=False)
+    build.record(
+        "pull",
+        "w1",
+        "done",
+        [build.write("query_window", "w1", [row("query_window", window_key="w1", n_returned=20)])],
+    )
+    build.lake.quarantine("pull", "w1", error="X", problem="1 answer has no UID", way_out="ask")
     build.pull("s04", "p04")
     build.intake("s04", reasons=("voxel_size", "not_stress"))
     build.through("s05", "p05", "intake")

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -5,11 +6,13 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import mpss_lib
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.reader import QueryError, query
+from mpss_lib.warehouse.answers import QueryError
+from mpss_lib.warehouse.reader import print_query, query, rows
 
 
 @pytest.fixture
@@ -28,6 +31,23 @@ def test_formats(published, tmp_path):
     path = tmp_path / "x.parquet"
     path.write_bytes(query("select study_key from core.cohort", "parquet"))
     assert pq.read_table(path).num_rows == 3
+
+
+def test_print_query(published, tmp_path):
+    told = io.StringIO()
+    console = Console(file=told, width=20)
+    sql = "select '[bold]' || repeat('x', 40) as wide"
+    print_query(published.lake, sql, "csv", None, console)
+    assert told.getvalue() == "wide\n[bold]" + "x" * 40 + "\n"
+    with pytest.raises(WrongArgumentError, match="--output"):
+        print_query(published.lake, sql, "parquet", None, console)
+    print_query(published.lake, sql, "parquet", tmp_path / "a.parquet", console)
+    assert pq.read_table(tmp_path / "a.parquet").num_rows == 1
+
+
+def test_rows_takes_values(published):
+    sql = "select study_key, cac_total from core.cohort where cac_total > ? order by study_key"
+    assert rows(published.lake, sql, [100]) == [{"study_key": "s01", "cac_total": 120.0}]
 
 
 def test_not_a_number_becomes_null_in_json(published):
