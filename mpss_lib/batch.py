@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[str], Outcome]
 
+CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics")
+"""The study-level stages of an ingest, in order."""
+
 
 class TooManyFaultsError(MpssError):
     """More studies of a batch were quarantined than the settings allow."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def write_masks(
 def read_masks(path: Path) -> tuple[dict[str, Mask], dict[str, FloatArray]]:
     """Read masks and extras that ``write_masks`` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
             shape = tuple(int(n) for n in data["shape"])
             affine = data["affine"]
             masks = {
@@ -64,7 +65,7 @@ def read_masks(path: Path) -> tuple[dict[str, Mask], dict[str, FloatArray]]:
                 for name in data.files
                 if name.startswith(_EXTRA)
             }
-    except (KeyError, ValueError, OSError, EOFError) as error:
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise LakeCorruptError(
             f"mask file {path.name} cannot be read: {type(error).__name__}",
             way_out="remove the file and run segmentation again",

@@ -1,1 +1,1 @@
-"""Demo: a synthetic hospital and its embedded PACS."""
+"""Synthetic cohort: digital phantoms, clinical rows, an embedded PACS. No patient behind it."""

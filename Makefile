@@ -1,0 +1,57 @@
+# Every command that people need. `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PATIENTS ?= 60
+export MPSS_HOME ?= $(CURDIR)/.mpss
+export NUMBA_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help install demo test check lint up down clean bench lock
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: .venv/installed ## install everything into .venv (done by the others when needed)
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 13) else "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+demo: .venv/installed ## synthetic hospital -> PACS -> Airflow -> predictions (PATIENTS=428 for the paper's size)
+	$(BIN)/mpss demo --patients $(PATIENTS)
+
+test: .venv/installed ## run every test
+	$(BIN)/python -m pytest
+
+lint: .venv/installed ## ruff, mypy, import contracts, SQL, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/codespell
+
+check: lint test ## what CI runs: lint, then test
+
+up: .venv/installed ## start this home's Airflow (and demo PACS) again
+	$(BIN)/mpss up
+
+down: .venv/installed ## end everything that this home runs
+	$(BIN)/mpss down
+
+bench: .venv/installed ## run the benchmarks and print their figures
+	@for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --group dev --extra cluster --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements-cluster.lock
+
+clean: ## remove the demo home and the caches (not .venv)
+	-test -x $(BIN)/mpss && $(BIN)/mpss down
+	rm -rf $(MPSS_HOME) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,54 @@
+"""# Import the clinical registry and the calcium scores.
+
+**Reads** the registry (connection `mpss_registry`: any SQL source). **Writes** the lake table
+`clinical`, the snapshot. **Runs** nightly, before the ingest's results are read. **Safe to
+repeat**: identical rows are skipped. Rows that break the contract are kept with their reasons
+(`select * from core.clinical_rejected`), never changed silently.
+
+**If a task is skipped**: nothing here skips.
+
+**If a task fails**: `import_registry`: the registry is down or the mapping names a column that it
+does not have; the message says which. `validate`: not one row was accepted; correct the registry
+or its mapping, then clear the task. The last snapshot stays published.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+from mpss_airflow.steps import snapshot_task
+from mpss_airflow.vocabulary import DEFAULT_ARGS, SITE_ZONE, START, tags
+
+
+@dag(
+    dag_id="mpss_clinical",
+    schedule=CronTriggerTimetable("30 23 * * *", timezone=SITE_ZONE),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    dagrun_timeout=timedelta(hours=4),
+    tags=tags("pull", "warehouse"),
+    doc_md=__doc__,
+)
+def mpss_clinical() -> None:
+    """Build the DAG."""
+
+    @task
+    def import_registry() -> dict[str, Any]:
+        from mpss_airflow.cohort import import_registry as run
+
+        return run()
+
+    @task
+    def validate(counts: dict[str, Any]) -> None:
+        from mpss_airflow.cohort import check_registry
+
+        check_registry(counts)
+
+    validate(import_registry()) >> snapshot_task()
+
+
+mpss_clinical()

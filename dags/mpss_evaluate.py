@@ -1,0 +1,58 @@
+"""# Choose features blind to the outcome, evaluate, register a model, predict.
+
+**Reads** the snapshot (once, to freeze the cohort), the feature files, the frozen outcomes.
+**Writes** the tables of selection, evaluation and publication, the report, the snapshot. **Runs**
+weekly, or by hand. **Safe to repeat**: the same cohort and settings give the same cohort hash,
+and every step answers that its output is there.
+
+**If a task is skipped**: nothing here skips.
+
+**If a task fails**: `freeze_cohort`: nobody is in the cohort; `select * from core.cohort_flow`
+says why for each study. A later step: its message names the column or the setting. The model
+registered before stays in force until `register_model` has succeeded.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, chain, dag, task
+from mpss_airflow.steps import cohort_task, export_task, predict_task, snapshot_task
+from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, SITE_ZONE, START, tags
+
+
+@dag(
+    dag_id="mpss_evaluate",
+    schedule=CronTriggerTimetable("0 6 * * 0", timezone=SITE_ZONE),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    dagrun_timeout=timedelta(hours=12),
+    tags=tags("selection", "evaluation", "publication", "warehouse"),
+    doc_md=__doc__,
+)
+def mpss_evaluate() -> None:
+    """Build the DAG."""
+
+    @task
+    def freeze_cohort() -> str:
+        from mpss_airflow.cohort import freeze_cohort as run
+
+        return run()
+
+    cohort = freeze_cohort()
+    chain(
+        cohort_task("selection", "select_features")(cohort),
+        cohort_task("evaluation", "univariate")(cohort),
+        cohort_task("evaluation", "evaluate").partial(cohort=cohort).expand(part=SEGMENT_TASKS),
+        cohort_task("evaluation", "permute").partial(cohort=cohort).expand(part=SEGMENT_TASKS),
+        cohort_task("evaluation", "summarise")(cohort),
+        cohort_task("evaluation", "register_model")(cohort),
+        snapshot_task(),
+        predict_task(),
+        export_task(),
+    )
+
+
+mpss_evaluate()

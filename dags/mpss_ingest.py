@@ -1,0 +1,72 @@
+"""# Pull a night's studies and take each from the PACS to its features.
+
+**Reads** the PACS (connection `mpss_pacs`), the lake. **Writes** `dicom/`, `landing/`, `masks/`,
+`manifest/`, `quarantine/`, the vault, the snapshot. **Runs** nightly at midnight of the site's
+zone; one data interval is one StudyDate. A scheduled run also asks for the dates before
+(`pull.lookback_days`); a manual or backfill run asks for exactly its window. `from` and `to`
+(ISO dates) load any span in one run. **Safe to repeat**: identical outputs are skipped.
+
+**If a task is skipped**: no study in the window (an empty night is green), or nothing to predict.
+
+**If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
+message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
+quarantined studies is above `pull.fault_share`, or the disk is full: `mpss quarantine ls` names
+study, reason and way out. Other batches go on and are published. `night_verdict` is red when
+anything failed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
+from mpss_airflow.steps import export_task, predict_task, snapshot_task, stage_task
+from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, VERDICTS, tags
+
+ISO_DATE = {"type": ["null", "string"], "format": "date"}
+
+
+@dag(
+    dag_id="mpss_ingest",
+    schedule=CronDataIntervalTimetable("0 0 * * *", timezone=SITE_ZONE),
+    start_date=START,
+    catchup=False,
+    max_active_runs=2,
+    default_args=DEFAULT_ARGS,
+    dagrun_timeout=timedelta(hours=12),
+    tags=tags("pull", "intake", "segmentation", "quality", "radiomics", "warehouse", "publication"),
+    params={
+        "from": Param(None, **ISO_DATE, description="First StudyDate (empty: the data interval)"),
+        "to": Param(None, **ISO_DATE, description="Last StudyDate, included"),
+        "force": Param(False, type="boolean", description="Do again what is identical"),
+    },
+    doc_md=__doc__,
+)
+def mpss_ingest() -> None:
+    """Build the DAG."""
+
+    @task(pool=PACS_POOL.name)
+    def find_studies(**context: Any) -> list[list[str]]:
+        from mpss_airflow.night import find_batches
+
+        return find_batches(context)
+
+    @task_group
+    def batch(keys: list[str]) -> None:
+        before: Any = stage_task("pull", task_id="fetch")(keys)
+        for stage in ("intake", "segmentation", "quality", "radiomics"):
+            before = stage_task(stage)(before)
+
+    @task(trigger_rule="all_done", retries=0)
+    def night_verdict(**context: Any) -> dict[str, int]:
+        from mpss_airflow.night import judge
+
+        return judge(context)
+
+    published = snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
+    exported = export_task(trigger_rule="all_done")
+    batch.expand(keys=find_studies()) >> published >> predict_task() >> exported >> night_verdict()
+
+
+mpss_ingest()

@@ -1,0 +1,64 @@
+"""# Keep the platform sound: self-test, compaction, removal of rubbish, backup, second chances.
+
+**Reads** the lake, the vault. **Writes** `batch/`, `backup/`, the snapshot; removes temporary and
+superseded files older than `warehouse.retention_days`. **Runs** weekly. **Safe to repeat.**
+
+**If a task is skipped**: nothing was to do.
+
+**If a task fails**: `self_test`: the radiomics engine misses published reference values; do not
+publish features of this installation, `mpss verify` shows the family. `backup`: no space beside
+the home. `quarantine_retry`: the same studies fail again; `mpss quarantine ls` says why.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, chain, dag, task
+from mpss_airflow.steps import snapshot_task
+from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, tags
+
+
+@dag(
+    dag_id="mpss_maintain",
+    schedule=CronTriggerTimetable("0 12 * * 0", timezone=SITE_ZONE),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    dagrun_timeout=timedelta(hours=12),
+    tags=tags("radiomics", "warehouse"),
+    doc_md=__doc__,
+)
+def mpss_maintain() -> None:
+    """Build the DAG."""
+
+    @task(retries=0)
+    def self_test() -> int:
+        from mpss_airflow.upkeep import self_test as run
+
+        return run()
+
+    @task(pool=PACS_POOL.name)
+    def quarantine_retry() -> dict[str, Any]:
+        from mpss_airflow.upkeep import retry_quarantined
+
+        return retry_quarantined()
+
+    @task
+    def remove_orphans() -> dict[str, Any]:
+        from mpss_airflow.upkeep import remove_orphans as run
+
+        return run()
+
+    @task
+    def backup() -> str:
+        from mpss_airflow.upkeep import backup as run
+
+        return run()
+
+    chain(self_test(), quarantine_retry(), remove_orphans(), snapshot_task(), backup())
+
+
+mpss_maintain()

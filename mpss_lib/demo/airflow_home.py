@@ -1,0 +1,267 @@
+"""Airflow of a home, seen from outside: its environment, its start, its REST interface.
+
+Nothing here imports Airflow: it is a program that runs beside this one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mpss_lib.config import Config
+from mpss_lib.demo.services import Services, free_port
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.tables import read_json, write_json
+
+USER = "admin"
+PARALLELISM = 4
+START_S = 300.0
+
+
+def project_folder() -> Path:
+    """Folder that holds ``dags/`` and ``plugins/``: the checkout that this package runs from."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / "dags").is_dir():
+        raise PlatformFaultError(
+            "no dags/ folder beside the package",
+            way_out="run from a checkout installed with `pip install --editable`",
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class AirflowHome:
+    """Airflow in ``<home>/airflow``, on SQLite with the LocalExecutor."""
+
+    root: Path
+    secrets: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, root: Path) -> AirflowHome:
+        """Open the home's Airflow; makes its keys, password and ports at the first time."""
+        folder = root / "airflow"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "secrets.json"
+        kept = read_json(file) if file.exists() else {}
+        made = {
+            "password": secrets.token_urlsafe(12),
+            "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "secret_key": secrets.token_urlsafe(32),
+            "jwt_secret": secrets.token_urlsafe(48),
+        }
+        ports = {
+            name: free_port(kept.get(name)) for name in ("port", "worker_log_port", "trigger_port")
+        }
+        values = made | kept | ports
+        write_json(file, values)
+        file.chmod(0o600)
+        passwords = folder / "passwords.json"
+        passwords.write_text(json.dumps({USER: values["password"]}), encoding="utf-8")
+        passwords.chmod(0o600)
+        return cls(root, values)
+
+    @property
+    def address(self) -> str:
+        """Address of the UI and of the REST interface."""
+        return f"http://127.0.0.1:{self.secrets['port']}"
+
+    def environment(self, config: Config) -> dict[str, str]:
+        """Environment variables that every Airflow process of this home needs."""
+        project, values = project_folder(), self.secrets
+        caches = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        settings = {
+            "CORE__DAGS_FOLDER": project / "dags",
+            "CORE__PLUGINS_FOLDER": project / "plugins",
+            "CORE__LOAD_EXAMPLES": False,
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": PARALLELISM,
+            "CORE__DEFAULT_TIMEZONE": config.site.timezone,
+            "CORE__FERNET_KEY": values["fernet_key"],
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.root / "airflow" / "passwords.json",
+            "CORE__TEST_CONNECTION": "Enabled",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
+            "API__HOST": "127.0.0.1",
+            "API__PORT": values["port"],
+            "API__BASE_URL": self.address,
+            "API__SECRET_KEY": values["secret_key"],
+            "API__WORKERS": 1,
+            "API_AUTH__JWT_SECRET": values["jwt_secret"],
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.root / 'airflow' / 'airflow.db'}",
+            "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+            "LOGGING__WORKER_LOG_SERVER_PORT": values["worker_log_port"],
+            "LOGGING__TRIGGER_LOG_SERVER_PORT": values["trigger_port"],
+            "SCHEDULER__CATCHUP_BY_DEFAULT": False,
+            "USAGE_DATA_COLLECTION__ENABLED": False,
+        }
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        return (
+            kept
+            | caches
+            | {"AIRFLOW_HOME": str(self.root / "airflow"), "MPSS_HOME": str(self.root)}
+            | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
+        )
+
+    def prepare(
+        self, config: Config, connections: Mapping[str, Mapping[str, Any]]
+    ) -> subprocess.Popen[str]:
+        """Start bringing the database up to date, with pools and connections, in the background."""
+        log = self.root / "logs" / "bootstrap.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mpss_airflow.bootstrap"],
+                env=self.environment(config),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        if process.stdin is not None:
+            process.stdin.write(json.dumps({"connections": connections}))
+            process.stdin.close()
+        return process
+
+    def start(self, config: Config, services: Services) -> None:
+        """Start scheduler, DAG processor, triggerer and API server."""
+        command = [sys.executable, "-m", "airflow", "standalone"]
+        services.start("airflow", command, self.environment(config))
+
+    def wait_until_healthy(self, services: Services) -> AirflowClient:
+        """Wait for all four components; answers a client that is logged in."""
+        end = time.monotonic() + START_S
+        client = AirflowClient(self.address, self.secrets["password"])
+        while time.monotonic() < end:
+            if not services.is_alive("airflow"):
+                break
+            if client.is_healthy():
+                client.log_in()
+                return client
+            time.sleep(0.5)
+        raise PlatformFaultError(
+            "Airflow did not become healthy", way_out="read logs/airflow.log in the home"
+        )
+
+
+class AirflowClient:
+    """Airflow's REST interface (API v2)."""
+
+    def __init__(self, address: str, password: str) -> None:
+        self.address = address
+        self._password = password
+        self._token = ""
+
+    def log_in(self) -> None:
+        """Get a token."""
+        answer = self._call("POST", "/auth/token", {"username": USER, "password": self._password})
+        self._token = answer["access_token"]
+
+    def is_healthy(self) -> bool:
+        """Whether database, scheduler, DAG processor and triggerer all report healthy."""
+        try:
+            health = self._call("GET", "/api/v2/monitor/health")
+        except (urllib.error.URLError, OSError):
+            return False
+        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def dags(self) -> list[dict[str, Any]]:
+        """Every DAG."""
+        return list(self._call("GET", "/api/v2/dags?limit=100")["dags"])
+
+    def import_errors(self) -> list[str]:
+        """File names of DAG files that do not import."""
+        answer = self._call("GET", "/api/v2/importErrors?limit=100")
+        return [row["filename"] for row in answer["import_errors"]]
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run a DAG."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run by hand; answers its id."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """State of a run."""
+        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Every task instance of a run."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._call("GET", f"{path}?limit=100&offset={len(found)}")
+            found += answer["task_instances"]
+            if len(found) >= answer["total_entries"] or not answer["task_instances"]:
+                return found
+
+    def fail_open_runs(self) -> None:
+        """End the runs that a killed home had left open: their processes are gone."""
+        answer = self._call("GET", "/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
+        for run in answer["dag_runs"]:
+            path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
+            self._call("PATCH", f"{path}?update_mask=state", {"state": "failed"})
+
+    def wait_for_dags(self, wanted: set[str], seconds: float = 120.0) -> None:
+        """Wait until the DAG processor has seen all of them, without an import error."""
+        end = time.monotonic() + seconds
+        while True:
+            known = {dag["dag_id"] for dag in self.dags()}
+            if errors := self.import_errors():
+                raise PlatformFaultError(
+                    f"DAG files do not import: {errors}", way_out="read logs/airflow.log"
+                )
+            if wanted <= known:
+                return
+            if time.monotonic() > end:
+                raise PlatformFaultError(
+                    f"Airflow does not know {sorted(wanted - known)}",
+                    way_out="read logs/airflow.log",
+                )
+            time.sleep(0.5)
+
+    def wait_for_run(
+        self,
+        dag_id: str,
+        run_id: str,
+        seconds: float,
+        show: Callable[[list[dict[str, Any]]], None],
+    ) -> str:
+        """Wait for the end of a run, showing its tasks; answers its state."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            state = self.run_state(dag_id, run_id)
+            show(self.tasks(dag_id, run_id))
+            if state in {"success", "failed"}:
+                return state
+            time.sleep(1.0)
+        raise PlatformFaultError(
+            f"{dag_id} did not end within {seconds:.0f} s", way_out="look at its grid in the UI"
+        )
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback
+            self.address + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json"}
+            | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            content = answer.read()
+        return json.loads(content) if content else {}

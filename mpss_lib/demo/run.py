@@ -1,0 +1,217 @@
+"""The demo: a synthetic hospital, its PACS, and the whole chain run by Airflow's scheduler."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mpss_lib import config as settings
+from mpss_lib.config import Config
+from mpss_lib.demo.airflow_home import USER, AirflowClient, AirflowHome
+from mpss_lib.demo.cohort import Hospital, make_hospital
+from mpss_lib.demo.progress import RunProgress
+from mpss_lib.demo.services import Services, free_port, only_one, wait_for_file
+from mpss_lib.demo.summary import print_summary
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.tables import Lake, read_json, write_bytes, write_json
+
+DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
+DEMO_SETTINGS = """\
+# Settings of a demo home. Every key: see "Settings" in the README.
+
+[cohort]
+accept = "pass"      # no physician in the demo: a passed quality check admits a study
+                     # (default "reviewed": a physician accepts each study)
+
+[site]
+timezone = "UTC"
+called_aet = "DEMOPACS"
+calling_aet = "MPSS"
+"""
+RUN_S = 3000.0
+
+
+@dataclass
+class Stopwatch:
+    """Wall-clock seconds of each part of the demo."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time one part."""
+        start = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+
+def run_demo(root: Path, patients: int, console: Console) -> int:
+    """Run everything; answers the exit status.
+
+    Parameters
+    ----------
+    root : Path
+        The home; made if absent.
+    patients : int
+        Size of the synthetic cohort (428 is the paper's).
+    console : rich.console.Console
+        Where progress and results are written.
+    """
+    stays = console.is_terminal and "CI" not in os.environ
+    with only_one(root):
+        services = Services(root)
+        if ended := services.end_all():
+            console.print(f"ended what an earlier run had left: {', '.join(ended)}")
+        ok = False
+        try:
+            ok = _chain(root, patients, console, services)
+        finally:
+            if not (stays and ok):
+                services.end_all()
+    if ok and not stays:
+        console.print("No terminal: what the demo had started is ended. `make up` starts it again.")
+    return 0 if ok else 1
+
+
+def start_home(root: Path, console: Console) -> AirflowHome:
+    """Start PACS (in a demo home) and Airflow of an existing home; `mpss up`."""
+    with only_one(root):
+        services = Services(root)
+        services.end_all()
+        config = settings.load(root)
+        hospital = root / "hospital"
+        if hospital.is_dir():
+            _start_archive(root, config, services)
+        airflow = AirflowHome.open(root)
+        _wait(airflow.prepare(config, connections(root, config)), root)
+        airflow.start(config, services)
+        client = airflow.wait_until_healthy(services)
+        client.wait_for_dags(set(DAGS))
+        for dag_id in DAGS:
+            client.unpause(dag_id)
+        print_login(airflow, console)
+        return airflow
+
+
+def print_login(airflow: AirflowHome, console: Console) -> None:
+    """Say where the UI is and how to get in."""
+    console.print(
+        f"Airflow UI: {airflow.address}  user {USER}  password {airflow.secrets['password']}"
+        "  (generated for this home; `mpss down` ends it)",
+        soft_wrap=True,
+    )
+
+
+def connections(root: Path, config: Config) -> dict[str, dict[str, Any]]:
+    """Airflow connections of a home, as its settings and the running demo PACS say."""
+    site = config.site
+    port = int(read_json(root / "archive.json")["port"]) if _is_demo(root) else site.archive_port
+    registry = f"sqlite:///{root / 'hospital' / 'registry.sqlite'}"
+    found: dict[str, dict[str, Any]] = {
+        "mpss_pacs": {
+            "conn_type": "dicom",
+            "host": site.archive_host,
+            "port": port,
+            "description": "The PACS that the platform pulls from",
+            "extra": {"called_aet": site.called_aet, "calling_aet": site.calling_aet},
+        }
+    }
+    url = registry if _is_demo(root) else site.registry_url
+    if url:
+        found["mpss_registry"] = {
+            "conn_type": "generic",
+            "host": "",
+            "port": None,
+            "description": "Clinical registry with the calcium scores (SQLAlchemy URL in extra)",
+            "extra": {"url": url},
+        }
+    return found
+
+
+def _is_demo(root: Path) -> bool:
+    return (root / "hospital" / "registry.sqlite").exists()
+
+
+def _chain(root: Path, patients: int, console: Console, services: Services) -> bool:
+    watch = Stopwatch()
+    if not (root / "mpss.toml").exists():
+        write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode())
+    config = settings.load(root)
+    airflow = AirflowHome.open(root)
+    with watch.part("demo hospital"):
+        hospital = _make_hospital(root, patients, console)
+    with watch.part("PACS and Airflow start"):
+        _start_archive(root, config, services)
+        warm = subprocess.Popen([sys.executable, "-m", "mpss_lib.cli", "warm"])
+        _wait(airflow.prepare(config, connections(root, config)), root)
+        airflow.start(config, services)
+        client = airflow.wait_until_healthy(services)
+        client.wait_for_dags(set(DAGS))
+        client.fail_open_runs()
+        warm.wait(timeout=300)
+    console.print(f"Airflow is up at {airflow.address}")
+    window = {"from": hospital.first_date, "to": hospital.last_date}
+    ok = True
+    for dag_id, conf in (("mpss_clinical", {}), ("mpss_ingest", window), ("mpss_evaluate", {})):
+        with watch.part(dag_id):
+            ok = _run(client, dag_id, conf, console) and ok
+    for dag_id in DAGS:
+        client.unpause(dag_id)
+    print_summary(Lake(root / "lake"), patients, watch.seconds, console)
+    print_login(airflow, console)
+    return ok
+
+
+def _make_hospital(root: Path, patients: int, console: Console) -> Hospital:
+    with console.status("making the demo hospital") as status:
+
+        def show(done: int, total: int) -> None:
+            status.update(f"making the demo hospital: {done} of {total} studies")
+            if not console.is_terminal and done == total:
+                console.print(f"demo hospital: {total} studies")
+
+        return make_hospital(root / "hospital", patients=patients, progress=show)
+
+
+def _start_archive(root: Path, config: Config, services: Services) -> int:
+    ready = root / "archive.json"
+    known = int(read_json(ready)["port"]) if ready.exists() else None
+    port = free_port(known)
+    ready.unlink(missing_ok=True)
+    site = config.site
+    command = [
+        *(sys.executable, "-m", "mpss_lib.cli", "archive", "serve", str(root / "hospital")),
+        *("--port", str(port), "--aet", site.called_aet, "--allow", site.calling_aet),
+        *("--ready-file", str(ready)),
+    ]
+    services.start("archive", command, os.environ)
+    wait_for_file(ready, services, "archive", 60.0)
+    write_json(ready, {"port": port})
+    return port
+
+
+def _run(client: AirflowClient, dag_id: str, conf: dict[str, str], console: Console) -> bool:
+    client.unpause(dag_id)
+    run_id = client.trigger(dag_id, conf)
+    with RunProgress(dag_id, console) as progress:
+        state = client.wait_for_run(dag_id, run_id, RUN_S, progress.show)
+    if state != "success":
+        console.print(f"[bold red]{dag_id} ended {state}[/]: {progress.failed_tasks()}")
+    return state == "success"
+
+
+def _wait(process: Any, root: Path) -> None:
+    if process.wait(timeout=300) != 0:
+        raise PlatformFaultError(
+            "Airflow's database could not be prepared",
+            way_out=f"read {(root / 'logs' / 'bootstrap.log').name} in the home's logs",
+        )

@@ -1,0 +1,169 @@
+"""Processes of a home: started in sessions of their own, recorded, ended whole.
+
+A killed scheduler leaves children alive. Each service is started as the leader of a session, and
+``processes.json`` records its pid and start time; ``end_all`` ends every process of the session,
+also after the leader is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.tables import read_json, write_json
+
+GRACE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """The recorded processes of one home."""
+
+    root: Path
+
+    @property
+    def _file(self) -> Path:
+        return self.root / "processes.json"
+
+    def recorded(self) -> dict[str, dict[str, float]]:
+        """Map service name to pid and start time (seconds since 1970)."""
+        return read_json(self._file) if self._file.exists() else {}
+
+    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Start a service in a session of its own; its output goes to ``logs/<name>.log``."""
+        logs = self.root / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        with (logs / f"{name}.log").open("ab") as output:
+            process = subprocess.Popen(
+                list(command),
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started = psutil.Process(process.pid).create_time()
+        write_json(self._file, self.recorded() | {name: {"pid": process.pid, "started": started}})
+        return process.pid
+
+    def is_alive(self, name: str) -> bool:
+        """Whether the leader of a recorded service is the process that was started, and runs."""
+        entry = self.recorded().get(name)
+        return entry is not None and _leader(entry) is not None
+
+    def end_all(self) -> list[str]:
+        """End every recorded service with all its children; answers the names that were alive.
+
+        SIGTERM to the whole session first, SIGKILL after a grace period.
+        """
+        groups = {name: _members(entry) for name, entry in self.recorded().items()}
+        alive = [name for name, members in groups.items() if members]
+        members = [process for found in groups.values() for process in found]
+        _signal(members, signal.SIGTERM)
+        _, left = psutil.wait_procs(members, timeout=GRACE_S)
+        # A process may have been forked while the others were ending: look again.
+        left += [p for entry in self.recorded().values() for p in _members(entry)]
+        _signal(left, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=GRACE_S)
+        self._file.unlink(missing_ok=True)
+        return alive
+
+
+@contextmanager
+def only_one(root: Path) -> Iterator[IO[str]]:
+    """Hold the home's lock: two demos in one home would end each other's services."""
+    import fcntl
+
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "home.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PlatformFaultError(
+                f"another `mpss demo`, `up` or `down` works in {root.name}",
+                way_out="wait for it, or set MPSS_HOME to another folder",
+            ) from error
+        yield handle
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Give a TCP port of the loopback interface that nobody uses now."""
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise PlatformFaultError("no free TCP port on 127.0.0.1", way_out="end other servers")
+
+
+def wait_for_file(path: Path, services: Services, name: str, seconds: float) -> str:
+    """Wait until a service has written its ready file; answers the file's text."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if path.exists() and (text := path.read_text(encoding="utf-8").strip()):
+            return text
+        if not services.is_alive(name):
+            break
+        time.sleep(0.05)
+    raise PlatformFaultError(
+        f"service {name} did not become ready",
+        way_out=f"read logs/{name}.log in the home",
+    )
+
+
+def _leader(entry: Mapping[str, float]) -> psutil.Process | None:
+    try:
+        process = psutil.Process(int(entry["pid"]))
+        if abs(process.create_time() - entry["started"]) > 1.0:
+            return None
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _members(entry: Mapping[str, float]) -> list[psutil.Process]:
+    """List the processes of the leader's session; none if the pid was used again."""
+    session = int(entry["pid"])
+    if psutil.pid_exists(session) and _leader(entry) is None and not _is_zombie(session):
+        return []
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) != session or process.pid == os.getpid():
+                continue
+            if process.create_time() >= entry["started"] - 1.0:
+                found.append(process)
+        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            continue
+    return [process for process in found if not _is_zombie(process.pid)]
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:
+            continue

@@ -1,0 +1,112 @@
+"""What the demo shows at its end, read from the published snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mpss_lib.config import SEGMENTS
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse.reader import rows
+
+PAPER_SIZE = 428
+CONFIGURATIONS = ("radiomics", "clinical", "combined")
+
+FLOW = """
+select reason, count(*) as studies
+from core.cohort_flow
+group by reason
+order by min(reason_position)
+"""
+LEDGER = """
+select step, n_before, n_removed, n_after, n_paper
+from selection.ledger
+order by position
+"""
+FISHER = """
+select segment, configuration, statistic, threshold, p_value, median_r, n_valid
+from evaluation.combined_test
+where test = 'fisher' and profile = 'as_published'
+"""
+PREDICTIONS = """
+select study_key, segment, configuration, value, value_low, value_high, n_models, berman_class
+from result.prediction_latest
+where segment = 'MYO' and value is not null
+order by study_key, configuration
+limit 6
+"""
+SIZES = """
+select
+    (select count(*) from core.cohort) as cohort,
+    (select count(*) from result.prediction_latest) as predictions
+"""
+
+
+def print_summary(
+    lake: Lake, patients: int, seconds: Mapping[str, float], console: Console
+) -> None:
+    """Print cohort flow, selection ledger, Fisher table, first predictions, place and times."""
+    _show(console, "Cohort flow: every study that the PACS returned, once", rows(lake, FLOW))
+    _show(console, "Selection ledger, blind to the outcome", rows(lake, LEDGER))
+    _fisher(lake, console)
+    size = rows(lake, SIZES)[0]
+    if patients < PAPER_SIZE:
+        console.print(
+            f"With {size['cohort']} patients in the cohort this shows the machinery and proves"
+            " nothing (every test set is far too small)."
+            f" The paper's size: [bold]make demo PATIENTS={PAPER_SIZE}[/]"
+        )
+    _show(
+        console, f"First of {size['predictions']} predictions (CAC score)", rows(lake, PREDICTIONS)
+    )
+    console.print(f"Warehouse: {lake.snapshot}", soft_wrap=True)
+    console.print('Ask it: mpss sql "select * from result.prediction_latest limit 5"')
+    times = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    console.print(f"Time: {times}; together {sum(seconds.values()):.0f} s")
+    console.print("Research use only; not a medical device.")
+
+
+def _fisher(lake: Lake, console: Console) -> None:
+    found = {(row["segment"], row["configuration"]): row for row in rows(lake, FISHER)}
+    if not found:
+        console.print("Fisher table: no evaluation in the snapshot")
+        return
+    first = next(iter(found.values()))
+    table = Table(
+        title=f"Fisher's X by segment (significant at .01 above {first['threshold']:.2f};"
+        " median r in brackets)"
+    )
+    for name in ("configuration", *SEGMENTS):
+        table.add_column(name, justify="left" if name == "configuration" else "right")
+    for configuration in CONFIGURATIONS:
+        cells = [found.get((segment, configuration)) for segment in SEGMENTS]
+        table.add_row(configuration, *(_fisher_cell(cell) for cell in cells))
+    console.print(table)
+
+
+def _fisher_cell(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["statistic"] is None:
+        return "-"
+    text = f"{row['statistic']:.1f} ({_number(row['median_r'])})"
+    return f"[bold]{text}[/]" if row["statistic"] > row["threshold"] else text
+
+
+def _show(console: Console, title: str, found: Sequence[Mapping[str, Any]]) -> None:
+    if not found:
+        console.print(f"{title}: no rows")
+        return
+    table = Table(title=title)
+    for name, value in found[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+    for row in found:
+        table.add_row(*(_number(value) for value in row.values()))
+    console.print(table)
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,138 @@
+"""Pixel data of a DICOM object as numbers, with their length checked first."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from mpss_lib.dicom.values import items, number_of, text_of, whole_of
+from mpss_lib.errors import DicomFileError
+from mpss_lib.volume import FloatArray
+
+FETCH_AGAIN = "fetch the object again; if it comes the same, it is broken at the archive"
+
+
+def is_compressed(dataset: Dataset) -> bool:
+    """Whether the pixel data are encapsulated (a compressed transfer syntax)."""
+    syntax = _transfer_syntax(dataset)
+    return syntax.is_transfer_syntax and syntax.is_encapsulated
+
+
+def _transfer_syntax(dataset: Dataset) -> UID:
+    """Transfer syntax of the file, Explicit VR Little Endian for a dataset made in memory."""
+    meta = getattr(dataset, "file_meta", None)
+    text = text_of(meta, "TransferSyntaxUID") if isinstance(meta, Dataset) else ""
+    return UID(text or ExplicitVRLittleEndian)
+
+
+def pixel_length(dataset: Dataset) -> int:
+    """Length of the pixel data element in bytes, 0 where there is none."""
+    for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+        value = dataset.get(keyword)
+        if value is not None:
+            return len(value)
+    return 0
+
+
+def expected_length(dataset: Dataset) -> int:
+    """Bytes that the matrix, frames, samples and bits of the header ask for (without padding)."""
+    bits = whole_of(dataset, "BitsAllocated")
+    if "DoubleFloatPixelData" in dataset:
+        bits = 64
+    elif "FloatPixelData" in dataset:
+        bits = 32
+    pixels = whole_of(dataset, "Rows") * whole_of(dataset, "Columns")
+    frames = whole_of(dataset, "NumberOfFrames") or 1
+    return pixels * frames * (whole_of(dataset, "SamplesPerPixel") or 1) * bits // 8
+
+
+def read_frames(dataset: Dataset, notes: list[str]) -> FloatArray:
+    """Read the values of all frames, rescaled: (frames, rows, columns) float64 array."""
+    stored = _stored(dataset)
+    slope, intercept, origin = _rescale(dataset)
+    if origin:
+        notes.append(origin)
+    if (slope, intercept) == (1.0, 0.0):
+        return stored
+    return stored * slope + intercept
+
+
+def _stored(dataset: Dataset) -> FloatArray:
+    length, wanted = pixel_length(dataset), expected_length(dataset)
+    if length == 0:
+        raise DicomFileError(
+            "the object has no pixel data: truncated, or a header only", way_out=FETCH_AGAIN
+        )
+    shape = (
+        whole_of(dataset, "NumberOfFrames") or 1,
+        whole_of(dataset, "Rows"),
+        whole_of(dataset, "Columns"),
+    )
+    if (whole_of(dataset, "SamplesPerPixel") or 1) != 1:
+        raise DicomFileError(
+            f"{whole_of(dataset, 'SamplesPerPixel')} samples per pixel: colour is no count image",
+            way_out="give the volume, not a picture of it",
+        )
+    if not _transfer_syntax(dataset).is_transfer_syntax:
+        raise DicomFileError(
+            f"transfer syntax {_transfer_syntax(dataset)} is unknown",
+            way_out="ask the archive for Explicit VR Little Endian",
+        )
+    if is_compressed(dataset):
+        return _decompressed(dataset, shape)
+    if length not in (wanted, wanted + wanted % 2):
+        raise DicomFileError(
+            f"pixel data have {length} bytes, the header asks for {wanted}"
+            f"{': the object is truncated' if length < wanted else ''}",
+            way_out=FETCH_AGAIN,
+        )
+    return _native(dataset, wanted).reshape(shape)
+
+
+def _native(dataset: Dataset, n_bytes: int) -> FloatArray:
+    for keyword, kind in (("DoubleFloatPixelData", "<f8"), ("FloatPixelData", "<f4")):
+        if keyword in dataset:
+            return np.frombuffer(dataset[keyword].value[:n_bytes], dtype=kind).astype(np.float64)
+    bits, used = whole_of(dataset, "BitsAllocated"), whole_of(dataset, "BitsStored")
+    if bits not in (8, 16, 32):
+        raise DicomFileError(f"BitsAllocated is {bits}, wanted 8, 16 or 32", way_out=FETCH_AGAIN)
+    syntax = _transfer_syntax(dataset)
+    is_signed = whole_of(dataset, "PixelRepresentation") == 1
+    values = np.frombuffer(
+        dataset.PixelData[:n_bytes],
+        dtype=f"{'<' if syntax.is_little_endian else '>'}{'i' if is_signed else 'u'}{bits // 8}",
+    )
+    unused = bits - used if 0 < used < bits else 0
+    if unused:  # bits above BitsStored may hold overlays (PS3.5 8.1.1)
+        values = (values << unused) >> unused
+    return values.astype(np.float64)
+
+
+def _decompressed(dataset: Dataset, shape: tuple[int, int, int]) -> FloatArray:
+    try:
+        values = np.asarray(dataset.pixel_array, dtype=np.float64)
+        return values.reshape(shape)
+    except Exception as error:  # each decoder raises its own kinds
+        raise DicomFileError(
+            f"compressed pixel data cannot be decoded: {type(error).__name__}",
+            way_out="ask the archive for Explicit VR Little Endian",
+        ) from error
+
+
+def _rescale(dataset: Dataset) -> tuple[float, float, str]:
+    """Slope, intercept and the note that says where they come from."""
+    slope = number_of(dataset, "RescaleSlope")
+    if slope is not None:
+        return slope, number_of(dataset, "RescaleIntercept") or 0.0, "rescale_slope"
+    for item in items(dataset, "RealWorldValueMappingSequence"):
+        slope = number_of(item, "RealWorldValueSlope")
+        if slope is not None:
+            return slope, number_of(item, "RealWorldValueIntercept") or 0.0, "real_world_value"
+    return 1.0, 0.0, ""
+
+
+def read_unit(dataset: Dataset) -> str:
+    """Read the unit of the rescaled values, ``counts`` unless the object says otherwise."""
+    unit = text_of(dataset, "Units") or text_of(dataset, "RescaleType")
+    return "counts" if unit in ("", "CNTS", "US") else unit

@@ -1,0 +1,93 @@
+"""Bodies of the tasks: a stage over a batch, and our errors in Airflow's words.
+
+========================  ==========================================
+our error                 the task
+========================  ==========================================
+``ArchiveBusyError``      fails this try; Airflow's retries go on
+any other of ours         fails at once (``AirflowFailException``)
+foreign errors            fail this try; Airflow's retries go on
+========================  ==========================================
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mpss_airflow.home import open_home, open_sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mpss_lib.tables import Outcome
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def airflow_errors() -> Iterator[None]:
+    """Translate this package's errors: retry what may pass, fail the rest at once."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from mpss_lib.errors import ArchiveBusyError, MpssError
+
+    try:
+        yield
+    except ArchiveBusyError:
+        raise
+    except MpssError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, Any]:
+    """One study-level stage over the studies of a batch.
+
+    Returns
+    -------
+    dict
+        Counts (given = done + skipped + rejected + quarantined) and ``keys`` for the next stage.
+    """
+    from importlib import import_module
+
+    from mpss_lib.batch import run_batch
+
+    lake, config = open_home()
+    run = import_module(f"mpss_lib.{stage}.stage").run
+    extra = (open_sites(config),) if stage in {"pull", "publication"} else ()
+
+    def work(key: str) -> Outcome:
+        outcome: Outcome = run(key, lake, config, *extra, force=force)
+        return outcome
+
+    with airflow_errors():
+        result = run_batch(
+            stage, work, keys, lake, config, run_name=current_run(), progress=_progress(len(keys))
+        )
+    log.info("counts: %s", result.as_dict())
+    return result.as_dict()
+
+
+def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:
+    """Split keys into batches of max(min_batch, ceil(n / 200)) studies."""
+    size = max(min_batch, -(-len(keys) // 200))
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+
+def _progress(total: int) -> Callable[[str, str], None]:
+    seen = 0
+
+    def show(key: str, status: str) -> None:
+        nonlocal seen
+        seen += 1
+        log.info("%d of %d: %s %s", seen, total, key, status)
+
+    return show
+
+
+def current_run() -> str:
+    """Id of the DAG run that this task belongs to."""
+    from airflow.sdk import get_current_context
+
+    return str(get_current_context()["run_id"])

@@ -1,0 +1,53 @@
+"""Prepare Airflow's database: schema, pools, connections. Safe to repeat.
+
+``python -m mpss_airflow.bootstrap`` reads a JSON object on standard input:
+``{"connections": {"<conn_id>": {"conn_type": ..., "host": ..., "port": ..., "extra": {...}}}}``
+(empty input: schema and pools only). Run it once after the installation and after an upgrade.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from mpss_airflow.vocabulary import POOLS
+
+
+def prepare(connections: dict[str, dict[str, Any]]) -> None:
+    """Bring the schema up to date, then create or update pools and connections."""
+    from airflow.models.connection import Connection
+    from airflow.models.pool import Pool
+    from airflow.utils import db
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    db.initdb()
+    for pool in POOLS:
+        Pool.create_or_update_pool(
+            name=pool.name,
+            slots=pool.slots,
+            description=pool.description,
+            include_deferred=False,
+        )
+    with create_session() as session:
+        for name, fields in connections.items():
+            known = session.scalar(select(Connection).where(Connection.conn_id == name))
+            made = Connection(conn_id=name, **{**fields, "extra": json.dumps(fields["extra"])})
+            if known is None:
+                session.add(made)
+                continue
+            for field in ("conn_type", "host", "port", "description"):
+                setattr(known, field, getattr(made, field))
+            known.set_extra(made.extra)
+
+
+def main() -> int:
+    """Read the connections from standard input and prepare the database."""
+    text = sys.stdin.read().strip()
+    prepare(json.loads(text)["connections"] if text else {})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Bodies of the tasks that work on the whole lake or on a frozen cohort."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mpss_airflow.batch import airflow_errors, current_run, run_stage
+from mpss_airflow.home import open_home, open_sites
+
+log = logging.getLogger(__name__)
+
+
+def snapshot() -> dict[str, Any]:
+    """Build the snapshot from what is on the lake and swap it in."""
+    from mpss_lib.warehouse.stage import run
+
+    lake, config = open_home()
+    with airflow_errors():
+        counts = run(lake, config, run_name=current_run())
+    log.info("published: %s", counts)
+    return counts
+
+
+def import_registry() -> dict[str, Any]:
+    """Read the registry into the lake."""
+    from mpss_lib.pull.stage import import_registry as run
+
+    lake, config = open_home()
+    with airflow_errors():
+        counts = run(lake, config, open_sites(config), run_name=current_run())
+    log.info("registry: %s", counts)
+    return counts
+
+
+def check_registry(counts: Mapping[str, Any]) -> None:
+    """Fail when not one row of the registry was accepted: the last import stays in force."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    if not counts["accepted"]:
+        raise AirflowFailException(
+            f"the registry gave {counts['given']} rows and none was accepted | way out: the"
+            " reasons stand in core.clinical_rejected; correct the registry or its column"
+            " mapping, then clear this task"
+        )
+
+
+def freeze_cohort() -> str:
+    """Write the keys and outcomes of today's cohort; answers its hash."""
+    from mpss_lib.warehouse.stage import freeze_cohort as run
+
+    lake, config = open_home()
+    with airflow_errors():
+        cohort = run(lake, config, run_name=current_run())
+    log.info("cohort %s", cohort)
+    return cohort
+
+
+def cohort_step(stage: str, step: str, *arguments: Any) -> dict[str, Any]:
+    """Do one step of a cohort-level stage and record what it wrote.
+
+    Parameters
+    ----------
+    stage : str
+        ``selection`` or ``evaluation``.
+    step : str
+        Name of the door in its ``stage.py``.
+    *arguments
+        Cohort hash, then what the step is mapped over.
+    """
+    from importlib import import_module
+
+    from mpss_lib.batch import write_record
+
+    lake, config = open_home()
+    door = getattr(import_module(f"mpss_lib.{stage}.stage"), step)
+    with airflow_errors():
+        answer = dict(door(*arguments, lake, config))
+    units = answer.pop("units")
+    if units:
+        write_record(stage, units, lake, config, current_run())
+    log.info("%s.%s: %s", stage, step, answer)
+    return answer
+
+
+def predict() -> dict[str, Any]:
+    """Predict every study that has features and was accepted, with the registered model."""
+    from mpss_lib.publication.stage import predictable
+
+    lake, _ = open_home()
+    with airflow_errors():
+        keys = predictable(lake)
+    if not keys:
+        log.info("nothing to predict: no accepted study, or no model (run mpss_evaluate first)")
+    answer = run_stage("publication", keys)
+    return {name: value for name, value in answer.items() if name != "keys"}
+
+
+def export() -> dict[str, Any]:
+    """Publish the predictions: the snapshot again."""
+    return snapshot()

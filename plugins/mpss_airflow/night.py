@@ -1,0 +1,108 @@
+"""The ends of a night: which studies, and whether everything went well."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mpss_airflow.batch import airflow_errors, plan_batches
+from mpss_airflow.home import open_home, open_sites
+
+log = logging.getLogger(__name__)
+
+STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics")
+BAD_STATES = ("failed", "upstream_failed")
+COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
+
+
+def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
+    """Ask the PACS for the run's window and split the study keys into batches."""
+    import pendulum
+    from airflow.sdk import conf
+    from mpss_lib.pull.stage import find
+
+    from mpss_airflow.window import window_of
+
+    lake, config = open_home()
+    zone = pendulum.timezone(conf.get("core", "default_timezone"))
+    run = context["dag_run"]
+    start = context.get("data_interval_start")
+    with airflow_errors():
+        window = window_of(
+            str(getattr(run.run_type, "value", run.run_type)),
+            dict(context["params"]),
+            start.astimezone(zone) if start else None,
+            run.run_after.astimezone(zone),
+            config.pull.lookback_days,
+        )
+        keys = find(window, lake, config, open_sites(config), run_name=str(context["run_id"]))
+    log.info("window %s to %s: the PACS returned %d studies", *window, len(keys))
+    return plan_batches(keys, config.pull.min_batch)
+
+
+def self_test_first_batch(context: Mapping[str, Any]) -> None:
+    """Stop the run if the radiomics engine drifts: done by the first batch only."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    if context["ti"].map_index > 0:
+        return
+    drifted = drifted_families()
+    if drifted:
+        raise AirflowFailException(
+            f"the radiomics engine misses the IBSI reference values in: {', '.join(drifted)}"
+            " | way out: `mpss verify`; do not publish features of this installation"
+        )
+
+
+def drifted_families() -> list[str]:
+    """Feature families whose digital-phantom values miss the published ones."""
+    from mpss_lib.radiomics.verify import verify
+
+    return [result.family for result in verify() if result.n_missed]
+
+
+def judge(context: Mapping[str, Any]) -> dict[str, int]:
+    """Sum the counts of all batches; fail if any task of the run failed.
+
+    Returns
+    -------
+    dict
+        ``<stage>_<count>`` summed over the batches, and ``batches``.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    ti, run = context["ti"], context["dag_run"]
+    states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
+    bad = sorted(
+        f"{task}: {state}"
+        for found in states.values()
+        for task, state in found.items()
+        if state in BAD_STATES and not task.startswith("night_verdict")
+    )
+    totals = total_counts({task: ti.xcom_pull(task_ids=f"batch.{task}") for task in STAGE_TASKS})
+    for task in STAGE_TASKS:
+        log.info("%s: %s", task, {name: totals[f"{task}_{name}"] for name in COUNTS})
+    if bad:
+        raise AirflowFailException(
+            f"{len(bad)} tasks failed: {'; '.join(bad[:10])} | way out: open the first failed task"
+            " in the grid; what the other batches wrote is published; clear the failed tasks"
+        )
+    if not totals["fetch_given"]:
+        log.info("an empty night: the PACS returned no study for this window, nothing was to do")
+    return totals
+
+
+def total_counts(answers: Mapping[str, Any]) -> dict[str, int]:
+    """Sum the counts that the batches' tasks returned.
+
+    Parameters
+    ----------
+    answers : mapping of task name to list of dicts (None where the task did not answer)
+    """
+    totals = dict.fromkeys((f"{task}_{name}" for task in answers for name in COUNTS), 0)
+    for task, found in answers.items():
+        for answer in [found] if isinstance(found, dict) else [a for a in found or [] if a]:
+            for name in COUNTS:
+                totals[f"{task}_{name}"] += answer[name]
+    return totals

@@ -1,0 +1,59 @@
+"""The physician's decisions: who waits, and what is recorded after each answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mpss_airflow.batch import airflow_errors
+from mpss_airflow.home import open_home
+
+log = logging.getLogger(__name__)
+
+LATER = "Later"
+DECISIONS = {"Accept": "accept", "Reject": "reject", "Unsure": "unsure"}
+
+
+def pending_studies(most: int = 1000) -> list[dict[str, str]]:
+    """Studies that wait for a physician: key, subject and text, pseudonymous keys only."""
+    from mpss_lib.warehouse.reader import rows
+
+    lake, _ = open_home()
+    with airflow_errors():
+        found = rows(
+            lake,
+            "select study_key, verdict, flags from quality.awaiting_review"
+            " order by study_key limit ?",
+            [most],
+        )
+    log.info("%d studies wait for a physician", len(found))
+    return [
+        {
+            "study_key": row["study_key"],
+            "subject": f"{row['study_key']}: {row['verdict']}",
+            "body": "Flags: " + (", ".join(row["flags"]) or "none") + ". Research use only.",
+        }
+        for row in found
+    ]
+
+
+def record_answer(study: Mapping[str, str], answer: Mapping[str, Any]) -> str:
+    """Store one answer; ``Later`` stores nothing and the study is asked for again."""
+    from mpss_lib.quality.review import record_review
+
+    choice = answer["chosen_options"][0]
+    if choice == LATER:
+        return LATER
+    lake, config = open_home()
+    user = answer.get("responded_by_user") or {}
+    with airflow_errors():
+        record_review(
+            lake,
+            config,
+            study["study_key"],
+            DECISIONS[choice],
+            reason=str((answer.get("params_input") or {}).get("reason", "")),
+            reviewer=str(user.get("name") or user.get("id") or "unknown"),
+        )
+    return str(choice)

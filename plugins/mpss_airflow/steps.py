@@ -1,0 +1,78 @@
+"""Tasks that more than one DAG has: a stage over a batch, snapshot, predict, export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import task
+
+from mpss_airflow.vocabulary import PACS_POOL, SNAPSHOT_POOL
+
+
+def stage_task(stage: str, task_id: str | None = None) -> Any:
+    """Make the task of a study-level stage.
+
+    It takes the batch's study keys, or the answer of the stage before, and answers counts and
+    the keys that go on. Pull waits for a slot of the PACS pool.
+    """
+    pool = {"pool": PACS_POOL.name} if stage == "pull" else {}
+
+    @task(task_id=task_id or stage, **pool)
+    def work(before: list[str] | dict[str, Any], **context: Any) -> dict[str, Any]:
+        from mpss_airflow.batch import run_stage
+        from mpss_airflow.night import self_test_first_batch
+
+        if stage == "radiomics":
+            self_test_first_batch(context)
+        keys = before["keys"] if isinstance(before, dict) else before
+        return run_stage(stage, list(keys), force=bool(context["params"].get("force")))
+
+    return work
+
+
+def snapshot_task(**arguments: Any) -> Any:
+    """Make the task that publishes the snapshot (one at a time)."""
+
+    @task(task_id="snapshot", pool=SNAPSHOT_POOL.name, **arguments)
+    def snapshot() -> dict[str, Any]:
+        from mpss_airflow.cohort import snapshot as publish
+
+        return publish()
+
+    return snapshot()
+
+
+def predict_task() -> Any:
+    """Make the task that predicts every accepted study with the registered model."""
+
+    @task(task_id="predict")
+    def predict() -> dict[str, Any]:
+        from mpss_airflow.cohort import predict as apply
+
+        return apply()
+
+    return predict()
+
+
+def export_task(**arguments: Any) -> Any:
+    """Make the task that publishes the predictions."""
+
+    @task(task_id="export", pool=SNAPSHOT_POOL.name, **arguments)
+    def export() -> dict[str, Any]:
+        from mpss_airflow.cohort import export as publish
+
+        return publish()
+
+    return export()
+
+
+def cohort_task(stage: str, step: str) -> Any:
+    """Make the task of one step of a cohort-level stage, mapped over ``part`` if it has parts."""
+
+    @task(task_id=step)
+    def work(cohort: str, part: str = "") -> dict[str, Any]:
+        from mpss_airflow.cohort import cohort_step
+
+        return cohort_step(stage, step, cohort, *([part] if part else []))
+
+    return work

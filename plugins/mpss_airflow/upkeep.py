@@ -1,0 +1,68 @@
+"""Bodies of the maintenance tasks."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from mpss_airflow.batch import airflow_errors, run_stage
+from mpss_airflow.home import open_home, open_sites
+
+log = logging.getLogger(__name__)
+
+
+def self_test() -> int:
+    """Compare the radiomics engine with the published reference values; answers how many match."""
+    from airflow.sdk.exceptions import AirflowFailException
+    from mpss_lib.radiomics.verify import verify
+
+    results = verify()
+    missed = [result.family for result in results if result.n_missed]
+    if missed:
+        raise AirflowFailException(
+            f"reference values missed in: {', '.join(missed)} | way out: `mpss verify` lists them;"
+            " do not publish features of this installation"
+        )
+    return sum(result.n_matched for result in results)
+
+
+def retry_quarantined() -> dict[str, Any]:
+    """Try the stages again at which studies stand still, and those after them."""
+    from mpss_lib.batch import CHAIN, TooManyFaultsError
+
+    lake, _ = open_home()
+    counts: dict[str, Any] = {}
+    waiting: list[str] = []
+    for stage in CHAIN:
+        waiting += [row["study_key"] for row in lake.quarantined() if row["stage"] == stage]
+        if not waiting:
+            continue
+        try:
+            answer = run_stage(stage, waiting)
+        except TooManyFaultsError as error:
+            log.warning("%s", error)
+            waiting = []
+            continue
+        waiting = list(answer.pop("keys"))
+        counts[stage] = answer
+    return counts
+
+
+def remove_orphans() -> dict[str, Any]:
+    """Remove what killed writers and superseded versions left behind."""
+    from mpss_lib.warehouse.maintenance import remove_orphans as run
+
+    lake, config = open_home()
+    with airflow_errors():
+        counts: dict[str, Any] = run(lake, config)
+    log.info("removed: %s", counts)
+    return counts
+
+
+def backup() -> str:
+    """Copy the vault consistently beside the home; answers the file's name."""
+    from mpss_lib.pull.vault import backup as run
+
+    _, config = open_home()
+    with airflow_errors():
+        return str(run(open_sites(config).vault).name)

@@ -1,0 +1,52 @@
+"""Names that every DAG uses: owner, tags, pools, assets, connections, default arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import Asset, conf
+
+OWNER = "mpss"
+SITE_ZONE = conf.get("core", "default_timezone", fallback="UTC")
+START = pendulum.datetime(2020, 1, 1, tz=SITE_ZONE)
+
+PACS_CONNECTION = "mpss_pacs"
+REGISTRY_CONNECTION = "mpss_registry"
+RESULTS_CONNECTION = "mpss_results"
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """A pool that the bootstrap creates."""
+
+    name: str
+    slots: int
+    description: str
+
+
+PACS_POOL = PoolSpec("mpss_pacs", 2, "Associations that the PACS allows at the same time")
+SNAPSHOT_POOL = PoolSpec("mpss_snapshot", 1, "The one publisher of warehouse.duckdb")
+POOLS = (PACS_POOL, SNAPSHOT_POOL)
+
+VERDICTS = Asset(name="mpss_quality_verdicts", uri="mpss://lake/quality_verdict")
+"""New quality verdicts are in the snapshot: studies may wait for a physician."""
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": OWNER,
+    "retries": 2,
+    "retry_delay": timedelta(minutes=2),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=20),
+    "execution_timeout": timedelta(hours=2),
+}
+
+SEGMENT_TASKS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
+"""The seven analysed segments: one mapped evaluation task for each."""
+
+
+def tags(*stages: str) -> list[str]:
+    """Tags of a DAG: the platform and the stages that it runs."""
+    return ["mpss", *stages]

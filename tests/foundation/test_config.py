@@ -1,0 +1,74 @@
+import pytest
+
+from mpss_lib import config as settings
+from mpss_lib.errors import SettingsError
+
+
+def test_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path):
+    (tmp_path / "mpss.toml").write_text("[cohort]\naccept = 'pass'\ncac_max_days = 30\n")
+    config = settings.load(tmp_path, {"MPSS_COHORT__CAC_MAX_DAYS": "60"})
+    assert config.cohort.accept == "pass"
+    assert config.cohort.cac_max_days == 60
+    assert config.cohort.reading == "normal"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[cohort]\nacept = 'pass'\n", "cohort.acept"),
+        ("[kohort]\naccept = 'pass'\n", "kohort"),
+        ("[segmentation]\nwall_mm = 300\n", "segmentation.wall_mm"),
+        ("[radiomics]\nbins = [4, 4]\n", "radiomics.bins"),
+        ("[site]\ntimezone = 'Europe/Nowhere'\n", "site.timezone"),
+        ("[cohort\n", "mpss.toml"),
+    ],
+)
+def test_a_bad_settings_file_is_refused_and_the_entry_named(tmp_path, text, named):
+    (tmp_path / "mpss.toml").write_text(text)
+    with pytest.raises(SettingsError, match=named.replace(".", r"\.")):
+        settings.load(tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["MPSS_COHORT__ACEPT", "MPSS_KOHORT__ACCEPT", "MPSS_ACCEPT"])
+def test_an_unknown_variable_is_refused_and_named(tmp_path, name):
+    with pytest.raises(SettingsError, match=name):
+        settings.load(tmp_path, {name: "pass"})
+
+
+def test_foreign_variables_are_left_alone(tmp_path):
+    assert settings.load(tmp_path, {"PATH": "/bin", "MPSS_HOME": "x"}) == settings.Config()
+
+
+def test_settings_are_frozen(config):
+    with pytest.raises(ValueError, match="frozen"):
+        config.cohort.accept = "pass"
+
+
+def test_a_thicker_wall_makes_new_radiomics_and_quality_but_not_new_volumes(tmp_path):
+    thin = settings.load(tmp_path, {})
+    thick = settings.load(tmp_path, {"MPSS_SEGMENTATION__WALL_MM": "12.0"})
+    changed = {s for s in settings.STAGES if thin.address(s) != thick.address(s)}
+    assert changed == {
+        "segmentation", "quality", "radiomics", "selection", "evaluation", "publication",
+    }  # fmt: skip
+
+
+def test_addresses_and_thread_counts_change_no_hash(tmp_path):
+    plain = settings.load(tmp_path, {})
+    other = settings.load(
+        tmp_path,
+        {
+            "MPSS_SITE__ARCHIVE_PORT": "4242",
+            "MPSS_WAREHOUSE__THREADS": "8",
+            "MPSS_PULL__LOOKBACK_DAYS": "3",
+        },
+    )
+    assert all(plain.address(stage) == other.address(stage) for stage in settings.STAGES)
+
+
+def test_a_new_engine_of_one_stage_reaches_every_stage_that_reads_it(tmp_path, monkeypatch):
+    config = settings.load(tmp_path, {})
+    before = {stage: config.address(stage) for stage in settings.STAGES}
+    monkeypatch.setattr(settings, "ENGINES", {**settings.ENGINES, "intake": "2"})
+    changed = {stage for stage in settings.STAGES if config.address(stage) != before[stage]}
+    assert changed == set(settings.STAGES) - {"pull", "warehouse"}
