@@ -71,6 +71,7 @@ class SiteSettings(Section):
     called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
     calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
     uids_per_request: int = Field(default=20, ge=1, le=500)
+    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)
@@ -96,6 +97,8 @@ class PullSettings(Section):
 
     modality: str = "NM"
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
+    own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
+    extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
     max_shift_days: int = Field(default=365, ge=1, le=3650)
     lookback_days: int = Field(default=7, ge=0, le=90)
     min_batch: int = Field(default=25, ge=1)
@@ -192,19 +195,24 @@ class WarehouseSettings(Section):
 class SelectionSettings(Section):
     """Choice of features, blind to the outcome: steps S0-S7."""
 
+    unhashed: ClassVar[frozenset[str]] = frozenset({"bootstrap"})
+
     max_nan_share: float = Field(default=0.0, ge=0, le=1)
+    min_variety_rho: float = Field(default=0.98, ge=0, le=1)
     dynamic_range: Literal["signed", "abs_mean"] = "signed"
     min_dynamic_range: float = Field(default=1e-5, ge=0)
     correlation: float = Field(default=0.95, gt=0, le=1)
     closure: Literal["transitive", "direct"] = "transitive"
     rows: Literal["per_segment", "pooled"] = "per_segment"
-    preferred_bins: int = 64
-    bootstrap: int = Field(default=100, ge=0)
+    preferred_bins: int = Field(default=64, ge=0)
+    bootstrap: int = Field(default=25, ge=0)
     seed: int = Field(default=20210129, ge=0)
 
 
 class EvaluationSettings(Section):
     """The randomised evaluation: every contradiction of the paper is a named setting."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"permutations", "permutation_chunk"})
 
     n_outer: int = Field(default=50, ge=1)
     n_inner: int = Field(default=20, ge=1)
@@ -226,6 +234,7 @@ class EvaluationSettings(Section):
     outcome_transform: Literal["none", "log1p"] = "none"
     missing: Literal["error", "complete_case"] = "complete_case"
     permutations: int = Field(default=20, ge=0)
+    permutation_chunk: int = Field(default=50, ge=1)
     min_test: int = Field(default=30, ge=1)
     seed: int = Field(default=20210129, ge=0)
 

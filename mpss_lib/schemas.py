@@ -78,6 +78,8 @@ _PULL = (
         n_returned=WHOLE,
         n_new=WHOLE,
         n_grown=WHOLE,
+        n_requests=WHOLE,  # more than 1 where the archive cut a list short and it was split
+        n_unusable=WHOLE,  # answers without a valid UID, not in n_returned
     ),
     _table(
         "study",

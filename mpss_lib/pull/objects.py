@@ -1,0 +1,246 @@
+"""One study from the announcement to its objects on the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import NuclearMedicineImageStorage
+
+from mpss_lib.config import Config
+from mpss_lib.errors import IncompleteStudyError, SameUidOtherBytesError
+from mpss_lib.pull.archive import ArchiveSession, Delivery, ObjectAnswer, SeriesAnswer
+from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.pull.verify import read_received
+from mpss_lib.tables import Lake, Outcome, Written, digest_of, read_parquet, sha256_of, write_bytes
+
+STAGE = "pull"
+
+NOT_MODALITY = "modality"
+NOT_NM_OBJECT = "sop_class"
+BURNED_IN = "burned_in"
+"""Reasons for which a series or an object is left at the archive."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the archive announces of a study."""
+
+    left_series: tuple[SeriesAnswer, ...]
+    objects: tuple[ObjectAnswer, ...]
+    modalities: dict[str, str]
+
+    @property
+    def wanted(self) -> list[ObjectAnswer]:
+        """Objects that are or may be NM Image Storage."""
+        return [one for one in self.objects if one.sop_class in ("", NuclearMedicineImageStorage)]
+
+    @property
+    def whole_series(self) -> frozenset[str]:
+        """Series of which every object is wanted."""
+        wanted = {one.sop_uid for one in self.wanted}
+        partly = {one.series_uid for one in self.objects if one.sop_uid not in wanted}
+        return frozenset(one.series_uid for one in self.wanted) - partly
+
+
+def announced_by(archive: ArchiveSession, study_uid: str, modality: str) -> Manifest:
+    """Ask the archive for the series of a study and the objects of those of the modality.
+
+    Raises
+    ------
+    IncompleteStudyError
+        If the study is gone or a list is shorter than the count that was announced.
+    """
+    series = archive.find_series(study_uid)
+    if not series:
+        raise IncompleteStudyError(
+            "the archive no longer has this study: it announces no series",
+            way_out="ask the PACS team whether it was deleted or merged; the lake is as it was",
+        )
+    objects: list[ObjectAnswer] = []
+    for one in series:
+        if one.modality != modality:
+            continue
+        listed = archive.find_objects(study_uid, one.series_uid)
+        if one.n_objects is not None and one.n_objects != len(listed):
+            raise IncompleteStudyError(
+                f"a series announces {one.n_objects} objects, its list has {len(listed)}",
+                way_out="the archive cuts the list short or is still receiving: `mpss quarantine"
+                " retry` later; if it lasts, ask the PACS team for its limit of answers",
+            )
+        objects += listed
+    left = tuple(one for one in series if one.modality != modality)
+    return Manifest(left, tuple(objects), {one.series_uid: one.modality for one in series})
+
+
+class StudyJob:
+    """One study on its way from staging to the lake."""
+
+    def __init__(
+        self, identity: Identity, manifest: Manifest, lake: Lake, config: Config, vault: Vault
+    ) -> None:
+        self.identity, self.manifest = identity, manifest
+        self.lake, self.config, self.vault = lake, config, vault
+        self.address = config.address(STAGE)
+        self.digest = digest_of(self._announced())
+
+    def _announced(self) -> list[str]:
+        """Everything that was announced, by pseudonyms: a study that grew has another digest."""
+        uid = self.vault.uid
+        parts = [self.identity.patient_key, self.identity.study_date, self.identity.study_time]
+        for series in self.manifest.left_series:
+            parts += [uid(series.series_uid), series.modality, str(series.n_objects)]
+        for one in self.manifest.objects:
+            parts += [uid(one.series_uid), uid(one.sop_uid), one.sop_class]
+        return parts
+
+    def existing(self) -> tuple[Written, ...]:
+        """Find the lake file of this announcement if every object that it names is there."""
+        key = self.identity.study_key
+        there = self.lake.existing(STAGE, self.address, key, self.digest, tables=("instance",))
+        if not there:
+            return ()
+        path = self.lake.landing_path("instance", self.address, key, self.digest)
+        for row in read_parquet(path, "instance").to_pylist():
+            stored = self.lake.root / str(row["path"])
+            if row["is_stored"] and not (
+                stored.is_file() and stored.stat().st_size == row["n_bytes"]
+            ):
+                return ()
+        return there
+
+    def store(self, delivered: dict[str, Delivery]) -> Outcome:
+        """Verify and de-identify all objects, then write the study's rows."""
+        with pydicom.config.disable_value_validation():
+            return self._store(delivered)
+
+    def _store(self, delivered: dict[str, Delivery]) -> Outcome:
+        twins = sum(delivery.has_twin for delivery in delivered.values())
+        if twins:
+            raise SameUidOtherBytesError(
+                f"{twins} objects came twice under the same SOP Instance UID with other bytes",
+                way_out="ask the PACS team which one is right and to remove the other; then"
+                " `mpss quarantine retry`",
+            )
+        received = {
+            one.sop_uid: read_received(delivered[one.sop_uid].path, one, self.identity.study_uid)
+            for one in self.manifest.wanted
+        }
+        deidentifier = self._deidentifier()
+        rows = [self._left_series_row(series) for series in self.manifest.left_series]
+        rows += [
+            self._object_row(one, received.get(one.sop_uid), deidentifier)
+            for one in self.manifest.objects
+        ]
+        self.vault.remember_objects(
+            self.identity.study_key,
+            {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects},
+        )
+        rows.sort(key=lambda row: (row["series_key"], row["object_key"]))
+        key = self.identity.study_key
+        return Outcome("done", (self.lake.write("instance", self.address, key, self.digest, rows),))
+
+    def _deidentifier(self) -> Deidentifier:
+        identity = self.identity
+        subject = Subject(
+            patient_key=identity.patient_key,
+            shift_days=self.vault.shift_days(identity.patient_key, self.config.pull.max_shift_days),
+            study_date=identity.study_date,
+            study_time=identity.study_time,
+            birth_date=identity.birth_date,
+            method=f"MPSS allow-list {self.address.engine}/{self.address.config}"
+            f" key {self.vault.key_id}",
+        )
+        return Deidentifier(subject, self.vault.uid, self.config.pull.extra_words)
+
+    def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
+        return self._row(series.series_uid, "") | {
+            "modality": series.modality,
+            "n_objects": series.n_objects,
+            "reason": NOT_MODALITY,
+        }
+
+    def _object_row(
+        self, one: ObjectAnswer, received: FileDataset | None, deidentifier: Deidentifier
+    ) -> dict[str, object]:
+        sop_class = one.sop_class or str(received.SOPClassUID if received is not None else "")
+        row = self._row(one.series_uid, self.vault.uid(one.sop_uid)) | {
+            "modality": self.manifest.modalities[one.series_uid],
+            "sop_class": sop_class,
+        }
+        if received is None or received.SOPClassUID != NuclearMedicineImageStorage:
+            return row | {"reason": NOT_NM_OBJECT}
+        if str(received.get("BurnedInAnnotation", "")).strip().upper() == "YES":
+            return row | {"reason": BURNED_IN}
+        path = self._keep(str(row["object_key"]), deidentifier.file_bytes(received))
+        return row | {
+            "is_stored": True,
+            "path": self.lake.relative(path),
+            "n_bytes": path.stat().st_size,
+            "content_sha256": sha256_of(path),
+        }
+
+    def _row(self, series_uid: str, object_key: str) -> dict[str, object]:
+        return {
+            "study_key": self.identity.study_key,
+            "series_key": self.vault.uid(series_uid),
+            "object_key": object_key,
+            "modality": "",
+            "sop_class": "",
+            "n_objects": 1,
+            "is_stored": False,
+            "reason": "",
+            "path": "",
+            "n_bytes": 0,
+            "content_sha256": "",
+        }
+
+    def _keep(self, object_key: str, content: bytes) -> Path:
+        """Write a de-identified object; nothing that is there is overwritten."""
+        folder = self.lake.dicom_folder(self.identity.study_key)
+        path = folder / f"{object_key}.dcm"
+        if path.exists() and path.read_bytes() != content:
+            _check_same_content(path, content)
+            path = folder / f"{object_key}.{digest_of([content])}.dcm"
+        if not path.exists():
+            write_bytes(path, content)
+        return path
+
+
+_OF_THE_PATIENT = frozenset({"PatientID", "PatientName", "PatientAge"})
+
+
+def _check_same_content(path: Path, content: bytes) -> None:
+    """Compare an object that came again with the one that is stored.
+
+    The archive may have corrected the patient or the dates, and the settings may have changed
+    since: neither makes it another image. Other pixels do, and so does any other attribute under
+    the same settings.
+    """
+    old, new = dcmread(path), dcmread(BytesIO(content))
+    is_same_making = old.DeidentificationMethod == new.DeidentificationMethod
+    if is_same_making:
+        for dataset in (old, new):
+            _strip_times(dataset)
+        is_same = Dataset(old) == Dataset(new)
+    else:
+        is_same = old.PixelData == new.PixelData
+    if not is_same:
+        raise SameUidOtherBytesError(
+            "an object came again under the same SOP Instance UID with other content",
+            way_out="ask the PACS team which one is right; the stored one was kept",
+        )
+
+
+def _strip_times(dataset: Dataset) -> None:
+    for element in list(dataset):
+        if element.VR in ("DA", "TM", "DT") or element.keyword in _OF_THE_PATIENT:
+            del dataset[element.tag]
+        elif element.VR == "SQ":
+            for item in element.value:
+                _strip_times(item)
