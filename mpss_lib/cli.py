@@ -228,10 +228,11 @@ def quarantine_ls() -> None:
     """List the studies that stand still: stage, reason, way out, tries."""
     lake, _ = _home()
     table = Table(title="Quarantine")
-    for name in ("stage", "study_key", "error", "problem", "way_out", "tries"):
+    columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
+    for name in columns:
         table.add_column(name)
     for row in lake.quarantined():
-        table.add_row(*(str(row[column.header]) for column in table.columns))
+        table.add_row(*(str(row[name]) for name in columns))
     console.print(table)
 
 

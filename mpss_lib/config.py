@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mpss_lib.errors import SettingsError
 
@@ -116,9 +117,29 @@ class SeriesRule(Section):
     """A habit of a site: regular expression ``pattern`` found in ``keyword`` means ``answer``."""
 
     question: Literal["stress", "attenuation", "reconstruction"]
-    keyword: str
-    pattern: str
-    answer: str
+    keyword: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+    answer: Literal["stress", "rest", "AC", "NAC", "iterative", "FBP"]
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _answers_its_question(self) -> SeriesRule:
+        allowed = {
+            "stress": ("stress", "rest"),
+            "attenuation": ("AC", "NAC"),
+            "reconstruction": ("iterative", "FBP"),
+        }[self.question]
+        if self.answer not in allowed:
+            raise ValueError(f"{self.question} is answered by {' or '.join(allowed)}")
+        return self
 
 
 class IntakeSettings(Section):
@@ -127,6 +148,7 @@ class IntakeSettings(Section):
     voxel_mm: float = Field(default=4.8, gt=0)
     voxel_tolerance_mm: float = Field(default=0.05, gt=0)
     gated: Literal["sum", "refuse"] = "sum"
+    orientations: tuple[Literal["transaxial", "short_axis"], ...] = ("transaxial", "short_axis")
     site_rules: tuple[SeriesRule, ...] = ()
 
 
@@ -180,19 +202,24 @@ class WarehouseSettings(Section):
 class SelectionSettings(Section):
     """Choice of features, blind to the outcome: steps S0-S7."""
 
+    unhashed: ClassVar[frozenset[str]] = frozenset({"bootstrap"})
+
     max_nan_share: float = Field(default=0.0, ge=0, le=1)
+    min_variety_rho: float = Field(default=0.98, ge=0, le=1)
     dynamic_range: Literal["signed", "abs_mean"] = "signed"
     min_dynamic_range: float = Field(default=1e-5, ge=0)
     correlation: float = Field(default=0.95, gt=0, le=1)
     closure: Literal["transitive", "direct"] = "transitive"
     rows: Literal["per_segment", "pooled"] = "per_segment"
-    preferred_bins: int = 64
-    bootstrap: int = Field(default=100, ge=0)
+    preferred_bins: int = Field(default=64, ge=0)
+    bootstrap: int = Field(default=25, ge=0)
     seed: int = Field(default=20210129, ge=0)
 
 
 class EvaluationSettings(Section):
     """The randomised evaluation: every contradiction of the paper is a named setting."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"permutations", "permutation_chunk"})
 
     n_outer: int = Field(default=50, ge=1)
     n_inner: int = Field(default=20, ge=1)
@@ -214,6 +241,7 @@ class EvaluationSettings(Section):
     outcome_transform: Literal["none", "log1p"] = "none"
     missing: Literal["error", "complete_case"] = "complete_case"
     permutations: int = Field(default=20, ge=0)
+    permutation_chunk: int = Field(default=50, ge=1)
     min_test: int = Field(default=30, ge=1)
     seed: int = Field(default=20210129, ge=0)
 

@@ -110,8 +110,11 @@ def _jump(seen: _kernels.Float32Array, how: Scan) -> _kernels.Float32Array:
     from scipy.ndimage import shift
 
     moved = seen.copy()
-    by = (0.0, 0.0, how.jump_mm / VOXEL_MM)
-    moved[how.jump_view :] = shift(seen[how.jump_view :], by, order=1, mode="nearest")
+    late = 1.0 - how.jump_view / VIEWS
+    parts = ((slice(None, how.jump_view), -late), (slice(how.jump_view, None), 1.0 - late))
+    for part, share in parts:  # the mean position stays where the truth says
+        by = (0.0, 0.0, share * how.jump_mm / VOXEL_MM)
+        moved[part] = shift(seen[part], by, order=1, mode="nearest")
     return moved
 
 

@@ -88,6 +88,7 @@ class Header:
     study: str = ""
     modality: str = ""
     frame_of_reference: str = ""
+    series_number: int = 0
     study_date: date | None = None
     acquisition_date: date | None = None
     rows: int = 0
@@ -187,6 +188,7 @@ def _header(dataset: Dataset, keywords: Sequence[str]) -> Header:
         study=text_of(dataset, "StudyInstanceUID"),
         modality=text_of(dataset, "Modality"),
         frame_of_reference=text_of(dataset, "FrameOfReferenceUID"),
+        series_number=whole_of(dataset, "SeriesNumber"),
         study_date=parse_date(text_of(dataset, "StudyDate")),
         acquisition_date=parse_date(text_of(dataset, "AcquisitionDate")),
         rows=whole_of(dataset, "Rows"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from mpss_lib.dicom.values import items, number_of, text_of, whole_of
 from mpss_lib.errors import DicomFileError
@@ -14,9 +15,15 @@ FETCH_AGAIN = "fetch the object again; if it comes the same, it is broken at the
 
 def is_compressed(dataset: Dataset) -> bool:
     """Whether the pixel data are encapsulated (a compressed transfer syntax)."""
+    syntax = _transfer_syntax(dataset)
+    return syntax.is_transfer_syntax and syntax.is_encapsulated
+
+
+def _transfer_syntax(dataset: Dataset) -> UID:
+    """Transfer syntax of the file, Explicit VR Little Endian for a dataset made in memory."""
     meta = getattr(dataset, "file_meta", None)
-    syntax = getattr(meta, "TransferSyntaxUID", None)
-    return bool(syntax is not None and syntax.is_transfer_syntax and syntax.is_encapsulated)
+    text = text_of(meta, "TransferSyntaxUID") if isinstance(meta, Dataset) else ""
+    return UID(text or ExplicitVRLittleEndian)
 
 
 def pixel_length(dataset: Dataset) -> int:
@@ -67,11 +74,18 @@ def _stored(dataset: Dataset) -> FloatArray:
             f"{whole_of(dataset, 'SamplesPerPixel')} samples per pixel: colour is no count image",
             way_out="give the volume, not a picture of it",
         )
+    if not _transfer_syntax(dataset).is_transfer_syntax:
+        raise DicomFileError(
+            f"transfer syntax {_transfer_syntax(dataset)} is unknown",
+            way_out="ask the archive for Explicit VR Little Endian",
+        )
     if is_compressed(dataset):
         return _decompressed(dataset, shape)
     if length not in (wanted, wanted + wanted % 2):
         raise DicomFileError(
-            f"pixel data have {length} bytes, the header asks for {wanted}", way_out=FETCH_AGAIN
+            f"pixel data have {length} bytes, the header asks for {wanted}"
+            f"{': the object is truncated' if length < wanted else ''}",
+            way_out=FETCH_AGAIN,
         )
     return _native(dataset, wanted).reshape(shape)
 
@@ -83,20 +97,16 @@ def _native(dataset: Dataset, n_bytes: int) -> FloatArray:
     bits, used = whole_of(dataset, "BitsAllocated"), whole_of(dataset, "BitsStored")
     if bits not in (8, 16, 32):
         raise DicomFileError(f"BitsAllocated is {bits}, wanted 8, 16 or 32", way_out=FETCH_AGAIN)
+    syntax = _transfer_syntax(dataset)
     is_signed = whole_of(dataset, "PixelRepresentation") == 1
     values = np.frombuffer(
         dataset.PixelData[:n_bytes],
-        dtype=f"{_byte_order(dataset)}{'i' if is_signed else 'u'}{bits // 8}",
+        dtype=f"{'<' if syntax.is_little_endian else '>'}{'i' if is_signed else 'u'}{bits // 8}",
     )
     unused = bits - used if 0 < used < bits else 0
     if unused:  # bits above BitsStored may hold overlays (PS3.5 8.1.1)
         values = (values << unused) >> unused
     return values.astype(np.float64)
-
-
-def _byte_order(dataset: Dataset) -> str:
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    return ">" if syntax is not None and not syntax.is_little_endian else "<"
 
 
 def _decompressed(dataset: Dataset, shape: tuple[int, int, int]) -> FloatArray:

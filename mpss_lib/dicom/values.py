@@ -14,11 +14,20 @@ from datetime import date
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
 from mpss_lib.errors import DicomFileError
 
-_UNREADABLE = (ValueError, TypeError, OverflowError, NotImplementedError, KeyError, struct.error)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    NotImplementedError,
+    KeyError,
+    struct.error,
+    BytesLengthException,
+)
 """What pydicom raises when the bytes of one value are not of its kind."""
 
 

@@ -1,1 +1,5 @@
-"""Segmentation: the left ventricle and its regions."""
+"""Segmentation: the left ventricle, its 22 contours and the 7 analysed masks."""
+
+from mpss_lib.segmentation.ventricle import Segmentation, segment
+
+__all__ = ["Segmentation", "segment"]

@@ -1,0 +1,350 @@
+"""Loops of stepwise regression and of the randomised evaluation.
+
+Regression works on the centred cross-products ``a`` of the columns and, last, the outcome. The
+symmetric sweep of column k puts it into the model: then ``a[y, y]`` is the residual sum of
+squares, ``a[k, y]`` the coefficient and ``-a[k, k]`` the diagonal of the inverse. A term owns the
+columns ``first[t]:first[t + 1]``; all of them enter and leave together.
+"""
+
+from __future__ import annotations
+
+from math import exp, inf, lgamma, log, log1p, sqrt
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+TIE = 1e-10
+"""Two candidates whose AIC differs by less are a tie: the first one wins."""
+
+PERFECT = 1e-13
+"""A residual below this share of the outcome's sum of squares is a perfect fit."""
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sweep(a: Floats, k: int, sign: float) -> None:
+    """Put column ``k`` into the model (``sign`` 1) or take it out (-1), in place."""
+    size = a.shape[0]
+    pivot = a[k, k]
+    for i in range(size):
+        if i != k:
+            f = a[i, k] / pivot
+            for j in range(size):
+                a[i, j] -= f * a[k, j]
+            a[i, k] = sign * f
+    for j in range(size):
+        a[k, j] = sign * a[k, j] / pivot
+    a[k, k] = -1.0 / pivot
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def log_f_tail(ratio: float, df: float, q: float) -> float:
+    """Logarithm of the p-value of a partial F test.
+
+    ``ratio`` is RSS with the term over RSS without it, so that p = I_ratio(df / 2, q / 2), the
+    regularised incomplete beta function (continued fraction of Lentz; DLMF 8.17.22).
+    """
+    if ratio <= 0.0:
+        return -inf
+    if ratio >= 1.0:
+        return 0.0
+    a, b, x = 0.5 * df, 0.5 * q, ratio
+    front = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)
+    mirrored = x > (a + 1.0) / (a + b + 2.0)
+    if mirrored:
+        a, b, x = b, a, 1.0 - x
+    c = 1.0
+    d = 1.0 - (a + b) * x / (a + 1.0)
+    d = 1.0 / (d if abs(d) > 1e-300 else 1e-300)
+    h = d
+    for m in range(1, 400):
+        for odd in range(2):
+            if odd == 0:
+                t = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+            else:
+                t = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+            d = 1.0 + t * d
+            d = 1.0 / (d if abs(d) > 1e-300 else 1e-300)
+            c = 1.0 + t / c
+            c = c if abs(c) > 1e-300 else 1e-300
+            h *= d * c
+        if abs(d * c - 1.0) < 1e-15:
+            break
+    tail = front - log(a) + log(h)
+    return log1p(-exp(tail)) if mirrored else tail
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _gain(
+    a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags, inside: bool
+) -> tuple[float, int]:
+    """Drop of RSS (rise, for a term inside) and rank that go with columns ``begin:end``."""
+    y = a.shape[0] - 1
+    if end - begin == 1:
+        pivot = a[begin, begin]
+        if inside:
+            return -a[begin, y] * a[begin, y] / pivot, 1
+        if own[begin] <= 0.0 or pivot <= tol * own[begin]:
+            return 0.0, 0
+        return a[begin, y] * a[begin, y] / pivot, 1
+    q = end - begin
+    sign = -1.0 if inside else 1.0
+    w = np.empty((q, q + 1))
+    for i in range(q):
+        for j in range(q):
+            w[i, j] = sign * a[begin + i, begin + j]
+        w[i, q] = a[begin + i, y]
+    total = 0.0
+    rank = 0
+    for i in range(q):
+        if inside:
+            usable = swept[begin + i]
+        else:
+            usable = own[begin + i] > 0.0 and w[i, i] > tol * own[begin + i]
+        if not usable:
+            continue
+        rank += 1
+        total += w[i, q] * w[i, q] / w[i, i]
+        for k in range(i + 1, q):
+            f = w[k, i] / w[i, i]
+            for j in range(i, q + 1):
+                w[k, j] -= f * w[i, j]
+    return total, rank
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _take_in(
+    a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags
+) -> int:
+    """Sweep in each column of ``begin:end`` that is not a combination of those inside."""
+    rank = 0
+    for k in range(begin, end):
+        if not swept[k] and own[k] > 0.0 and a[k, k] > tol * own[k]:
+            _sweep(a, k, 1.0)
+            swept[k] = True
+            rank += 1
+    return rank
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def start_model(
+    a: Floats, own: Floats, first: Ints, inside: Flags, swept: Flags, n: int, tol: float
+) -> bool:
+    """Sweep in the start terms; False if rank is deficient or no residual df is left."""
+    ranks = np.zeros(inside.shape[0], np.int64)
+    for t in range(inside.shape[0]):
+        if inside[t]:
+            _, ranks[t] = _gain(a, own, first[t], first[t + 1], tol, swept, False)
+    used = 1
+    for t in range(inside.shape[0]):
+        if inside[t]:
+            rank = _take_in(a, own, first[t], first[t + 1], tol, swept)
+            if rank == 0 or rank < ranks[t]:
+                return False
+            used += rank
+    return n - used > 0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def criterion(rss: float, k: int, n: int, mse: bool) -> float:
+    """AIC without the constants n (1 + ln 2 pi) - n ln n: ``k`` coefficients, intercept included.
+
+    With ``mse`` the variance of the likelihood is RSS / df instead of RSS / n.
+    """
+    if mse:
+        return n * log(rss / (n - k)) + n * log(n) + k
+    return n * log(rss) + 2.0 * k
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def stepwise_path(
+    a: Floats,
+    own: Floats,
+    first: Ints,
+    inside: Flags,
+    swept: Flags,
+    n: int,
+    tss: float,
+    sse: bool,
+    p_enter: float,
+    p_remove: float,
+    max_steps: int,
+    tol: float,
+    mse: bool,
+    path: Floats,
+) -> int:
+    """Add the best term while one passes; only then remove the worst; until neither.
+
+    ``path`` (max steps kept, 3) gets term, 1 added or 0 removed, value: the change of AIC, or
+    the p-value. Answers the number of steps.
+    """
+    n_terms = inside.shape[0]
+    y = a.shape[0] - 1
+    used = 1
+    for k in range(y):
+        if swept[k]:
+            used += 1
+    for step in range(max_steps):
+        rss = a[y, y]
+        floor = PERFECT * tss
+        if rss < floor:
+            rss = floor
+        now = criterion(rss, used, n, mse)
+        best, best_value, single, single_gain = -1, inf, -1, 0.0
+        if rss > floor:
+            for t in range(n_terms):
+                if inside[t]:
+                    continue
+                gain, q = _gain(a, own, first[t], first[t + 1], tol, swept, False)
+                if q == 0 or n - used - q <= 0:
+                    continue
+                if q == 1:
+                    ahead = n * (gain - single_gain) > TIE * (rss - single_gain)
+                    if single < 0 or ahead:
+                        single, single_gain = t, gain
+                    continue
+                left = max(rss - gain, floor)
+                if sse:
+                    value = log_f_tail(left / rss, n - used - q, q)
+                else:
+                    value = criterion(left, used + q, n, mse) - now
+                if value < best_value - TIE:
+                    best, best_value = t, value
+            if single >= 0:
+                left = max(rss - single_gain, floor)
+                if sse:
+                    value = log_f_tail(left / rss, n - used - 1, 1)
+                else:
+                    value = criterion(left, used + 1, n, mse) - now
+                ahead = value < best_value - TIE
+                if best < 0 or ahead or (single < best and value < best_value + TIE):
+                    best, best_value = single, value
+        if best >= 0 and best_value <= (log(p_enter) if sse else p_enter):
+            used += _take_in(a, own, first[best], first[best + 1], tol, swept)
+            inside[best] = True
+            if step < path.shape[0]:
+                path[step, 0], path[step, 1] = best, 1.0
+                path[step, 2] = exp(best_value) if sse else best_value
+            continue
+        aliased = False
+        for t in range(n_terms):
+            if inside[t]:
+                for k in range(first[t], first[t + 1]):
+                    if not swept[k] and own[k] > 0.0:
+                        aliased = True
+        best, best_value = -1, -inf
+        for t in range(n_terms):
+            if not inside[t]:
+                continue
+            rise, q = _gain(a, own, first[t], first[t + 1], tol, swept, True)
+            if aliased:
+                # Columns that were combinations of this term may come back without it.
+                b = a.copy()
+                s = swept.copy()
+                for k in range(first[t], first[t + 1]):
+                    if s[k]:
+                        _sweep(b, k, -1.0)
+                        s[k] = False
+                for u in range(n_terms):
+                    if inside[u] and u != t:
+                        q -= _take_in(b, own, first[u], first[u + 1], tol, s)
+                rise = b[y, y] - rss
+                if q <= 0:
+                    continue
+            if sse:
+                value = log_f_tail(rss / (rss + rise), n - used, q)
+            else:
+                value = now - criterion(rss + rise, used - q, n, mse)
+            if value > best_value + TIE:
+                best, best_value = t, value
+        if best < 0 or best_value < (log(p_remove) if sse else p_remove):
+            return step
+        for k in range(first[best], first[best + 1]):
+            if swept[k]:
+                _sweep(a, k, -1.0)
+                swept[k] = False
+                used -= 1
+        inside[best] = False
+        if aliased:
+            for u in range(n_terms):
+                if inside[u]:
+                    used += _take_in(a, own, first[u], first[u + 1], tol, swept)
+        if step < path.shape[0]:
+            path[step, 0], path[step, 1] = best, 0.0
+            path[step, 2] = exp(best_value) if sse else best_value
+    return max_steps
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def cross_products(
+    x: Floats, rows: Ints, mean: Floats, centred: Floats, own: Floats, gram: Floats
+) -> None:
+    """Means, centred rows, and centred cross-products of the columns of ``x`` over ``rows``.
+
+    ``own`` is the diagonal, 0 where the column is constant in these rows.
+    """
+    n, m = rows.shape[0], x.shape[1]
+    mean[:] = 0.0
+    for r in range(n):
+        for j in range(m):
+            mean[j] += x[rows[r], j]
+    for j in range(m):
+        mean[j] /= n
+    for r in range(n):
+        for j in range(m):
+            centred[r, j] = x[rows[r], j] - mean[j]
+    gram[:m, :m] = 0.0
+    for r in range(0, n - n % 4, 4):
+        # Four rows at a time: a quarter of the traffic to and from ``gram``.
+        for i in range(m):
+            f0, f1 = centred[r, i], centred[r + 1, i]
+            f2, f3 = centred[r + 2, i], centred[r + 3, i]
+            for j in range(i, m):
+                gram[i, j] += (f0 * centred[r, j] + f1 * centred[r + 1, j]) + (
+                    f2 * centred[r + 2, j] + f3 * centred[r + 3, j]
+                )
+    for r in range(n - n % 4, n):
+        for i in range(m):
+            for j in range(i, m):
+                gram[i, j] += centred[r, i] * centred[r, j]
+    for i in range(m):
+        for j in range(i):
+            gram[i, j] = gram[j, i]
+        raw = gram[i, i] + n * mean[i] * mean[i]
+        own[i] = gram[i, i] if gram[i, i] > 1e-24 * raw else 0.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def mid_ranks(order: Ints, fresh: Flags, place: Ints, n: int, ranks: Floats) -> None:
+    """Centred mid-ranks of the ``n`` members of a subset, walking the order of all rows.
+
+    ``fresh[k]`` says that row ``order[k]`` has another value than the one before; ``place[row]``
+    is the position in ``ranks`` of a member row, -1 for the others.
+    """
+    before = 0
+    start = 0
+    total = order.shape[0]
+    shift = 0.5 * (n + 1)
+    while start < total:
+        stop = start + 1
+        if stop == total or fresh[stop]:
+            if place[order[start]] >= 0:
+                before += 1
+                ranks[place[order[start]]] = before - shift
+            start = stop
+            continue
+        size = 1 if place[order[start]] >= 0 else 0
+        while stop < total and not fresh[stop]:
+            if place[order[stop]] >= 0:
+                size += 1
+            stop += 1
+        rank = before + 0.5 * (size + 1) - shift
+        for k in range(start, stop):
+            if place[order[k]] >= 0:
+                ranks[place[order[k]]] = rank
+        before += size
+        start = stop

@@ -1,0 +1,388 @@
+"""The loop over splits: screen on the train rows, fit, score, take the winner, try the test rows."""
+
+from __future__ import annotations
+
+from math import inf, nan, sqrt
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from mpss_lib.evaluation._kernels import (
+    PERFECT,
+    Flags,
+    Floats,
+    Ints,
+    criterion,
+    cross_products,
+    mid_ranks,
+    start_model,
+    stepwise_path,
+)
+
+VALID, INTERCEPT_ONLY, DEGENERATE = 0, 1, 2
+MAX_LOGLIK, MAX_AIC, MIN_AIC, DEV_R2, COMMON_AIC = range(5)
+COEF_DEV, COEF_TRAIN, COEF_BOTH = range(3)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _screen(
+    ranks_y: Floats, ranks_x: Floats, sizes: Floats, levels: Ints, limits: Floats, n: int
+) -> Floats:
+    """Strength of each term on the train rows; below 1 where it does not pass the screen.
+
+    A number gives |rho| / limit; a factor (``levels`` > 0) the Kruskal-Wallis H / limit, its
+    limit standing in ``limits`` by levels present.
+    """
+    n_terms = ranks_x.shape[0]
+    out = np.zeros(n_terms)
+    ss = 0.0
+    for r in range(n):
+        ss += ranks_y[r] * ranks_y[r]
+    if ss <= 0.0:
+        return out
+    for t in range(n_terms):
+        if sizes[t] <= 0.0:
+            continue
+        if levels[t] == 0:
+            dot = 0.0
+            for r in range(n):
+                dot += ranks_y[r] * ranks_x[t, r]
+            out[t] = abs(dot) / sqrt(ss * sizes[t]) / limits[0]
+            continue
+        total = np.zeros(levels[t])
+        count = np.zeros(levels[t])
+        for r in range(n):
+            total[int(ranks_x[t, r])] += ranks_y[r]
+            count[int(ranks_x[t, r])] += 1.0
+        h = 0.0
+        present = 0
+        for level in range(levels[t]):
+            if count[level] > 0.0:
+                h += total[level] * total[level] / count[level]
+                present += 1
+        if present > 1:
+            out[t] = h * (n - 1) / ss / limits[present - 1]
+    return out
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _compact(
+    gram: Floats, cross: Floats, yy: float, own: Floats, columns: Ints, a: Floats, sub: Floats
+) -> None:
+    """Cross-products of the chosen columns and the outcome."""
+    c = columns.shape[0]
+    for i in range(c):
+        for j in range(c):
+            a[i, j] = gram[columns[i], columns[j]]
+        a[i, c] = cross[columns[i]]
+        a[c, i] = cross[columns[i]]
+        sub[i] = own[columns[i]]
+    a[c, c] = yy
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _centre_outcome(
+    y: Floats, rows: Ints, centred: Floats, cross: Floats, out: Floats
+) -> tuple[float, float]:
+    """Mean and centred sum of squares of the outcome; ``cross`` gets its products, ``out`` y."""
+    n = rows.shape[0]
+    mean = 0.0
+    for r in range(n):
+        mean += y[rows[r]]
+    mean /= n
+    cross[:] = 0.0
+    yy = 0.0
+    for r in range(n):
+        out[r] = y[rows[r]] - mean
+        yy += out[r] * out[r]
+        for j in range(cross.shape[0]):
+            cross[j] += out[r] * centred[r, j]
+    if yy <= 1e-24 * n * mean * mean:
+        yy = 0.0
+    return mean, yy
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _pearson(x: Floats, y: Floats) -> float:
+    """Pearson correlation, NaN where one of them does not vary or there are fewer than 3."""
+    n = x.shape[0]
+    if n < 3:
+        return nan
+    mx, my = x.mean(), y.mean()
+    sxx = syy = sxy = 0.0
+    for i in range(n):
+        sxx += (x[i] - mx) ** 2
+        syy += (y[i] - my) ** 2
+        sxy += (x[i] - mx) * (y[i] - my)
+    if sxx <= 1e-24 * n * (1e-300 + mx * mx) or syy <= 1e-24 * n * (1e-300 + my * my):
+        return nan
+    return max(-1.0, min(1.0, sxy / sqrt(sxx * syy)))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def run_splits(
+    x: Floats,
+    screened_as: Floats,
+    orders: Ints,
+    fresh: Flags,
+    levels: Ints,
+    first: Ints,
+    outcomes: Floats,
+    outcome_orders: Ints,
+    outcome_fresh: Flags,
+    configurations: Flags,
+    test: Ints,
+    train: Ints,
+    dev: Ints,
+    limits: Floats,
+    sse: bool,
+    p_enter: float,
+    p_remove: float,
+    max_steps: int,
+    tol: float,
+    mse: bool,
+    winner: int,
+    final_coef: int,
+    keep_intercept_only: bool,
+    is_kept: bool,
+    terms: Flags,
+    train_terms: Flags,
+    numbers: Floats,
+    states: Ints,
+    chosen: Ints,
+    correlations: Floats,
+    predictions: Floats,
+    coefficients: Floats,
+) -> None:
+    """Every outer and inner split of one segment, for each outcome and configuration.
+
+    Parameters
+    ----------
+    x : (n, m) columns, standardised
+    screened_as : (terms, n) what the screen ranks: the column, or the codes of a factor
+    orders, fresh : (terms, n) rows in ascending order of ``screened_as``; where its value changes
+    levels : (terms,) number of levels where the screen is Kruskal-Wallis, else 0
+    first : (terms + 1,) first column of each term
+    outcomes, outcome_orders, outcome_fresh : (p, n); more than one for permuted outcomes
+    configurations : (3, terms)
+    test : (outer, n_test); train, dev : (outer, inner, rows)
+    limits : |rho| of the screen, then the chi-squared limits for 1, 2, ... df
+    is_kept : whether terms, train_terms (outer, inner, 3, terms), numbers (outer, inner, 3, 3:
+        AIC, log-likelihood, terms screened) and states (outer, inner, 3) of the first outcome
+        are filled
+    chosen : (p, outer, 3) winning inner split, -1 where the run is invalid
+    correlations : (p, outer, 3); predictions : (p, outer, 3, n_test)
+    coefficients : (outer, 3, 1 + m) of the first outcome's winners, on standardised columns
+    """
+    n, m = x.shape
+    n_terms = first.shape[0] - 1
+    n_outcomes = outcomes.shape[0]
+    n_train, n_dev, n_test = train.shape[2], dev.shape[2], test.shape[1]
+    n_both = n_train + n_dev
+    refit_both = winner == COMMON_AIC or final_coef == COEF_BOTH
+    ranks_x = np.empty((n_terms, n_train))
+    ranks_y = np.empty(n_train)
+    sizes = np.empty(n_terms)
+    centred = np.empty((n_both, m))
+    grams = np.zeros((3, m, m))
+    owns = np.zeros((3, m))
+    means = np.zeros((3, m))
+    kept_rows = np.zeros((3, n_both, m))
+    cross = np.zeros((3, m))
+    y_rows = np.empty(n_both)
+    y_means = np.zeros(3)
+    y_ss = np.zeros(3)
+    place = np.empty(n, np.int64)
+    best_score = np.empty((n_outcomes, 3))
+    best_coef = np.zeros((n_outcomes, 3, 1 + m))
+    y_test = np.empty(n_test)
+    guess = np.empty(n_test)
+    both = np.empty(n_both, np.int64)
+    no_path = np.empty((0, 3))
+    for outer in range(test.shape[0]):
+        best_score[:] = -inf
+        best_coef[:] = 0.0
+        chosen[:, outer, :] = -1
+        for inner in range(train.shape[1]):
+            place[:] = -1
+            for r in range(n_train):
+                place[train[outer, inner, r]] = r
+                both[r] = train[outer, inner, r]
+            for r in range(n_dev):
+                both[n_train + r] = dev[outer, inner, r]
+            for t in range(n_terms):
+                if levels[t] > 0:
+                    for r in range(n_train):
+                        ranks_x[t, r] = screened_as[t, train[outer, inner, r]]
+                    sizes[t] = 1.0
+                    continue
+                mid_ranks(orders[t], fresh[t], place, n_train, ranks_x[t])
+                sizes[t] = 0.0
+                for r in range(n_train):
+                    sizes[t] += ranks_x[t, r] * ranks_x[t, r]
+            cross_products(
+                x, train[outer, inner], means[0], kept_rows[0], owns[0], grams[0]
+            )
+            cross_products(x, dev[outer, inner], means[1], kept_rows[1], owns[1], grams[1])
+            if refit_both:
+                cross_products(x, both, means[2], kept_rows[2], owns[2], grams[2])
+            for p in range(n_outcomes):
+                mid_ranks(outcome_orders[p], outcome_fresh[p], place, n_train, ranks_y)
+                strength = _screen(ranks_y, ranks_x, sizes, levels, limits, n_train)
+                for s in range(3 if refit_both else 2):
+                    rows = train[outer, inner] if s == 0 else dev[outer, inner]
+                    if s == 2:
+                        rows = both
+                    y_means[s], y_ss[s] = _centre_outcome(
+                        outcomes[p], rows, kept_rows[s], cross[s], y_rows
+                    )
+                ordered = np.argsort(-strength, kind="mergesort")
+                for g in range(3):
+                    candidates = np.empty(n_terms, np.int64)
+                    n_cand = 0
+                    n_cols = 0
+                    for k in range(n_terms):
+                        t = ordered[k]
+                        if strength[t] > 1.0 and configurations[g, t]:
+                            candidates[n_cand] = t
+                            n_cand += 1
+                            n_cols += first[t + 1] - first[t]
+                    columns = np.empty(n_cols, np.int64)
+                    begin = np.zeros(n_cand + 1, np.int64)
+                    n_cols = 0
+                    for k in range(n_cand):
+                        for j in range(first[candidates[k]], first[candidates[k] + 1]):
+                            columns[n_cols] = j
+                            n_cols += 1
+                        begin[k + 1] = n_cols
+                    a = np.empty((n_cols + 1, n_cols + 1))
+                    sub = np.empty(n_cols)
+                    inside = np.zeros(n_cand, np.bool_)
+                    swept = np.zeros(n_cols, np.bool_)
+                    _compact(grams[0], cross[0], y_ss[0], owns[0], columns, a, sub)
+                    if y_ss[0] > 0.0:
+                        stepwise_path(
+                            a, sub, begin, inside, swept, n_train, y_ss[0], sse, p_enter,
+                            p_remove, max_steps, tol, mse, no_path,
+                        )  # fmt: skip
+                    from_train = inside.copy()
+                    b = np.empty((n_cols + 1, n_cols + 1))
+                    _compact(grams[1], cross[1], y_ss[1], owns[1], columns, b, sub)
+                    swept_dev = np.zeros(n_cols, np.bool_)
+                    fits_dev = y_ss[1] > 0.0 and start_model(
+                        b, sub, begin, inside, swept_dev, n_dev, tol
+                    )
+                    aic, llf = nan, nan
+                    if fits_dev:
+                        stepwise_path(
+                            b, sub, begin, inside, swept_dev, n_dev, y_ss[1], sse, p_enter,
+                            p_remove, max_steps, tol, mse, no_path,
+                        )  # fmt: skip
+                        used = 1 + swept_dev.sum()
+                        rss = max(b[n_cols, n_cols], PERFECT * y_ss[1])
+                        aic = criterion(rss, used, n_dev, mse)
+                        aic += n_dev * (1.0 + np.log(2.0 * np.pi)) - n_dev * np.log(n_dev)
+                        llf = used - 0.5 * aic
+                    model = from_train if winner == DEV_R2 else inside
+                    state = DEGENERATE
+                    if fits_dev or (winner == DEV_R2 and y_ss[1] > 0.0):
+                        state = VALID if model.any() else INTERCEPT_ONLY
+                    score = -inf
+                    is_good = state == VALID or (state == INTERCEPT_ONLY and keep_intercept_only)
+                    if is_good:
+                        # The final coefficients: the dev fit is there, another one is made.
+                        coef, frame = b, 1
+                        if winner == DEV_R2 or final_coef != COEF_DEV:
+                            frame = 1
+                            if final_coef == COEF_TRAIN:
+                                frame = 0
+                            if final_coef == COEF_BOTH:
+                                frame = 2
+                            size = n_both
+                            if frame == 0:
+                                size = n_train
+                            if frame == 1:
+                                size = n_dev
+                            coef = np.empty((n_cols + 1, n_cols + 1))
+                            _compact(
+                                grams[frame], cross[frame], y_ss[frame], owns[frame], columns,
+                                coef, sub,
+                            )  # fmt: skip
+                            swept_dev[:] = False
+                            is_good = y_ss[frame] > 0.0 and start_model(
+                                coef, sub, begin, model, swept_dev, size, tol
+                            )
+                            if not is_good:
+                                state = DEGENERATE
+                    if is_good:
+                        if winner == MAX_LOGLIK:
+                            score = llf
+                        elif winner == MAX_AIC:
+                            score = aic
+                        elif winner == MIN_AIC:
+                            score = -aic
+                        elif winner == DEV_R2:
+                            # The train coefficients, tried on the dev rows.
+                            shift = y_means[0] - y_means[1]
+                            for i in range(n_cols):
+                                if swept[i]:
+                                    gap = means[1, columns[i]] - means[0, columns[i]]
+                                    shift += a[i, n_cols] * gap
+                            loss = y_ss[1] + n_dev * shift * shift
+                            for i in range(n_cols):
+                                if swept[i]:
+                                    loss -= 2.0 * a[i, n_cols] * cross[1, columns[i]]
+                                    for j in range(n_cols):
+                                        if swept[j]:
+                                            loss += (
+                                                a[i, n_cols] * a[j, n_cols]
+                                                * grams[1, columns[i], columns[j]]
+                                            )  # fmt: skip
+                            score = 1.0 - loss / y_ss[1]
+                        else:
+                            c = np.empty((n_cols + 1, n_cols + 1))
+                            _compact(grams[2], cross[2], y_ss[2], owns[2], columns, c, sub)
+                            swept_both = np.zeros(n_cols, np.bool_)
+                            if y_ss[2] > 0.0 and start_model(
+                                c, sub, begin, model, swept_both, n_both, tol
+                            ):
+                                score = -criterion(
+                                    max(c[n_cols, n_cols], PERFECT * y_ss[2]),
+                                    1 + swept_both.sum(), n_both, mse,
+                                )  # fmt: skip
+                        if score > best_score[p, g]:
+                            best_score[p, g] = score
+                            chosen[p, outer, g] = inner
+                            best_coef[p, g, :] = 0.0
+                            constant = y_means[frame]
+                            for i in range(n_cols):
+                                if swept_dev[i]:
+                                    best_coef[p, g, 1 + columns[i]] = coef[i, n_cols]
+                                    constant -= coef[i, n_cols] * means[frame, columns[i]]
+                            best_coef[p, g, 0] = constant
+                    if is_kept and p == 0:
+                        for k in range(n_cand):
+                            terms[outer, inner, g, candidates[k]] = model[k]
+                            train_terms[outer, inner, g, candidates[k]] = from_train[k]
+                        numbers[outer, inner, g, 0] = aic
+                        numbers[outer, inner, g, 1] = llf
+                        numbers[outer, inner, g, 2] = n_cand
+                        states[outer, inner, g] = state
+        for p in range(n_outcomes):
+            for g in range(3):
+                if p == 0:
+                    coefficients[outer, g, :] = best_coef[p, g]
+                if chosen[p, outer, g] < 0:
+                    correlations[p, outer, g] = nan
+                    predictions[p, outer, g, :] = nan
+                    continue
+                for r in range(n_test):
+                    row = test[outer, r]
+                    y_test[r] = outcomes[p, row]
+                    guess[r] = best_coef[p, g, 0]
+                    for j in range(m):
+                        if best_coef[p, g, 1 + j] != 0.0:
+                            guess[r] += best_coef[p, g, 1 + j] * x[row, j]
+                    predictions[p, outer, g, r] = guess[r]
+                correlations[p, outer, g] = _pearson(guess, y_test)

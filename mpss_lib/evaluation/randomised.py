@@ -1,0 +1,233 @@
+"""The randomised evaluation: 50 test sets, 20 train and dev sets in each, one winner each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpss_lib.config import EvaluationSettings
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.evaluation import _runs
+from mpss_lib.evaluation.combine import correlation_p
+from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
+from mpss_lib.evaluation.splits import Splits, draw
+
+CONFIGURATIONS = ("radiomics", "clinical", "combined")
+STATES = ("valid", "intercept_only", "degenerate")
+_WINNER = {
+    "max_loglik": _runs.MAX_LOGLIK,
+    "max_aic": _runs.MAX_AIC,
+    "min_aic": _runs.MIN_AIC,
+    "dev_r2": _runs.DEV_R2,
+    "common_aic": _runs.COMMON_AIC,
+}
+_FINAL = {"dev": _runs.COEF_DEV, "train": _runs.COEF_TRAIN, "train+dev": _runs.COEF_BOTH}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every split, fit and run of one segment; the axis of length 3 is ``CONFIGURATIONS``.
+
+    Parameters
+    ----------
+    design : Design
+    outcome : (n,) float64, after the outcome transform
+    splits : Splits
+    r, p_value : (3, outer) float64
+        Correlation of prediction and outcome in the test rows; NaN where the run is invalid.
+    winner : (3, outer) int64
+        Winning inner split, -1 where none is usable.
+    predictions : (3, outer, n_test) float64
+    coefficients : (3, outer, 1 + m) float64
+        Intercept and coefficients of the winners, on raw columns.
+    terms, train_terms : (outer, inner, 3, terms) bool
+        Of the final model and of the train model.
+    states : (outer, inner, 3) int64, see ``STATES``
+    aic, llf : (outer, inner, 3) float64, of the dev fit
+    n_screened : (outer, inner, 3) int64
+    """
+
+    design: Design
+    outcome: Floats
+    splits: Splits
+    r: Floats
+    p_value: Floats
+    winner: Ints
+    predictions: Floats
+    coefficients: Floats
+    terms: Flags
+    train_terms: Flags
+    states: Ints
+    aic: Floats
+    llf: Floats
+    n_screened: Ints
+
+    @property
+    def is_valid(self) -> Flags:
+        """(3, outer): whether the run gave a correlation."""
+        return np.isfinite(self.r)
+
+    def winning_terms(self, configuration: int, outer: int) -> Flags:
+        """(terms,) bool: the terms of a winner; none where there is no winner."""
+        inner = int(self.winner[configuration, outer])
+        if inner < 0:
+            return np.zeros(len(self.design.names), np.bool_)
+        chosen: Flags = self.terms[outer, inner, configuration]
+        return chosen
+
+
+def evaluate(
+    radiomics: Mapping[str, Any],
+    clinical: Mapping[str, Any],
+    outcome: Any,
+    settings: EvaluationSettings | None = None,
+    *,
+    splits: Splits | None = None,
+) -> Evaluation:
+    """Evaluate one segment in the three configurations.
+
+    Parameters
+    ----------
+    radiomics, clinical : ordered mapping of str to (n,) array
+        Terms; text is a factor.
+    outcome : (n,) float
+        Calcium score.
+    settings : EvaluationSettings, optional
+    splits : Splits, optional
+        Drawn from the settings' seed by default.
+
+    Raises
+    ------
+    WrongArgumentError
+        If a value is not finite, lengths differ, or there are too few patients.
+    """
+    settings = settings or EvaluationSettings()
+    design = encode({**radiomics, **clinical})
+    y = transform(outcome, settings)
+    splits = draw(len(y), settings) if splits is None else splits
+    if len(y) != len(design.columns) or splits.n != len(y) or not np.isfinite(y).all():
+        raise WrongArgumentError(
+            f"{len(y)} outcomes, {len(design.columns)} rows, splits of {splits.n}",
+            way_out="give one finite outcome for each row, and splits of that many patients",
+        )
+    return _as_evaluation(run(design, len(radiomics), y[None, :], settings, splits), design, y,
+                          splits, settings)  # fmt: skip
+
+
+def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
+    """The outcome as it is fitted: as it is, or log(1 + CAC)."""
+    y = np.asarray(outcome, np.float64)
+    return np.log1p(y) if settings.outcome_transform == "log1p" else y
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What the kernel fills; the first axis of the last three is the outcome."""
+
+    terms: Flags
+    train_terms: Flags
+    numbers: Floats
+    states: Ints
+    coefficients: Floats
+    chosen: Ints
+    correlations: Floats
+    predictions: Floats
+
+
+def run(
+    design: Design,
+    n_radiomics: int,
+    outcomes: Floats,
+    settings: EvaluationSettings,
+    splits: Splits,
+    *,
+    is_kept: bool = True,
+) -> Raw:
+    """Run the kernel for one or many (permuted) outcomes, shape (p, n)."""
+    x, _, _ = design.standardised()
+    screened, levels = _screened_as(design, settings)
+    orders, fresh = _orders(screened)
+    outcome_orders, outcome_fresh = _orders(outcomes)
+    n_terms, n_outer = len(design.names), len(splits.outer)
+    configurations = np.ones((3, n_terms), np.bool_)
+    configurations[0, n_radiomics:] = False
+    configurations[1, :n_radiomics] = False
+    shape = (n_outer, settings.n_inner, 3) if is_kept else (0, 0, 3)
+    runs = (len(outcomes), n_outer, 3)
+    raw = Raw(
+        terms=np.zeros((*shape, n_terms), np.bool_),
+        train_terms=np.zeros((*shape, n_terms), np.bool_),
+        numbers=np.zeros((*shape, 3)),
+        states=np.zeros(shape, np.int64),
+        coefficients=np.zeros((n_outer, 3, 1 + x.shape[1])),
+        chosen=np.zeros(runs, np.int64),
+        correlations=np.zeros(runs),
+        predictions=np.zeros((*runs, splits.test.shape[1])),
+    )
+    _runs.run_splits(
+        x, screened, orders, fresh, levels, design.first,
+        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh, configurations,
+        splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
+        settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
+        settings.rank_tol, settings.loglik_variance == "mse", _WINNER[settings.winner],
+        _FINAL[settings.final_coef], settings.intercept_only == "keep", is_kept,
+        raw.terms, raw.train_terms, raw.numbers, raw.states, raw.chosen, raw.correlations,
+        raw.predictions, raw.coefficients,
+    )  # fmt: skip
+    return raw
+
+
+def _as_evaluation(
+    raw: Raw, design: Design, y: Floats, splits: Splits, settings: EvaluationSettings
+) -> Evaluation:
+    r = np.ascontiguousarray(raw.correlations[0].T)
+    _, centre, scale = design.standardised()
+    coefficients = raw.coefficients.transpose(1, 0, 2).copy()
+    coefficients[..., 1:] /= scale
+    coefficients[..., 0] -= coefficients[..., 1:] @ centre
+    return Evaluation(
+        design=design,
+        outcome=y,
+        splits=splits,
+        r=r,
+        p_value=correlation_p(r, splits.test.shape[1], settings.p_side),
+        winner=np.ascontiguousarray(raw.chosen[0].T),
+        predictions=np.ascontiguousarray(raw.predictions[0].transpose(1, 0, 2)),
+        coefficients=coefficients,
+        terms=raw.terms,
+        train_terms=raw.train_terms,
+        states=raw.states,
+        aic=raw.numbers[..., 0],
+        llf=raw.numbers[..., 1],
+        n_screened=raw.numbers[..., 2].astype(np.int64),
+    )
+
+
+def _screened_as(design: Design, settings: EvaluationSettings) -> tuple[Floats, Ints]:
+    """What the screen ranks, and the levels of the factors that Kruskal-Wallis screens."""
+    kruskal = settings.categorical_screen == "kruskal"
+    counts = [len(levels) if kruskal else 0 for levels in design.levels]
+    return design.codes, np.array(counts, np.int64)
+
+
+def _orders(values: Floats) -> tuple[Ints, Flags]:
+    """Rows in ascending order, and where the value changes, for each row of ``values``."""
+    order = np.argsort(values, axis=1, kind="stable").astype(np.int64)
+    ordered = np.take_along_axis(values, order, axis=1)
+    fresh = np.ones(values.shape, np.bool_)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    return np.ascontiguousarray(order), fresh
+
+
+def _limits(splits: Splits, settings: EvaluationSettings, levels: Ints) -> Floats:
+    """Limit of |rho| of the screen (t approximation), then chi-squared limits by df."""
+    from scipy.stats import chi2
+    from scipy.stats import t as t_dist
+
+    df = splits.train.shape[2] - 2
+    t = float(t_dist.isf(settings.screen_p / 2.0, df))
+    dfs = np.arange(1, max(int(levels.max(initial=0)), 2))
+    return np.concatenate([[t / np.sqrt(df + t * t)], chi2.isf(settings.screen_p, dfs)])

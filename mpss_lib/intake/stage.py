@@ -1,0 +1,145 @@
+"""Intake: which of a study's objects is the volume that counts, and why not the others.
+
+Reads ``instance`` (of pull) and the stored objects; writes ``volume``: one row per stored object.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mpss_lib.config import Config
+from mpss_lib.errors import DicomFileError, IncompleteStudyError
+from mpss_lib.intake.header import UNKNOWN, Answer
+from mpss_lib.intake.series import Candidate, Choice, choose, inspect
+from mpss_lib.tables import Lake, Outcome, check_key, digest_of, read_parquet, sha256_of
+
+STAGE = "intake"
+NO_OBJECT = "no_stored_object"
+
+
+def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
+    """Choose the series of one study.
+
+    Parameters
+    ----------
+    study_key : str
+    lake : Lake
+    config : Config
+    force : bool
+        Do it again even if an identical output is there.
+
+    Returns
+    -------
+    Outcome
+        ``done``; ``skipped``; or ``rejected`` with the reasons of the object that came nearest,
+        its rows written all the same.
+
+    Raises
+    ------
+    IncompleteStudyError
+        If the study was not pulled, or a stored object is no longer there.
+    DicomFileError
+        If a stored object has other bytes than pull wrote.
+    """
+    address = config.address(STAGE)
+    stored = _stored(check_key(study_key), lake, config)
+    digest = digest_of(
+        part
+        for row in stored
+        for part in (row["series_key"], row["object_key"], row["path"], row["content_sha256"])
+    )
+    written = lake.existing(STAGE, address, study_key, digest)
+    if written and not force:
+        rows = read_parquet(lake.root / written[0].path, "volume").to_pylist()
+        if any(row["is_chosen"] for row in rows):
+            return Outcome("skipped", written)
+        return Outcome("rejected", written, _nearest(rows))
+    rows = _rows(study_key, stored, lake, config)
+    written = (lake.write("volume", address, study_key, digest, rows),)
+    if any(row["is_chosen"] for row in rows):
+        return Outcome("done", written)
+    return Outcome("rejected", written, _nearest(rows))
+
+
+def _stored(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
+    instances = lake.rows("instance", config.address("pull"), study_key)
+    if not instances:
+        raise IncompleteStudyError(
+            f"study {study_key} has no instance rows at this address of pull",
+            way_out="run pull for this study first",
+        )
+    stored = [row for row in instances if row["is_stored"]]
+    for row in stored:
+        path = lake.root / row["path"]
+        if not path.is_file():
+            raise IncompleteStudyError(
+                f"object {row['object_key']} of study {study_key} is not on the lake",
+                way_out="pull the study again",
+            )
+        if sha256_of(path) != row["content_sha256"]:
+            raise DicomFileError(
+                f"object {row['object_key']} of study {study_key} has changed since it was pulled",
+                way_out="remove the file and pull the study again",
+            )
+    return sorted(stored, key=lambda row: (row["series_key"], row["object_key"]))
+
+
+def _rows(
+    study_key: str, stored: list[dict[str, Any]], lake: Lake, config: Config
+) -> list[dict[str, Any]]:
+    candidates = [inspect(lake.root / row["path"], config.intake) for row in stored]
+    choice = choose(candidates, [row["object_key"] for row in stored])
+    return [
+        _row(study_key, instance, candidate, index, choice)
+        for index, (instance, candidate) in enumerate(zip(stored, candidates, strict=True))
+    ]
+
+
+def _row(
+    study_key: str, instance: dict[str, Any], candidate: Candidate, index: int, choice: Choice
+) -> dict[str, Any]:
+    is_chosen = index == choice.index
+    answers = dict(candidate.answers)
+    if is_chosen:
+        eligible = len(choice.others) + 1
+        answers["choice"] = Answer("chosen", choice.rule, "", f"1 of {eligible} eligible")
+    nz, ny, nx = candidate.shape
+    dz, dy, dx = candidate.spacing_mm or (None, None, None)
+    texts = candidate.header.texts
+    return {
+        "study_key": study_key,
+        "series_key": instance["series_key"],
+        "object_key": instance["object_key"],
+        "is_chosen": is_chosen,
+        "reasons": list(candidate.reasons or choice.others.get(index, ())),
+        "stress": _answer(answers, "stress"),
+        "attenuation": _answer(answers, "attenuation"),
+        "reconstruction": _answer(answers, "reconstruction"),
+        "orientation": _answer(answers, "orientation"),
+        "n_time_slots": candidate.header.n_time_slots,
+        "nz": nz,
+        "ny": ny,
+        "nx": nx,
+        "dz_mm": dz,
+        "dy_mm": dy,
+        "dx_mm": dx,
+        "manufacturer": "".join(texts.get("Manufacturer", ("",))[:1]),
+        "model": "".join(texts.get("ManufacturerModelName", ("",))[:1]),
+        "evidence": json.dumps(
+            {question: found.as_dict() for question, found in answers.items()}, sort_keys=True
+        ),
+        "path": instance["path"],
+    }
+
+
+def _answer(answers: dict[str, Answer], question: str) -> str:
+    return answers[question].answer if question in answers else UNKNOWN
+
+
+def _nearest(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Reasons of the object that came nearest: a volume before other things, then the fewest."""
+    if not rows:
+        return (NO_OBJECT,)
+    nearest = min(rows, key=lambda row: (row["nz"] == 0, len(row["reasons"]), row["object_key"]))
+    return tuple(nearest["reasons"])

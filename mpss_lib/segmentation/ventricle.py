@@ -1,0 +1,281 @@
+"""The door of the package: one volume in, the masks of the left ventricle and a self-check out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from mpss_lib.config import SegmentationSettings
+from mpss_lib.errors import StudyRejectedError, WrongArgumentError
+from mpss_lib.segmentation import localise, regions, surface, valve
+from mpss_lib.segmentation.localise import Prior, Shell
+from mpss_lib.volume import FloatArray, Mask, Volume
+
+ORIENTATIONS = ("transaxial", "short_axis", "oblique", "unknown")
+TRANSAXIAL_SPREAD_DEG, SHORT_AXIS_SPREAD_DEG = 38.0, 20.0
+LOWEST_SCORE = 0.3  # below this there is no ventricle to speak of
+RIVAL_MM = 32.0  # a candidate that lies further away is another structure
+
+SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        # check value: (lowest, highest) that the segmentation is sure of
+        "score": (0.75, math.inf),
+        "rival_gap": (0.12, math.inf),
+        "prominence": (0.27, 1.0),
+        "aspect": (1.25, 2.4),
+        "radius_mm": (19.0, 43.0),
+        "ridge_share": (0.80, 1.0),
+        "misfit_mm": (0.0, 2.6),
+        "base_residual_mm": (0.0, 7.0),
+        "base_seen": (0.5, 1.0),
+        "axis_off_deg": (0.0, 33.0),
+        "length_mm": (40.0, 98.0),
+        "myocardium_ml": (50.0, 230.0),
+        "cavity_ml": (20.0, 260.0),
+        "edge_voxels": (3.0, math.inf),
+        "higher_rival": (0.0, 0.5),
+    }
+)
+"""Range of each self-check value; outside it the study is held, with the value's name as flag.
+
+Volumes are checked for a wall of 10.4 mm whatever the convention is. Bootstrapped from synthetic
+studies (tests/bench/segmentation_accuracy.py).
+"""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The left ventricle of one volume.
+
+    Parameters
+    ----------
+    masks : mapping of name to Mask
+        ENDO EPI LAD3 LCX3 RCA3 S01-S17, and MYO (EPI minus ENDO), on the volume's own grid.
+    seven : mapping of name to Mask
+        The analysed masks: MYO LAD3 LCX3 RCA3 LAD17 LCX17 RCA17.
+    check : mapping of name to float
+        The self-check's values.
+    flags : tuple of str
+        Names of the values out of range; empty where the segmentation is sure.
+    extras : mapping of name to float64 array
+        Geometry that goes with the masks (``describe``).
+    wall_mode, wall_mm
+        The convention of the wall's thickness.
+    """
+
+    masks: Mapping[str, Mask]
+    seven: Mapping[str, Mask]
+    check: Mapping[str, float]
+    flags: tuple[str, ...]
+    extras: Mapping[str, FloatArray]
+    wall_mode: str
+    wall_mm: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing was out of range."""
+        return not self.flags
+
+    @property
+    def axis(self) -> FloatArray:
+        """Unit vector base to apex, LPS."""
+        return self.extras["axis"]
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """A candidate whose wall was followed."""
+
+    shell: Shell
+    prior: Prior
+    frame: surface.Frame
+    ellipsoid: surface.Ellipsoid
+    rays: surface.Rays
+    ridge_mm: FloatArray
+    misfit_mm: float
+    plane: valve.BasalPlane
+    prominence: float
+
+
+def segment(
+    volume: Volume,
+    settings: SegmentationSettings | None = None,
+    *,
+    orientation: str = "transaxial",
+) -> Segmentation:
+    """Segment the left ventricle.
+
+    Parameters
+    ----------
+    volume : Volume
+        Counts; any slice order and sign, the affine says where it lies.
+    settings : SegmentationSettings, optional
+        Convention of the wall, seed of the search.
+    orientation : str
+        ``short_axis``: the slices' normal is close to the long axis; otherwise the axis of a
+        supine patient is expected.
+
+    Raises
+    ------
+    StudyRejectedError
+        ``left_ventricle_not_found``.
+    """
+    settings = settings or SegmentationSettings()
+    logs = localise.take_logarithm(volume)
+    priors = priors_of(volume, orientation)
+    shells = localise.find_shells(logs, priors, settings.seed)
+    if not shells or shells[0].score < LOWEST_SCORE:
+        raise _not_found("nothing looks like a ventricle")
+    traced = _trace(volume, shells[0], _prior_of(shells[0], priors))
+    mid = surface.unbend(traced.ridge_mm, traced.ellipsoid, surface.BLUR_MM2)
+    wall = regions.build_wall(mid, settings.wall_mm, settings.wall_mode)
+    masks = _draw(volume, traced, wall)
+    if not masks["MYO"].array.any() or not masks["ENDO"].array.any():
+        raise _not_found("the wall that was followed encloses no voxel")
+    check = _check(volume, traced, shells, mid, masks)
+    flags = tuple(name for name, (low, high) in SURE.items() if not low <= check[name] <= high)
+    seven = {name: masks[name] for name in ("MYO", "LAD3", "LCX3", "RCA3")}
+    return Segmentation(
+        masks=masks,
+        seven=seven | regions.join_territories(masks),
+        check=check,
+        flags=flags,
+        extras=_describe(traced, mid, wall),
+        wall_mode=settings.wall_mode,
+        wall_mm=settings.wall_mm,
+    )
+
+
+def priors_of(volume: Volume, orientation: str) -> list[Prior]:
+    """Tell what is known of the long axis.
+
+    A short-axis series gives it up to its sign. Where its slices are oblique in the patient, the
+    sign follows from a supine patient and Superior gives the anterior wall; where the series has
+    a frame of its own (slices along z), both signs are tried and the top of the image is anterior.
+    """
+    if orientation not in ORIENTATIONS:
+        raise WrongArgumentError(
+            f"orientation {orientation!r}", way_out=f"use one of {ORIENTATIONS}"
+        )
+    if orientation != "short_axis":
+        return [Prior(localise.TYPICAL_AXIS, TRANSAXIAL_SPREAD_DEG)]
+    normal = volume.affine[:3, 0] / np.linalg.norm(volume.affine[:3, 0])
+    if np.abs(normal).max() < math.cos(math.radians(8.0)):
+        sign = math.copysign(1.0, float(normal @ localise.TYPICAL_AXIS))
+        return [Prior(sign * normal, SHORT_AXIS_SPREAD_DEG)]
+    up = -volume.affine[:3, 1] / np.linalg.norm(volume.affine[:3, 1])
+    return [Prior(sign * normal, SHORT_AXIS_SPREAD_DEG, up) for sign in (1.0, -1.0)]
+
+
+def _prior_of(shell: Shell, priors: list[Prior]) -> Prior:
+    return max(priors, key=lambda prior: float(prior.axis @ shell.axis))
+
+
+def _trace(volume: Volume, shell: Shell, prior: Prior) -> _Traced:
+    frame, ellipsoid, rays = surface.follow(volume, shell, prior)
+    weights = surface.ray_weights(rays)
+    ridge, misfit = surface.smooth(rays, ellipsoid, weights)
+    plane = valve.find_basal_plane(volume, frame, ridge, ellipsoid)
+    above = _is_wall(ridge, plane)
+    prominence = float(np.median(rays.prominence[above])) if above.any() else 0.0
+    return _Traced(shell, prior, frame, ellipsoid, rays, ridge, misfit, plane, prominence)
+
+
+def _is_wall(surface_mm: FloatArray, plane: valve.BasalPlane) -> np.ndarray:
+    """(rows, angles): whether the ray meets the wall on the apex side of the basal plane."""
+    points = surface.points_of(surface_mm)
+    is_wall: np.ndarray = points[..., 0] > plane.t(points[..., 1], points[..., 2])
+    return is_wall
+
+
+def _draw(volume: Volume, traced: _Traced, wall: regions.Wall) -> dict[str, Mask]:
+    voxels = regions.voxels_near(volume, traced.frame, traced.plane, wall)
+    return regions.draw_masks(volume, voxels, wall)
+
+
+def _check(
+    volume: Volume,
+    traced: _Traced,
+    shells: list[Shell],
+    mid_mm: FloatArray,
+    masks: Mapping[str, Mask],
+) -> dict[str, float]:
+    best, plane = traced.shell, traced.plane
+    rivals = [shell for shell in shells if _distance(shell, best) > RIVAL_MM]
+    second = max((shell.score for shell in rivals), default=0.0)
+    higher = [
+        shell for shell in rivals
+        if shell.score > 0.75 * best.score and _body(shell)[2] > _body(best)[2] + 20.0
+    ]  # fmt: skip
+    above = _is_wall(traced.ridge_mm, plane)
+    standard = regions.build_wall(mid_mm, 10.4, "anatomical")
+    ml = _draw(volume, traced, standard)
+    lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
+    return {
+        "score": best.score,
+        "rival_score": second,
+        "rival_gap": best.score - second,
+        "higher_rival": float(bool(higher)),
+        "prominence": traced.prominence,
+        "aspect": traced.ellipsoid.long / traced.ellipsoid.short,
+        "radius_mm": traced.ellipsoid.short,
+        "ridge_share": float(traced.rays.is_ridge[above].mean()) if above.any() else 0.0,
+        "misfit_mm": traced.misfit_mm,
+        "base_residual_mm": plane.residual_mm,
+        "base_seen": plane.seen,
+        "base_tilt_deg": math.degrees(math.atan(math.hypot(plane.slope_a, plane.slope_s))),
+        "axis_off_deg": math.degrees(math.acos(lean)),
+        "length_mm": float(mid_mm[0].mean()) - plane.at,
+        "myocardium_ml": ml["MYO"].volume_ml,
+        "cavity_ml": ml["ENDO"].volume_ml,
+        "edge_voxels": _edge_voxels(masks["EPI"]),
+    }
+
+
+def _distance(one: Shell, other: Shell) -> float:
+    return float(np.linalg.norm(_body(one) - _body(other)))
+
+
+def _body(shell: Shell) -> FloatArray:
+    """Middle of a shell, LPS mm: unlike its centre it does not slide along the axis."""
+    point: FloatArray = shell.apex - 1.1 * shell.radius_mm * shell.axis
+    return point
+
+
+def _edge_voxels(mask: Mask) -> float:
+    """Smallest number of voxels between the mask and the edge of the volume."""
+    index = np.argwhere(mask.array)
+    far = np.array(mask.array.shape) - 1 - index.max(axis=0)
+    return float(min(index.min(), far.min()))
+
+
+def _describe(traced: _Traced, mid_mm: FloatArray, wall: regions.Wall) -> dict[str, FloatArray]:
+    """Geometry for the mask file: heart frame, basal plane, surfaces and ridge along the rays."""
+    frame, plane = traced.frame, traced.plane
+    return {
+        "axis": frame.axis,
+        "origin": frame.origin,
+        "anterior": frame.anterior,
+        "lateral": frame.lateral,
+        "base": np.array([plane.at, plane.slope_a, plane.slope_s]),
+        "endo_apex_mm": np.array([wall.endo_apex_mm]),
+        "mid_mm": mid_mm,
+        "endo_mm": wall.endo_mm,
+        "epi_mm": wall.epi_mm,
+        "ridge_mm": traced.rays.radius_mm,
+        "ridge_counts": traced.rays.peak,
+        "ridge_prominence": traced.rays.prominence,
+        "is_wall": _is_wall(traced.ridge_mm, plane).astype(np.float64),
+    }
+
+
+def _not_found(why: str) -> StudyRejectedError:
+    return StudyRejectedError(
+        f"left ventricle not found: {why}",
+        way_out="look at the series that was chosen; import contours for this study",
+        reasons=("left_ventricle_not_found",),
+    )

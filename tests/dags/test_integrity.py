@@ -1,0 +1,169 @@
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from mpss_airflow.vocabulary import POOLS, SEGMENT_TASKS
+
+from mpss_lib.config import SEGMENTS, STAGES
+
+PROJECT = Path(__file__).resolve().parents[2]
+IDS = ("mpss_clinical", "mpss_evaluate", "mpss_ingest", "mpss_maintain", "mpss_review")
+
+EDGES = {
+    "mpss_ingest": {
+        "find_studies": {"batch.fetch"},
+        "batch.fetch": {"batch.intake"},
+        "batch.intake": {"batch.segmentation"},
+        "batch.segmentation": {"batch.quality"},
+        "batch.quality": {"batch.radiomics"},
+        "batch.radiomics": {"snapshot"},
+        "snapshot": {"predict"},
+        "predict": {"export"},
+        "export": {"night_verdict"},
+        "night_verdict": set(),
+    },
+    "mpss_clinical": {
+        "import_registry": {"validate"},
+        "validate": {"snapshot"},
+        "snapshot": set(),
+    },
+    "mpss_review": {
+        "pending_studies": {"review.decide", "review.record_review"},
+        "review.decide": {"review.record_review"},
+        "review.record_review": {"snapshot"},
+        "snapshot": set(),
+    },
+    "mpss_maintain": {
+        "self_test": {"quarantine_retry"},
+        "quarantine_retry": {"remove_orphans"},
+        "remove_orphans": {"snapshot"},
+        "snapshot": {"backup"},
+        "backup": set(),
+    },
+}
+CHAIN = (
+    "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
+    "register_model", "snapshot", "predict", "export",
+)  # fmt: skip
+
+pytestmark = pytest.mark.airflow
+
+
+def test_every_file_imports_and_is_named_as_its_dag(dagbag):
+    assert dagbag.import_errors == {}
+    assert sorted(dagbag.dags) == list(IDS)
+    assert sorted(path.stem for path in (PROJECT / "dags").glob("*.py")) == list(IDS)
+
+
+@pytest.mark.parametrize("dag_id", EDGES)
+def test_edges_are_exactly_these(dagbag, dag_id):
+    tasks = dagbag.dags[dag_id].tasks
+    assert {task.task_id: set(task.downstream_task_ids) for task in tasks} == EDGES[dag_id]
+
+
+def test_the_evaluation_is_a_chain(dagbag):
+    dag = dagbag.dags["mpss_evaluate"]
+    assert {task.task_id for task in dag.tasks} == set(CHAIN)
+    for before, after in pairwise(CHAIN):
+        assert after in dag.get_task(before).downstream_task_ids
+
+
+def test_night_verdict_is_the_only_leaf_of_a_night(dagbag):
+    assert [t.task_id for t in dagbag.dags["mpss_ingest"].leaves] == ["night_verdict"]
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_each_dag_opens_with_its_runbook_and_says_what_it_is(dagbag, dag_id):
+    dag = dagbag.dags[dag_id]
+    for word in ("**Reads**", "**Writes**", "**Runs**", "repeat", "is skipped", "fails"):
+        assert word in dag.doc_md, word
+    assert "mpss" in dag.tags
+    assert set(dag.tags) & set(STAGES)
+    assert dag.catchup is False
+    assert dag.start_date.tzinfo is not None
+    assert dag.dagrun_timeout is not None
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_every_task_has_an_owner_a_seeded_pool_and_an_end(dagbag, dag_id):
+    seeded = {pool.name for pool in POOLS} | {"default_pool"}
+    for task in dagbag.dags[dag_id].tasks:
+        assert task.owner == "mpss"
+        assert task.pool in seeded, f"{task.task_id} would wait for ever"
+        limit = task.execution_timeout or getattr(task, "response_timeout", None)
+        assert limit is not None or task.task_id == "review.decide"
+
+
+def test_tasks_that_publish_share_the_one_slot(dagbag):
+    for dag in dagbag.dags.values():
+        for task in dag.tasks:
+            publishes = task.task_id in {"snapshot", "export"}
+            assert (task.pool == "mpss_snapshot") == publishes
+    assert {pool.name: pool.slots for pool in POOLS}["mpss_snapshot"] == 1
+
+
+def test_one_interval_of_the_ingest_is_one_date_of_the_site_also_when_clocks_change(dagbag):
+    import pendulum
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(dagbag.dags["mpss_ingest"]))
+    for day, hours in (("2026-03-28", 24), ("2026-03-29", 23), ("2026-10-25", 25)):
+        due = pendulum.parse(day, tz="Europe/Zurich").add(days=1, hours=4)
+        interval = dag.timetable.infer_manual_data_interval(run_after=due)
+        start, end = (moment.in_timezone("Europe/Zurich") for moment in interval)
+        assert (start.to_date_string(), start.hour, end.hour) == (day, 0, 0)
+        assert (end - start).total_hours() == hours
+
+
+def test_the_mapped_segments_are_those_of_the_library():
+    assert SEGMENT_TASKS == SEGMENTS
+
+
+def test_dag_files_are_one_screen():
+    for path in (PROJECT / "dags").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 80, path.name
+
+
+def test_parsing_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "assert not DagBag().import_errors\n"
+        "heavy = {'numpy', 'numba', 'scipy', 'pandas', 'pyarrow', 'duckdb', 'pydicom'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_bootstrap_seeds_pools_and_updates_connections(airflow_database):
+    from airflow.models.connection import Connection
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+    from mpss_airflow.bootstrap import prepare
+    from sqlalchemy import select
+
+    for port in (1, 2):
+        prepare({"mpss_test": {"conn_type": "dicom", "host": "h", "port": port, "extra": {"a": 1}}})
+    with create_session() as session:
+        assert {pool.name for pool in POOLS} <= {
+            name for (name,) in session.execute(select(Pool.pool))
+        }
+        [found] = session.scalars(select(Connection).where(Connection.conn_id == "mpss_test"))
+        assert found.port == 2
+        session.delete(found)
+
+
+def test_the_provider_offers_the_dicom_connection():
+    from importlib.metadata import entry_points
+
+    [entry] = [e for e in entry_points(group="apache_airflow_provider") if "mpss" in e.value]
+    info = entry.load()()
+    [kind] = info["connection-types"]
+    module, _, name = kind["hook-class-name"].rpartition(".")
+    hook = getattr(__import__(module, fromlist=[name]), name)
+    assert hook.conn_type == kind["connection-type"] == "dicom"

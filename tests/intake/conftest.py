@@ -1,0 +1,56 @@
+"""A lake with the objects of one study on it, as pull leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+
+from mpss_lib.config import Config
+from mpss_lib.dicom import read_header, to_bytes
+from mpss_lib.tables import Lake, sha256_of, write_bytes
+
+STUDY = "study0001"
+
+Pulled = Callable[..., Lake]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def pulled(lake: Lake) -> Pulled:
+    """Put objects (datasets or bytes) on the lake with their ``instance`` rows."""
+
+    def put(*objects: Dataset | bytes, config: Config | None = None, digest: str = "d0") -> Lake:
+        rows = []
+        for number, given in enumerate(objects):
+            path = lake.dicom_folder(STUDY) / f"object{number}.dcm"
+            write_bytes(path, given if isinstance(given, bytes) else to_bytes(given))
+            header = None if isinstance(given, bytes) else read_header(given)
+            rows.append(
+                {
+                    "study_key": STUDY,
+                    "series_key": f"series{number}",
+                    "object_key": f"object{number}",
+                    "modality": "NM",
+                    "sop_class": header.sop_class if header else "",
+                    "n_objects": 1,
+                    "is_stored": True,
+                    "reason": "",
+                    "path": lake.relative(path),
+                    "n_bytes": path.stat().st_size,
+                    "content_sha256": sha256_of(path),
+                }
+            )
+        left = {"series_key": "ct", "object_key": "", "modality": "CT", "is_stored": False}
+        rows.append(rows[0] | left | {"path": "", "reason": "modality"} if rows else left)
+        if objects:
+            lake.write("instance", (config or Config()).address("pull"), STUDY, digest, rows)
+        return lake
+
+    return put

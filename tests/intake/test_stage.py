@@ -1,0 +1,109 @@
+"""The stage on a lake: rows for every stored object, skipped when identical, faults named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from nm_objects import SERIES, small_object
+
+from mpss_lib.batch import run_batch
+from mpss_lib.config import Config, IntakeSettings
+from mpss_lib.dicom import to_bytes
+from mpss_lib.errors import DicomFileError, IncompleteStudyError
+from mpss_lib.intake import stage
+
+CONFIG = Config()
+STUDY = "study0001"
+REST = replace(SERIES, state="rest", image_id="REST_AC", description="REST AC OSEM", number=4)
+
+
+def rows(lake, config=CONFIG):
+    return lake.rows("volume", config.address("intake"), STUDY)
+
+
+def test_each_stored_object_has_a_row(pulled):
+    lake = pulled(small_object(series=REST), small_object(), to_bytes(small_object())[:-10])
+    outcome = stage.run(STUDY, lake, CONFIG)
+    assert outcome.status == "done"
+    got = {row["object_key"]: row for row in rows(lake)}
+    assert [got[f"object{i}"]["is_chosen"] for i in range(3)] == [False, True, False]
+    assert got["object0"]["reasons"] == ["rest"]
+    assert got["object1"]["reasons"] == []
+    assert got["object2"]["reasons"] == ["pixel_data"]
+    chosen = got["object1"]
+    assert (chosen["nz"], chosen["ny"], chosen["nx"]) == (7, 10, 9)
+    assert (chosen["stress"], chosen["attenuation"], chosen["reconstruction"]) == (
+        "stress",
+        "AC",
+        "iterative",
+    )
+    evidence = json.loads(chosen["evidence"])
+    assert evidence["choice"]["rule"] == "only_eligible"
+    assert evidence["stress"] == {
+        "answer": "stress",
+        "keyword": "AcquisitionContextSequence",
+        "rule": "state_code_stress",
+        "value": "432655005",
+    }
+    assert (lake.root / chosen["path"]).is_file()
+
+
+def test_second_run_is_skipped_and_forced_run_gives_the_same_bytes(pulled):
+    lake = pulled(small_object())
+    first = stage.run(STUDY, lake, CONFIG)
+    again = stage.run(STUDY, lake, CONFIG)
+    forced = stage.run(STUDY, lake, CONFIG, force=True)
+    assert (first.status, again.status, forced.status) == ("done", "skipped", "done")
+    assert first.written == again.written == forced.written
+
+
+def test_study_without_the_right_series_is_rejected_with_rows(pulled):
+    lake = pulled(small_object(series=REST))
+    outcome = stage.run(STUDY, lake, CONFIG)
+    assert (outcome.status, outcome.reasons) == ("rejected", ("rest",))
+    assert [row["is_chosen"] for row in rows(lake)] == [False]
+    again = stage.run(STUDY, lake, CONFIG)
+    assert (again.status, again.reasons, again.written) == ("rejected", ("rest",), outcome.written)
+
+
+def test_study_with_nothing_stored_is_rejected(pulled, lake):
+    address = CONFIG.address("pull")
+    row = {
+        "study_key": STUDY, "series_key": "ct", "object_key": "", "modality": "CT",
+        "sop_class": "", "n_objects": 3, "is_stored": False, "reason": "modality",
+        "path": "", "n_bytes": 0, "content_sha256": "",
+    }  # fmt: skip
+    lake.write("instance", address, STUDY, "d0", [row])
+    outcome = stage.run(STUDY, lake, CONFIG)
+    assert (outcome.status, outcome.reasons) == ("rejected", ("no_stored_object",))
+    assert rows(lake) == []
+
+
+def test_missing_and_changed_files_are_faults_of_the_study(pulled):
+    lake = pulled(small_object())
+    path = lake.dicom_folder(STUDY) / "object0.dcm"
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"\1\1")
+    with pytest.raises(DicomFileError, match="has changed"):
+        stage.run(STUDY, lake, CONFIG)
+    path.unlink()
+    with pytest.raises(IncompleteStudyError, match="not on the lake"):
+        stage.run(STUDY, lake, CONFIG)
+    with pytest.raises(IncompleteStudyError, match="no instance rows"):
+        stage.run("other", lake, CONFIG)
+
+
+def test_batch_counts_it(pulled):
+    lake = pulled(small_object())
+    result = run_batch("intake", lambda key: stage.run(key, lake, CONFIG), [STUDY], lake, CONFIG)
+    assert (result.given, result.done, result.keys) == (1, 1, (STUDY,))
+
+
+def test_settings_change_the_address(pulled):
+    lake = pulled(small_object())
+    other = Config(intake=IntakeSettings(voxel_mm=4.0))
+    assert stage.run(STUDY, lake, other).reasons == ("voxel_size",)
+    assert stage.run(STUDY, lake, CONFIG).status == "done"
+    assert rows(lake, other)[0]["reasons"] == ["voxel_size"]
