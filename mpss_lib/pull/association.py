@@ -7,7 +7,6 @@ import socket
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import pydicom
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
@@ -132,7 +131,7 @@ class ArchiveAssociation:
         entity = _application_entity(site)
         self._is_reached = False
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
-        with pydicom.config.disable_value_validation():
+        try:
             assoc = entity.associate(
                 site.archive_host,
                 site.archive_port,
@@ -143,6 +142,8 @@ class ArchiveAssociation:
                     (evt.EVT_C_STORE, self._on_store),
                 ],
             )
+        except OSError as error:  # the host's name is not known
+            raise self._down() from error
         if not assoc.is_established:
             raise self._not_established(assoc)
         self._assoc = assoc
@@ -189,11 +190,7 @@ class ArchiveAssociation:
 
     def _not_established(self, assoc: Association) -> PlatformFaultError | ArchiveBusyError:
         if not self._is_reached:
-            return ArchiveDownError(
-                f"nobody answers at {self._where()}",
-                way_out="check host and port (site.archive_host, site.archive_port), the network"
-                " and whether the archive runs",
-            )
+            return self._down()
         answer = assoc.acceptor.primitive
         if assoc.is_rejected and answer is not None:
             return self._rejected(answer)
@@ -205,6 +202,13 @@ class ArchiveAssociation:
         return ArchiveBusyError(
             f"the archive at {self._where()} broke off while we called",
             way_out="try again; if it lasts, ask the PACS team for its log (AE title, TLS)",
+        )
+
+    def _down(self) -> ArchiveDownError:
+        return ArchiveDownError(
+            f"nobody answers at {self._where()}",
+            way_out="check host and port (site.archive_host, site.archive_port), the network and"
+            " whether the archive runs",
         )
 
     def _rejected(self, answer: Any) -> ArchiveRefusedError | ArchiveBusyError:
