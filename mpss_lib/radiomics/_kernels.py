@@ -621,22 +621,59 @@ def region_features(
             n_voxels = starts[s1] - starts[s0]
             ranges[0] = (ends[0, s0], ends[0, s1])
             n_zones += _describe_items(
-                greys, sizes, ranges, 1, n_voxels, n_levels, n, tables, scratch, lists, clog,
+                greys,
+                sizes,
+                ranges,
+                1,
+                n_voxels,
+                n_levels,
+                n,
+                tables,
+                scratch,
+                lists,
+                clog,
                 zones[row],
-            )  # fmt: skip
+            )
             _describe_items(
-                greys, nearest, ranges, 1, n_voxels, n_levels, deepest, tables, scratch, lists, clog,
+                greys,
+                nearest,
+                ranges,
+                1,
+                n_voxels,
+                n_levels,
+                deepest,
+                tables,
+                scratch,
+                lists,
+                clog,
                 distances[row],
-            )  # fmt: skip
+            )
             n_differences += _differences(
-                levels, starts[s0], starts[s1], total, number, level_counts, level_sums,
-                level_used, differences[row],
-            )  # fmt: skip
+                levels,
+                starts[s0],
+                starts[s1],
+                total,
+                number,
+                level_counts,
+                level_sums,
+                level_used,
+                differences[row],
+            )
             ranges[0] = (starts[s0], starts[s1])
             _describe_items(
-                levels, same, ranges, 1, n_voxels, n_levels, 27, tables, scratch, lists, clog,
+                levels,
+                same,
+                ranges,
+                1,
+                n_voxels,
+                n_levels,
+                27,
+                tables,
+                scratch,
+                lists,
+                clog,
                 dependences[row],
-            )  # fmt: skip
+            )
         zones[row] /= n_zones
         distances[row] /= n_zones
         dependences[row] /= n_zones
