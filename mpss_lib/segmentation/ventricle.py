@@ -256,6 +256,7 @@ def _edge_voxels(mask: Mask) -> float:
 def _describe(traced: _Traced, mid_mm: FloatArray, wall: regions.Wall) -> dict[str, FloatArray]:
     """Geometry for the mask file: heart frame, basal plane, surfaces and ridge along the rays."""
     frame, plane = traced.frame, traced.plane
+    start, way = surface.directions()
     return {
         "axis": frame.axis,
         "origin": frame.origin,
@@ -263,6 +264,8 @@ def _describe(traced: _Traced, mid_mm: FloatArray, wall: regions.Wall) -> dict[s
         "lateral": frame.lateral,
         "base": np.array([plane.at, plane.slope_a, plane.slope_s]),
         "endo_apex_mm": np.array([wall.endo_apex_mm]),
+        "ray_start_mm": frame.to_patient(start),
+        "ray_way": way @ frame.rotation,
         "mid_mm": mid_mm,
         "endo_mm": wall.endo_mm,
         "epi_mm": wall.epi_mm,
