@@ -12,7 +12,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def make_problem(seed: int, kind: str | None = None):
+def make_problem(seed: int, kind: str | None = None):  # noqa: C901 -- one branch for each kind
     """Columns, outcome and start terms."""
     rng = np.random.default_rng(seed)
     kind = kind or KINDS[seed % len(KINDS)]
@@ -58,7 +58,14 @@ def make_problem(seed: int, kind: str | None = None):
     if kind == "heavy_tail":
         y = np.maximum(0, np.exp(2 * rng.normal(size=n)) - 1) + 3 * np.maximum(0, z[:, 0])
     start = ()
-    if kind not in ("tight", "wide", "exact_collinear", "constant", "duplicate", "factor_collinear"):
+    if kind not in (
+        "tight",
+        "wide",
+        "exact_collinear",
+        "constant",
+        "duplicate",
+        "factor_collinear",
+    ):
         start = tuple(rng.permutation(list(columns))[: int(rng.integers(0, 3))])
     return columns, y, start
 

@@ -106,4 +106,3 @@ def evaluate_slowly(radiomics, clinical, score, settings, splits):
                 pearsonr(fits[winner]["prediction"][test], y[test])[0] if winner >= 0 else np.nan
             )
     return out
-

@@ -70,7 +70,7 @@ def value_of(small, big, criterion: str, variance: str) -> tuple[float, float]:
     return (np.log(p) if p > 0 else -np.inf), -f
 
 
-def stepwise(
+def stepwise(  # noqa: C901 -- the loop as the help page words it
     columns, y, start=(), criterion="aic", p_enter=0.05, p_remove=0.2, variance="ml", max_steps=200
 ):
     problem = Problem(columns, np.asarray(y, float))
@@ -111,8 +111,10 @@ def first_best(options):
     """Smallest value; the first of those that are equal within the tie tolerance."""
     best = None
     for option in options:
-        if best is None or option[0] < best[0] - TIE:
-            best = option
-        elif option[0] == best[0] and option[1] < best[1]:
+        if (
+            best is None
+            or option[0] < best[0] - TIE
+            or (option[0] == best[0] and option[1] < best[1])
+        ):
             best = option
     return best
