@@ -49,6 +49,7 @@ bench: .venv/installed ## run the benchmarks and print their figures
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --group dev --extra cluster --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements-cluster.lock
 
 clean: ## remove the demo home and the caches (not .venv)
 	-test -x $(BIN)/mpss && $(BIN)/mpss down
