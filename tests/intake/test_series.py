@@ -156,7 +156,7 @@ def test_duplicate_never_moves_the_choice(gate):
         choice = choose(candidates, ["k1", "k2"])
         assert candidates[choice.index] is first
         assert choice.rule == "first_of_duplicates"
-        assert list(choice.others.values()) == [("not_best", "duplicate")]
+        assert list(choice.others.values()) == [("duplicate", "not_best")]
 
 
 def test_order_of_preference(gate):
