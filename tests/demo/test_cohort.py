@@ -15,6 +15,7 @@ from standin_phantom import hollow_sphere
 
 from mpss_lib.config import IntakeSettings
 from mpss_lib.demo import cohort
+from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.clinical import SIGNALS
 from mpss_lib.demo.cohort import COLUMNS, Hospital, make_hospital
 from mpss_lib.demo.plan import BESIDE, EXPECTED, EXTRA, FURTHER, plan_hospital
@@ -32,8 +33,12 @@ def hospital(tmp_path_factory) -> Hospital:
     return make_hospital(folder, patients=PATIENTS, workers=1, maker=hollow_sphere)
 
 
+def files_of(folder: Path) -> list[Path]:
+    return sorted((folder / "objects").rglob("*.dcm"))
+
+
 def content(folder: Path) -> dict[str, str]:
-    files = [*(folder / "objects").iterdir(), folder / "registry.sqlite", folder / "truth.json"]
+    files = [*files_of(folder), folder / "registry.sqlite", folder / "truth.json"]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -119,7 +124,7 @@ def test_each_object_is_left_or_chosen_for_the_reason_that_the_truth_names(hospi
 
 def test_truth_names_every_file_once(hospital):
     named = [one["file"] for study in hospital.truth["studies"] for one in study["objects"]]
-    assert sorted(named) == sorted(path.name for path in hospital.objects.iterdir())
+    assert sorted(hospital.objects / name for name in named) == files_of(hospital.folder)
     assert len(named) == hospital.n_objects
     assert len(hospital.truth["studies"]) == hospital.n_studies
     uids = [one["sop_instance_uid"] for s in hospital.truth["studies"] for one in s["objects"]]
@@ -206,7 +211,7 @@ def test_registry_mistakes_are_only_the_planned_ones(hospital):
 
 
 def test_whole_folder_is_used_as_it_is(hospital):
-    before = {path: path.stat().st_mtime_ns for path in hospital.objects.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in files_of(hospital.folder)}
     called = []
     again = make_hospital(
         hospital.folder,
@@ -217,7 +222,7 @@ def test_whole_folder_is_used_as_it_is(hospital):
     )
     assert again == hospital
     assert called == []
-    assert before == {path: path.stat().st_mtime_ns for path in hospital.objects.iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in files_of(hospital.folder)}
 
 
 def test_same_arguments_same_bytes_whatever_the_workers(tmp_path):
@@ -239,7 +244,7 @@ def test_other_arguments_replace_what_is_there(tmp_path):
         progress=lambda done, total: calls.append((done, total)),
     )
     assert other.n_studies < first.n_studies
-    assert len(list(other.objects.iterdir())) == other.n_objects
+    assert len(files_of(tmp_path)) == other.n_objects
     assert calls[-1] == (other.n_studies, other.n_studies)
     back = make_hospital(tmp_path, patients=4, workers=1, maker=hollow_sphere)
     assert back == first
@@ -269,6 +274,11 @@ def test_wrong_argument_is_named(tmp_path, wrong):
     with pytest.raises(WrongArgumentError):
         make_hospital(tmp_path, maker=hollow_sphere, **wrong)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_an_archive_with_every_object(hospital):
+    assert len(Archive(hospital.folder)) == hospital.n_objects
+    assert not (hospital.folder / "incoming").exists()
 
 
 def test_hospital_says_where_things_are(hospital):
