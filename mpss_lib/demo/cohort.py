@@ -12,14 +12,16 @@ Every name, number and date is invented. The same arguments give the same object
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -213,9 +215,23 @@ def _map(
     if workers == 1:
         yield from map(work, studies)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         for future in as_completed([pool.submit(work, study) for study in studies]):
             yield future.result()
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that started it was killed: nobody else would end it."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _write_registry(path: Path, studies: list[PlannedStudy]) -> None:

@@ -189,7 +189,7 @@ def _digest(volume: Volume) -> str:
 
 
 def _fault(error: DicomFileError | GeometryError) -> Answer:
-    return Answer("refused", type(error).__name__, "", error.problem)
+    return Answer("refused", type(error).__name__, "", str(error))  # with the way out
 
 
 def choose(candidates: Sequence[Candidate], keys: Sequence[str]) -> Choice:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sqlite3
 import subprocess
+import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -264,6 +267,51 @@ def test_broken_off_work_is_done_again(tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "complete.json").exists()
     cut = make_hospital(tmp_path / "cut", patients=2, workers=1, maker=hollow_sphere)
     assert content(cut.folder) == content(whole.folder)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from mpss_lib.demo.cohort import make_hospital
+from standin_phantom import endless
+if __name__ == "__main__":
+    make_hospital(Path(sys.argv[1]), patients=6, workers=2, maker=endless)
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_until(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_killed_maker_leaves_no_process_behind(tmp_path):
+    script, pids = tmp_path / "killed.py", tmp_path / "pids"
+    script.write_text(KILLED)
+    pids.mkdir()
+    tests = Path(__file__).resolve().parents[1]
+    paths = os.pathsep.join([str(tests.parent), str(tests)])
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "hospital")],
+        env=os.environ | {"PYTHONPATH": paths, "STANDIN_PIDS": str(pids)},
+    )
+    try:
+        wait_until(lambda: len(list(pids.iterdir())) == 2)
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: not any(is_running(int(path.name)) for path in pids.iterdir()))
+    assert not (tmp_path / "hospital" / "complete.json").exists()
 
 
 @pytest.mark.parametrize(
