@@ -2,7 +2,7 @@
 
 ::
 
-    <folder>/objects/, index.sqlite   an archive (``demo.archive``) with all objects, ready to serve
+    <folder>/objects/*.dcm            valid NM objects (and what lies beside them)
     <folder>/registry.sqlite          table mpss_clinical
     <folder>/truth.json               role, artefact, amplitudes, latent values, expected reasons
     <folder>/complete.json            written last: the folder is whole, made of these arguments
@@ -24,9 +24,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from pydicom.dataset import Dataset
-
-from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.clinical import SIGNALS
 from mpss_lib.demo.plan import PlannedStudy, plan_hospital
 from mpss_lib.demo.studies import PhantomMaker, digital_phantom, registry_row, write_study
@@ -90,7 +87,7 @@ class Hospital:
 
     @property
     def objects(self) -> Path:
-        """Folder of the DICOM files, as the archive keeps them; the truth names each file."""
+        """Folder of the DICOM files; the truth says of each what it is."""
         return self.folder / "objects"
 
     @property
@@ -145,17 +142,14 @@ def make_hospital(
     marker = folder / "complete.json"
     if marker.exists() and (found := read_json(marker))["asked"] == asked:
         return Hospital(folder, **found["hospital"])
-    incoming = _cleared(folder)
-    archive = Archive(folder)
+    objects = _cleared(folder)
     studies = plan_hospital(patients, seed, SIGNALS[signal])
-    work = partial(write_study, folder=incoming, seed=seed, maker=maker)
+    work = partial(write_study, folder=objects, seed=seed, maker=maker)
     truth: list[dict[str, Any]] = []
     for entry in _map(work, studies, workers):
-        _admit(entry, incoming, archive)
         truth.append(entry)
         if progress is not None:
             progress(len(truth), len(studies))
-    incoming.rmdir()
     truth.sort(key=lambda entry: (entry["study_date"], entry["study_instance_uid"]))
     _write_registry(folder / "registry.sqlite", studies)
     write_json(folder / "truth.json", asked | {"studies": truth})
@@ -183,30 +177,13 @@ def _check(patients: int, seed: int, workers: int, signal: str) -> None:
 
 
 def _cleared(folder: Path) -> Path:
-    """Remove what an earlier call left and make the folder where new objects wait."""
-    for name in ("complete.json", "index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
-        (folder / name).unlink(missing_ok=True)
-    incoming = folder / "incoming"
-    for old in (folder / "objects", incoming):
-        if old.exists():
-            shutil.rmtree(old)
-    incoming.mkdir(parents=True)
-    return incoming
-
-
-def _admit(entry: dict[str, Any], incoming: Path, archive: Archive) -> None:
-    """Move the objects of a study into the archive; the truth then names its files."""
-    uids = [one["sop_instance_uid"] for one in entry["objects"]]
-    for one in entry["objects"]:
-        path = incoming / one["file"]
-        archive.add(path)
-        path.unlink()
-    query = Dataset()
-    query.QueryRetrieveLevel, query.SOPInstanceUID = "IMAGE", uids
-    kept = {stored.sop_uid: stored.path for stored in archive.index.paths(query)}
-    for one in entry["objects"]:
-        path = kept[one["sop_instance_uid"]]
-        one["file"] = path.relative_to(archive.folder / "objects").as_posix()
+    """Remove what an earlier call left and make the folder of the objects."""
+    (folder / "complete.json").unlink(missing_ok=True)
+    objects = folder / "objects"
+    if objects.exists():
+        shutil.rmtree(objects)
+    objects.mkdir(parents=True)
+    return objects
 
 
 def _map(

@@ -18,7 +18,6 @@ from standin_phantom import hollow_sphere
 
 from mpss_lib.config import IntakeSettings
 from mpss_lib.demo import cohort
-from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.clinical import SIGNALS
 from mpss_lib.demo.cohort import COLUMNS, Hospital, make_hospital
 from mpss_lib.demo.plan import BESIDE, EXPECTED, EXTRA, FURTHER, plan_hospital
@@ -37,7 +36,7 @@ def hospital(tmp_path_factory) -> Hospital:
 
 
 def files_of(folder: Path) -> list[Path]:
-    return sorted((folder / "objects").rglob("*.dcm"))
+    return sorted((folder / "objects").glob("*.dcm"))
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -322,11 +321,6 @@ def test_wrong_argument_is_named(tmp_path, wrong):
     with pytest.raises(WrongArgumentError):
         make_hospital(tmp_path, maker=hollow_sphere, **wrong)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_folder_is_an_archive_with_every_object(hospital):
-    assert len(Archive(hospital.folder)) == hospital.n_objects
-    assert not (hospital.folder / "incoming").exists()
 
 
 def test_hospital_says_where_things_are(hospital):

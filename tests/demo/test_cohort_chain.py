@@ -24,7 +24,9 @@ CONFIG = Config()
 def test_each_object_arrives_and_meets_its_reason(tmp_path):
     hospital = make_hospital(tmp_path / "hospital", patients=10, workers=1, maker=hollow_sphere)
     lake = Lake(tmp_path / "lake")
-    with Archive(hospital.folder).serve(aet="DEMOPACS", allowed_aets=["MPSS"]) as server:
+    archive = Archive(tmp_path / "archive")
+    assert archive.add(*hospital.objects.glob("*.dcm")).stored == hospital.n_objects
+    with archive.serve(aet="DEMOPACS", allowed_aets=["MPSS"]) as server:
         site = SiteSettings(archive_port=server.port, called_aet="DEMOPACS")
         sites = Sites(tmp_path / "vault.sqlite", tmp_path / "staging", site, hospital.registry_url)
         window = (
