@@ -89,14 +89,14 @@ def test_feature_matrix_of_a_selection(published):
     cohort = stage.freeze_cohort(published.lake, published.config)
     rows = [
         {"cohort_hash": cohort, "feature": name, "bins": 64, "position": i}
-        for i, name in enumerate(["binned_009", "once_001"], start=1)
+        for i, name in enumerate(["binned_009", "stat_mean"], start=1)
     ]
     file = published.write("selected_feature", cohort, rows)
     published.record("selection", cohort, "done", [file])
     published.flush()
     stage.run(published.lake, published.config)
     frame = mpss_lib.feature_matrix(segment="LAD3", selection="latest")
-    assert list(frame.columns) == ["binned_009", "once_001"]
+    assert list(frame.columns) == ["binned_009", "stat_mean"]
     assert list(frame.index) == ["s01", "s16", "s19"]
     assert frame.equals(mpss_lib.feature_matrix(segment="LAD3", selection=cohort))
 
