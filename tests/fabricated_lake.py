@@ -1,4 +1,4 @@
-"""A fabricated lake: one study for each way out of the cohort, 487 features, two cohorts' worth."""
+"""A fabricated lake: one study for each way out of the cohort, ten features or all 487."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake, digest_of
 
 BLANK = {TEXT: "", FLAG: False, REAL: 0.0, WHOLE: 0, DATE: dt.date(2019, 3, 1), TEXTS: []}
-ONCE = ["morph_volume", "stat_mean", *(f"once_{i:03d}" for i in range(2, 56))]
-BINNED = ["binned_000", "ih_entropy", *(f"binned_{i:03d}" for i in range(2, 431))]
+ONCE = ("morph_volume", "stat_mean", *(f"once_{i:03d}" for i in range(2, 56)))
+BINNED = ("binned_000", "ih_entropy", *(f"binned_{i:03d}" for i in range(2, 431)))
 
 
 def row(table: str, **values: object) -> dict:
@@ -31,6 +31,8 @@ class Builder:
 
     lake: Lake
     config: Config
+    once: tuple[str, ...] = ONCE[:4]
+    binned: tuple[str, ...] = BINNED[:6]
     done: dict[str, list] = field(default_factory=dict)
 
     def write(self, table: str, key: str, rows: list[dict], *, salt: str = "") -> dict:
@@ -131,10 +133,10 @@ class Builder:
                 position=i,
                 sera_name=name,
                 ibsi_code=f"C{i:03d}",
-                family="once" if name in ONCE else "binned",
-                depends_on_bins=name not in ONCE,
+                family="once" if name in self.once else "binned",
+                depends_on_bins=name not in self.once,
             )
-            for i, name in enumerate([*ONCE, *BINNED], start=1)
+            for i, name in enumerate([*self.once, *self.binned], start=1)
         ]
         self.catalogue_file = self.write("feature_catalogue", "engine", rows)
 
@@ -143,13 +145,15 @@ class Builder:
         once, binned = [], []
         for segment in SEGMENTS:
             base = row("feature_once", study_key=key, segment=segment, n_voxels=100)
-            once.append(base | dict(zip(ONCE, rng.normal(size=56).tolist(), strict=True)))
+            once.append(
+                base | dict(zip(self.once, rng.normal(size=len(self.once)).tolist(), strict=True))
+            )
             for bins in BINS:
                 base = row("feature_binned", study_key=key, segment=segment, bins=bins)
-                base["undefined_features"] = [BINNED[0]]
-                values = rng.normal(size=431)
+                base["undefined_features"] = [self.binned[0]]
+                values = rng.normal(size=len(self.binned))
                 values[0] = np.nan
-                binned.append(base | dict(zip(BINNED, values.tolist(), strict=True)))
+                binned.append(base | dict(zip(self.binned, values.tolist(), strict=True)))
         files = [
             self.write("feature_once", key, as_arrow("feature_once", once), salt=salt),
             self.write("feature_binned", key, as_arrow("feature_binned", binned), salt=salt),
