@@ -117,9 +117,7 @@ def _gain(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _take_in(
-    a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags
-) -> int:
+def _take_in(a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags) -> int:
     """Sweep in each column of ``begin:end`` that is not a combination of those inside."""
     rank = 0
     for k in range(begin, end):

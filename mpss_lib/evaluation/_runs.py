@@ -221,9 +221,7 @@ def run_splits(
                 sizes[t] = 0.0
                 for r in range(n_train):
                     sizes[t] += ranks_x[t, r] * ranks_x[t, r]
-            cross_products(
-                x, train[outer, inner], means[0], kept_rows[0], owns[0], grams[0]
-            )
+            cross_products(x, train[outer, inner], means[0], kept_rows[0], owns[0], grams[0])
             cross_products(x, dev[outer, inner], means[1], kept_rows[1], owns[1], grams[1])
             if refit_both:
                 cross_products(x, both, means[2], kept_rows[2], owns[2], grams[2])

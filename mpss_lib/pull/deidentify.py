@@ -214,6 +214,7 @@ class Deidentifier:
                 continue
             meaning = self.clean_text(str(item.get("CodeMeaning", "")))
             kept.append(_code_item(code, scheme, meaning or "code"))
+            kept[-1].update(self._dataset(item))  # modifiers
         return kept or None
 
     # --------------------------------------------------------------- times

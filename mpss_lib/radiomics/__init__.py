@@ -1,1 +1,7 @@
 """Radiomics: the 487 IBSI features."""
+
+from mpss_lib.radiomics.discretise import AsIs, FixedBinNumber, FixedBinSize
+from mpss_lib.radiomics.extraction import extract, extract_many
+from mpss_lib.radiomics.settings import Settings
+
+__all__ = ["AsIs", "FixedBinNumber", "FixedBinSize", "Settings", "extract", "extract_many"]

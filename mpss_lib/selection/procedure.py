@@ -142,9 +142,7 @@ def _rows(block: Floats, settings: SelectionSettings) -> Floats:
     return np.ascontiguousarray(block.transpose(1, 2, 0))
 
 
-def _at_level(
-    values: Floats, features: list[Feature], settings: SelectionSettings
-) -> _AtLevel:
+def _at_level(values: Floats, features: list[Feature], settings: SelectionSettings) -> _AtLevel:
     """S1-S4 at one grey level."""
     names = [f.name for f in features]
     entries = steps.drop_undefined(values, names, settings.max_nan_share)

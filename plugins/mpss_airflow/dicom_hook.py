@@ -28,7 +28,7 @@ class DicomHook(BaseHook):
 
         _, config = open_home()
         try:
-            status = echo(open_sites(config, self.dicom_conn_id))
+            echo(open_sites(config, self.dicom_conn_id))
         except MpssError as error:
             return False, str(error)
-        return True, f"C-ECHO status 0x{status:04X}"
+        return True, "C-ECHO status 0x0000"

@@ -1,0 +1,163 @@
+"""Stage radiomics: chosen volume and masks of a study in, 487 features x segments x bins out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mpss_lib.config import SEGMENTS, Address, Config
+from mpss_lib.errors import LakeCorruptError, StudyRejectedError
+from mpss_lib.masks import read_masks
+from mpss_lib.radiomics.catalogue import BINNED_NAMES, FEATURES, ONCE_NAMES
+from mpss_lib.radiomics.discretise import FixedBinNumber
+from mpss_lib.radiomics.extraction import RegionFeatures, measure_regions, undefined_of
+from mpss_lib.radiomics.settings import Settings
+from mpss_lib.schemas import TABLES
+from mpss_lib.tables import Lake, Outcome, Written, check_key, digest_of, sha256_of
+from mpss_lib.volume import FloatArray, Mask, check_same_grid
+
+_STUDY_TABLES = ("feature_once", "feature_binned")
+
+
+def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
+    """Compute the features of the seven segments of a study.
+
+    Reads ``volume`` and the DICOM object that it names, ``segmentation`` and its mask file; writes
+    ``feature_once`` and ``feature_binned``, and ``feature_catalogue`` where this address has none.
+
+    Parameters
+    ----------
+    study_key : str
+    lake : Lake
+    config : Config
+    force : bool
+        Work again although the same output is there.
+
+    Raises
+    ------
+    StudyRejectedError
+        ``no_volume_chosen`` or ``not_segmented``: an earlier stage refused the study.
+    LakeCorruptError
+        A file that a table names is not there, or the mask file lacks a segment.
+    """
+    from mpss_lib.dicom import read_volume
+
+    address = config.address("radiomics")
+    image_at, masks_at = _inputs(check_key(study_key), lake, config)
+    digest = digest_of([sha256_of(image_at), sha256_of(masks_at)])
+    catalogue = ensure_catalogue(lake, address)
+    there = lake.existing("radiomics", address, study_key, digest, tables=_STUDY_TABLES)
+    if there and not force:
+        return Outcome("skipped", (*there, catalogue))
+    volume = read_volume(image_at, gated=config.intake.gated)
+    masks = _seven(masks_at)
+    for mask in masks.values():
+        check_same_grid(volume, mask)
+    regions = measure_regions(
+        volume.array,
+        {name: mask.array for name, mask in masks.items()},
+        volume.spacing_mm,
+        settings_of(config),
+        config.radiomics.bins,
+    )
+    return Outcome("done", (*_write(regions, lake, address, study_key, digest), catalogue))
+
+
+def settings_of(config: Config) -> Settings:
+    """Extraction settings of the platform's configuration."""
+    section = config.radiomics
+    return Settings(ivh=FixedBinNumber(section.ivh_bins), slice_axis=section.slice_axis)
+
+
+def ensure_catalogue(lake: Lake, address: Address) -> Written:
+    """Put the table of features on the lake at this address, if it is not there."""
+    rows = [asdict(feature) for feature in FEATURES]
+    digest = digest_of([repr(sorted(row.items())) for row in rows])
+    there = lake.existing("radiomics", address, "all", digest, tables=("feature_catalogue",))
+    if there:
+        return there[0]
+    return lake.write("feature_catalogue", address, "all", digest, rows)
+
+
+def _inputs(study_key: str, lake: Lake, config: Config) -> tuple[Path, Path]:
+    volumes = lake.rows("volume", config.address("intake"), study_key)
+    chosen = [row for row in volumes if row["is_chosen"]]
+    if not chosen:
+        raise StudyRejectedError(
+            f"study {study_key} has no chosen volume ({len(volumes)} were looked at)",
+            way_out="see the reasons in table volume; nothing is to be done for a rejected study",
+            reasons=("no_volume_chosen",),
+        )
+    segmented = lake.rows("segmentation", config.address("segmentation"), study_key)
+    if not segmented:
+        raise StudyRejectedError(
+            f"study {study_key} has no row in table segmentation",
+            way_out="run segmentation first; if it refused the study, nothing is to be done",
+            reasons=("not_segmented",),
+        )
+    paths = lake.root / str(chosen[0]["path"]), lake.root / str(segmented[0]["mask_path"])
+    for path, stage in zip(paths, ("pull", "segmentation"), strict=True):
+        if not path.is_file():
+            raise LakeCorruptError(
+                f"{path.name} of study {study_key} is not on the lake",
+                way_out=f"run {stage} for this study again",
+            )
+    return paths
+
+
+def _seven(path: Path) -> dict[str, Mask]:
+    masks, _ = read_masks(path)
+    missing = [name for name in SEGMENTS if name not in masks]
+    if missing:
+        raise LakeCorruptError(
+            f"mask file {path.name} lacks {', '.join(missing)}",
+            way_out="run segmentation for this study again",
+        )
+    return {name: masks[name] for name in SEGMENTS}
+
+
+def _write(
+    regions: Mapping[str, RegionFeatures],
+    lake: Lake,
+    address: Address,
+    study_key: str,
+    digest: str,
+) -> tuple[Written, Written]:
+    once_keys: list[dict[str, Any]] = []
+    binned_keys: list[dict[str, Any]] = []
+    once_rows, binned_rows = [], []
+    for segment, region in regions.items():
+        key = {"study_key": study_key, "segment": segment}
+        undefined = undefined_of(ONCE_NAMES, region.once)
+        once_keys.append(key | {"n_voxels": region.n_voxels, "undefined_features": undefined})
+        once_rows.append(region.once)
+        for bins, values in region.binned.items():
+            undefined = undefined_of(BINNED_NAMES, values)
+            binned_keys.append(key | {"bins": bins, "undefined_features": undefined})
+            binned_rows.append(values)
+    once = _table("feature_once", once_keys, ONCE_NAMES, once_rows)
+    binned = _table("feature_binned", binned_keys, BINNED_NAMES, binned_rows)
+    return (
+        lake.write("feature_once", address, study_key, digest, once),
+        lake.write("feature_binned", address, study_key, digest, binned),
+    )
+
+
+def _table(
+    name: str,
+    keys: Sequence[Mapping[str, Any]],
+    features: Sequence[str],
+    rows: Sequence[FloatArray],
+) -> pa.Table:
+    """Key columns of the schema, then one float64 column for each feature."""
+    table = pa.Table.from_pylist([dict(key) for key in keys], schema=TABLES[name].schema)
+    values = np.array(rows)
+    columns = [pa.array(np.ascontiguousarray(column)) for column in values.T]
+    for feature, column in zip(features, columns, strict=True):
+        table = table.append_column(feature, column)
+    return table
