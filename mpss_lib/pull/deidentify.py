@@ -146,7 +146,7 @@ class Deidentifier:
 
     def _value(self, source: Dataset, element: DataElement, keyword: str, action: str) -> object:
         vr = dictionary_VR(element.tag)
-        if element.VR != vr and element.VR not in vr.split(" or "):
+        if vr != element.VR and element.VR not in vr.split(" or "):
             return None
         value = element.value
         simple: dict[str, Callable[[], object]] = {
