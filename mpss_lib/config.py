@@ -92,7 +92,10 @@ class PullSettings(Section):
     """What is asked for and what is kept."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
-        {"lookback_days", "fault_share", "min_batch", "fetch_attempts"}
+        {
+            *("lookback_days", "fault_share", "min_batch", "fetch_attempts"),
+            *("registry_table", "registry_columns", "registry_codes"),  # in the digest of the rows
+        }
     )
 
     modality: str = "NM"
@@ -103,6 +106,10 @@ class PullSettings(Section):
     lookback_days: int = Field(default=7, ge=0, le=90)
     min_batch: int = Field(default=25, ge=1)
     fetch_attempts: int = Field(default=3, ge=1, le=10)
+    registry_table: str = Field(default="mpss_clinical", min_length=1)
+    registry_columns: Mapping[str, str] = Field(default_factory=dict)  # our name -> the site's
+    registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
     fault_share: float = Field(default=0.2, gt=0, le=1)
 
 
@@ -186,10 +193,14 @@ class CohortSettings(Section):
 class WarehouseSettings(Section):
     """The published snapshot."""
 
-    unhashed: ClassVar[frozenset[str]] = frozenset({"threads", "retention_days"})
+    unhashed: ClassVar[frozenset[str]] = frozenset(
+        {"threads", "retention_days", "compact_from", "compact_studies"}
+    )
 
     threads: int = Field(default=2, ge=1)
     retention_days: float = Field(default=7.0, ge=0)
+    compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
+    compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
 
 
 class SelectionSettings(Section):

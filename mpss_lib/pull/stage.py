@@ -1,7 +1,7 @@
 """Pull: ask the archive for a window, fetch what is missing, verify, de-identify, store.
 
-Doors: ``find`` (a window -> study keys) and ``run`` (a study -> its objects on the lake).
-Identities go to the vault, keys travel.
+Doors: ``find`` (a window -> study keys), ``run`` (a study -> its objects on the lake) and
+``import_registry`` (clinical rows and calcium scores). Identities go to the vault, keys travel.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import SettingsError, WrongArgumentError
 from mpss_lib.pull.archive import ArchiveSession
 from mpss_lib.pull.objects import StudyJob, announced_by
+from mpss_lib.pull.registry import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, write_study, write_window
 from mpss_lib.tables import Lake, Outcome, Written
 
-__all__ = ["find", "run"]
+__all__ = ["find", "import_registry", "run"]
 
 log = logging.getLogger(__name__)
 

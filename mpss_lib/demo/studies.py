@@ -1,0 +1,259 @@
+"""One planned study becomes DICOM files, a registry row and an entry of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from mpss_lib.demo.distractors import (
+    capture_dataset,
+    ct_datasets,
+    gate,
+    planar_dataset,
+    projection_dataset,
+)
+from mpss_lib.demo.plan import EXPECTED, EXPECTED_FLOW, PlannedStudy, uid
+from mpss_lib.demo.vendors import VENDORS, Content, describe
+from mpss_lib.dicom import SeriesText, nm_dataset, to_bytes
+from mpss_lib.volume import FloatArray, Volume
+
+WRONG_VOXEL_MM = 6.4
+CT_SLICES = 3
+BODY_SCALE = (1.005, 0.03, 0.94, 1.07)
+"""Mean, effect of the body's size, lowest and highest scale of a phantom's torso."""
+
+Labels = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PhantomOrder:
+    """What the phantom maker is asked for."""
+
+    seed: int
+    sex: str
+    amplitude: Mapping[str, float]
+    artefact: str = ""
+    correction: Literal["AC", "NAC"] = "AC"
+    orientation: Literal["transaxial", "short_axis"] = "transaxial"
+    body_scale: float = 1.005
+
+
+PhantomMaker = Callable[[PhantomOrder], tuple[Volume, Labels]]
+"""Makes the volume (4.8 mm, +z Superior, +y Posterior, +x Left) and plain labels of its truth."""
+
+
+def digital_phantom(order: PhantomOrder) -> tuple[Volume, Labels]:
+    """Make a digital phantom with attenuated, noisy, reconstructed projections."""
+    from mpss_lib.demo.phantom import PhantomSpec, make_phantom
+
+    phantom = make_phantom(
+        PhantomSpec(
+            seed=order.seed,
+            sex=order.sex,
+            amplitude=order.amplitude,
+            artefact=order.artefact,
+            correction=order.correction,
+            orientation=order.orientation,
+            anatomy={"body_scale": order.body_scale},
+        )
+    )
+    return phantom.volume, phantom.labels
+
+
+def write_study(
+    study: PlannedStudy, folder: Path, seed: int, maker: PhantomMaker
+) -> dict[str, Any]:
+    """Write the objects of one study.
+
+    Parameters
+    ----------
+    study : PlannedStudy
+    folder : Path
+        Where the files go.
+    seed : int
+        Of the hospital: makes the UIDs.
+    maker : callable
+        See ``PhantomMaker``.
+
+    Returns
+    -------
+    dict
+        Entry of the truth: role, artefact, amplitudes, latent values, labels, and each object
+        with the reasons for which it should be left.
+    """
+    writer = _Writer(study, seed, maker)
+    objects = []
+    for number, kind in enumerate(study.series, start=1):
+        for part, dataset in enumerate(writer.datasets(kind, number), start=1):
+            path = folder / f"{study.index:04d}-{number:02d}-{part:02d}.dcm"
+            path.write_bytes(to_bytes(dataset))
+            objects.append(
+                {
+                    "file": path.name,
+                    "kind": kind,
+                    "series_instance_uid": str(dataset.SeriesInstanceUID),
+                    "sop_instance_uid": str(dataset.SOPInstanceUID),
+                    "expected": list(EXPECTED[kind]),
+                }
+            )
+    return _truth(study, objects, writer.labels)
+
+
+class _Writer:
+    """Makes the datasets of one study; the phantom of the wanted series is made once."""
+
+    def __init__(self, study: PlannedStudy, seed: int, maker: PhantomMaker) -> None:
+        self.study = study
+        self.labels: Labels = {}
+        self._seed = seed
+        self._maker = maker
+        self._vendor = VENDORS[study.vendor]
+        self._kept: Volume | None = None
+
+    def datasets(self, kind: str, number: int) -> list[Dataset]:
+        """Objects of one series."""
+        if kind == "ct":
+            text = self._plain(number, "CT AC")
+            instances = [self._uid(number, "object", part) for part in range(1, CT_SLICES + 1)]
+            return ct_datasets(self.study.subject, text, self._vendor.habits, instances)
+        made: dict[str, Callable[[int], Dataset]] = {
+            "planar": self._planar,
+            "projections": self._projections,
+            "capture": self._capture,
+        }
+        if kind in made:
+            return [made[kind](number)]
+        return [self._tomogram(kind, number)]
+
+    def _tomogram(self, kind: str, number: int) -> Dataset:
+        content = Content(
+            "rest" if kind == "rest" else "stress",
+            is_corrected=kind != "nac",
+            is_iterative=kind != "fbp",
+            view="short_axis" if kind == "short_axis" else "transaxial",
+            is_gated=kind in ("gated", "only_gated"),
+        )
+        named = self._plain(number, "")
+        text = describe(
+            self._vendor, content, series=named.series, instance=named.instance, number=number
+        )
+        volume = self._volume(kind)
+        slots = gate(volume) if content.is_gated else None
+        return nm_dataset(volume, self.study.subject, text, self._vendor.habits, gated=slots)
+
+    def _volume(self, kind: str) -> Volume:
+        if kind == "nac":
+            return self._make(correction="NAC")[0]
+        if kind == "short_axis":
+            return self._make(orientation="short_axis")[0]
+        volume = self._wanted()
+        if kind == "fbp":
+            return replace(volume, array=_smooth(volume.array))
+        if kind == "wrong_voxel":
+            affine = volume.affine.copy()
+            affine[:3] *= WRONG_VOXEL_MM / volume.spacing_mm[0]
+            return replace(volume, affine=affine)
+        return volume
+
+    def _wanted(self) -> Volume:
+        if self._kept is None:
+            self._kept, self.labels = self._make()
+        return self._kept
+
+    def _make(self, **changed: str) -> tuple[Volume, Labels]:
+        mean, effect, low, high = BODY_SCALE
+        study = self.study
+        is_rest = study.role == "rest"
+        order = PhantomOrder(
+            seed=study.seed,
+            sex=study.person.sex,
+            amplitude={} if is_rest else study.person.amplitude,
+            artefact=study.artefact,
+            body_scale=float(np.clip(mean + effect * study.person.body, low, high)),
+        )
+        return self._maker(replace(order, **cast("Any", changed)))
+
+    def _planar(self, number: int) -> Dataset:
+        rng = np.random.default_rng([self._seed, self.study.seed, number])
+        text = self._plain(number, "STATIC ANT POST")
+        return planar_dataset(self.study.subject, text, self._vendor.habits, rng)
+
+    def _projections(self, number: int) -> Dataset:
+        text = self._plain(number, "STRESS TOMO")
+        return projection_dataset(self._wanted(), self.study.subject, text, self._vendor.habits)
+
+    def _capture(self, number: int) -> Dataset:
+        text = self._plain(number, "STRESS RESULT SCREEN")
+        return capture_dataset(self._wanted(), self.study.subject, text, self._vendor.habits)
+
+    def _plain(self, number: int, description: str) -> SeriesText:
+        series, instance = self._uid(number, "series"), self._uid(number, "object", 1)
+        return SeriesText(series, instance, number, description)
+
+    def _uid(self, *parts: object) -> str:
+        return uid(self._seed, self.study.subject.study, *parts)
+
+
+def _smooth(array: FloatArray) -> FloatArray:
+    from scipy.ndimage import gaussian_filter
+
+    smooth: FloatArray = gaussian_filter(array, 0.8)
+    return smooth
+
+
+def registry_row(study: PlannedStudy) -> dict[str, Any]:
+    """Row of the study in the registry, with the mistakes of typing that were planned."""
+    person, subject = study.person, study.subject
+    day = date.fromisoformat(subject.study_date)
+    row: dict[str, Any] = {
+        "patient_id": subject.patient_id,
+        "accession_number": subject.accession_number,
+        "study_date": day.isoformat(),
+        "cac_date": (day + timedelta(days=study.cac_days)).isoformat(),
+        "reading": study.reading,
+        "sex": person.sex,
+        "race": person.race,
+        "age": person.age,
+        "height_m": person.height_m,
+        "weight_kg": person.weight_kg,
+        "bmi": person.bmi,
+        "lvef": person.lvef,
+        "smoking": int(person.smoking),
+        "diabetes": int(person.diabetes),
+        "hypertension": int(person.hypertension),
+        "hyperlipidemia": int(person.hyperlipidemia),
+        "family_history": int(person.family_history),
+        "stress_agent": person.stress_agent,
+        "cac_total": person.cac_total,
+        "cac_lm": person.cac["lm"],
+        "cac_lad": person.cac["lad"],
+        "cac_lcx": person.cac["lcx"],
+        "cac_rca": person.cac["rca"],
+    }
+    return row | study.mistakes
+
+
+def _truth(study: PlannedStudy, objects: list[dict[str, Any]], labels: Labels) -> dict[str, Any]:
+    return {
+        "study_instance_uid": study.subject.study,
+        "accession_number": study.subject.accession_number,
+        "patient_id": study.subject.patient_id,
+        "study_date": date.fromisoformat(study.subject.study_date).isoformat(),
+        "role": study.role,
+        "expected_flow": list(EXPECTED_FLOW[study.role]),
+        "vendor": study.vendor,
+        "artefact": study.artefact,
+        "reading": study.reading,
+        "has_row": study.has_row,
+        "mistakes": study.mistakes,
+        "amplitude": dict(study.person.amplitude),
+        "latent": dict(study.person.latent),
+        "labels": dict(labels),
+        "objects": objects,
+    }

@@ -1,0 +1,154 @@
+"""Checks of a snapshot before it is published: each query returns the bad rows.
+
+Three kinds. The grain of every relation and the schema of every lake table are checked by what
+their files declare; the others are ``sql/checks/<schema>.<relation>.<check>.sql`` with a line
+``-- severity: stop`` (the table itself is at fault: nothing is published) or ``report`` (single
+rows are: they are counted in ``quality.check_result`` and shown).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from mpss_lib.errors import LakeCorruptError, SettingsError
+from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
+from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
+
+log = logging.getLogger(__name__)
+
+N_EXAMPLES = 3
+
+DUCKDB_TYPES: Mapping[pa.DataType, str] = {
+    TEXT: "varchar",
+    FLAG: "boolean",
+    REAL: "double",
+    WHOLE: "bigint",
+    DATE: "date",
+    TEXTS: "varchar[]",
+}
+"""DuckDB's name for each column type of the lake."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: ``sql`` returns the bad rows."""
+
+    name: str
+    severity: str
+    says: str
+    sql: str
+
+
+def read_checks(folder: Path | None = None) -> tuple[Check, ...]:
+    """Read the checks of ``sql/checks``, sorted by name."""
+    folder = sql_folder() / "checks" if folder is None else folder
+    return tuple(_read(path) for path in sorted(folder.glob("*.sql")))
+
+
+def grain_checks(relations: Sequence[Relation]) -> tuple[Check, ...]:
+    """One check for each relation: its grain names a row once and is never null."""
+    return tuple(_grain_check(relation) for relation in relations if not relation.checked_with)
+
+
+def check_schemas(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compare the columns of each ``raw`` relation with the schema of its lake table.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the table, the column and both types.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'raw'"
+    ).fetchall():
+        found.setdefault(table, {})[column] = kind.lower()
+    for name, columns in found.items():
+        for column, kind in TABLES[name].columns.items():
+            if columns.get(column) != DUCKDB_TYPES[kind]:
+                raise LakeCorruptError(
+                    f"raw.{name}: column {column} is {columns.get(column, 'absent')},"
+                    f" wanted {DUCKDB_TYPES[kind]}",
+                    way_out="files of another version lie at this address: raise the stage's"
+                    " ENGINE, or remove them and run the stage again",
+                )
+
+
+def run_checks(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Sequence[Relation],
+    found: Sequence[Check] | None = None,
+) -> int:
+    """Run every check, keep the results in ``quality.check_result``, count the bad rows.
+
+    Raises
+    ------
+    LakeCorruptError
+        A check of severity ``stop`` found rows; it is named with an example.
+    """
+    every = (*grain_checks(relations), *(read_checks() if found is None else found))
+    connection.execute(
+        "create table quality.check_result (check_name varchar, severity varchar, says varchar,"
+        " n_bad bigint, examples varchar)"
+    )
+    connection.execute(
+        "comment on table quality.check_result is 'One row is one check of this snapshot.'"
+    )
+    results = [(check, *_bad_rows(connection, check)) for check in every]
+    connection.executemany(
+        "insert into quality.check_result values (?, ?, ?, ?, ?)",
+        [(c.name, c.severity, c.says, n, text) for c, n, text in results],
+    )
+    for check, n_bad, examples in results:
+        if n_bad and check.severity == "stop":
+            raise LakeCorruptError(
+                f"check {check.name}: {n_bad} bad rows, such as {examples}",
+                way_out="the published snapshot stays; mend the table that is named",
+            )
+        if n_bad:
+            log.warning("check %s: %d rows (%s)", check.name, n_bad, check.says)
+    return sum(n_bad for _, n_bad, _ in results)
+
+
+def _read(path: Path) -> Check:
+    text = path.read_text(encoding="utf-8")
+    severity = header_of(text).get("severity", "")
+    if severity not in ("stop", "report"):
+        raise SettingsError(
+            f"checks/{path.name}: severity is {severity!r}",
+            way_out="write '-- severity: stop' or '-- severity: report' below the first line",
+        )
+    return Check(path.stem, severity, first_line_of(path, text), text.strip().rstrip(";"))
+
+
+def _grain_check(relation: Relation) -> Check:
+    columns = ", ".join(f'"{column}"' for column in relation.grain)
+    nulls = " or ".join(f'"{column}" is null' for column in relation.grain)
+    sql = (
+        f"select {columns}, count(*) as row_count from {relation.full_name}"  # noqa: S608
+        f" group by all having count(*) > 1 or {nulls}"
+    )
+    says = f"Rows that break the grain of {relation.full_name}."
+    return Check(f"{relation.full_name}.grain", "stop", says, sql)
+
+
+def _bad_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> tuple[int, str]:
+    try:
+        result = connection.execute(check.sql)
+        names = [column[0] for column in result.description or ()]
+        rows = result.fetchall()
+    except duckdb.Error as error:
+        raise LakeCorruptError(
+            f"check {check.name} cannot run: {str(error).partition(chr(10))[0][:300]}",
+            way_out="the published snapshot stays; mend the check or the file that is named",
+        ) from error
+    examples: list[dict[str, Any]] = [dict(zip(names, r, strict=True)) for r in rows[:N_EXAMPLES]]
+    return len(rows), json.dumps(examples, default=str)

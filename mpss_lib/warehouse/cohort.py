@@ -1,0 +1,107 @@
+"""A frozen cohort: who is in it and with which outcomes, under the digest of both."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+import duckdb
+
+from mpss_lib.batch import write_record
+from mpss_lib.config import Config
+from mpss_lib.errors import LakeCorruptError, MpssError
+from mpss_lib.schemas import TABLES
+from mpss_lib.tables import Lake, digest_of
+from mpss_lib.warehouse.reader import open_snapshot
+
+_TABLES = ("cohort_member", "cohort_outcome")
+
+
+class EmptyCohortError(MpssError):
+    """No study passes the rules of the cohort: there is nothing to evaluate."""
+
+
+def freeze(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
+    """Write the cohort of the published snapshot as lake tables.
+
+    Selection and evaluation read ``cohort_member`` and ``cohort_outcome`` at
+    ``config.address("warehouse")`` under the key that this gives; only the second holds outcomes.
+
+    Parameters
+    ----------
+    lake, config
+    run_name : str
+        Name of the run that asks; only its digest is stored.
+
+    Returns
+    -------
+    str
+        Cohort hash: 16 hex digits, a digest of the sorted study keys, covariates and outcomes.
+        The same cohort gives the same hash and the same bytes.
+
+    Raises
+    ------
+    EmptyCohortError
+        Names the reasons that excluded most studies.
+    LakeCorruptError
+        If files of the cohort could not be read back.
+    """
+    with closing(open_snapshot(lake)) as connection:
+        rows = _cohort_rows(connection)
+        if not rows:
+            raise _empty(connection, config)
+    columns = [name for name in TABLES["cohort_outcome"].columns if name != "cohort_hash"]
+    cohort_hash = digest_of(repr(row[name]) for row in rows for name in columns)
+    outcomes = [{"cohort_hash": cohort_hash} | {n: row[n] for n in columns} for row in rows]
+    members = [
+        {
+            "cohort_hash": cohort_hash,
+            "study_key": row["study_key"],
+            "patient_key": row["patient_key"],
+        }
+        for row in rows
+    ]
+    address = config.address("warehouse")
+    written = lake.existing("warehouse", address, cohort_hash, cohort_hash, tables=_TABLES)
+    was_there = bool(written)
+    if not was_there:
+        written = tuple(
+            lake.write(table, address, cohort_hash, cohort_hash, found)
+            for table, found in zip(_TABLES, (members, outcomes), strict=True)
+        )
+    unit: dict[str, object] = {
+        "key": cohort_hash,
+        "status": "skipped" if was_there else "done",
+        "reasons": [],
+        "files": [asdict(file) for file in written],
+    }
+    write_record("warehouse", [unit], lake, config, run_name)
+    return cohort_hash
+
+
+def _cohort_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    wanted = [name for name in TABLES["cohort_outcome"].columns if name != "cohort_hash"]
+    columns = ["patient_key", *wanted]
+    try:
+        found = connection.execute(
+            f"select {', '.join(columns)} from core.cohort order by study_key"  # noqa: S608
+        ).fetchall()
+    except duckdb.Error as error:
+        raise LakeCorruptError(
+            f"core.cohort cannot be read: {str(error).partition(chr(10))[0]}",
+            way_out="publish again: `mpss warehouse rebuild`",
+        ) from error
+    return [dict(zip(columns, row, strict=True)) for row in found]
+
+
+def _empty(connection: duckdb.DuckDBPyConnection, config: Config) -> EmptyCohortError:
+    counts = connection.execute(
+        "select reason, count(*) as n from core.cohort_flow group by all order by n desc, reason"
+    ).fetchall()
+    told = ", ".join(f"{reason} {n}" for reason, n in counts[:4]) or "the archive named no study"
+    return EmptyCohortError(
+        f"the cohort is empty: {told}",
+        way_out="read core.cohort_flow_summary; physicians accept studies in the review pages"
+        f" (cohort.accept is {config.cohort.accept!r})",
+    )

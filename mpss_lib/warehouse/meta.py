@@ -1,0 +1,116 @@
+"""Tables of schema ``meta`` that the publisher makes: from manifest, settings and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from mpss_lib.config import STAGES, Address, Config
+from mpss_lib.schemas import FLAG, REAL, TEXT, TEXTS, WHOLE
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse.manifest import Ledger
+
+TIME = pa.timestamp("us")
+
+_MADE_BY = {"stage": TEXT, "engine": TEXT, "config": TEXT}
+_WHERE = {"record": TEXT, "sequence": WHOLE} | _MADE_BY
+
+
+@dataclass(frozen=True)
+class MetaTable:
+    """Columns of one table of schema ``meta``, and what one row is."""
+
+    one_row: str
+    grain: tuple[str, ...]
+    columns: Mapping[str, pa.DataType]
+
+
+META: Mapping[str, MetaTable] = {
+    "snapshot": MetaTable(
+        "One row: this snapshot.",
+        ("sequence",),
+        {"sequence": WHOLE, "published_at": TIME, "code_version": TEXT, "run_digest": TEXT}
+        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE},
+    ),
+    "pointer": MetaTable(
+        "One row is one stage: the engine and settings that this snapshot shows.",
+        ("stage",),
+        {"position": WHOLE} | _MADE_BY | {"is_of_settings": FLAG},
+    ),
+    "run": MetaTable(
+        "One row is one batch task that wrote a manifest record.",
+        ("record",),
+        _WHERE
+        | {"run_digest": TEXT, "code_version": TEXT, "written_at": TIME}
+        | dict.fromkeys(("n_given", "n_done", "n_skipped", "n_rejected"), WHOLE)
+        | dict.fromkeys(("n_quarantined", "n_files", "n_rows"), WHOLE),
+    ),
+    "unit": MetaTable(
+        "One row is one unit (study, cohort, window) in one batch task: what became of it.",
+        ("record", "unit_key"),
+        _WHERE | {"unit_key": TEXT, "status": TEXT, "reasons": TEXTS, "tables": TEXTS},
+    ),
+    "manifest": MetaTable(
+        "One row is one file that one batch task answers for.",
+        ("record", "unit_key", "table_name"),
+        _WHERE
+        | {"unit_key": TEXT, "table_name": TEXT, "path": TEXT, "input_digest": TEXT}
+        | {"n_rows": WHOLE, "content_sha256": TEXT, "is_current": FLAG},
+    ),
+    "settings": MetaTable(
+        "One row is one setting with which a stage wrote files at one address.",
+        ("stage", "engine", "config", "field"),
+        _MADE_BY | {"field": TEXT, "value": TEXT},
+    ),
+    "quarantine": MetaTable(
+        "One row is one study that stands still at a stage.",
+        ("stage", "study_key"),
+        {"stage": TEXT, "study_key": TEXT, "error": TEXT, "problem": TEXT}
+        | {"way_out": TEXT, "tries": WHOLE},
+    ),
+    "cohort_rule": MetaTable(
+        "One row: the cohort settings with which this snapshot was built.",
+        ("accept",),
+        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL},
+    ),
+}
+"""Tables of schema ``meta`` by name."""
+
+META_NAMES = frozenset(f"meta.{name}" for name in META) | {"meta.relation"}
+
+
+def meta_rows(
+    lake: Lake, config: Config, ledger: Ledger, pointers: Mapping[str, Address]
+) -> dict[str, pa.Table]:
+    """Make the tables of schema ``meta``, except ``snapshot`` and ``relation``."""
+    rows: dict[str, Sequence[Mapping[str, Any]]] = {
+        "pointer": [
+            {
+                "position": position,
+                "stage": stage,
+                "engine": pointers[stage].engine,
+                "config": pointers[stage].config,
+                "is_of_settings": pointers[stage] == config.address(stage),
+            }
+            for position, stage in enumerate(STAGES, start=1)
+        ],
+        "run": ledger.runs,
+        "unit": ledger.units,
+        "manifest": ledger.files,
+        "settings": ledger.settings,
+        "quarantine": lake.quarantined(),
+        "cohort_rule": [config.cohort.model_dump(mode="json")],
+    }
+    return {name: arrow_table(name, found) for name, found in rows.items()}
+
+
+def arrow_table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Bring rows to the columns of ``META[name]``; other keys are left out."""
+    columns = META[name].columns
+    return pa.Table.from_pylist(
+        [{column: row.get(column) for column in columns} for row in rows],
+        schema=pa.schema(list(columns.items())),
+    )

@@ -1,0 +1,213 @@
+"""Reading the published snapshot: connections, queries as text, feature matrices.
+
+A connection holds the snapshot that was the newest when it was opened; it stays whole while later
+ones are published. Open again to see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mpss_lib.config import BINS, SEGMENTS, home
+from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.warehouse.answers import render, rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+
+def open_warehouse(home_folder: Path | str | None = None) -> duckdb.DuckDBPyConnection:
+    """Open the newest snapshot of a home, read-only.
+
+    Parameters
+    ----------
+    home_folder : Path or str, optional
+        The home; ``$MPSS_HOME``, else ``.mpss``, by default.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        Its default catalog is the snapshot; temporary tables are possible beside it.
+
+    Raises
+    ------
+    PlatformFaultError
+        Nothing has been published there, or the file cannot be read.
+    """
+    root = home() if home_folder is None else Path(home_folder).resolve()
+    return open_snapshot(Lake(root / "lake"))
+
+
+def open_snapshot(lake: Lake) -> duckdb.DuckDBPyConnection:
+    """Open the newest snapshot of a lake, read-only; see ``open_warehouse``."""
+    if not lake.snapshot.is_file():
+        raise PlatformFaultError(
+            f"no warehouse has been published at {lake.snapshot}",
+            way_out="set MPSS_HOME to a home with data, or publish: `mpss warehouse rebuild`",
+        )
+    # Within one process DuckDB shares a file between connections by its path, so that plain
+    # connect() would go on with an older snapshot for as long as one connection holds it.
+    connection = duckdb.connect()
+    try:
+        path = str(lake.snapshot).replace("'", "''")
+        connection.execute(f"attach '{path}' as mpss (read_only)")
+        connection.execute("use mpss")
+    except duckdb.Error as error:
+        connection.close()
+        raise PlatformFaultError(
+            f"{lake.snapshot.name} cannot be opened: {_first_line(error)}",
+            way_out="publish again: `mpss warehouse rebuild`",
+        ) from error
+    return connection
+
+
+def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """Run one SQL text on the newest snapshot and give the rows as dicts.
+
+    Parameters
+    ----------
+    lake : Lake
+    sql : str
+        With ``?`` where a value of ``values`` goes.
+
+    Raises
+    ------
+    PlatformFaultError
+        Nothing has been published.
+    QueryError
+        The SQL cannot be run: DuckDB's message.
+    """
+    with closing(open_snapshot(lake)) as connection:
+        return rows_of(connection, sql, values)
+
+
+def query(sql: str, form: str = "table", *, home_folder: Path | str | None = None) -> str | bytes:
+    """Run one SQL text on the newest snapshot and give the rows as text (Parquet: as bytes).
+
+    ``form`` is ``table``, ``csv``, ``json`` or ``parquet``; see ``answers.render``.
+    """
+    with closing(open_warehouse(home_folder)) as connection:
+        return render(connection, sql, form)
+
+
+def print_query(lake: Lake, sql: str, form: str, output: Path | None, console: Console) -> None:
+    """Run one SQL text on the newest snapshot; print the answer or write it to a file.
+
+    Raises
+    ------
+    WrongArgumentError
+        An unknown form, or Parquet without a file to write to.
+    """
+    if form == "parquet" and output is None:
+        raise WrongArgumentError(
+            "Parquet is not for a terminal", way_out="name a file: --output answer.parquet"
+        )
+    with closing(open_snapshot(lake)) as connection:
+        answer = render(connection, sql, form)
+    if output is not None:
+        write_bytes(output, answer if isinstance(answer, bytes) else answer.encode())
+    elif isinstance(answer, str):
+        console.print(answer, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+def feature_matrix(
+    *,
+    segment: str,
+    bins: int | None = None,
+    selection: str | Sequence[str] | None = None,
+    home_folder: Path | str | None = None,
+) -> pd.DataFrame:
+    """Features of one segment, one row for each study.
+
+    Parameters
+    ----------
+    segment : str
+        One of the seven.
+    bins : int, optional
+        Number of grey levels; by default the one that the selection chose.
+    selection : str or sequence of str, optional
+        ``"latest"`` or a cohort hash: the features chosen for that frozen cohort, and its studies
+        only. A sequence: these features. By default all 487, all studies.
+    home_folder : Path or str, optional
+        See ``open_warehouse``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``study_key`` (sorted), one float64 column for each feature.
+
+    Raises
+    ------
+    WrongArgumentError
+        An unknown segment, number of grey levels, feature or cohort.
+    """
+    if segment not in SEGMENTS:
+        raise WrongArgumentError(
+            f"unknown segment {segment!r}", way_out=f"give one of {', '.join(SEGMENTS)}"
+        )
+    with closing(open_warehouse(home_folder)) as connection:
+        names, chosen_bins, cohort_hash = _chosen(connection, selection)
+        levels = chosen_bins if bins is None else bins
+        if levels not in BINS:
+            raise WrongArgumentError(
+                f"bins is {levels!r}", way_out=f"give one of {', '.join(map(str, BINS))}"
+            )
+        columns = ", ".join(f'"{name}"' for name in names)
+        where = (
+            "study_key in (select study_key from raw.cohort_member where cohort_hash = ?)"
+            if cohort_hash
+            else "true"
+        )
+        sql = (
+            f"select study_key, {columns} from feature.radiomics"  # noqa: S608
+            f" where segment = ? and bins = ? and {where} order by study_key"
+        )
+        values = [segment, levels, *([cohort_hash] if cohort_hash else [])]
+        frame: pd.DataFrame = connection.execute(sql, values).df()
+    return frame.set_index("study_key")
+
+
+def _chosen(
+    connection: duckdb.DuckDBPyConnection, selection: str | Sequence[str] | None
+) -> tuple[list[str], int | None, str]:
+    """Feature names, bins of the selection and hash of its cohort."""
+    known = [
+        name
+        for (name,) in connection.execute(
+            "select feature from core.feature_dictionary order by position"
+        ).fetchall()
+    ]
+    if selection is None:
+        return known, None, ""
+    if not isinstance(selection, str):
+        unknown = sorted(set(selection) - set(known))
+        if unknown or not selection:
+            raise WrongArgumentError(
+                f"no feature is named {unknown[:3]}",
+                way_out="core.feature_dictionary lists the names",
+            )
+        return list(selection), None, ""
+    rows = connection.execute(
+        "select feature, bins, cohort_hash from selection.selected_feature"
+        " where cohort_hash = case when ? = 'latest'"
+        " then (select cohort_hash from core.cohort_frozen where is_latest) else ? end"
+        " order by position",
+        [selection, selection],
+    ).fetchall()
+    if not rows:
+        raise WrongArgumentError(
+            f"no features were selected for the cohort {selection!r}",
+            way_out="core.cohort_frozen lists the cohorts; run the selection first",
+        )
+    return [row[0] for row in rows], rows[0][1], rows[0][2]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,246 @@
+"""The published snapshot: a new DuckDB file from ``sql/``, swapped in whole.
+
+Nobody waits for a writer: only this module opens a DuckDB file for writing, and never the
+published one. Views name an explicit list of absolute Parquet paths, never a pattern, so that a
+file which no manifest record names stays invisible.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from mpss_lib.batch import code_version
+from mpss_lib.config import Address, Config
+from mpss_lib.errors import LakeCorruptError
+from mpss_lib.schemas import TABLES, LakeTable
+from mpss_lib.tables import Lake, read_parquet, replacing
+from mpss_lib.warehouse import checks
+from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
+from mpss_lib.warehouse.manifest import APPEND_ONLY, check_there, current_paths, read_ledger
+from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows
+from mpss_lib.warehouse.pointers import adopt
+from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str], None]
+
+_PLACE = re.compile(r"\$\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a publish reads, found before the new file is opened."""
+
+    relations: tuple[Relation, ...]
+    sources: Mapping[str, str]
+    meta: Mapping[str, pa.Table]
+    n_files: int
+    pointers: Mapping[str, Address]
+
+
+def publish(
+    lake: Lake, config: Config, *, run_name: str = "by hand", progress: Progress | None = None
+) -> dict[str, int]:
+    """Build a new snapshot and swap it in; readers keep the one that they have open.
+
+    Parameters
+    ----------
+    lake, config
+    run_name : str
+        Name of the run that asks; only its digest is stored.
+    progress : callable, optional
+        Called with the name of each phase: ``plan``, ``build``, ``check``, ``swap``, ``done``.
+
+    Returns
+    -------
+    dict
+        ``sequence``, ``relations``, ``files``, ``bad_rows`` and ``studies``, ``included``.
+
+    Raises
+    ------
+    LakeCorruptError
+        A file is gone, a table has another schema or grain: nothing is published.
+    """
+    tell = progress or (lambda phase: None)
+    lake.root.mkdir(parents=True, exist_ok=True)
+    with one_publisher(lake) as sequence:
+        tell("plan")
+        plan = _plan(lake, config)
+        with replacing(lake.snapshot) as temporary:
+            counts = _fill(temporary, plan, _stamp(lake, plan, sequence, run_name), config, tell)
+            tell("swap")
+    tell("done")
+    log.info("warehouse: published %s", counts)
+    return {"sequence": sequence} | counts
+
+
+@contextmanager
+def one_publisher(lake: Lake) -> Iterator[int]:
+    """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
+    path = lake.root / "warehouse.lock"
+    with path.open("a+", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.seek(0)
+        text = handle.read().strip()
+        sequence = int(text) + 1 if text.isdigit() else 1
+        handle.truncate(0)
+        handle.write(str(sequence))
+        handle.flush()
+        os.fsync(handle.fileno())
+        yield sequence
+
+
+def _plan(lake: Lake, config: Config) -> Plan:
+    ledger = read_ledger(lake)
+    pointers = adopt(lake, config, ledger)
+    landing = current_paths(lake, ledger, pointers)
+    compact(lake, config, landing)
+    paths = prefer_batches(landing, read_batches(lake))
+    check_there(lake, paths.values())
+    features = _feature_names(lake, paths["feature_catalogue"])
+    return Plan(
+        relations=read_relations(base=META_NAMES),
+        sources={name: _source(lake, TABLES[name], paths[name], features) for name in TABLES},
+        meta=meta_rows(lake, config, ledger, pointers),
+        n_files=sum(len(found) for found in paths.values()),
+        pointers=pointers,
+    )
+
+
+def _feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
+    """Feature columns of each feature table, by the catalogue; needed where a table is empty."""
+    rows = [r for p in paths for r in read_parquet(lake.root / p, "feature_catalogue").to_pylist()]
+    rows.sort(key=lambda row: row["position"])
+    once = [row["sera_name"] for row in rows if not row["depends_on_bins"]]
+    binned = [row["sera_name"] for row in rows if row["depends_on_bins"]]
+    return {"feature_once": once, "feature_binned": binned}
+
+
+def _source(
+    lake: Lake, table: LakeTable, paths: Sequence[str], features: Mapping[str, Sequence[str]]
+) -> str:
+    """Text that stands for a lake table in SQL: its files, or a typed select without rows."""
+    if not paths:
+        return _empty(table, features.get(table.name, ()))
+    files = ", ".join(_quoted(str(lake.root.resolve() / path)) for path in paths)
+    if table.name not in APPEND_ONLY:
+        return f"read_parquet([{files}], hive_partitioning = false)"
+    named = f"read_parquet([{files}], hive_partitioning = false, filename = true)"
+    below = f"substr(filename, {len(str(lake.root.resolve())) + 2}) as lake_path"
+    return f"(select * exclude (filename), {below} from {named})"  # noqa: S608 - our own paths
+
+
+def _empty(table: LakeTable, features: Sequence[str]) -> str:
+    columns = {name: checks.DUCKDB_TYPES[kind] for name, kind in table.columns.items()}
+    if table.has_features:
+        # A view cannot unpivot nothing: before the first catalogue there is one empty column.
+        columns |= dict.fromkeys(features or (f"no_{table.name}_yet",), "double")
+    if table.name in APPEND_ONLY:
+        columns["lake_path"] = "varchar"
+    casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns.items())
+    return f"(select {casts} where false)"
+
+
+def _stamp(lake: Lake, plan: Plan, sequence: int, run_name: str) -> pa.Table:
+    row = {
+        "sequence": sequence,
+        "published_at": datetime.now(UTC).replace(tzinfo=None),
+        "code_version": code_version(),
+        "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
+        "lake_root": str(lake.root.resolve()),
+        "n_relations": len(plan.relations),
+        "n_files": plan.n_files,
+    }
+    return arrow_table("snapshot", [row])
+
+
+def _fill(
+    path: Path, plan: Plan, stamp: pa.Table, config: Config, tell: Progress
+) -> dict[str, int]:
+    path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
+    settings = {"threads": config.warehouse.threads}
+    with closing(duckdb.connect(str(path), config=settings)) as connection:
+        tell("build")
+        for schema in SCHEMAS:
+            connection.execute(f"create schema {schema}")
+        for name, rows in {**plan.meta, "snapshot": stamp}.items():
+            _insert(connection, name, rows)
+        for relation in plan.relations:
+            _create(connection, relation, plan.sources)
+        _list_relations(connection, plan.relations)
+        tell("check")
+        checks.check_schemas(connection)
+        n_bad = checks.run_checks(connection, plan.relations)
+        studies, included = _one_row(
+            connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
+        )
+        connection.execute("checkpoint")
+    return {
+        "relations": len(plan.relations),
+        "files": plan.n_files,
+        "bad_rows": n_bad,
+        "studies": studies,
+        "included": included,
+    }
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("arrow_rows", rows)
+    connection.execute(f"create table meta.{name} as select * from arrow_rows")  # noqa: S608
+    connection.unregister("arrow_rows")
+    connection.execute(f"comment on table meta.{name} is {_quoted(META[name].one_row)}")
+
+
+def _create(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, sources: Mapping[str, str]
+) -> None:
+    sql = _PLACE.sub(lambda found: sources[found.group(1)], relation.sql)
+    kind = relation.stored
+    try:
+        connection.execute(f"create {kind} {relation.full_name} as\n{sql}")
+    except (duckdb.Error, KeyError) as error:
+        raise LakeCorruptError(
+            f"{relation.layer}/{relation.full_name}.sql cannot be built: {_first_line(error)}",
+            way_out="the published snapshot stays; mend the SQL or the file that is named",
+        ) from error
+    connection.execute(f"comment on {kind} {relation.full_name} is {_quoted(relation.one_row)}")
+
+
+def _list_relations(connection: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> None:
+    rows = [(r.schema, r.name, r.layer, r.stored, list(r.grain), r.one_row) for r in relations]
+    rows += [
+        ("meta", name, "base", "table", list(table.grain), table.one_row)
+        for name, table in META.items()
+    ]
+    connection.execute(
+        "create table meta.relation (schema_name varchar, relation_name varchar, layer varchar,"
+        " stored varchar, grain varchar[], one_row varchar)"
+    )
+    connection.executemany("insert into meta.relation values (?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("comment on table meta.relation is 'One row is one relation.'")
+
+
+def _one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:
+    row = connection.execute(sql).fetchone()
+    return () if row is None else tuple(row)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

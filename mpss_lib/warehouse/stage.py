@@ -1,0 +1,69 @@
+"""Stage ``warehouse``: the doors. The unit of work is the whole lake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpss_lib.config import Address, Config
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse import cohort, pointers
+from mpss_lib.warehouse.manifest import read_ledger
+from mpss_lib.warehouse.snapshot import one_publisher, publish
+
+
+def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, int]:
+    """Publish a new snapshot of what the manifest names.
+
+    Parameters
+    ----------
+    lake, config
+    run_name : str
+        Name of the run that asks; only its digest is stored.
+
+    Returns
+    -------
+    dict
+        ``sequence`` (higher at every publish), ``relations``, ``files``, ``bad_rows`` (of checks
+        that report), ``studies`` and ``included``.
+
+    Raises
+    ------
+    LakeCorruptError
+        A file is gone or a table breaks its schema or grain: the published snapshot stays.
+    """
+    return publish(lake, config, run_name=run_name)
+
+
+def rebuild(lake: Lake, config: Config) -> dict[str, int]:
+    """Build the snapshot anew from the Parquet files alone, for instance after the home moved."""
+    return publish(lake, config, run_name="rebuild")
+
+
+def freeze_cohort(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
+    """Write down the cohort of the published snapshot; give its hash.
+
+    See ``mpss_lib.warehouse.cohort.freeze``.
+    """
+    return cohort.freeze(lake, config, run_name=run_name)
+
+
+def status(lake: Lake, config: Config) -> list[dict[str, Any]]:
+    """List every version (engine and settings) of every stage: how many units, which is published.
+
+    Columns: ``stage``, ``engine``, ``config``, ``n_units``, ``is_active``, ``is_of_settings``.
+    """
+    return pointers.versions(lake, config, read_ledger(lake))
+
+
+def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
+    """Point a stage (or ``all``) at the version that the present settings make.
+
+    The next publish shows it. Gives the stages that moved with their new address.
+
+    Raises
+    ------
+    WrongArgumentError
+        An unknown stage, or nothing of it was written with these settings.
+    """
+    with one_publisher(lake):
+        return pointers.move(lake, config, read_ledger(lake), stage)

@@ -1,0 +1,5 @@
+-- One row is one segment of one study at one number of grey levels.
+-- grain: study_key segment bins
+-- stored: view
+select *,
+from ${feature_binned}

@@ -1,0 +1,5 @@
+-- One row is one segment of one study: the features that do not depend on bins.
+-- grain: study_key segment
+-- stored: view
+select *,
+from ${feature_once}

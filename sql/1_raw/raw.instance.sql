@@ -1,0 +1,4 @@
+-- One row is one object of a fetched study, or one series that was left at the archive.
+-- grain: study_key series_key object_key
+select *,
+from ${instance}

@@ -1,0 +1,4 @@
+-- One row is one permutation of one combined test.
+-- grain: cohort_hash profile segment configuration kind permutation
+select *,
+from ${permutation}

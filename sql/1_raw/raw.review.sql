@@ -1,0 +1,4 @@
+-- One row is one decision of a physician on one study.
+-- grain: lake_path study_key decided_at
+select *,
+from ${review}

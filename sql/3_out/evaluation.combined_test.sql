@@ -1,0 +1,17 @@
+-- One row is one combined test over the outer runs.
+-- grain: cohort_hash profile segment configuration test
+select
+    cohort_hash,
+    profile,
+    segment,
+    configuration,
+    test,
+    statistic,
+    df,
+    threshold,
+    p_value,
+    p_error,
+    n_valid,
+    median_r,
+    median_p,
+from raw.combined_test

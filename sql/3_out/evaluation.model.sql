@@ -1,0 +1,15 @@
+-- One row is one winning model.
+-- grain: model_key
+select
+    model_key,
+    cohort_hash,
+    profile,
+    segment,
+    configuration,
+    "outer",
+    "inner",
+    bins,
+    n_train,
+    intercept,
+    test_studies,
+from raw.model

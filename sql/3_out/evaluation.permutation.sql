@@ -1,0 +1,12 @@
+-- One row is one permutation of one combined test.
+-- grain: cohort_hash profile segment configuration kind permutation
+select
+    cohort_hash,
+    profile,
+    segment,
+    configuration,
+    kind,
+    permutation,
+    fisher,
+    mean_r,
+from raw.permutation

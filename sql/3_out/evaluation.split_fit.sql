@@ -1,0 +1,19 @@
+-- One row is one inner fit of the randomised evaluation.
+-- grain: cohort_hash profile segment configuration outer inner
+select
+    cohort_hash,
+    profile,
+    segment,
+    configuration,
+    "outer",
+    "inner",
+    is_valid,
+    is_winner,
+    n_train,
+    n_dev,
+    n_screened,
+    train_terms,
+    terms,
+    aic,
+    llf,
+from raw.split_fit

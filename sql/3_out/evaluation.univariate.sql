@@ -1,0 +1,13 @@
+-- One row is one feature tested alone against one outcome in one segment.
+-- grain: cohort_hash segment outcome feature
+select
+    cohort_hash,
+    segment,
+    outcome,
+    feature,
+    is_discovery,
+    n,
+    rho,
+    p_value,
+    p_adjusted,
+from raw.univariate

@@ -1,0 +1,13 @@
+-- One row is one study that waits for a physician.
+-- grain: study_key
+select
+    study_key,
+    patient_key,
+    verdict,
+    flags,
+    segmentation_flags,
+    last_decision,
+    last_reason,
+    acquired_period,
+from quality.board
+where is_awaiting_review

@@ -1,0 +1,8 @@
+-- One row is one study with its quality verdict.
+-- grain: study_key
+select
+    study_key,
+    verdict,
+    flags,
+    not_assessable,
+from raw.quality_verdict

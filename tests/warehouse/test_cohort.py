@@ -1,0 +1,51 @@
+import pytest
+
+from mpss_lib.tables import read_parquet
+from mpss_lib.warehouse import stage
+from mpss_lib.warehouse.cohort import EmptyCohortError
+
+
+def test_the_frozen_cohort_is_addressed_by_its_content(filled):
+    stage.run(filled.lake, filled.config)
+    first = stage.freeze_cohort(filled.lake, filled.config)
+    assert stage.freeze_cohort(filled.lake, filled.config) == first
+    address = filled.config.address("warehouse")
+    members = filled.lake.rows("cohort_member", address, first)
+    outcomes = filled.lake.rows("cohort_outcome", address, first)
+    assert [row["study_key"] for row in members] == ["s01", "s16", "s19"]
+    assert [row["cac_total"] for row in outcomes] == [120.0, 10.0, 7.0]
+    assert not set(members[0]) & {"cac_total", "age", "sex"}
+    statuses = [r["units"][0]["status"] for r in filled.lake.records("warehouse")]
+    assert statuses == ["done", "skipped"]
+    path = filled.lake.current_path("cohort_outcome", address, first)
+    assert read_parquet(path, "cohort_outcome").num_rows == 3
+
+
+def test_another_outcome_gives_another_hash(filled, clinical):
+    stage.run(filled.lake, filled.config)
+    first = stage.freeze_cohort(filled.lake, filled.config)
+    rows = [clinical("r01", "s01", "p01", cac_total=121.0), clinical("r19", "s19", "p19")]
+    file = filled.write("clinical", "registry", rows, salt="later")
+    filled.record("pull", "registry", "done", [file])
+    filled.flush()
+    stage.run(filled.lake, filled.config)
+    assert stage.freeze_cohort(filled.lake, filled.config) != first
+
+
+def test_the_frozen_cohort_is_listed_after_the_next_publish(filled):
+    from mpss_lib.warehouse.reader import query
+
+    stage.run(filled.lake, filled.config)
+    key = stage.freeze_cohort(filled.lake, filled.config)
+    stage.run(filled.lake, filled.config)
+    told = query("select cohort_hash, is_latest, n_studies from core.cohort_frozen", "csv")
+    assert told == f"cohort_hash,is_latest,n_studies\n{key},True,3\n"
+
+
+def test_an_empty_cohort_says_why(build):
+    build.catalogue()
+    build.through("s01", "p01")
+    build.flush()
+    stage.run(build.lake, build.config)
+    with pytest.raises(EmptyCohortError, match="clinical_missing 1"):
+        stage.freeze_cohort(build.lake, build.config)
