@@ -17,11 +17,12 @@ from rich.console import Console
 from mpss_lib import config as settings
 from mpss_lib.config import Config
 from mpss_lib.demo.airflow_home import USER, AirflowClient, AirflowHome
+from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.cohort import Hospital, make_hospital
 from mpss_lib.demo.progress import RunProgress
 from mpss_lib.demo.services import Services, free_port, only_one, wait_for_file
 from mpss_lib.demo.summary import print_summary
-from mpss_lib.errors import PlatformFaultError
+from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
 DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
@@ -149,6 +150,7 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
     airflow = AirflowHome.open(root)
     with watch.part("demo hospital"):
         hospital = _make_hospital(root, patients, console)
+        _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
         _start_archive(root, config, services)
         warm = subprocess.Popen([sys.executable, "-m", "mpss_lib.cli", "warm"])
@@ -172,6 +174,14 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
 
 
 def _make_hospital(root: Path, patients: int, console: Console) -> Hospital:
+    size = root / "hospital.json"
+    if size.exists() and (known := int(read_json(size)["patients"])) != patients:
+        raise WrongArgumentError(
+            f"the home {root.name} holds a demo of {known} patients, not {patients}",
+            way_out=f"`make demo PATIENTS={patients} MPSS_HOME={root.parent}/.mpss-{patients}`,"
+            " or `make clean` first",
+        )
+    write_json(size, {"patients": patients})
     with console.status("making the demo hospital") as status:
 
         def show(done: int, total: int) -> None:
@@ -182,6 +192,12 @@ def _make_hospital(root: Path, patients: int, console: Console) -> Hospital:
         return make_hospital(root / "hospital", patients=patients, progress=show)
 
 
+def _fill_archive(root: Path, hospital: Hospital) -> None:
+    archive = Archive(root / "archive")
+    if len(archive) != hospital.n_objects:
+        archive.add(*sorted(hospital.objects.glob("*.dcm")))
+
+
 def _start_archive(root: Path, config: Config, services: Services) -> int:
     ready = root / "archive.json"
     known = int(read_json(ready)["port"]) if ready.exists() else None
@@ -189,7 +205,7 @@ def _start_archive(root: Path, config: Config, services: Services) -> int:
     ready.unlink(missing_ok=True)
     site = config.site
     command = [
-        *(sys.executable, "-m", "mpss_lib.cli", "archive", "serve", str(root / "hospital")),
+        *(sys.executable, "-m", "mpss_lib.cli", "archive", "serve", str(root / "archive")),
         *("--port", str(port), "--aet", site.called_aet, "--allow", site.calling_aet),
         *("--ready-file", str(ready)),
     ]

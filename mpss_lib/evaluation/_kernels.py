@@ -8,7 +8,7 @@ columns ``first[t]:first[t + 1]``; all of them enter and leave together.
 
 from __future__ import annotations
 
-from math import exp, inf, lgamma, log, log1p, sqrt
+from math import exp, inf, lgamma, log, log1p
 
 import numpy as np
 import numpy.typing as npt
@@ -117,9 +117,7 @@ def _gain(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _take_in(
-    a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags
-) -> int:
+def _take_in(a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags) -> int:
     """Sweep in each column of ``begin:end`` that is not a combination of those inside."""
     rank = 0
     for k in range(begin, end):

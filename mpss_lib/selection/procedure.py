@@ -126,7 +126,7 @@ def _checked(values: Any, n_features: int, bins: Sequence[int]) -> Floats:
         )
     if list(bins) != sorted(set(bins)):
         raise WrongArgumentError(f"bins {bins} do not ascend", way_out="sort the bin numbers")
-    is_there = np.isfinite(block).any(axis=3).all(axis=(1, 2))
+    is_there = np.isfinite(block).any(axis=3).reshape(len(block), -1).all(axis=1)
     if int(is_there.sum()) < MIN_PATIENTS:
         raise WrongArgumentError(
             f"{int(is_there.sum())} of {len(block)} patients have features in every segment",
@@ -142,9 +142,7 @@ def _rows(block: Floats, settings: SelectionSettings) -> Floats:
     return np.ascontiguousarray(block.transpose(1, 2, 0))
 
 
-def _at_level(
-    values: Floats, features: list[Feature], settings: SelectionSettings
-) -> _AtLevel:
+def _at_level(values: Floats, features: list[Feature], settings: SelectionSettings) -> _AtLevel:
     """S1-S4 at one grey level."""
     names = [f.name for f in features]
     entries = steps.drop_undefined(values, names, settings.max_nan_share)

@@ -78,9 +78,11 @@ def read_catalogue(catalogue: Sequence[Mapping[str, Any]]) -> list[Feature]:
 
 
 def drop_by_metadata(features: Sequence[Feature]) -> list[Entry]:
-    """S0: 2D and 2.5D aggregations (voxels are isotropic), then families that state counts or shape."""
+    """S0: 2D and 2.5D aggregations (voxels are isotropic), then families of counts and shape."""
     flat = [f for f in features if f.aggregation.startswith("2")]
-    entries = [Entry(f.name, "S0_aggregation", f"aggregation {f.aggregation}", np.nan) for f in flat]
+    entries = [
+        Entry(f.name, "S0_aggregation", f"aggregation {f.aggregation}", np.nan) for f in flat
+    ]
     gone = {f.name for f in flat}
     return entries + [
         Entry(f.name, "S0_family", f"family {f.family}", np.nan)
@@ -191,7 +193,7 @@ def drop_same_ranks(values: Floats, rho: Floats, names: Sequence[str]) -> list[E
 
     The wider range stays; equal ranges (the same numbers under two names): the first stays.
     """
-    same = (np.abs(rho) >= SAME).all(axis=0)
+    same: Flags = np.min(np.abs(rho), axis=0) >= SAME
     spread = np.median(np.ptp(values, axis=2), axis=0)
     gone: set[int] = set()
     entries = []
@@ -226,7 +228,9 @@ def dynamic_range(values: Floats, mode: str) -> Floats:
     return answer
 
 
-def drop_low_range(values: Floats, names: Sequence[str], settings: SelectionSettings) -> list[Entry]:
+def drop_low_range(
+    values: Floats, names: Sequence[str], settings: SelectionSettings
+) -> list[Entry]:
     """S5: features whose variance over mean is below the limit."""
     ratio = dynamic_range(values, settings.dynamic_range)
     return [
@@ -236,7 +240,9 @@ def drop_low_range(values: Floats, names: Sequence[str], settings: SelectionSett
     ]
 
 
-def drop_correlated(rho: Floats, names: Sequence[str], threshold: float, closure: str) -> list[Entry]:
+def drop_correlated(
+    rho: Floats, names: Sequence[str], threshold: float, closure: str
+) -> list[Entry]:
     """S6: of features that correlate keep the one with the most neighbours.
 
     Parameters

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 MATRICES = {
-    "glcm": (25, ("2D_avg", "2D_slice_merged", "2.5D_dir_merged", "2.5D_merged", "3D_avg", "3D_merged")),
-    "glrlm": (16, ("2D_avg", "2D_slice_merged", "2.5D_dir_merged", "2.5D_merged", "3D_avg", "3D_merged")),
+    "glcm": (
+        25,
+        ("2D_avg", "2D_slice_merged", "2.5D_dir_merged", "2.5D_merged", "3D_avg", "3D_merged"),
+    ),
+    "glrlm": (
+        16,
+        ("2D_avg", "2D_slice_merged", "2.5D_dir_merged", "2.5D_merged", "3D_avg", "3D_merged"),
+    ),
     "glszm": (16, ("2D", "2.5D", "3D")),
     "gldzm": (16, ("2D", "2.5D", "3D")),
     "ngtdm": (5, ("2D", "2.5D", "3D")),
@@ -67,5 +73,7 @@ def values(catalogue):
     for name in ("ih_03_", "ih_04_", "ih_05_", "glcm_00_3D_avg", "glcm_01_3D_avg"):
         twin = name.replace("avg", "merged")
         out[..., place[name]] -= 20.0
-        out[..., place[twin]] = out[..., place[twin]] - 18.0 if twin != name else out[..., place[name]]
+        out[..., place[twin]] = (
+            out[..., place[twin]] - 18.0 if twin != name else out[..., place[name]]
+        )
     return out
