@@ -36,6 +36,7 @@ TELLS: Mapping[str, tuple[str, ...]] = {
     "over_correction": ("over_correction_index", "deficit", "correction_gain"),
     "misregistration": ("septal_lateral", "deficit", "correction_tilt"),
 }
+TWO_SIDED = ("correction_tilt",)
 NEEDS_PLAIN = ("", "over_correction", "misregistration")
 
 
@@ -83,6 +84,8 @@ def main() -> None:
         areas = []
         for metric in metrics:
             values = [np.array([row[0][metric] for row in part]) for part in (clean, rows)]
+            if metric in TWO_SIDED:
+                values = [np.abs(part - np.median(values[0])) for part in values]
             areas.append(f"{metric} {area(*values):.2f}")
         shown = ", ".join(f"{name} {verdicts[name]}" for name in ("pass", "review", "hold"))
         sys.stdout.write(f"| {artefact} | {shown} | {', '.join(areas)} |\n")
