@@ -2,8 +2,9 @@
 
 The rules are vendors' habits. A site adds its own in ``[intake] site_rules``; they are asked first
 and decide alone. Among the shipped rules the *strong* ones must agree: where two of them
-contradict each other the answer is ``unknown`` and the evidence names both. A *weak* rule is heard
-only where no strong one speaks. ``unknown`` never enters a cohort.
+contradict each other the answer is ``unknown`` and the evidence names both. A text that says both
+("STRESS/REST") says nothing. A *weak* rule is heard only where no strong one speaks. ``unknown``
+never enters a cohort.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.config import IntakeSettings
 from mpss_lib.dicom import Header
 from mpss_lib.dicom.slices import directions_of
-from mpss_lib.errors import GeometryError
+from mpss_lib.errors import GeometryError, SettingsError
 
 UNKNOWN = "unknown"
 
@@ -155,7 +157,19 @@ RULES: tuple[Rule, ...] = (
 
 
 def site_rules(settings: IntakeSettings) -> tuple[Rule, ...]:
-    """Rules of the site in the form of the shipped ones."""
+    """Rules of the site in the form of the shipped ones.
+
+    Raises
+    ------
+    SettingsError
+        If a rule names no attribute of DICOM: it would never match, and nobody would notice.
+    """
+    for number, rule in enumerate(settings.site_rules, start=1):
+        if tag_for_keyword(rule.keyword) is None:
+            raise SettingsError(
+                f"intake.site_rules: rule {number} names {rule.keyword!r}, no keyword of DICOM",
+                way_out="write the keyword as PS3.6 does, such as SeriesDescription",
+            )
     return tuple(
         Rule(rule.question, f"site_{number}", rule.keyword, rule.pattern, rule.answer)
         for number, rule in enumerate(settings.site_rules, start=1)
@@ -197,8 +211,13 @@ def _match(rule: Rule, header: Header) -> Answer | None:
 
 
 def _agree(heard: Sequence[Answer]) -> Answer:
-    first = heard[0]
-    against = [other for other in heard if other.answer != first.answer]
+    said: dict[str, set[str]] = {}
+    for one in heard:
+        said.setdefault(one.keyword, set()).add(one.answer)
+    clear = [one for one in heard if len(said[one.keyword]) == 1]
+    speaking = clear or heard
+    first = speaking[0]
+    against = [other for other in speaking if other.answer != first.answer]
     if not against:
         return first
     return Answer(

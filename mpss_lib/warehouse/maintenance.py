@@ -11,7 +11,8 @@ from pathlib import Path
 from mpss_lib.config import Config
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, read_ledger
+from mpss_lib.warehouse.compaction import retire
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current, read_ledger
 from mpss_lib.warehouse.snapshot import one_publisher
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,9 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
     """Remove temporary files older than an hour and superseded files past their retention.
 
     A file is superseded when a later record of the same engine and config names another file for
-    its unit. It goes ``warehouse.retention_days`` after that record, so that a reader which holds
-    an older snapshot open still finds it. Files of append-only tables, of other versions and files
-    that no record names stay.
+    its unit, a batch file when the snapshot no longer reads it. Both go after
+    ``warehouse.retention_days``, so that a reader which holds an older snapshot open still finds
+    them. Files of append-only tables, of other versions and files that no record names stay.
 
     Parameters
     ----------
@@ -39,18 +40,26 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
     Returns
     -------
     dict
-        ``temporary``, ``superseded``: files removed; ``bytes``: of both.
+        ``temporary``, ``superseded``, ``batches``: files removed; ``bytes``: of all.
     """
     now = time.time() if now is None else now
+    counts = dict.fromkeys(("temporary", "superseded", "batches", "bytes"), 0)
     if not lake.root.is_dir():
-        return {"temporary": 0, "superseded": 0, "bytes": 0}
+        return counts
     with one_publisher(lake):
-        rubbish = [path for path in _temporary(lake) if _age_s(path, now) > RUBBISH_AGE_S]
-        oldest = now - config.warehouse.retention_days * DAY_S
-        replaced = [lake.root / path for path in _superseded(read_ledger(lake), oldest)]
-        superseded = [path for path in replaced if path.is_file()]
-        n_bytes = sum(_remove(path) for path in (*rubbish, *superseded))
-    counts = {"temporary": len(rubbish), "superseded": len(superseded), "bytes": n_bytes}
+        oldest = datetime.fromtimestamp(now - config.warehouse.retention_days * DAY_S, UTC)
+        ledger = read_ledger(lake)
+        retired, unknown = retire(lake, every_current(ledger), oldest)
+        replaced = [lake.root / path for path in _superseded(ledger, oldest)]
+        rubbish = [p for p in (*_temporary(lake), *unknown) if _age_s(p, now) > RUBBISH_AGE_S]
+        found = {
+            "temporary": rubbish,
+            "superseded": [path for path in replaced if path.is_file()],
+            "batches": retired,
+        }
+        for name, paths in found.items():
+            counts[name] = len(paths)
+            counts["bytes"] += sum(_remove(path) for path in paths)
     log.info("warehouse: removed %s", counts)
     return counts
 
@@ -66,7 +75,7 @@ def _age_s(path: Path, now: float) -> float:
         return 0.0
 
 
-def _superseded(ledger: Ledger, oldest: float) -> list[str]:
+def _superseded(ledger: Ledger, oldest: datetime) -> list[str]:
     """Paths that another file replaced before ``oldest`` and that nothing names since."""
     written_at = {run["record"]: run["written_at"] for run in ledger.runs}
     replaced: dict[str, datetime] = {}
@@ -80,7 +89,7 @@ def _superseded(ledger: Ledger, oldest: float) -> list[str]:
             replaced[before] = written_at[file["record"]]
         replaced.pop(path, None)
         newest[key] = path
-    limit = datetime.fromtimestamp(oldest, UTC).replace(tzinfo=None)
+    limit = oldest.astimezone(UTC).replace(tzinfo=None)
     return sorted(path for path, when in replaced.items() if when < limit)
 
 

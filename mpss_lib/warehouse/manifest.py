@@ -144,11 +144,26 @@ def current_paths(
         if table.unit == "engine" and not found[name]:
             paths = lake.current_paths(name, pointers[table.stage]).values()
             found[name] = {lake.relative(path) for path in paths}
-    _check_there(lake, found.values())
     return {name: tuple(sorted(paths)) for name, paths in found.items()}
 
 
-def _check_there(lake: Lake, tables: Iterable[set[str]]) -> None:
+def every_current(ledger: Ledger) -> dict[str, list[str]]:
+    """Map each lake table to its current landing files at every engine and config."""
+    found: dict[str, list[str]] = {name: [] for name in TABLES}
+    for file in ledger.files:
+        if file["is_current"]:
+            found[file["table_name"]].append(file["path"])
+    return found
+
+
+def check_there(lake: Lake, tables: Iterable[Iterable[str]]) -> None:
+    """Refuse to publish while a file is gone.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the first one.
+    """
     missing = sorted(p for paths in tables for p in paths if not (lake.root / p).is_file())
     if missing:
         raise LakeCorruptError(

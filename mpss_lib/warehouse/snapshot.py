@@ -27,7 +27,8 @@ from mpss_lib.errors import LakeCorruptError
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.tables import Lake, read_parquet, replacing
 from mpss_lib.warehouse import checks
-from mpss_lib.warehouse.manifest import APPEND_ONLY, current_paths, read_ledger
+from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
+from mpss_lib.warehouse.manifest import APPEND_ONLY, check_there, current_paths, read_ledger
 from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows
 from mpss_lib.warehouse.pointers import adopt
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
@@ -105,7 +106,10 @@ def one_publisher(lake: Lake) -> Iterator[int]:
 def _plan(lake: Lake, config: Config) -> Plan:
     ledger = read_ledger(lake)
     pointers = adopt(lake, config, ledger)
-    paths = current_paths(lake, ledger, pointers)
+    landing = current_paths(lake, ledger, pointers)
+    compact(lake, config, landing)
+    paths = prefer_batches(landing, read_batches(lake))
+    check_there(lake, paths.values())
     features = _feature_names(lake, paths["feature_catalogue"])
     return Plan(
         relations=read_relations(base=META_NAMES),

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import duckdb
 import pytest
+from fabricated_lake import BINNED, ONCE, Builder
 
 from mpss_lib import open_warehouse
 from mpss_lib.config import Config
@@ -83,8 +84,12 @@ def test_clinical_rows_keep_the_reason_of_their_link(filled):
     assert "r14" not in links
 
 
-def test_features_are_one_wide_row(filled):
-    stage.run(filled.lake, filled.config)
+def test_features_are_one_wide_row(lake, config):
+    build = Builder(lake, config, once=ONCE, binned=BINNED)
+    build.catalogue()
+    build.through("s01", "p01")
+    build.flush()
+    stage.run(lake, config)
     columns = [row[0] for row in ask("describe feature.radiomics")]
     assert len(columns) == 5 + 487
     assert ask("select count(*) from feature.radiomics where study_key = 's01'") == [(56,)]
