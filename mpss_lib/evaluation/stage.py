@@ -24,6 +24,7 @@ from mpss_lib.evaluation.randomised import (
 from mpss_lib.evaluation.randomised import (
     evaluate as evaluate_columns,
 )
+from mpss_lib.evaluation.report import write_report
 from mpss_lib.evaluation.rows import (
     Rows,
     better_rows,
@@ -124,7 +125,10 @@ def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
 
 
 def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Refit the winners and register them; writes ``model`` and ``model_term``."""
+    """Refit the winners and register them, then write the report.
+
+    Writes ``model``, ``model_term`` and, below ``reports/``, the page and its JSON.
+    """
     inputs = load(cohort, lake, config)
 
     def make() -> dict[str, Rows]:
@@ -142,7 +146,9 @@ def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
         return tables
 
     tables = ("model", "model_term")
-    return _step(cohort, cohort, inputs.digest, tables, make, lake, config)
+    answer = _step(cohort, cohort, inputs.digest, tables, make, lake, config)
+    page, _ = write_report(cohort, lake, config)
+    return answer | {"report": lake.relative(page)}
 
 
 # --------------------------------------------------------------------------- pieces
