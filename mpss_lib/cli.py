@@ -105,9 +105,9 @@ def verify() -> None:
     for name in ("family", "matched", "not matched", "no reference"):
         table.add_column(name, justify="left" if name == "family" else "right")
     for row in results:
-        table.add_row(row.family, *map(str, (row.n_matched, row.n_unmatched, row.n_without)))
+        table.add_row(row.family, *map(str, (row.n_matched, row.n_missed, row.n_without)))
     console.print(table)
-    missed = sum(row.n_unmatched for row in results)
+    missed = sum(row.n_missed for row in results)
     console.print(f"{sum(row.n_matched for row in results)} matched, {missed} not matched")
     raise typer.Exit(1 if missed else 0)
 

@@ -314,6 +314,21 @@ _COHORT = (
         partner=TEXT,
     ),
     _table(
+        "selection_count",
+        "selection",
+        "cohort",
+        "cohort_hash step",
+        cohort_hash=TEXT,
+        step=TEXT,
+        position=WHOLE,
+        n_patients=WHOLE,
+        n_before=WHOLE,
+        n_removed=WHOLE,
+        n_after=WHOLE,
+        n_paper=WHOLE,
+        note=TEXT,
+    ),
+    _table(
         "selected_feature",
         "selection",
         "cohort",
@@ -370,8 +385,9 @@ _COHORT = (
         n_screened=WHOLE,
         train_terms=TEXTS,
         terms=TEXTS,
-        aic=REAL,
+        aic=REAL,  # of the dev fit
         llf=REAL,
+        state=TEXT,  # valid | intercept_only | degenerate
         is_valid=FLAG,
         is_winner=FLAG,
     ),
@@ -392,6 +408,20 @@ _COHORT = (
         p_value=REAL,
         is_valid=FLAG,
         is_underpowered=FLAG,
+    ),
+    _table(
+        "split_prediction",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration outer study_key",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        outer=WHOLE,
+        study_key=TEXT,
+        value=REAL,  # out of sample, on the scale of the fitted outcome
+        outcome=REAL,
     ),
     _table(
         "combined_test",
@@ -440,6 +470,7 @@ _COHORT = (
         inner=WHOLE,
         bins=WHOLE,
         n_train=WHOLE,
+        outcome_transform=TEXT,  # none | log1p: a prediction is expm1 of the linear form
         intercept=REAL,
         test_studies=TEXTS,
     ),
@@ -450,7 +481,9 @@ _COHORT = (
         "model_key term level",
         model_key=TEXT,
         term=TEXT,
+        source=TEXT,  # feature | clinical
         level=TEXT,  # "" for a number, the category of a dummy otherwise
+        is_reference=FLAG,  # the category without a column: coefficient 0
         coefficient=REAL,
         std_error=REAL,
         p_value=REAL,
@@ -470,6 +503,7 @@ _COHORT = (
         value_high=REAL,
         n_models=WHOLE,
         berman_class=WHOLE,
+        is_training_study=FLAG,
         is_out_of_sample=FLAG,
         reason=TEXT,  # why there is no value, "" where there is one
     ),

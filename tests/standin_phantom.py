@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,3 +24,10 @@ def hollow_sphere(order: PhantomOrder) -> tuple[Volume, Mapping[str, Any]]:
         row, column = (0.6, 0.8, 0.0), (0.48, -0.36, 0.8)
     affine = make_affine((-36.0, -36.0, -26.4), row, column, (4.8, 4.8, 4.8))
     return Volume(array, affine), {"artefact": order.artefact, "body_scale": order.body_scale}
+
+
+def endless(_: PhantomOrder) -> tuple[Volume, Mapping[str, Any]]:
+    """Say which process works on it, and never come back."""
+    (Path(os.environ["STANDIN_PIDS"]) / str(os.getpid())).touch()
+    time.sleep(3600)
+    raise TimeoutError

@@ -28,6 +28,7 @@ from mpss_lib.tables import read_json, write_json
 USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
+COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 
 
 def project_folder() -> Path:
@@ -107,6 +108,7 @@ class AirflowHome:
             "USAGE_DATA_COLLECTION__ENABLED": False,
         }
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
         return (
             kept
             | caches
@@ -135,23 +137,26 @@ class AirflowHome:
         return process
 
     def start(self, config: Config, services: Services) -> None:
-        """Start scheduler, DAG processor, triggerer and API server."""
-        command = [sys.executable, "-m", "airflow", "standalone"]
-        services.start("airflow", command, self.environment(config))
+        """Start scheduler, DAG processor, triggerer and API server, each with a log of its own."""
+        environment = self.environment(config)
+        for component in COMPONENTS:
+            services.start(component, [sys.executable, "-m", "airflow", component], environment)
 
     def wait_until_healthy(self, services: Services) -> AirflowClient:
         """Wait for all four components; answers a client that is logged in."""
         end = time.monotonic() + START_S
         client = AirflowClient(self.address, self.secrets["password"])
         while time.monotonic() < end:
-            if not services.is_alive("airflow"):
-                break
+            if dead := [name for name in COMPONENTS if not services.is_alive(name)]:
+                raise PlatformFaultError(
+                    f"Airflow's {dead[0]} ended by itself", way_out=f"read logs/{dead[0]}.log"
+                )
             if client.is_healthy():
                 client.log_in()
                 return client
             time.sleep(0.5)
         raise PlatformFaultError(
-            "Airflow did not become healthy", way_out="read logs/airflow.log in the home"
+            f"Airflow was not healthy after {START_S:.0f} s", way_out="read logs/*.log in the home"
         )
 
 
@@ -223,14 +228,14 @@ class AirflowClient:
             known = {dag["dag_id"] for dag in self.dags()}
             if errors := self.import_errors():
                 raise PlatformFaultError(
-                    f"DAG files do not import: {errors}", way_out="read logs/airflow.log"
+                    f"DAG files do not import: {errors}", way_out="read logs/dag-processor.log"
                 )
             if wanted <= known:
                 return
             if time.monotonic() > end:
                 raise PlatformFaultError(
                     f"Airflow does not know {sorted(wanted - known)}",
-                    way_out="read logs/airflow.log",
+                    way_out="read logs/dag-processor.log",
                 )
             time.sleep(0.5)
 

@@ -2,23 +2,26 @@
 
 ::
 
-    <folder>/objects/*.dcm        valid NM objects (and what lies beside them)
-    <folder>/registry.sqlite      table mpss_clinical
-    <folder>/truth.json           role, artefact, amplitudes, latent values, expected reasons
-    <folder>/complete.json        written last: the folder is whole, and made of these arguments
+    <folder>/objects/*.dcm            valid NM objects (and what lies beside them)
+    <folder>/registry.sqlite          table mpss_clinical
+    <folder>/truth.json               role, artefact, amplitudes, latent values, expected reasons
+    <folder>/complete.json            written last: the folder is whole, made of these arguments
 
 Every name, number and date is invented. The same arguments give the same objects.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from mpss_lib.demo.clinical import SIGNALS
@@ -84,7 +87,7 @@ class Hospital:
 
     @property
     def objects(self) -> Path:
-        """Folder of the DICOM files."""
+        """Folder of the DICOM files; the truth says of each what it is."""
         return self.folder / "objects"
 
     @property
@@ -139,11 +142,7 @@ def make_hospital(
     marker = folder / "complete.json"
     if marker.exists() and (found := read_json(marker))["asked"] == asked:
         return Hospital(folder, **found["hospital"])
-    marker.unlink(missing_ok=True)
-    objects = folder / "objects"
-    objects.mkdir(parents=True, exist_ok=True)
-    for path in objects.glob("*.dcm"):
-        path.unlink()
+    objects = _cleared(folder)
     studies = plan_hospital(patients, seed, SIGNALS[signal])
     work = partial(write_study, folder=objects, seed=seed, maker=maker)
     truth: list[dict[str, Any]] = []
@@ -177,15 +176,39 @@ def _check(patients: int, seed: int, workers: int, signal: str) -> None:
         raise WrongArgumentError(f"signal = {signal!r}", way_out=f"use one of {sorted(SIGNALS)}")
 
 
+def _cleared(folder: Path) -> Path:
+    """Remove what an earlier call left and make the folder of the objects."""
+    (folder / "complete.json").unlink(missing_ok=True)
+    objects = folder / "objects"
+    if objects.exists():
+        shutil.rmtree(objects)
+    objects.mkdir(parents=True)
+    return objects
+
+
 def _map(
     work: Callable[[PlannedStudy], dict[str, Any]], studies: list[PlannedStudy], workers: int
 ) -> Iterator[dict[str, Any]]:
     if workers == 1:
         yield from map(work, studies)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         for future in as_completed([pool.submit(work, study) for study in studies]):
             yield future.result()
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that started it was killed: nobody else would end it."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _write_registry(path: Path, studies: list[PlannedStudy]) -> None:

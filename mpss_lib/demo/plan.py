@@ -44,13 +44,34 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "gated": ("not_best",),
     "only_gated": (),
     "short_axis": ("not_best",),
-    "duplicate": ("not_best", "duplicate"),
+    "duplicate": ("duplicate", "not_best"),
     "projections": ("not_reconstructed",),
     "planar": ("not_reconstructed",),
     "capture": ("sop_class",),
     "ct": ("modality",),
 }
 """Kind of series -> reasons for which intake (or pull: capture, ct) leaves it; empty: chosen."""
+
+_JUDGED = ("included", "quality_hold", "review_pending")
+
+EXPECTED_FLOW: dict[str, tuple[str, ...]] = {
+    "regular": _JUDGED,
+    "rest": ("intake_rejected",),
+    "second": ("patient_included", *_JUDGED),
+    "abnormal": ("reading_not_normal", "quality_hold", "review_pending"),
+    "equivocal": ("reading_not_normal", "quality_hold", "review_pending"),
+    "no_clinical": ("clinical_missing", "quality_hold", "review_pending"),
+    "impossible_value": ("clinical_rejected", "quality_hold", "review_pending"),
+    "late_ct": ("cac_too_far", "quality_hold", "review_pending"),
+    "wrong_voxel": ("intake_rejected",),
+    "planar": ("intake_rejected",),
+    "only_nac": ("intake_rejected",),
+    "only_gated": _JUDGED,
+}
+"""Role of a study -> first reasons that ``core.cohort_flow`` may give it.
+
+The quality rules come before those of the registry and may hold a picture that nobody spoilt.
+"""
 
 BESIDE: tuple[tuple[str, float], ...] = (
     ("nac", 0.10),

@@ -18,7 +18,7 @@ from mpss_lib.demo.distractors import (
     planar_dataset,
     projection_dataset,
 )
-from mpss_lib.demo.plan import EXPECTED, PlannedStudy, uid
+from mpss_lib.demo.plan import EXPECTED, EXPECTED_FLOW, PlannedStudy, uid
 from mpss_lib.demo.vendors import VENDORS, Content, describe
 from mpss_lib.dicom import SeriesText, nm_dataset, to_bytes
 from mpss_lib.volume import FloatArray, Volume
@@ -246,6 +246,7 @@ def _truth(study: PlannedStudy, objects: list[dict[str, Any]], labels: Labels) -
         "patient_id": study.subject.patient_id,
         "study_date": date.fromisoformat(study.subject.study_date).isoformat(),
         "role": study.role,
+        "expected_flow": list(EXPECTED_FLOW[study.role]),
         "vendor": study.vendor,
         "artefact": study.artefact,
         "reading": study.reading,

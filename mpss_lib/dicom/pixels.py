@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pydicom.config import IGNORE
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -23,7 +24,7 @@ def _transfer_syntax(dataset: Dataset) -> UID:
     """Transfer syntax of the file, Explicit VR Little Endian for a dataset made in memory."""
     meta = getattr(dataset, "file_meta", None)
     text = text_of(meta, "TransferSyntaxUID") if isinstance(meta, Dataset) else ""
-    return UID(text or ExplicitVRLittleEndian)
+    return UID(text or ExplicitVRLittleEndian, validation_mode=IGNORE)
 
 
 def pixel_length(dataset: Dataset) -> int:
@@ -55,7 +56,8 @@ def read_frames(dataset: Dataset, notes: list[str]) -> FloatArray:
         notes.append(origin)
     if (slope, intercept) == (1.0, 0.0):
         return stored
-    return stored * slope + intercept
+    with np.errstate(invalid="ignore", over="ignore"):  # not finite counts are for intake to judge
+        return stored * slope + intercept
 
 
 def _stored(dataset: Dataset) -> FloatArray:

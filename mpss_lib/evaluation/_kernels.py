@@ -8,7 +8,7 @@ columns ``first[t]:first[t + 1]``; all of them enter and leave together.
 
 from __future__ import annotations
 
-from math import exp, inf, lgamma, log, log1p, sqrt
+from math import exp, inf, lgamma, log, log1p
 
 import numpy as np
 import numpy.typing as npt

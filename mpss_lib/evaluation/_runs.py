@@ -1,11 +1,12 @@
-"""The loop over splits: screen on the train rows, fit, score, take the winner, try the test rows."""
+"""The loop over splits: screen on train rows, fit, score, take the winner, try the test rows."""
+
+# ruff: noqa: C901 -- a kernel is one long loop on purpose
 
 from __future__ import annotations
 
 from math import inf, nan, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from mpss_lib.evaluation._kernels import (
@@ -184,7 +185,6 @@ def run_splits(
     ranks_x = np.empty((n_terms, n_train))
     ranks_y = np.empty(n_train)
     sizes = np.empty(n_terms)
-    centred = np.empty((n_both, m))
     grams = np.zeros((3, m, m))
     owns = np.zeros((3, m))
     means = np.zeros((3, m))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +118,7 @@ def evaluate(
 
 
 def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
-    """The outcome as it is fitted: as it is, or log(1 + CAC)."""
+    """Bring the outcome to the scale that is fitted: as it is, or log(1 + CAC)."""
     y = np.asarray(outcome, np.float64)
     return np.log1p(y) if settings.outcome_transform == "log1p" else y
 
@@ -145,16 +145,21 @@ def run(
     splits: Splits,
     *,
     is_kept: bool = True,
+    configurations: Sequence[int] = (0, 1, 2),
 ) -> Raw:
-    """Run the kernel for one or many (permuted) outcomes, shape (p, n)."""
+    """Run the kernel for one or many (permuted) outcomes, shape (p, n).
+
+    Configurations that are not asked for have no candidates, hence no valid run.
+    """
     x, _, _ = design.standardised()
     screened, levels = _screened_as(design, settings)
     orders, fresh = _orders(screened)
     outcome_orders, outcome_fresh = _orders(outcomes)
     n_terms, n_outer = len(design.names), len(splits.outer)
-    configurations = np.ones((3, n_terms), np.bool_)
-    configurations[0, n_radiomics:] = False
-    configurations[1, :n_radiomics] = False
+    allowed = np.zeros((3, n_terms), np.bool_)
+    allowed[0, :n_radiomics] = 0 in configurations
+    allowed[1, n_radiomics:] = 1 in configurations
+    allowed[2] = 2 in configurations
     shape = (n_outer, settings.n_inner, 3) if is_kept else (0, 0, 3)
     runs = (len(outcomes), n_outer, 3)
     raw = Raw(
@@ -169,7 +174,7 @@ def run(
     )
     _runs.run_splits(
         x, screened, orders, fresh, levels, design.first,
-        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh, configurations,
+        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh, allowed,
         splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
         settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
         settings.rank_tol, settings.loglik_variance == "mse", _WINNER[settings.winner],
@@ -207,7 +212,7 @@ def _as_evaluation(
 
 
 def _screened_as(design: Design, settings: EvaluationSettings) -> tuple[Floats, Ints]:
-    """What the screen ranks, and the levels of the factors that Kruskal-Wallis screens."""
+    """Tell what the screen ranks, and the levels of factors that Kruskal-Wallis screens."""
     kruskal = settings.categorical_screen == "kruskal"
     counts = [len(levels) if kruskal else 0 for levels in design.levels]
     return design.codes, np.array(counts, np.int64)

@@ -2,8 +2,9 @@
 
 The rules are vendors' habits. A site adds its own in ``[intake] site_rules``; they are asked first
 and decide alone. Among the shipped rules the *strong* ones must agree: where two of them
-contradict each other the answer is ``unknown`` and the evidence names both. A *weak* rule is heard
-only where no strong one speaks. ``unknown`` never enters a cohort.
+contradict each other the answer is ``unknown`` and the evidence names both. A text that says both
+("STRESS/REST") says nothing. A *weak* rule is heard only where no strong one speaks. ``unknown``
+never enters a cohort.
 """
 
 from __future__ import annotations
@@ -197,8 +198,13 @@ def _match(rule: Rule, header: Header) -> Answer | None:
 
 
 def _agree(heard: Sequence[Answer]) -> Answer:
-    first = heard[0]
-    against = [other for other in heard if other.answer != first.answer]
+    said: dict[str, set[str]] = {}
+    for one in heard:
+        said.setdefault(one.keyword, set()).add(one.answer)
+    clear = [one for one in heard if len(said[one.keyword]) == 1]
+    speaking = clear or heard
+    first = speaking[0]
+    against = [other for other in speaking if other.answer != first.answer]
     if not against:
         return first
     return Answer(

@@ -189,7 +189,7 @@ def _digest(volume: Volume) -> str:
 
 
 def _fault(error: DicomFileError | GeometryError) -> Answer:
-    return Answer("refused", type(error).__name__, "", error.problem)
+    return Answer("refused", type(error).__name__, "", str(error))  # with the way out
 
 
 def choose(candidates: Sequence[Candidate], keys: Sequence[str]) -> Choice:
@@ -219,7 +219,7 @@ def choose(candidates: Sequence[Candidate], keys: Sequence[str]) -> Choice:
     unique = sorted(first.values(), key=lambda i: _rank(candidates[i], keys[i]))
     best = unique[0]
     others: dict[int, tuple[str, ...]] = {
-        i: (NOT_BEST,) if i in unique else (NOT_BEST, "duplicate") for i in eligible if i != best
+        i: (NOT_BEST,) if i in unique else ("duplicate", NOT_BEST) for i in eligible if i != best
     }
     if len(eligible) == 1:
         return Choice(best, "only_eligible", others)

@@ -145,7 +145,8 @@ class Deidentifier:
         return kept
 
     def _value(self, source: Dataset, element: DataElement, keyword: str, action: str) -> object:
-        if element.VR not in dictionary_VR(element.tag).split(" or "):
+        vr = dictionary_VR(element.tag)
+        if vr != element.VR and element.VR not in vr.split(" or "):
             return None
         value = element.value
         simple: dict[str, Callable[[], object]] = {
@@ -179,7 +180,9 @@ class Deidentifier:
         kept: list[str] = []
         for index, part in enumerate(parts):
             if index % 2:
-                kept.append(part if self._is_allowed(part, keyword) else "")
+                after = parts[index + 2].upper() if index + 2 < len(parts) else ""
+                is_axis = part in "HVhv" and after.startswith("LONG")  # H Long Ax
+                kept.append(part if is_axis or self._is_allowed(part, keyword) else "")
             else:
                 kept.append("".join(char if char in " _-/.,+:%" else " " for char in part))
         return re.sub(

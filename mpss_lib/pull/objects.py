@@ -13,7 +13,8 @@ from pydicom.uid import NuclearMedicineImageStorage
 
 from mpss_lib.config import Config
 from mpss_lib.errors import IncompleteStudyError, SameUidOtherBytesError
-from mpss_lib.pull.archive import ArchiveSession, Delivery, ObjectAnswer, SeriesAnswer
+from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
+from mpss_lib.pull.archive import ArchiveSession, Delivery
 from mpss_lib.pull.deidentify import Deidentifier, Subject
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.verify import read_received

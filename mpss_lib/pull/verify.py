@@ -11,7 +11,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import NuclearMedicineImageStorage, RLELossless
 
 from mpss_lib.errors import DicomFileError
-from mpss_lib.pull.archive import ObjectAnswer
+from mpss_lib.pull.answers import ObjectAnswer
 
 _WAY_OUT = (
     "have the object sent to the archive again by its scanner or workstation, then"

@@ -38,18 +38,49 @@ def _xlogx(count: int, clog: Floats) -> Any:
 
 
 @_jit
-def _add(key: int, slots: Longs, counts: Longs, used: Longs, n_used: int, is_direct: bool) -> Any:
-    """Count one more of ``key``; returns the number of cells in use."""
+def _bits(largest: int) -> Any:
+    """Count the bits that hold 0..largest."""
+    bits = 1
+    while largest >> bits:
+        bits += 1
+    return bits
+
+
+@_jit
+def _count(
+    keys: Longs,
+    first: int,
+    last: int,
+    slots: Longs,
+    counts: Longs,
+    used: Longs,
+    n_used: int,
+    is_direct: bool,
+) -> Any:
+    """Count keys[first:last] in the table; return the number of cells in use.
+
+    ``is_direct``: every possible key is smaller than the table, and is its own place.
+    """
+    if is_direct:
+        for e in range(first, last):
+            place = keys[e]
+            if counts[place] == 0:
+                slots[place] = place
+                used[n_used] = place
+                n_used += 1
+            counts[place] += 1
+        return n_used
     mask = slots.size - 1
-    place = key if is_direct else (key * _HASH >> 20) & mask
-    while slots[place] != key:
-        if slots[place] < 0:
+    for e in range(first, last):
+        key = keys[e]
+        place = (key * _HASH >> 20) & mask
+        while counts[place] > 0 and slots[place] != key:
+            place = (place + 1) & mask
+        if counts[place] == 0:
             slots[place] = key
             used[n_used] = place
             n_used += 1
-            break
-        place = (place + 1) & mask
-    counts[place] += 1
+        counts[place] += 1
     return n_used
 
 
@@ -78,7 +109,8 @@ def _describe_pairs(
     slots: Longs,
     counts: Longs,
     used: Longs,
-    width: int,
+    shift: int,
+    n_levels: int,
     scratch: Longs,
     lists: Longs,
     clog: Floats,
@@ -93,13 +125,14 @@ def _describe_pairs(
     diff, total, margin = scratch[0], scratch[1], scratch[2]
     used_diff, used_sum, used_margin = lists[0], lists[1], lists[2]
     n_diff, n_sum, n_margin, n = 0, 0, 0, 0
+    low_bits = (1 << shift) - 1
     top = 0.0
     square, cells, on_diagonal = 0.0, 0.0, 0
     for e in range(n_used):
         place = used[e]
         key, c = slots[place], counts[place]
-        slots[place], counts[place] = -1, 0
-        i, j = key // width + 1, key % width + 1
+        counts[place] = 0
+        i, j = (key >> shift) + 1, (key & low_bits) + 1
         n += c
         cells += _xlogx(c, clog)
         if i == j:
@@ -125,7 +158,7 @@ def _describe_pairs(
     for e in range(n_diff):
         k = float(used_diff[e])
         p = diff[used_diff[e]] / n
-        scaled = k / width
+        scaled = k / n_levels
         mean_diff += k * p
         contrast += k * k * p
         inv_diff += p / (1.0 + k)
@@ -192,6 +225,7 @@ def cooccurrence_features(
     n_slices = starts.size - 1
     keys = np.empty(n_directions * n, np.int64)
     ends = np.zeros((n_directions, n_slices + 1), np.int64)
+    shift = _bits(n_levels - 1)
     m = 0
     for d in range(n_directions):
         for s in range(n_slices):
@@ -200,7 +234,7 @@ def cooccurrence_features(
                 b = after[d, a]
                 if b >= 0:
                     low, high = min(levels[a], levels[b]), max(levels[a], levels[b])
-                    keys[m] = np.int64(low - 1) * n_levels + (high - 1)
+                    keys[m] = np.int64(low - 1) << shift | (high - 1)
                     m += 1
         ends[d, n_slices] = m
     out = np.zeros((6, 25))
@@ -211,8 +245,8 @@ def cooccurrence_features(
     size = 64
     while size < 2 * m:
         size *= 2
-    is_direct = np.int64(n_levels) * n_levels <= size
-    slots = np.full(size, -1, np.int64)
+    is_direct = 1 << 2 * shift <= size
+    slots = np.empty(size, np.int64)
     counts = np.zeros(size, np.int64)
     used = np.empty(m, np.int64)
     scratch = np.zeros((3, 2 * n_levels + 1), np.int64)
@@ -243,10 +277,20 @@ def cooccurrence_features(
         first, last, row = jobs[j, 0], jobs[j, 1], jobs[j, 4]
         n_used = 0
         for d in range(first, last):
-            for e in range(ends[d, jobs[j, 2]], ends[d, jobs[j, 3]]):
-                n_used = _add(keys[e], slots, counts, used, n_used, is_direct)
+            n_used = _count(
+                keys,
+                ends[d, jobs[j, 2]],
+                ends[d, jobs[j, 3]],
+                slots,
+                counts,
+                used,
+                n_used,
+                is_direct,
+            )
         if n_used > 0:
-            _describe_pairs(n_used, slots, counts, used, n_levels, scratch, lists, clog, out[row])
+            _describe_pairs(
+                n_used, slots, counts, used, shift, n_levels, scratch, lists, clog, out[row]
+            )
             matrices[row] += 1.0
     # A 3D direction inside the slice has the same matrix as the 2.5D one.
     out[4] += out[2]
@@ -257,14 +301,19 @@ def cooccurrence_features(
 
 
 @_jit
+def _pack(greys: Ints, sizes: Ints, n: int, shift: int, keys: Longs) -> None:
+    for e in range(n):
+        keys[e] = np.int64(greys[e] - 1) << shift | (sizes[e] - 1)
+
+
+@_jit
 def _describe_items(
-    greys: Ints,
-    sizes: Ints,
+    keys: Longs,
     ranges: Longs,
     n_ranges: int,
     n_possible: int,
     n_levels: int,
-    max_size: int,
+    shift: int,
     tables: tuple[Longs, Longs, Longs],
     scratch: Longs,
     lists: Longs,
@@ -274,18 +323,19 @@ def _describe_items(
     """17 features of a matrix of items (grey level, size), added to ``out``; 1 if there are any.
 
     Runs, zones, distance zones and dependences share these formulae: the second index is the run
-    length, zone size, zone distance or dependence count. ``n_possible`` divides the percentage.
+    length, zone size, zone distance or dependence count. ``keys`` are packed by ``_pack``;
+    ``n_possible`` divides the percentage.
     """
     slots, counts, used = tables
     n, n_used = 0, 0
-    is_direct = np.int64(n_levels) * max_size <= slots.size
+    is_direct = n_levels << shift <= slots.size
     for r in range(n_ranges):
-        for e in range(ranges[r, 0], ranges[r, 1]):
-            key = np.int64(greys[e] - 1) * max_size + (sizes[e] - 1)
-            n_used = _add(key, slots, counts, used, n_used, is_direct)
-            n += 1
+        first, last = ranges[r, 0], ranges[r, 1]
+        n_used = _count(keys, first, last, slots, counts, used, n_used, is_direct)
+        n += last - first
     if n == 0:
         return 0
+    low_bits = (1 << shift) - 1
     by_grey, by_size = scratch[0], scratch[1]
     n_grey, n_size = 0, 0
     cells, energy = 0.0, 0.0
@@ -294,8 +344,8 @@ def _describe_items(
     for e in range(n_used):
         place = used[e]
         key, c = slots[place], counts[place]
-        slots[place], counts[place] = -1, 0
-        grey, size = key // max_size + 1, key % max_size + 1
+        counts[place] = 0
+        grey, size = (key >> shift) + 1, (key & low_bits) + 1
         cells += _xlogx(c, clog)
         energy += float(c) * c
         g2, s2 = float(grey) * grey, float(size) * size
@@ -553,7 +603,7 @@ def region_features(
     while size < 2 * n_directions * n:
         size *= 2
     tables = (
-        np.full(size, -1, np.int64),
+        np.empty(size, np.int64),
         np.zeros(size, np.int64),
         np.empty(n_directions * n, np.int64),
     )
@@ -570,32 +620,38 @@ def region_features(
     sizes = np.empty(n_directions * n, np.int32)
     ends = np.zeros((n_directions, n_slices + 1), np.int64)
     longest = _runs(levels, after, before, starts, greys, sizes, ends)
+    keys = np.empty(n_directions * n, np.int64)
+    shift = _bits(longest - 1)
+    _pack(greys, sizes, ends[n_directions - 1, n_slices], shift, keys)
+    matrices = np.zeros(6)
     for row in range(6):
-        last = IN_PLANE if row < 4 else n_directions
         is_merged = row % 2 == 1
-        n_parts = n_slices if row < 2 else 1
-        n_matrices = 0
-        for part in range(n_parts):
+        # A 3D direction inside the slice has the same matrix as the 2.5D one.
+        first = IN_PLANE if row == 4 else 0
+        last = IN_PLANE if row < 4 else n_directions
+        merged = last - first if is_merged else 1
+        for part in range(n_slices if row < 2 else 1):
             s0, s1 = (part, part + 1) if row < 2 else (0, n_slices)
-            n_voxels = starts[s1] - starts[s0]
-            for d in range(last):
+            for d in range(first, last):
                 ranges[d, 0], ranges[d, 1] = ends[d, s0], ends[d, s1]
-            for d in range(1 if is_merged else last):
-                n_matrices += _describe_items(
-                    greys,
-                    sizes,
+            for d in range(first, first + 1 if is_merged else last):
+                matrices[row] += _describe_items(
+                    keys,
                     ranges[d:],
-                    last if is_merged else 1,
-                    n_voxels * (last if is_merged else 1),
+                    merged,
+                    (starts[s1] - starts[s0]) * merged,
                     n_levels,
-                    longest,
+                    shift,
                     tables,
                     scratch,
                     lists,
                     clog,
                     runs[row],
                 )
-        runs[row] /= n_matrices
+    runs[4] += runs[2]
+    matrices[4] += matrices[2]
+    for row in range(6):
+        runs[row] /= matrices[row]
 
     parent = np.arange(n).astype(np.int32)
     nearest = np.empty(n, np.int32)
@@ -606,6 +662,8 @@ def region_features(
     level_counts = np.zeros(n_levels + 1, np.int64)
     level_sums = np.zeros(n_levels + 1)
     level_used = np.empty(n_levels + 1, np.int64)
+    zone_keys = np.empty((3, n), np.int64)
+    shifts = (_bits(n - 1), _bits(deepest - 1), _bits(26))
     for row in range(3):
         if row == 0:
             _join(levels, after, 0, IN_PLANE, parent)
@@ -615,30 +673,47 @@ def region_features(
             _neighbourhood(levels, after, IN_PLANE, n_directions, total, number, same)
         border = distance if row == 2 else flat_distance
         _zones(levels, parent, border, starts, greys, sizes, nearest, ends, item)
-        n_zones, n_differences = 0, 0
+        _pack(greys, sizes, ends[0, n_slices], shifts[0], zone_keys[0])
+        _pack(greys, nearest, ends[0, n_slices], shifts[1], zone_keys[1])
+        _pack(levels, same, n, shifts[2], zone_keys[2])
+        n_matrices, n_differences = 0, 0
         for part in range(n_slices if row == 0 else 1):
             s0, s1 = (part, part + 1) if row == 0 else (0, n_slices)
             n_voxels = starts[s1] - starts[s0]
-            ranges[0] = (ends[0, s0], ends[0, s1])
-            n_zones += _describe_items(
-                greys, sizes, ranges, 1, n_voxels, n_levels, n, tables, scratch, lists, clog,
-                zones[row],
-            )  # fmt: skip
-            _describe_items(
-                greys, nearest, ranges, 1, n_voxels, n_levels, deepest, tables, scratch, lists, clog,
-                distances[row],
-            )  # fmt: skip
+            for family in range(3):
+                if family < 2:
+                    ranges[0, 0], ranges[0, 1] = ends[0, s0], ends[0, s1]
+                    out = zones[row] if family == 0 else distances[row]
+                else:
+                    ranges[0, 0], ranges[0, 1] = starts[s0], starts[s1]
+                    out = dependences[row]
+                _describe_items(
+                    zone_keys[family],
+                    ranges,
+                    1,
+                    n_voxels,
+                    n_levels,
+                    shifts[family],
+                    tables,
+                    scratch,
+                    lists,
+                    clog,
+                    out,
+                )
+            n_matrices += 1
             n_differences += _differences(
-                levels, starts[s0], starts[s1], total, number, level_counts, level_sums,
-                level_used, differences[row],
-            )  # fmt: skip
-            ranges[0] = (starts[s0], starts[s1])
-            _describe_items(
-                levels, same, ranges, 1, n_voxels, n_levels, 27, tables, scratch, lists, clog,
-                dependences[row],
-            )  # fmt: skip
-        zones[row] /= n_zones
-        distances[row] /= n_zones
-        dependences[row] /= n_zones
+                levels,
+                starts[s0],
+                starts[s1],
+                total,
+                number,
+                level_counts,
+                level_sums,
+                level_used,
+                differences[row],
+            )
+        zones[row] /= n_matrices
+        distances[row] /= n_matrices
+        dependences[row] /= n_matrices
         differences[row] /= n_differences if n_differences > 0 else np.nan
     return runs, zones, distances, differences, dependences

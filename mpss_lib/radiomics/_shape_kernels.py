@@ -113,7 +113,7 @@ def smallest_box(points: Floats, normals: Floats, edges: Longs, edge_normals: Fl
     shadow on a facet has a side along an edge of the shadow's outline, and the outline consists of
     edges between a facet that faces the light and one that does not.
     """
-    best = np.inf
+    best, best_area = np.inf, np.inf
     sides = np.zeros(3)
     for f in range(normals.shape[0]):
         n0, n1, n2 = normals[f, 0], normals[f, 1], normals[f, 2]
@@ -135,11 +135,13 @@ def smallest_box(points: Floats, normals: Floats, edges: Longs, edge_normals: Fl
                 continue
             u0, u1, u2 = u0 / length, u1 / length, u2 / length
             first = _extent(points, u0, u1, u2)
-            if first * height >= best:
-                continue
             second = _extent(points, n1 * u2 - n2 * u1, n2 * u0 - n0 * u2, n0 * u1 - n1 * u0)
-            if first * second * height < best:
-                best = first * second * height
+            volume = first * second * height
+            area = first * second + first * height + second * height
+            # Of boxes with the same volume (a symmetric hull has several): the least surface.
+            is_tie = volume <= best * (1.0 + 1e-9) and area < best_area * (1.0 - 1e-9)
+            if volume < best * (1.0 - 1e-9) or is_tie:
+                best, best_area = min(best, volume), area
                 sides[0], sides[1], sides[2] = first, second, height
     return sides
 
@@ -196,5 +198,5 @@ def enclosing_weights(lifted: Floats, start: Floats, tolerance: float, most_step
                 cross += lifted[k, i] * image[i]
             distances[k] = (distances[k] - scale * cross * cross) / (1.0 - step)
             weights[k] *= 1.0 - step
-        weights[pick] += step
+        weights[pick] = max(0.0, weights[pick] + step)
     return weights

@@ -4,8 +4,10 @@ Geometry is that of the morphological mask, whatever its intensities; centre-of-
 integrated intensity, Moran's I and Geary's C take intensities from the intensity mask.
 
 Conventions where IBSI leaves a choice. Oriented box: the smallest box with a face on a facet of the
-convex hull. Enclosing ellipsoid: the smallest one itself, to a relative 1e-7 in squared distance.
-Surface of an ellipsoid: 20 terms of the Legendre series, argument not clamped.
+convex hull (of several, the one with the least surface). Enclosing ellipsoid: the smallest one
+itself, to a relative 1e-7 in squared distance. Surface of an ellipsoid: 20 terms of the manual's
+Legendre series, argument not clamped; the published values need it, though it is not the exact
+surface (semi-axes 3, 2, 1: 52.8 instead of 48.9).
 
 Degenerate input: the mesh exists for any voxel. With one voxel the principal axes are undefined
 (NaN), as are elongation, flatness and both densities of the approximate ellipsoid; a flat mask has

@@ -69,7 +69,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
 
 
 def settings_of(config: Config) -> Settings:
-    """Extraction settings of the platform's configuration."""
+    """Give the extraction settings of the platform's configuration."""
     section = config.radiomics
     return Settings(ivh=FixedBinNumber(section.ivh_bins), slice_axis=section.slice_axis)
 

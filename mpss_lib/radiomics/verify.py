@@ -18,22 +18,22 @@ class FamilyResult:
     Parameters
     ----------
     family : str
-    n_matched, n_unmatched, n_without : int
+    n_matched, n_missed, n_without : int
         Features within tolerance, outside it, and without a published value.
-    unmatched : tuple of str
+    missed : tuple of str
         "name: value, published value" of each feature outside.
     """
 
     family: str
     n_matched: int
-    n_unmatched: int
+    n_missed: int
     n_without: int
-    unmatched: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Whether no feature is outside its tolerance."""
-        return self.n_unmatched == 0
+        return self.n_missed == 0
 
 
 def verify() -> list[FamilyResult]:
@@ -55,7 +55,7 @@ def _compare(family: str, values: dict[str, float]) -> FamilyResult:
     return FamilyResult(
         family,
         n_matched=len(published) - len(outside),
-        n_unmatched=len(outside),
+        n_missed=len(outside),
         n_without=len(names) - len(published),
-        unmatched=outside,
+        missed=outside,
     )

@@ -120,7 +120,7 @@ def find_shells(logs: LogVolume, priors: list[Prior], seed: int) -> list[Shell]:
             continue
         limit = math.cos(math.radians(prior.spread_deg))
         scores = _kernels.refine(
-            logs.array, logs.to_index, coarse, _unit_points(10, 12), steps,
+            logs.array, logs.to_index, coarse, unit_points(10, 12), steps,
             prior.axis, 0.12, limit, logs.level, logs.floor,
         )  # fmt: skip
         for row, score in zip(coarse, scores, strict=True):
@@ -139,7 +139,7 @@ def _coarse(logs: LogVolume, prior: Prior) -> FloatArray:
     pad = np.ceil(reach_mm / spacing).astype(np.int64) + 1
     padded = np.pad(logs.array, [(int(p), int(p)) for p in pad], constant_values=logs.floor)
     strides = np.array([padded.shape[1] * padded.shape[2], padded.shape[2], 1], dtype=np.int64)
-    unit = _unit_points(6, 8)
+    unit = unit_points(6, 8)
     templates = [(axis, radius) for axis in axes for radius in RADII_MM]
     offsets = np.stack([_offsets(logs, unit, axis, radius, strides) for axis, radius in templates])
     bonus = np.array([0.12 * float(axis @ prior.axis) for axis, _ in templates])
@@ -202,7 +202,7 @@ def _maximum_near(array: _kernels.Float32Array, spacing: FloatArray) -> _kernels
 
 
 @lru_cache(maxsize=4)
-def _unit_points(rings: int, angles: int) -> FloatArray:
+def unit_points(rings: int, angles: int) -> FloatArray:
     """Template points (n, 5): cos phi, sin phi, cos theta, sin theta, below (radii)."""
     rows = []
     phis = list(np.linspace(0.18, math.pi / 2, rings - 2)) + [math.pi / 2] * 2

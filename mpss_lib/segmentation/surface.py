@@ -253,7 +253,7 @@ def follow(volume: Volume, shell: Shell, prior: Prior) -> tuple[Frame, Ellipsoid
         rays = cast(volume, frame, expected, reach)
         weights = ray_weights(rays)
         deepest = -(ellipsoid.long + ellipsoid.short)
-        weights[RING_T < deepest] = 0.0
+        weights[deepest > RING_T] = 0.0
         fitted, tilt = fit_ellipsoid(rays, weights, ellipsoid)
         frame = move_frame(frame, tilt, fitted, prior)
         ellipsoid = replace(fitted, middle=fitted.short - fitted.long)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
-from mpss_lib.segmentation import localise, regions, surface, valve
+from mpss_lib.segmentation import localise, regions, storage, surface, valve
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import FloatArray, Mask, Volume
 
@@ -125,8 +125,9 @@ def segment(
         ``left_ventricle_not_found``.
     """
     settings = settings or SegmentationSettings()
-    logs = localise.take_logarithm(volume)
     priors = priors_of(volume, orientation)
+    volume, own = storage.canonical(volume)
+    logs = localise.take_logarithm(volume)
     shells = localise.find_shells(logs, priors, settings.seed)
     if not shells or shells[0].score < LOWEST_SCORE:
         raise _not_found("nothing looks like a ventricle")
@@ -138,6 +139,7 @@ def segment(
         raise _not_found("the wall that was followed encloses no voxel")
     check = _check(volume, traced, shells, mid, masks)
     flags = tuple(name for name, (low, high) in SURE.items() if not low <= check[name] <= high)
+    masks = {name: own.restore(mask.array) for name, mask in masks.items()}
     seven = {name: masks[name] for name in ("MYO", "LAD3", "LCX3", "RCA3")}
     return Segmentation(
         masks=masks,
@@ -256,6 +258,7 @@ def _edge_voxels(mask: Mask) -> float:
 def _describe(traced: _Traced, mid_mm: FloatArray, wall: regions.Wall) -> dict[str, FloatArray]:
     """Geometry for the mask file: heart frame, basal plane, surfaces and ridge along the rays."""
     frame, plane = traced.frame, traced.plane
+    start, way = surface.directions()
     return {
         "axis": frame.axis,
         "origin": frame.origin,
@@ -263,6 +266,8 @@ def _describe(traced: _Traced, mid_mm: FloatArray, wall: regions.Wall) -> dict[s
         "lateral": frame.lateral,
         "base": np.array([plane.at, plane.slope_a, plane.slope_s]),
         "endo_apex_mm": np.array([wall.endo_apex_mm]),
+        "ray_start_mm": frame.to_patient(start),
+        "ray_way": way @ frame.rotation,
         "mid_mm": mid_mm,
         "endo_mm": wall.endo_mm,
         "epi_mm": wall.epi_mm,

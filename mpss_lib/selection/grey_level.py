@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -118,7 +119,7 @@ def bootstrap_shares(
 
 
 def _steps(bins: Sequence[int]) -> list[tuple[int, int]]:
-    return list(zip(bins[:-1], bins[1:], strict=True))
+    return list(pairwise(bins))
 
 
 def _stability(
@@ -162,7 +163,7 @@ def _tie_bounds(values: Floats, order: Ints) -> tuple[Ints, Ints]:
 
 
 def _weighted_ranks(order: Ints, bounds: tuple[Ints, Ints], weights: Floats) -> Floats:
-    """Standard ranks of a resample in which patient ``p`` stands ``weights[p]`` times."""
+    """Rank a resample in which patient ``p`` stands ``weights[p]`` times, as standard ranks."""
     running = np.zeros((*order.shape[:2], order.shape[2] + 1))
     np.cumsum(weights[order], axis=2, out=running[..., 1:])
     start, stop = bounds

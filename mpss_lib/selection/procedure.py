@@ -126,7 +126,7 @@ def _checked(values: Any, n_features: int, bins: Sequence[int]) -> Floats:
         )
     if list(bins) != sorted(set(bins)):
         raise WrongArgumentError(f"bins {bins} do not ascend", way_out="sort the bin numbers")
-    is_there = np.isfinite(block).any(axis=3).all(axis=(1, 2))
+    is_there = np.isfinite(block).any(axis=3).reshape(len(block), -1).all(axis=1)
     if int(is_there.sum()) < MIN_PATIENTS:
         raise WrongArgumentError(
             f"{int(is_there.sum())} of {len(block)} patients have features in every segment",

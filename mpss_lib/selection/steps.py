@@ -78,7 +78,7 @@ def read_catalogue(catalogue: Sequence[Mapping[str, Any]]) -> list[Feature]:
 
 
 def drop_by_metadata(features: Sequence[Feature]) -> list[Entry]:
-    """S0: 2D and 2.5D aggregations (voxels are isotropic), then families that state counts or shape."""
+    """S0: 2D and 2.5D aggregations (voxels are isotropic), then families of counts and shape."""
     flat = [f for f in features if f.aggregation.startswith("2")]
     entries = [
         Entry(f.name, "S0_aggregation", f"aggregation {f.aggregation}", np.nan) for f in flat
@@ -193,7 +193,7 @@ def drop_same_ranks(values: Floats, rho: Floats, names: Sequence[str]) -> list[E
 
     The wider range stays; equal ranges (the same numbers under two names): the first stays.
     """
-    same = (np.abs(rho) >= SAME).all(axis=0)
+    same: Flags = np.min(np.abs(rho), axis=0) >= SAME
     spread = np.median(np.ptp(values, axis=2), axis=0)
     gone: set[int] = set()
     entries = []

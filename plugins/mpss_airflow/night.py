@@ -20,9 +20,9 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
     """Ask the PACS for the run's window and split the study keys into batches."""
     import pendulum
     from airflow.sdk import conf
-    from mpss_lib.pull.stage import find
 
     from mpss_airflow.window import window_of
+    from mpss_lib.pull.stage import find
 
     lake, config = open_home()
     zone = pendulum.timezone(conf.get("core", "default_timezone"))

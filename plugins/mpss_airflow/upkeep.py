@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 def self_test() -> int:
     """Compare the radiomics engine with the published reference values; answers how many match."""
     from airflow.sdk.exceptions import AirflowFailException
+
     from mpss_lib.radiomics.verify import verify
 
     results = verify()

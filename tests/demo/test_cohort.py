@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sqlite3
 import subprocess
+import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -32,8 +35,12 @@ def hospital(tmp_path_factory) -> Hospital:
     return make_hospital(folder, patients=PATIENTS, workers=1, maker=hollow_sphere)
 
 
+def files_of(folder: Path) -> list[Path]:
+    return sorted((folder / "objects").glob("*.dcm"))
+
+
 def content(folder: Path) -> dict[str, str]:
-    files = [*(folder / "objects").iterdir(), folder / "registry.sqlite", folder / "truth.json"]
+    files = [*files_of(folder), folder / "registry.sqlite", folder / "truth.json"]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -119,7 +126,7 @@ def test_each_object_is_left_or_chosen_for_the_reason_that_the_truth_names(hospi
 
 def test_truth_names_every_file_once(hospital):
     named = [one["file"] for study in hospital.truth["studies"] for one in study["objects"]]
-    assert sorted(named) == sorted(path.name for path in hospital.objects.iterdir())
+    assert sorted(hospital.objects / name for name in named) == files_of(hospital.folder)
     assert len(named) == hospital.n_objects
     assert len(hospital.truth["studies"]) == hospital.n_studies
     uids = [one["sop_instance_uid"] for s in hospital.truth["studies"] for one in s["objects"]]
@@ -206,7 +213,7 @@ def test_registry_mistakes_are_only_the_planned_ones(hospital):
 
 
 def test_whole_folder_is_used_as_it_is(hospital):
-    before = {path: path.stat().st_mtime_ns for path in hospital.objects.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in files_of(hospital.folder)}
     called = []
     again = make_hospital(
         hospital.folder,
@@ -217,7 +224,7 @@ def test_whole_folder_is_used_as_it_is(hospital):
     )
     assert again == hospital
     assert called == []
-    assert before == {path: path.stat().st_mtime_ns for path in hospital.objects.iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in files_of(hospital.folder)}
 
 
 def test_same_arguments_same_bytes_whatever_the_workers(tmp_path):
@@ -239,7 +246,7 @@ def test_other_arguments_replace_what_is_there(tmp_path):
         progress=lambda done, total: calls.append((done, total)),
     )
     assert other.n_studies < first.n_studies
-    assert len(list(other.objects.iterdir())) == other.n_objects
+    assert len(files_of(tmp_path)) == other.n_objects
     assert calls[-1] == (other.n_studies, other.n_studies)
     back = make_hospital(tmp_path, patients=4, workers=1, maker=hollow_sphere)
     assert back == first
@@ -259,6 +266,51 @@ def test_broken_off_work_is_done_again(tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "complete.json").exists()
     cut = make_hospital(tmp_path / "cut", patients=2, workers=1, maker=hollow_sphere)
     assert content(cut.folder) == content(whole.folder)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from mpss_lib.demo.cohort import make_hospital
+from standin_phantom import endless
+if __name__ == "__main__":
+    make_hospital(Path(sys.argv[1]), patients=6, workers=2, maker=endless)
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_until(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_killed_maker_leaves_no_process_behind(tmp_path):
+    script, pids = tmp_path / "killed.py", tmp_path / "pids"
+    script.write_text(KILLED)
+    pids.mkdir()
+    tests = Path(__file__).resolve().parents[1]
+    paths = os.pathsep.join([str(tests.parent), str(tests)])
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "hospital")],
+        env=os.environ | {"PYTHONPATH": paths, "STANDIN_PIDS": str(pids)},
+    )
+    try:
+        wait_until(lambda: len(list(pids.iterdir())) == 2)
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: not any(is_running(int(path.name)) for path in pids.iterdir()))
+    assert not (tmp_path / "hospital" / "complete.json").exists()
 
 
 @pytest.mark.parametrize(

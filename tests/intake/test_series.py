@@ -133,6 +133,17 @@ def test_settings_may_leave_an_orientation_out(gate):
     assert gate(small_object(), settings).reasons == ("orientation_not_wanted",)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_bytes_never_raise(gate, seed):
+    rng = np.random.default_rng(seed)
+    whole = to_bytes(small_object(habits=replace(HABITS, rescale=True)))
+    for _ in range(60):
+        content = bytearray(whole[: rng.integers(200, len(whole))] if rng.random() < 0.2 else whole)
+        for place in rng.integers(132, min(2600, len(content)), rng.integers(1, 6)):
+            content[place] = rng.choice(list(b"0123456789.-eEnNiI\\\0\xff"))
+        assert set(gate(bytes(content)).reasons) <= set(REASONS)
+
+
 # -------------------------------------------------------------------------- choice
 
 
@@ -156,7 +167,7 @@ def test_duplicate_never_moves_the_choice(gate):
         choice = choose(candidates, ["k1", "k2"])
         assert candidates[choice.index] is first
         assert choice.rule == "first_of_duplicates"
-        assert list(choice.others.values()) == [("not_best", "duplicate")]
+        assert list(choice.others.values()) == [("duplicate", "not_best")]
 
 
 def test_order_of_preference(gate):

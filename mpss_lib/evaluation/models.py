@@ -1,0 +1,106 @@
+"""Winning models as rows: enough to apply them in SQL, with no pickled object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mpss_lib.config import EvaluationSettings
+from mpss_lib.evaluation.design import Design, Ints
+from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.randomised import CONFIGURATIONS, Evaluation
+from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
+
+Rows = list[dict[str, Any]]
+
+
+def winner_model(
+    evaluation: Evaluation, configuration: int, outer: int, settings: EvaluationSettings
+) -> Model | None:
+    """Refit a winner by QR on the rows of its final coefficients; None where there is none."""
+    inner = int(evaluation.winner[configuration, outer])
+    if inner < 0:
+        return None
+    rows = _final_rows(evaluation, outer, inner, settings)
+    inside = evaluation.winning_terms(configuration, outer)
+    design = evaluation.design
+    used = np.flatnonzero(evaluation.coefficients[configuration, outer, 1:])
+    part = Design(
+        design.names, design.levels, design.first,
+        np.ascontiguousarray(design.columns[rows]), design.codes[:, rows],
+    )  # fmt: skip
+    return fit(part, evaluation.outcome[rows], used, inside, settings.loglik_variance)
+
+
+def _final_rows(
+    evaluation: Evaluation, outer: int, inner: int, settings: EvaluationSettings
+) -> Ints:
+    train, dev = evaluation.splits.train[outer, inner], evaluation.splits.dev[outer, inner]
+    if settings.final_coef == "train+dev":
+        train = np.sort(np.concatenate([train, dev]))
+    rows: Ints = dev if settings.final_coef == "dev" else train
+    return rows
+
+
+def model_rows(
+    evaluation: Evaluation,
+    inputs: Inputs,
+    segment: str,
+    profile: str,
+    settings: EvaluationSettings,
+) -> tuple[Rows, Rows]:
+    """Rows of ``model`` and ``model_term`` of one segment."""
+    models: Rows = []
+    terms: Rows = []
+    for g, configuration in enumerate(CONFIGURATIONS):
+        for k, outer in enumerate(evaluation.splits.outer):
+            model = winner_model(evaluation, g, k, settings)
+            if model is None:
+                continue
+            key = f"{inputs.cohort}-{profile}-{segment}-{configuration}-{outer:02d}"
+            test = [inputs.studies[row] for row in evaluation.splits.test[k]]
+            models.append(
+                {
+                    "model_key": key,
+                    "cohort_hash": inputs.cohort,
+                    "profile": profile,
+                    "segment": segment,
+                    "configuration": configuration,
+                    "outer": outer,
+                    "inner": int(evaluation.winner[g, k]),
+                    "bins": inputs.bins,
+                    "n_train": model.n,
+                    "outcome_transform": settings.outcome_transform,
+                    "intercept": model.coefficients[INTERCEPT],
+                    "test_studies": test,
+                }
+            )
+            terms += _term_rows(key, model, inputs)
+    return models, terms
+
+
+def _term_rows(key: str, model: Model, inputs: Inputs) -> Rows:
+    """One row for each number, and for each level of a factor, the reference with 0."""
+    rows: Rows = []
+    for term in model.terms:
+        for level in model.levels.get(term, ("",)):
+            name = f"{term}={level}" if level else term
+            is_reference = name not in model.coefficients
+            rows.append(
+                {
+                    "model_key": key,
+                    "term": term,
+                    "source": "feature" if term in inputs.features else "clinical",
+                    "level": level,
+                    "is_reference": is_reference,
+                    "coefficient": model.coefficients.get(name, 0.0),
+                    "std_error": _known(model.std_errors.get(name)),
+                    "p_value": _known(model.pvalues.get(name)),
+                }
+            )
+    return rows
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else value

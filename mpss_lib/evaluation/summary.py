@@ -1,0 +1,182 @@
+"""From the rows of the runs to the rows of the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mpss_lib.config import SEGMENTS, Config, EvaluationSettings
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.evaluation import combine
+from mpss_lib.evaluation.combine import Test
+from mpss_lib.evaluation.design import Floats, Ints
+from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, statistics
+from mpss_lib.evaluation.profiles import profiles
+from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
+from mpss_lib.evaluation.splits import draw
+from mpss_lib.tables import Lake, sha256_of
+
+Rows = list[dict[str, Any]]
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the segments and chunks wrote, by (profile, segment, configuration).
+
+    Parameters
+    ----------
+    r : (outer,) float64, NaN where the run is invalid
+    predictions : (outer, n_test) float64, NaN where there was no winner
+    null : by key and kind: (permutations, 2) Fisher's X and mean r
+    digests : content of the files read
+    """
+
+    r: dict[Key, Floats]
+    predictions: dict[Key, Floats]
+    null: dict[tuple[Key, str], Floats]
+    digests: tuple[str, ...]
+
+
+def read(cohort: str, chunks: Sequence[str], lake: Lake, config: Config) -> Sources:
+    """Read every segment's runs and the permutations that are there.
+
+    Raises
+    ------
+    WrongArgumentError
+        If a segment has not been evaluated with these settings.
+    """
+    address = config.address("evaluation")
+    digests: list[str] = []
+    r: dict[Key, Floats] = {}
+    predictions: dict[Key, Floats] = {}
+    for segment in SEGMENTS:
+        key = f"{cohort}-{segment}"
+        paths = [lake.current_path(t, address, key) for t in ("split_result", "split_prediction")]
+        results = lake.read("split_result", address, key)
+        guesses = lake.read("split_prediction", address, key)
+        if results is None or guesses is None:
+            raise WrongArgumentError(
+                f"cohort {cohort}: segment {segment} is not evaluated with these settings",
+                way_out="run evaluate for each segment before summarise",
+            )
+        digests += [sha256_of(path) for path in paths if path is not None]
+        r |= _correlations(results)
+        n_test = int(results["n_test"][0].as_py())
+        predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
+    null: dict[tuple[Key, str], list[tuple[int, float, float]]] = {}
+    for key in chunks:
+        path = lake.current_path("permutation", address, key)
+        if path is None:
+            continue
+        digests.append(sha256_of(path))
+        for row in lake.rows("permutation", address, key):
+            name = (row["profile"], row["segment"], row["configuration"])
+            place = null.setdefault((name, row["kind"]), [])
+            place.append((row["permutation"], row["fisher"], row["mean_r"]))
+    arrays = {name: np.array(sorted(set(rows)))[:, 1:] for name, rows in null.items()}
+    return Sources(r, predictions, arrays, tuple(digests))
+
+
+def combined_rows(sources: Sources, inputs: Inputs, settings: EvaluationSettings) -> Rows:
+    """Rows of ``combined_test``."""
+    rows: Rows = []
+    for profile, own in profiles(settings).items():
+        splits = draw(len(inputs.studies), own)
+        n_test = splits.test.shape[1]
+        for segment in SEGMENTS:
+            outcome = transform(inputs.outcomes[segment], own)
+            for configuration in CONFIGURATIONS:
+                key = (profile, segment, configuration)
+                r = sources.r[key]
+                p = combine.correlation_p(r, n_test, own.p_side)
+                tests = _tests(sources, key, p, splits.test, outcome, own)
+                start = {
+                    "cohort_hash": inputs.cohort,
+                    "profile": profile,
+                    "segment": segment,
+                    "configuration": configuration,
+                }
+                end = {
+                    "n_valid": int(np.isfinite(r).sum()),
+                    "median_r": _known(combine.median(r)),
+                    "median_p": _known(combine.median(p)),
+                }
+                rows += [
+                    {**start, "test": name, **_plain(test), **end} for name, test in tests.items()
+                ]
+    return rows
+
+
+def _tests(
+    sources: Sources,
+    key: Key,
+    p: Floats,
+    test: Ints,
+    outcome: Floats,
+    settings: EvaluationSettings,
+) -> dict[str, Test]:
+    r = sources.r[key]
+    n_test = test.shape[1]
+    x, mean_r = statistics(r, n_test, settings)
+    tests = {
+        "fisher": combine.fisher(p, np.isfinite(r), settings.invalid_run),
+        "pooled_spearman": combine.pooled_spearman(sources.predictions[key], test, outcome),
+        "nadeau_bengio": combine.nadeau_bengio(r, n_test, len(outcome) - n_test),
+    }
+    null = sources.null.get((key, OUTCOME))
+    if null is not None:
+        tests["permutation_fisher"] = combine.permutation_test(x, null[:, 0])
+        tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, 1])
+    block = sources.null.get((key, RADIOMIC_BLOCK))
+    if block is not None:
+        clinical = (key[0], key[1], "clinical")
+        base = statistics(sources.r[clinical], n_test, settings)[1]
+        tests["increment_mean_r"] = combine.permutation_test(mean_r - base, block[:, 1] - base)
+    return tests
+
+
+def _correlations(results: pa.Table) -> dict[Key, Floats]:
+    found: dict[Key, dict[int, float]] = {}
+    for row in results.to_pylist():
+        key = (row["profile"], row["segment"], row["configuration"])
+        value = row["r"]
+        found.setdefault(key, {})[row["outer"]] = np.nan if value is None else value
+    return {key: np.array([runs[k] for k in sorted(runs)]) for key, runs in found.items()}
+
+
+def _predictions(
+    guesses: pa.Table, segment: str, r: dict[Key, Floats], shape: tuple[int, int]
+) -> dict[Key, Floats]:
+    """Values in the order they were written: outer split, then test row."""
+    answer: dict[Key, Floats] = {}
+    profile = guesses["profile"].to_numpy(zero_copy_only=False)
+    configuration = guesses["configuration"].to_numpy(zero_copy_only=False)
+    outer, value = guesses["outer"].to_numpy(), guesses["value"].to_numpy()
+    for key in r:
+        if key[1] != segment:
+            continue
+        use = (profile == key[0]) & (configuration == key[2])
+        runs, values = outer[use], value[use]
+        table = np.full(shape, np.nan)
+        for k in np.unique(runs).tolist():
+            table[k] = values[runs == k]
+        answer[key] = table
+    return answer
+
+
+def _plain(test: Test) -> dict[str, Any]:
+    return {
+        name: _known(value) if isinstance(value, float) else value
+        for name, value in asdict(test).items()
+    }
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -1,0 +1,72 @@
+"""One feature at a time: Spearman against raw and five-class calcium, false discoveries held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpss_lib.evaluation.combine import correlation_p
+from mpss_lib.evaluation.design import Floats, Ints
+
+BERMAN_LIMITS = (10.0, 100.0, 400.0)
+"""Upper limits of classes 1, 2 and 3; class 0 is no calcium, class 4 is above 400."""
+
+NO_CALCIUM = 0.5
+"""A predicted score below this is class 0."""
+
+Q = 0.05
+
+
+@dataclass(frozen=True)
+class Association:
+    """Spearman correlation of one feature with the outcome (``raw`` or ``class5``)."""
+
+    outcome: str
+    feature: str
+    n: int
+    rho: float
+    p_value: float
+    p_adjusted: float
+    is_discovery: bool
+
+
+def berman_class(score: Any) -> Ints:
+    """Class of calcium scores: 0, up to 10, up to 100, up to 400, above (Berman et al.)."""
+    values = np.maximum(np.asarray(score, np.float64), 0.0)
+    classes = 1 + np.searchsorted(np.array(BERMAN_LIMITS), values, side="left")
+    return np.asarray(np.where(values < NO_CALCIUM, 0, classes), np.int64)
+
+
+def associations(columns: Mapping[str, Floats], score: Floats) -> list[Association]:
+    """Correlate each feature with the raw score and with its class.
+
+    Benjamini-Hochberg at .05 over the features of one segment and outcome. A constant feature
+    has rho NaN and p 1.
+    """
+    from scipy.stats import false_discovery_control, rankdata
+
+    names = list(columns)
+    features = np.array([columns[name] for name in names]).reshape(len(names), len(score))
+    ranks = rankdata(features, axis=1) if names else features
+    answer = []
+    for outcome, y in (("raw", score), ("class5", berman_class(score).astype(np.float64))):
+        rho = _correlate(ranks, np.asarray(rankdata(y), np.float64))
+        p = np.where(np.isfinite(rho), correlation_p(rho, len(score)), 1.0)
+        adjusted = false_discovery_control(p) if names else p
+        answer += [
+            Association(outcome, name, len(score), float(r), float(a), float(b), bool(b <= Q))
+            for name, r, a, b in zip(names, rho, p, adjusted, strict=True)
+        ]
+    return answer
+
+
+def _correlate(ranks: Floats, y: Floats) -> Floats:
+    x = ranks - ranks.mean(axis=1, keepdims=True)
+    y = y - y.mean()
+    norm = np.sqrt((x * x).sum(axis=1) * (y @ y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho: Floats = np.where(norm > 0.0, np.clip(x @ y / norm, -1.0, 1.0), np.nan)
+    return rho

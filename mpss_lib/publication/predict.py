@@ -1,0 +1,215 @@
+"""Apply registered models to one study: a number with its spread, or the reason why not.
+
+A model is rows: an intercept and coefficients on raw values. The prediction is the mean over the
+winning models; for a study of the training cohort only over those of runs in which it was in the
+test set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpss_lib.errors import LakeCorruptError
+
+Floats = npt.NDArray[np.float64]
+
+CONFIGURATIONS = ("radiomics", "clinical", "combined")
+CLASS_LIMITS = (10.0, 100.0, 400.0)
+"""Upper limits of the Berman classes 1, 2 and 3; class 4 is above."""
+
+NO_CALCIUM = 0.5
+"""A value below this is class 0."""
+
+
+@dataclass(frozen=True)
+class ModelGroup:
+    """Winning models of one segment and configuration.
+
+    Parameters
+    ----------
+    labels : tuple of (source, term, level)
+        Columns; the level of a number is "".
+    coefficients : (models, labels) float64
+    intercepts : (models,) float64
+    transform : str
+        ``none``, or ``log1p``: the models predict log(1 + CAC).
+    tested : tuple of frozenset of str
+        Studies in the test set of each model.
+    levels : dict of factor to the categories that it may have
+    """
+
+    labels: tuple[tuple[str, str, str], ...]
+    coefficients: Floats
+    intercepts: Floats
+    transform: str
+    tested: tuple[frozenset[str], ...]
+    levels: dict[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The registered models of one profile, by (segment, configuration)."""
+
+    cohort: str
+    profile: str
+    bins: int
+    groups: dict[tuple[str, str], ModelGroup]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Mean, smallest and largest value over the models, or the reason why there is none."""
+
+    value: float | None = None
+    value_low: float | None = None
+    value_high: float | None = None
+    n_models: int = 0
+    berman_class: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StudyValues:
+    """What is known of a study.
+
+    Parameters
+    ----------
+    study_key : str
+    features : dict of segment to feature to value; None where there are none at all
+    clinical : dict of term to value or None; None where no registry row is linked
+    is_training : bool
+        Whether it belongs to the cohort that the models were made with.
+    """
+
+    study_key: str
+    features: Mapping[str, Mapping[str, float]] | None
+    clinical: Mapping[str, Any] | None
+    is_training: bool
+
+
+def group_models(
+    models: list[dict[str, Any]], terms: list[dict[str, Any]], profile: str
+) -> Registered:
+    """Arrange the rows of ``model`` and ``model_term`` for prediction.
+
+    Raises
+    ------
+    LakeCorruptError
+        If there is no model of this profile, or models of several cohorts.
+    """
+    rows = [row for row in models if row["profile"] == profile]
+    cohorts = {str(row["cohort_hash"]) for row in rows}
+    if len(cohorts) != 1:
+        raise LakeCorruptError(
+            f"registered models of profile {profile} belong to cohorts {sorted(cohorts)}",
+            way_out="run register_model again",
+        )
+    by_model: dict[str, list[dict[str, Any]]] = {}
+    for term in terms:
+        by_model.setdefault(str(term["model_key"]), []).append(term)
+    members: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        members.setdefault((row["segment"], row["configuration"]), []).append(row)
+    return Registered(
+        cohort=cohorts.pop(),
+        profile=profile,
+        bins=int(rows[0]["bins"]),
+        groups={key: _group(found, by_model) for key, found in members.items()},
+    )
+
+
+def _group(rows: list[dict[str, Any]], by_model: Mapping[str, list[dict[str, Any]]]) -> ModelGroup:
+    rows = sorted(rows, key=lambda row: row["outer"])
+    found = [by_model.get(row["model_key"], []) for row in rows]
+    labels = tuple(
+        sorted(
+            {
+                (term["source"], term["term"], term["level"])
+                for terms in found
+                for term in terms
+                if not term["is_reference"]
+            }
+        )
+    )
+    place = {label: k for k, label in enumerate(labels)}
+    coefficients = np.zeros((len(rows), len(labels)))
+    levels: dict[str, set[str]] = {}
+    for k, terms in enumerate(found):
+        for term in terms:
+            if term["level"]:
+                levels.setdefault(term["term"], set()).add(term["level"])
+            if not term["is_reference"]:
+                label = (term["source"], term["term"], term["level"])
+                coefficients[k, place[label]] = term["coefficient"]
+    return ModelGroup(
+        labels=labels,
+        coefficients=coefficients,
+        intercepts=np.array([row["intercept"] for row in rows], np.float64),
+        transform=str(rows[0]["outcome_transform"]),
+        tested=tuple(frozenset(row["test_studies"]) for row in rows),
+        levels={name: frozenset(found) for name, found in levels.items()},
+    )
+
+
+def predict(study: StudyValues, registered: Registered, segment: str, config: str) -> Prediction:
+    """Predict the calcium score of one segment in one configuration."""
+    group = registered.groups.get((segment, config))
+    if group is None:
+        return Prediction(reason="no_model")
+    use = [
+        k
+        for k, tested in enumerate(group.tested)
+        if not study.is_training or study.study_key in tested
+    ]
+    if not use:
+        return Prediction(reason="never_in_test")
+    needs_features = config != "clinical"
+    if needs_features and (study.features is None or segment not in study.features):
+        return Prediction(reason="no_features")
+    if config != "radiomics" and study.clinical is None:
+        return Prediction(reason="no_clinical_row")
+    needed = np.any(group.coefficients[use] != 0.0, axis=0)
+    values = np.zeros(len(group.labels))
+    for k in np.flatnonzero(needed):
+        value = _value(study, segment, group, group.labels[k])
+        if isinstance(value, str):
+            return Prediction(reason=value)
+        values[k] = value
+    scores = group.intercepts[use] + group.coefficients[use] @ values
+    if group.transform == "log1p":
+        scores = np.expm1(scores)
+    mean = float(scores.mean())
+    return Prediction(mean, float(scores.min()), float(scores.max()), len(use), berman_class(mean))
+
+
+def _value(
+    study: StudyValues, segment: str, group: ModelGroup, label: tuple[str, str, str]
+) -> float | str:
+    """Value of a column, or the reason why there is none."""
+    source, term, level = label
+    if source == "feature":
+        feature = (study.features or {})[segment].get(term)
+        if feature is None or not np.isfinite(feature):
+            return f"undefined_feature:{term}"
+        return float(feature)
+    found = (study.clinical or {}).get(term)
+    if found is None or found != found:
+        return f"missing:{term}"
+    if not level:
+        return float(found)
+    if str(found) not in group.levels[term]:
+        return f"unknown_category:{term}"
+    return 1.0 if str(found) == level else 0.0
+
+
+def berman_class(value: float) -> int:
+    """Class 0-4 of a predicted score (Berman et al.): 0, up to 10, 100, 400, above."""
+    score = max(0.0, value)
+    if score < NO_CALCIUM:
+        return 0
+    return 1 + sum(score > limit for limit in CLASS_LIMITS)

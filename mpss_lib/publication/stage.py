@@ -1,0 +1,225 @@
+"""Publication: the registered model applied to a study, 7 segments x 3 configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mpss_lib.config import SEGMENTS, Config, Sites
+from mpss_lib.errors import PlatformFaultError, StudyRejectedError
+from mpss_lib.publication.predict import (
+    CONFIGURATIONS,
+    Registered,
+    StudyValues,
+    group_models,
+    predict,
+)
+from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
+
+PROFILE = "as_published"
+FEATURE_TABLES = ("feature_once", "feature_binned")
+CLINICAL = (
+    "sex",
+    "race",
+    "age",
+    "smoking",
+    "diabetes",
+    "hypertension",
+    "hyperlipidemia",
+    "family_history",
+    "bmi",
+    "lvef",
+)
+PREDICTABLE = """
+select study_key
+from core.study_state
+where
+    has_features
+    and not has_reject
+    and (last_decision = 'accept' or verdict = 'pass')
+    and coalesce(reading, 'normal') = 'normal'
+order by study_key
+"""
+
+
+def predictable(lake: Lake) -> list[str]:
+    """Keys of the studies that can be predicted: with features, accepted or passed, not abnormal.
+
+    Empty where no model is registered or nothing is published yet.
+    """
+    if _newest_model_files(lake) is None or not lake.snapshot.is_file():
+        return []
+    return [str(row[0]) for row in _ask(lake.snapshot, PREDICTABLE)]
+
+
+def run(
+    study_key: str, lake: Lake, config: Config, sites: Sites, *, force: bool = False
+) -> Outcome:
+    """Predict the calcium scores of one study with the model registered last.
+
+    Parameters
+    ----------
+    study_key : str
+    lake : Lake
+    config : Config
+    sites : Sites
+        Not needed for the prediction itself.
+    force : bool
+        Do it again even if identical output is there.
+
+    Returns
+    -------
+    Outcome
+        One file of ``prediction``: 7 segments x 3 configurations, each with a value or a reason.
+
+    Raises
+    ------
+    StudyRejectedError
+        ``no_model`` where no model has been registered.
+    """
+    files = _model_files(lake, config)
+    if files is None:
+        raise StudyRejectedError(
+            "no model has been registered",
+            way_out="run mpss_evaluate once",
+            reasons=("no_model",),
+        )
+    registered = _registered(*files)
+    study, parts = _study(study_key, lake, config, registered)
+    digest = digest_of([sha256_of(files[0]), sha256_of(files[1]), *parts])
+    address = config.address("publication")
+    written = lake.existing("publication", address, study_key, digest)
+    if written and not force:
+        return Outcome("skipped", written)
+    rows = _rows(study, registered)
+    return Outcome("done", (lake.write("prediction", address, study_key, digest, rows),))
+
+
+def _rows(study: StudyValues, registered: Registered) -> list[dict[str, Any]]:
+    rows = []
+    for segment in SEGMENTS:
+        for configuration in CONFIGURATIONS:
+            found = predict(study, registered, segment, configuration)
+            rows.append(
+                {
+                    "cohort_hash": registered.cohort,
+                    "study_key": study.study_key,
+                    "segment": segment,
+                    "configuration": configuration,
+                    "profile": registered.profile,
+                    "is_training_study": study.is_training,
+                    "is_out_of_sample": not found.reason,
+                    **asdict(found),
+                }
+            )
+    return rows
+
+
+def _model_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
+    """Files of the model registered last: by the manifest, else the only one at this address."""
+    newest = _newest_model_files(lake)
+    if newest is not None:
+        return newest
+    address = config.address("evaluation")
+    models = lake.current_paths("model", address)
+    terms = lake.current_paths("model_term", address)
+    both = sorted(set(models) & set(terms))
+    return (models[both[0]], terms[both[0]]) if len(both) == 1 else None
+
+
+def _newest_model_files(lake: Lake) -> tuple[Path, Path] | None:
+    for record in reversed(lake.records("evaluation")):
+        for unit in reversed(record["units"]):
+            paths = {file["table"]: lake.root / file["path"] for file in unit["files"]}
+            if "model" in paths and "model_term" in paths:
+                return paths["model"], paths["model_term"]
+    return None
+
+
+@lru_cache(maxsize=4)
+def _registered(models: Path, terms: Path) -> Registered:
+    """Read a registered model once in a process; its files never change."""
+    return group_models(
+        read_parquet(models, "model").to_pylist(),
+        read_parquet(terms, "model_term").to_pylist(),
+        PROFILE,
+    )
+
+
+def _study(
+    study_key: str, lake: Lake, config: Config, registered: Registered
+) -> tuple[StudyValues, list[str]]:
+    """Gather what is known of the study, and what of it enters the input digest."""
+    radiomics = config.address("radiomics")
+    paths = [lake.current_path(table, radiomics, study_key) for table in FEATURE_TABLES]
+    there = [path for path in paths if path is not None]
+    features = _features(there, registered.bins) if len(there) == len(FEATURE_TABLES) else None
+    path = lake.current_path("cohort_outcome", config.address("warehouse"), registered.cohort)
+    cohort = _cohort(path) if path is not None else {}
+    is_training = study_key in cohort
+    clinical = cohort.get(study_key) if is_training else _linked(lake).get(study_key)
+    parts = [*(sha256_of(path) for path in there), repr(clinical), repr(is_training)]
+    return StudyValues(study_key, features, clinical, is_training), parts
+
+
+def _features(paths: list[Path], bins: int) -> dict[str, dict[str, float]]:
+    """Feature values by segment, at the grey level of the model."""
+    found: dict[str, dict[str, float]] = {}
+    for table, path in zip(FEATURE_TABLES, paths, strict=True):
+        for row in read_parquet(path, table).to_pylist():
+            if row.get("bins", bins) == bins:
+                values = {k: v for k, v in row.items() if isinstance(v, float)}
+                found.setdefault(row["segment"], {}).update(values)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _cohort(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Clinical values of the training cohort by study."""
+    rows = read_parquet(path, "cohort_outcome").to_pylist()
+    return {str(row["study_key"]): {name: row[name] for name in CLINICAL} for row in rows}
+
+
+def _linked(lake: Lake) -> Mapping[str, Mapping[str, Any]]:
+    """Clinical values of every linked study, from the published snapshot."""
+    if not lake.snapshot.is_file():
+        return {}
+    state = lake.snapshot.stat()
+    return _snapshot_clinical(lake.snapshot, state.st_ino, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _snapshot_clinical(path: Path, _inode: int, _mtime: int) -> Mapping[str, Mapping[str, Any]]:
+    """Read once for each published snapshot."""
+    rows = _ask(
+        path,
+        f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
+        " where study_key is not null order by study_key",
+    )
+    return {str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows}
+
+
+def _ask(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of a query on the snapshot, opened read-only.
+
+    Attached, not opened by its path: DuckDB would otherwise share an older snapshot with another
+    connection of this process.
+    """
+    literal = str(path).replace("'", "''")
+    try:
+        with closing(duckdb.connect(":memory:")) as connection:
+            connection.execute(f"attach '{literal}' as mpss (read_only)")
+            connection.execute("use mpss")
+            rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+            return rows
+    except duckdb.Error as error:
+        raise PlatformFaultError(
+            f"{path.name} cannot be asked: {str(error).partition(chr(10))[0]}",
+            way_out="publish again: `mpss warehouse rebuild`",
+        ) from error

@@ -1,0 +1,266 @@
+"""An association with the archive: opened when needed, its faults named by what to do next."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+import pydicom
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    NuclearMedicineImageStorage,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
+from pynetdicom import AE, _config, build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    Verification,
+)
+
+from mpss_lib.config import SiteSettings
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    ArchiveDownError,
+    ArchiveRefusedError,
+    PlatformFaultError,
+)
+
+FETCHED_CLASSES: tuple[UID, ...] = (
+    NuclearMedicineImageStorage,
+    # Only asked for where the archive does not say the class of an object of modality NM.
+    SecondaryCaptureImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+)
+MAXIMUM_PDU = 131072
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+NOT_AUTHORISED = frozenset({0x0122, 0x0124})
+PENDING = frozenset({0xFF00, 0xFF01})
+
+Self = TypeVar("Self", bound="ArchiveAssociation")
+
+
+class QueryFailedError(ArchiveBusyError):
+    """The archive ended a query with a status that is not success; ``status`` says which."""
+
+    def __init__(self, problem: str, *, way_out: str, status: int) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.status = status
+
+
+class Receiver(Protocol):
+    """Takes the objects that the archive sends; runs in the association's thread."""
+
+    def take(self, sop_uid: str, content: bytes) -> int:
+        """Keep an object; the answer is the status of its C-STORE."""
+
+
+class ArchiveAssociation:
+    """One association with the archive, opened when needed and again when it was lost.
+
+    Use it in a ``with`` statement. Not for several threads at once.
+
+    Parameters
+    ----------
+    settings : SiteSettings
+        Host, port, AE titles, time-outs.
+    """
+
+    def __init__(self, settings: SiteSettings) -> None:
+        _config.LOG_REQUEST_IDENTIFIERS = False
+        _config.LOG_RESPONSE_IDENTIFIERS = False
+        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
+        self.settings = settings
+        self._assoc: Association | None = None
+        self.receiver: Receiver | None = None
+        self._is_reached = False
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the association."""
+        if self._assoc is not None and self._assoc.is_established:
+            self._assoc.release()
+        self._assoc = None
+
+    def echo(self) -> None:
+        """Verify that the archive answers (C-ECHO).
+
+        Raises
+        ------
+        ArchiveDownError, ArchiveRefusedError, ArchiveBusyError
+        """
+        status = self.association().send_c_echo()
+        if "Status" not in status:
+            raise self.lost("C-ECHO")
+        if status.Status != SUCCESS:
+            raise self.failed("C-ECHO", int(status.Status))
+
+    # ---------------------------------------------------------- association
+
+    def association(self) -> Association:
+        """Open the association, or give the one that is open.
+
+        Raises
+        ------
+        ArchiveDownError, ArchiveRefusedError, ArchiveBusyError
+        """
+        if self._assoc is not None and self._assoc.is_established:
+            return self._assoc
+        self.drop()
+        site = self.settings
+        entity = _application_entity(site)
+        self._is_reached = False
+        roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
+        with pydicom.config.disable_value_validation():
+            assoc = entity.associate(
+                site.archive_host,
+                site.archive_port,
+                ae_title=site.called_aet,
+                ext_neg=roles,
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, self._on_open),
+                    (evt.EVT_C_STORE, self._on_store),
+                ],
+            )
+        if not assoc.is_established:
+            raise self._not_established(assoc)
+        self._assoc = assoc
+        self._check_contexts(assoc)
+        return assoc
+
+    def drop(self) -> None:
+        """Abort the association: the next request opens another one."""
+        if self._assoc is not None and self._assoc.is_established:
+            self._assoc.abort()
+        self._assoc = None
+
+    def _on_open(self, event: evt.Event) -> None:
+        """Note that somebody answered; set TCP_NODELAY (Nagle costs 40 ms for each object)."""
+        self._is_reached = True
+        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _on_store(self, event: evt.Event) -> int:
+        if self.receiver is None:
+            return SUCCESS  # a late object of a request that was given up: nothing keeps it
+        return self.receiver.take(
+            str(event.request.AffectedSOPInstanceUID), event.encoded_dataset()
+        )
+
+    def _check_contexts(self, assoc: Association) -> None:
+        accepted = {context.abstract_syntax: context for context in assoc.accepted_contexts}
+        storage = accepted.get(NuclearMedicineImageStorage)
+        lacking = [
+            name
+            for name, is_there in (
+                ("C-FIND", StudyRootQueryRetrieveInformationModelFind in accepted),
+                ("C-GET", StudyRootQueryRetrieveInformationModelGet in accepted),
+                ("NM objects over C-GET (role SCP)", storage is not None and storage.as_scp),
+            )
+            if not is_there
+        ]
+        if lacking:
+            assoc.release()
+            self._assoc = None
+            raise ArchiveRefusedError(
+                f"the archive at {self._where()} does not offer {', '.join(lacking)}",
+                way_out="ask the PACS team to allow these services for our AE title",
+            )
+
+    def _not_established(self, assoc: Association) -> PlatformFaultError | ArchiveBusyError:
+        if not self._is_reached:
+            return ArchiveDownError(
+                f"nobody answers at {self._where()}",
+                way_out="check host and port (site.archive_host, site.archive_port), the network"
+                " and whether the archive runs",
+            )
+        answer = assoc.acceptor.primitive
+        if assoc.is_rejected and answer is not None:
+            return self._rejected(answer)
+        if assoc.rejected_contexts:
+            return ArchiveRefusedError(
+                f"the archive at {self._where()} accepts none of our services",
+                way_out="ask the PACS team to allow C-ECHO, C-FIND and C-GET for our AE title",
+            )
+        return ArchiveBusyError(
+            f"the archive at {self._where()} broke off while we called",
+            way_out="try again; if it lasts, ask the PACS team for its log (AE title, TLS)",
+        )
+
+    def _rejected(self, answer: Any) -> ArchiveRefusedError | ArchiveBusyError:
+        reason = str(answer.reason_str)
+        if answer.result == 0x02:  # transient (PS3.8 table 9-21)
+            return ArchiveBusyError(
+                f"the archive at {self._where()} is busy: {reason}",
+                way_out="try again later; use fewer associations (pool mpss_pacs)",
+            )
+        return ArchiveRefusedError(
+            f"the archive at {self._where()} refused us: {reason}",
+            way_out="let the PACS team enter our AE title, or correct site.calling_aet and"
+            " site.called_aet",
+        )
+
+    def lost(self, service: str) -> ArchiveBusyError:
+        """Name an answer without a status: the association broke or timed out."""
+        self.drop()
+        return ArchiveBusyError(
+            f"{service}: the archive at {self._where()} broke off or did not answer in"
+            f" {self.settings.dimse_timeout_s:g} s",
+            way_out="try again; if it lasts, check that the archive knows our AE title and raise"
+            " site.dimse_timeout_s",
+        )
+
+    def failed(self, service: str, code: int) -> PlatformFaultError | ArchiveBusyError:
+        """Name a status that is not success."""
+        problem = f"{service}: the archive at {self._where()} answered 0x{code:04X}"
+        if code in NOT_AUTHORISED:
+            return ArchiveRefusedError(
+                problem, way_out="ask the PACS team to allow this service for our AE title"
+            )
+        return QueryFailedError(
+            problem, way_out="try again; if it lasts, ask the PACS team for its log", status=code
+        )
+
+    def _where(self) -> str:
+        site = self.settings
+        return (
+            f"{site.archive_host}:{site.archive_port}"
+            f" (called {site.called_aet}, calling {site.calling_aet})"
+        )
+
+
+def _application_entity(site: SiteSettings) -> AE:
+    entity = AE(site.calling_aet)
+    entity.maximum_pdu_size = MAXIMUM_PDU
+    entity.connection_timeout = site.connection_timeout_s
+    entity.acse_timeout = site.acse_timeout_s
+    entity.dimse_timeout = site.dimse_timeout_s
+    entity.network_timeout = None  # an idle association is the archive's to end
+    entity.add_requested_context(Verification)
+    entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+    entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
+    for uid in FETCHED_CLASSES:
+        entity.add_requested_context(
+            uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless]
+        )
+    return entity

@@ -1,0 +1,103 @@
+"""The one writer of physicians' decisions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from mpss_lib.batch import write_record
+from mpss_lib.config import Config
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
+
+DECISIONS = ("accept", "reject", "unsure")
+LONGEST_REASON, LONGEST_REVIEWER = 500, 100
+
+
+def record_review(
+    lake: Lake, config: Config, study_key: str, decision: str, reason: str, reviewer: str
+) -> Written:
+    """Record what a physician decided about a study; earlier decisions stay.
+
+    Parameters
+    ----------
+    lake : Lake
+    config : Config
+    study_key : str
+    decision : str
+        ``accept``, ``reject`` or ``unsure``.
+    reason : str
+        At most 500 characters; empty only for ``accept``. It must not name the patient.
+    reviewer : str
+        Who decided.
+
+    Returns
+    -------
+    Written
+        The study's new ``review`` file: all its decisions, the newest last.
+
+    Raises
+    ------
+    WrongArgumentError
+        Names the argument that was refused.
+    """
+    check_key(study_key)
+    reason, reviewer = reason.strip(), reviewer.strip()
+    _check(decision, reason, reviewer)
+    address = config.address("quality")
+    rows = reviews_of(lake, study_key)
+    rows.append(
+        {
+            "study_key": study_key,
+            "decision": decision,
+            "reason": reason,
+            "reviewer": reviewer,
+            "decided_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+        }
+    )
+    digest = digest_of(f"{row['decided_at']}|{row['decision']}|{row['reason']}" for row in rows)
+    written = lake.write("review", address, study_key, digest, rows)
+    unit: dict[str, object] = {
+        "key": study_key,
+        "status": "done",
+        "reasons": [],
+        "files": [asdict(written)],
+    }
+    write_record("quality", [unit], lake, config, "review")
+    return written
+
+
+def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:
+    """Every decision about a study, the oldest first.
+
+    All files of the study are joined, whatever settings they were written under: a change of
+    limits, or two reviewers at the same moment, lose no decision.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    folder = lake.root / "landing" / "review"
+    for path in folder.glob(f"engine=*/config=*/study={check_key(study_key)}.*.parquet"):
+        for row in read_parquet(path, "review").to_pylist():
+            found[(row["decided_at"], row["reviewer"])] = row
+    return [found[key] for key in sorted(found)]
+
+
+def _check(decision: str, reason: str, reviewer: str) -> None:
+    if decision not in DECISIONS:
+        raise WrongArgumentError(f"decision {decision!r}", way_out=f"use one of {DECISIONS}")
+    if len(reason) > LONGEST_REASON:
+        raise WrongArgumentError(
+            f"the reason has {len(reason)} characters",
+            way_out=f"say it in at most {LONGEST_REASON}",
+        )
+    if not reason and decision != "accept":
+        raise WrongArgumentError(
+            f"no reason for {decision}", way_out="say in a few words what was seen"
+        )
+    if not reviewer or len(reviewer) > LONGEST_REVIEWER:
+        raise WrongArgumentError(
+            f"reviewer {reviewer[:20]!r}",
+            way_out=f"give the name of the account, at most {LONGEST_REVIEWER} characters",
+        )
+    if any(not sign.isprintable() and sign != "\n" for sign in reason + reviewer):
+        raise WrongArgumentError("the text holds control characters", way_out="write plain text")

@@ -1,0 +1,150 @@
+"""Stage quality: metrics of a segmented study against the limits, and the verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mpss_lib.config import Config
+from mpss_lib.errors import GeometryError, LakeCorruptError, StudyRejectedError
+from mpss_lib.masks import read_masks
+from mpss_lib.quality.metrics import Seen, compare, measure
+from mpss_lib.quality.verdict import Finding, decide, findings_of, limits_of
+from mpss_lib.tables import Lake, Outcome, check_key, digest_of, sha256_of
+from mpss_lib.volume import Volume
+
+TABLES = ("quality_metric", "quality_verdict")
+
+
+def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
+    """Measure the artefacts of a segmented study.
+
+    Reads ``volume``, ``segmentation``, the mask file and the DICOM objects; writes
+    ``quality_metric`` and ``quality_verdict``. (Table ``review`` has its own writer.)
+
+    Parameters
+    ----------
+    study_key : str
+    lake : Lake
+    config : Config
+    force : bool
+        Work again although the same output is there.
+
+    Raises
+    ------
+    StudyRejectedError
+        ``no_volume_chosen`` or ``no_segmentation``: an earlier stage rejected the study.
+    """
+    address = config.address("quality")
+    limits = limits_of(config.quality)
+    chosen, uncorrected = volumes_of(lake, config, check_key(study_key))
+    row = segmentation_of(lake, config, study_key)
+    masks_at = _file(lake, str(row["mask_path"]))
+    image_at = _file(lake, str(chosen["path"]))
+    other_at = None if uncorrected is None else _file(lake, str(uncorrected["path"]))
+    parts = [sha256_of(path) for path in (image_at, masks_at, other_at) if path is not None]
+    digest = digest_of([*parts, str(row["check"]), *row["flags"]])
+    there = lake.existing("quality", address, study_key, digest, tables=TABLES)
+    if there and not force:
+        return Outcome("skipped", there)
+    masks, extras = read_masks(masks_at)
+    seen = Seen(_read(image_at, config), masks, extras, json.loads(row["check"]))
+    values = measure(seen)
+    if other_at is not None:
+        values |= _beside(seen, _read(other_at, config))
+    findings = findings_of(values, limits)
+    verdict = decide(findings, row["flags"])
+    version = config.quality.limits_version
+    metric_rows = [_metric_row(study_key, finding, version) for finding in findings]
+    verdict_row = {
+        "study_key": study_key,
+        "verdict": verdict.verdict,
+        "flags": list(verdict.flags),
+        "not_assessable": list(verdict.not_assessable),
+    }
+    written = (
+        lake.write("quality_metric", address, study_key, digest, metric_rows),
+        lake.write("quality_verdict", address, study_key, digest, [verdict_row]),
+    )
+    return Outcome("done", written)
+
+
+def volumes_of(
+    lake: Lake, config: Config, study_key: str
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Row of the chosen volume, and of the stress series without correction beside it, if any."""
+    rows = lake.rows("volume", config.address("intake"), study_key)
+    chosen = next((row for row in rows if row["is_chosen"]), None)
+    if chosen is None:
+        raise StudyRejectedError(
+            f"study {study_key} has no chosen volume",
+            way_out="see the reasons in table volume",
+            reasons=("no_volume_chosen",),
+        )
+    grid = ("orientation", "nz", "ny", "nx")
+    beside = [
+        row
+        for row in rows
+        if row["attenuation"] == "NAC" and row["stress"] == chosen["stress"] and row["path"]
+        and all(row[name] == chosen[name] for name in grid)
+    ]  # fmt: skip
+    return chosen, min(beside, key=lambda row: str(row["object_key"]), default=None)
+
+
+def segmentation_of(lake: Lake, config: Config, study_key: str) -> dict[str, Any]:
+    """Row of table ``segmentation``."""
+    rows = lake.rows("segmentation", config.address("segmentation"), study_key)
+    if not rows:
+        raise StudyRejectedError(
+            f"study {study_key} is not segmented",
+            way_out="run segmentation; see its reasons if it rejected the study",
+            reasons=("no_segmentation",),
+        )
+    return rows[0]
+
+
+def _beside(seen: Seen, uncorrected: Volume) -> dict[str, float]:
+    """Metrics beside the uncorrected series; none where it lies on another grid."""
+    try:
+        return compare(seen, uncorrected)
+    except GeometryError:
+        return {}
+
+
+def _read(path: Path, config: Config) -> Volume:
+    from mpss_lib.dicom import read_volume
+
+    return read_volume(path, gated=config.intake.gated)
+
+
+def _file(lake: Lake, relative: str) -> Path:
+    path = lake.root / relative
+    if not path.is_file():
+        raise LakeCorruptError(
+            f"{path.name} is named by a table and is not on the lake",
+            way_out="run the stages of this study again, from pull on",
+        )
+    return path
+
+
+def _metric_row(study_key: str, finding: Finding, version: str) -> Mapping[str, Any]:
+    limit = finding.limit
+    return {
+        "study_key": study_key,
+        "metric": finding.metric,
+        "value": _number(finding.value),
+        "review_low": _number(limit.review_low),
+        "review_high": _number(limit.review_high),
+        "hold_low": _number(limit.hold_low),
+        "hold_high": _number(limit.hold_high),
+        "flag": finding.flag,
+        "limits_version": version,
+    }
+
+
+def _number(value: float) -> float | None:
+    """Value for the lake: nothing where there is none or no limit."""
+    return value if math.isfinite(value) else None

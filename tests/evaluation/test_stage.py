@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
+
+from mpss_lib.config import SEGMENTS, Config, EvaluationSettings
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.evaluation import stage
+from mpss_lib.evaluation.inputs import load
+from mpss_lib.selection.stage import run as select_run
+from mpss_lib.tables import Lake
+
+CONFIG = Config(
+    evaluation=EvaluationSettings(n_outer=6, n_inner=3, permutations=5, permutation_chunk=3)
+)
+ADDRESS = CONFIG.address("evaluation")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    cohort = fill(lake, CONFIG, n=30)
+    select_run(COHORT, lake, CONFIG)
+    return lake, cohort, stage.run(COHORT, lake, CONFIG)
+
+
+def test_every_split_fit_and_run_is_a_row(done):
+    lake, _, answer = done
+    assert answer["split_fit"] == 7 * 2 * 3 * 6 * 3
+    assert answer["split_result"] == 7 * 2 * 3 * 6
+    fits = lake.rows("split_fit", ADDRESS, f"{COHORT}-LAD17")
+    results = lake.rows("split_result", ADDRESS, f"{COHORT}-LAD17")
+    winners = {
+        (r["profile"], r["configuration"], r["outer"]): r["inner"] for r in fits if r["is_winner"]
+    }
+    for row in results:
+        key = (row["profile"], row["configuration"], row["outer"])
+        assert winners.get(key, -1) == row["inner"]
+        assert row["is_underpowered"]
+        assert row["is_valid"] == (row["r"] is not None)
+    assert {row["state"] for row in fits} <= {"valid", "intercept_only", "degenerate"}
+
+
+def test_doing_it_again_makes_nothing_anew(done):
+    lake, _, answer = done
+    again = stage.run(COHORT, lake, CONFIG)
+    assert again["done"] == 0
+    assert [u["files"] for u in again["units"]] == [u["files"] for u in answer["units"]]
+
+
+def test_steps_of_the_dag_give_the_same_as_run(done, tmp_path):
+    _, _, answer = done
+    lake = Lake(tmp_path)
+    fill(lake, CONFIG, n=30)
+    select_run(COHORT, lake, CONFIG)
+    stage.evaluate(COHORT, "RCA3", lake, CONFIG)
+    for chunk in reversed([c for c in stage.permutation_chunks(CONFIG) if c.startswith("RCA3-")]):
+        stage.permute_chunk(COHORT, chunk, lake, CONFIG)
+    resumed = stage.permute(COHORT, "RCA3", lake, CONFIG)
+    assert resumed["done"] == 0
+    hashes = {f["path"]: f["content_sha256"] for u in answer["units"] for f in u["files"]}
+    for unit in resumed["units"]:
+        for file in unit["files"]:
+            assert hashes[file["path"]] == file["content_sha256"]
+
+
+def test_tests_of_every_segment_and_configuration(done):
+    lake, _, _ = done
+    rows = lake.rows("combined_test", ADDRESS, COHORT)
+    published = [r for r in rows if r["profile"] == "as_published" and r["test"] == "fisher"]
+    assert len(published) == 21
+    assert {row["df"] for row in published} == {12}
+    increments = {
+        (row["profile"], row["configuration"]) for row in rows if row["test"] == "increment_mean_r"
+    }
+    assert increments == {("corrected", "combined")}
+    permuted = [row for row in rows if row["test"].startswith("permutation")]
+    assert len(permuted) == 2 * 21 * 2
+    assert all(row["p_value"] * 6 == pytest.approx(round(row["p_value"] * 6)) for row in permuted)
+
+
+def test_clinical_runs_of_one_artery_agree_whatever_the_segment(done):
+    lake, _, _ = done
+
+    def clinical(segment: str) -> list[float | None]:
+        rows = lake.rows("split_result", ADDRESS, f"{COHORT}-{segment}")
+        return [row["r"] for row in rows if row["configuration"] == "clinical"]
+
+    assert clinical("LAD3") == clinical("LAD17")
+    assert clinical("LAD3") != clinical("RCA3")
+
+
+def test_registered_models_predict_what_the_runs_predicted(done):
+    lake, _, _ = done
+    inputs = load(COHORT, lake, CONFIG)
+    models = lake.rows("model", ADDRESS, COHORT)
+    terms: dict[str, list[dict[str, object]]] = {}
+    for row in lake.rows("model_term", ADDRESS, COHORT):
+        terms.setdefault(row["model_key"], []).append(row)
+    stored = {
+        (r["profile"], s, r["configuration"], r["outer"], r["study_key"]): r["value"]
+        for s in SEGMENTS
+        for r in lake.rows("split_prediction", ADDRESS, f"{COHORT}-{s}")
+    }
+    place = {study: k for k, study in enumerate(inputs.studies)}
+    for model in models:
+        columns = inputs.columns_of(model["segment"]) | inputs.clinical
+        for study in model["test_studies"]:
+            value = model["intercept"]
+            for term in terms[model["model_key"]]:
+                x = columns[term["term"]][place[study]]
+                hit = x == term["level"] if term["level"] else x
+                value += term["coefficient"] * float(hit)
+            key = (
+                model["profile"],
+                model["segment"],
+                model["configuration"],
+                model["outer"],
+                study,
+            )
+            assert value == pytest.approx(stored[key], rel=1e-6, abs=1e-6)
+
+
+def test_missing_values_leave_the_study_out_of_every_segment(tmp_path):
+    lake = Lake(tmp_path)
+    cohort = fill(lake, CONFIG, n=30)
+    rows = [outcome_row(cohort, k) for k in range(30)]
+    rows[4]["bmi"] = None
+    rows[7]["cac_lcx"] = None
+    address = CONFIG.address("warehouse")
+    lake.landing_path("cohort_outcome", address, COHORT, "x").unlink()
+    lake.write("cohort_outcome", address, COHORT, "y", rows)
+    select_run(COHORT, lake, CONFIG)
+    inputs = load(COHORT, lake, CONFIG)
+    assert inputs.left_out == {
+        study_key(4): "missing:bmi",
+        study_key(7): "missing:cac_lcx",
+    }
+    assert all(len(values) == 28 for values in inputs.outcomes.values())
+    strict = Config(evaluation=EvaluationSettings(missing="error"))
+    with pytest.raises(WrongArgumentError, match="missing:bmi"):
+        load(COHORT, lake, strict)
+
+
+def test_summarise_before_evaluate_is_refused(tmp_path):
+    lake = Lake(tmp_path)
+    fill(lake, CONFIG, n=20)
+    select_run(COHORT, lake, CONFIG)
+    with pytest.raises(WrongArgumentError, match="MYO is not evaluated"):
+        stage.summarise(COHORT, lake, CONFIG)
+
+
+@pytest.mark.parametrize("chunk", ["HEART-0", "MYO", "MYO-x"])
+def test_unknown_chunks_are_refused(done, chunk):
+    with pytest.raises(WrongArgumentError):
+        stage.permute_chunk(COHORT, chunk, done[0], CONFIG)
+
+
+def test_univariate_rows(done):
+    lake, cohort, _ = done
+    rows = lake.rows("univariate", ADDRESS, COHORT)
+    selected = lake.rows("selected_feature", CONFIG.address("selection"), COHORT)
+    assert len(rows) == 7 * 2 * len(selected)
+    assert all(0 <= row["p_value"] <= row["p_adjusted"] <= 1 for row in rows)
+    assert np.isfinite(cohort.scores["MYO"]).all()

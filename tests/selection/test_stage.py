@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import duckdb
+import pytest
+from oracles.statistics_lake import COHORT, catalogue_rows, fill, study_key
+
+from mpss_lib.config import Config
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.selection import stage
+from mpss_lib.selection.blind import connect
+from mpss_lib.tables import Lake
+
+CONFIG = Config()
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    fill(lake, CONFIG, n=20)
+    return lake
+
+
+def test_ledger_choice_and_grey_levels_are_written(lake):
+    answer = stage.run(COHORT, lake, CONFIG)
+    address = CONFIG.address("selection")
+    steps = lake.rows("selection_step", address, COHORT)
+    assert sorted(row["feature"] for row in steps) == sorted(
+        str(row["sera_name"]) for row in catalogue_rows()
+    )
+    counts = lake.rows("selection_count", address, COHORT)
+    assert [row["n_before"] - row["n_removed"] for row in counts] == [
+        row["n_after"] for row in counts
+    ]
+    assert [row["n_paper"] for row in counts] == [215, 166, 166, 162, 121, 118, 113, 56]
+    assert (
+        counts[-1]["n_after"]
+        == answer["selected"]
+        == len(lake.rows("selected_feature", address, COHORT))
+    )
+    assert counts[0]["n_patients"] == 20
+    assert len(lake.rows("grey_level", address, COHORT)) == 8
+    tables = {file["table"] for file in answer["units"][0]["files"]}
+    assert tables == {"selection_step", "selection_count", "selected_feature", "grey_level"}
+
+
+def test_the_same_input_is_skipped_and_forced_gives_the_same_bytes(lake):
+    first = stage.run(COHORT, lake, CONFIG)["units"][0]
+    again = stage.run(COHORT, lake, CONFIG)["units"][0]
+    forced = stage.run(COHORT, lake, CONFIG, force=True)["units"][0]
+    assert again["status"] == "skipped"
+    assert forced["status"] == "done"
+    assert first["files"] == again["files"] == forced["files"]
+
+
+def test_unknown_cohort_is_named(lake):
+    with pytest.raises(WrongArgumentError, match="not frozen"):
+        stage.run("nobody", lake, CONFIG)
+
+
+def test_the_connection_sees_its_files_and_nothing_else(lake, tmp_path):
+    own = lake.current_path("feature_once", CONFIG.address("radiomics"), study_key(0))
+    outcome = lake.current_path("cohort_outcome", CONFIG.address("warehouse"), COHORT)
+    duckdb.connect(str(tmp_path / "other.duckdb")).close()
+    with connect({"feature_once": [own]}) as connection:
+        assert connection.execute("select count(*) from feature_once").fetchone() == (7,)
+        for attempt in (
+            f"from read_parquet('{outcome}')",
+            f"from '{outcome}'",
+            f"attach '{tmp_path / 'other.duckdb'}' as other (read_only)",
+            f"copy feature_once to '{tmp_path / 'out.parquet'}'",
+            "set enable_external_access = true",
+            "set lock_configuration = false",
+            f"set allowed_paths = ['{outcome}']",
+            "reset enable_external_access",
+            "install httpfs",
+            "load httpfs",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(attempt)
