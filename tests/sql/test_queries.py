@@ -104,3 +104,11 @@ def test_lineage_of_a_value(snapshot):
     found = ask(snapshot, "lineage_of_a_value")
     assert [row["study_key"] for row in found] == ["s01", "s16", "s19"]
     assert all(len(row["content_sha256"]) == 64 for row in found)
+
+
+def test_selection_ledger(snapshot):
+    found = ask(snapshot, "selection_ledger")
+    assert [(row["step"], row["n_after"], row["n_paper"]) for row in found] == [
+        ("S1_undefined", 3, 166),
+        ("S6_correlated", 2, 56),
+    ]
