@@ -39,6 +39,11 @@ def test_cohort_flow(snapshot):
     }
 
 
+def test_the_flow_quotes_the_problem_of_a_quarantined_study(snapshot):
+    found = rows_of(snapshot, "select detail from core.cohort_flow where study_key = 's05'")
+    assert found == [{"detail": "broken"}]
+
+
 def test_series_left(snapshot):
     found = {row["reason"]: row["n_objects"] for row in ask(snapshot, "series_left")}
     assert found == {
