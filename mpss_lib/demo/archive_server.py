@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
@@ -117,12 +119,15 @@ class ArchiveServer:
         self.host, self.aet = host, aet
         self._archive, self._destinations = archive, destinations
         entity = _application_entity(aet, allowed_aets)
-        server = entity.start_server((host, port), block=False, evt_handlers=self._handlers())
-        if not isinstance(server, ThreadedAssociationServer):
-            raise TypeError(f"pynetdicom started a {type(server).__name__}")
-        self._server = server
         self._entity = entity
-        self.port = int(server.server_address[1])
+        self._server: ThreadedAssociationServer = entity.make_server(
+            (host, port), contexts=entity.supported_contexts, evt_handlers=self._handlers()
+        )
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        self._thread.start()
+        self.port = int(self._server.server_address[1])
 
     def __enter__(self) -> ArchiveServer:
         return self
@@ -137,7 +142,12 @@ class ArchiveServer:
 
     def stop(self) -> None:
         """End all associations and close the socket."""
-        self._entity.shutdown()
+        for association in self._server.active_associations:
+            association.abort()
+        # The server's own shutdown expects pynetdicom's start_server, which polls twice a second.
+        socketserver.BaseServer.shutdown(self._server)
+        self._server.server_close()
+        self._thread.join()
 
     def _handlers(self) -> Handlers:
         return [

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.config import IntakeSettings
 from mpss_lib.dicom import Header
 from mpss_lib.dicom.slices import directions_of
-from mpss_lib.errors import GeometryError
+from mpss_lib.errors import GeometryError, SettingsError
 
 UNKNOWN = "unknown"
 
@@ -156,7 +157,19 @@ RULES: tuple[Rule, ...] = (
 
 
 def site_rules(settings: IntakeSettings) -> tuple[Rule, ...]:
-    """Rules of the site in the form of the shipped ones."""
+    """Rules of the site in the form of the shipped ones.
+
+    Raises
+    ------
+    SettingsError
+        If a rule names no attribute of DICOM: it would never match, and nobody would notice.
+    """
+    for number, rule in enumerate(settings.site_rules, start=1):
+        if tag_for_keyword(rule.keyword) is None:
+            raise SettingsError(
+                f"intake.site_rules: rule {number} names {rule.keyword!r}, no keyword of DICOM",
+                way_out="write the keyword as PS3.6 does, such as SeriesDescription",
+            )
     return tuple(
         Rule(rule.question, f"site_{number}", rule.keyword, rule.pattern, rule.answer)
         for number, rule in enumerate(settings.site_rules, start=1)

@@ -7,7 +7,6 @@ import socket
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import pydicom
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
@@ -84,7 +83,7 @@ class ArchiveAssociation:
         self.settings = settings
         self._assoc: Association | None = None
         self.receiver: Receiver | None = None
-        self._is_reached = False
+        self._socket: socket.socket | None = None
 
     def __enter__(self: Self) -> Self:
         return self
@@ -101,7 +100,7 @@ class ArchiveAssociation:
         """Release the association."""
         if self._assoc is not None and self._assoc.is_established:
             self._assoc.release()
-        self._assoc = None
+        self._forget()
 
     def echo(self) -> None:
         """Verify that the archive answers (C-ECHO).
@@ -130,9 +129,8 @@ class ArchiveAssociation:
         self.drop()
         site = self.settings
         entity = _application_entity(site)
-        self._is_reached = False
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
-        with pydicom.config.disable_value_validation():
+        try:
             assoc = entity.associate(
                 site.archive_host,
                 site.archive_port,
@@ -143,9 +141,13 @@ class ArchiveAssociation:
                     (evt.EVT_C_STORE, self._on_store),
                 ],
             )
-        if not assoc.is_established:
-            raise self._not_established(assoc)
+        except OSError as unknown:  # the host's name is not known
+            raise self._down() from unknown
         self._assoc = assoc
+        if not assoc.is_established:
+            error = self._not_established(assoc)
+            self._forget()
+            raise error
         self._check_contexts(assoc)
         return assoc
 
@@ -153,12 +155,20 @@ class ArchiveAssociation:
         """Abort the association: the next request opens another one."""
         if self._assoc is not None and self._assoc.is_established:
             self._assoc.abort()
-        self._assoc = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Close the socket: pynetdicom leaves one that the archive has closed first open."""
+        if self._assoc is not None and self._assoc.dul.is_alive():
+            self._assoc.dul.join(timeout=1.0)
+        if self._socket is not None:
+            self._socket.close()
+        self._assoc = self._socket = None
 
     def _on_open(self, event: evt.Event) -> None:
         """Note that somebody answered; set TCP_NODELAY (Nagle costs 40 ms for each object)."""
-        self._is_reached = True
-        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = event.assoc.dul.socket.socket
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_store(self, event: evt.Event) -> int:
         if self.receiver is None:
@@ -180,20 +190,15 @@ class ArchiveAssociation:
             if not is_there
         ]
         if lacking:
-            assoc.release()
-            self._assoc = None
+            self.close()
             raise ArchiveRefusedError(
                 f"the archive at {self._where()} does not offer {', '.join(lacking)}",
                 way_out="ask the PACS team to allow these services for our AE title",
             )
 
     def _not_established(self, assoc: Association) -> PlatformFaultError | ArchiveBusyError:
-        if not self._is_reached:
-            return ArchiveDownError(
-                f"nobody answers at {self._where()}",
-                way_out="check host and port (site.archive_host, site.archive_port), the network"
-                " and whether the archive runs",
-            )
+        if self._socket is None:
+            return self._down()
         answer = assoc.acceptor.primitive
         if assoc.is_rejected and answer is not None:
             return self._rejected(answer)
@@ -205,6 +210,13 @@ class ArchiveAssociation:
         return ArchiveBusyError(
             f"the archive at {self._where()} broke off while we called",
             way_out="try again; if it lasts, ask the PACS team for its log (AE title, TLS)",
+        )
+
+    def _down(self) -> ArchiveDownError:
+        return ArchiveDownError(
+            f"nobody answers at {self._where()}",
+            way_out="check host and port (site.archive_host, site.archive_port), the network and"
+            " whether the archive runs",
         )
 
     def _rejected(self, answer: Any) -> ArchiveRefusedError | ArchiveBusyError:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
+from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.config import IntakeSettings, SeriesRule
 from mpss_lib.dicom import Header
+from mpss_lib.errors import SettingsError
 from mpss_lib.intake.header import RULES, UNKNOWN, answer, orientation, site_rules
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -106,6 +108,24 @@ def test_rule_of_the_site_decides_alone():
 def test_bad_rule_of_a_site_is_refused_at_start(rule):
     with pytest.raises(ValidationError):
         IntakeSettings(site_rules=(rule,))
+
+
+def test_rule_about_no_attribute_is_refused():
+    rule = SeriesRule(question="stress", keyword="SeriesDescripton", pattern="S", answer="stress")
+    with pytest.raises(SettingsError, match="rule 1 names 'SeriesDescripton'"):
+        site_rules(IntakeSettings(site_rules=(rule,)))
+
+
+def test_shipped_rules_name_attributes_and_known_answers():
+    allowed = {
+        "stress": {"stress", "rest"},
+        "attenuation": {"AC", "NAC"},
+        "reconstruction": {"iterative", "FBP"},
+        "view": {"transaxial", "short_axis", "oblique"},
+    }
+    for rule in RULES:
+        assert tag_for_keyword(rule.keyword) is not None
+        assert rule.answer in allowed[rule.question]
 
 
 def test_rules_have_names_of_their_own():

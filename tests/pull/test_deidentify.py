@@ -91,9 +91,9 @@ def test_nothing_planted_anywhere_survives(depth):
     item = Dataset()
     assert plant(item) > 1500
     plant_private(item)
-    for _ in range(depth):
+    for level in range(depth):
         outer = Dataset()
-        for keyword in KEPT_SEQUENCES:
+        for keyword in KEPT_SEQUENCES[:: 1 if level == depth - 1 else 15]:
             outer.add(DataElement(tag_for_keyword(keyword), "SQ", Sequence([copy.copy(item)])))
         item = outer
     for element in item:

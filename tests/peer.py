@@ -1,0 +1,167 @@
+"""A scripted DICOM peer: an archive over real sockets that misbehaves as it is told to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from mpss_lib.demo.archive import Archive
+from mpss_lib.demo.archive_server import PENDING, ArchiveServer
+
+
+@dataclass
+class Script:
+    """What the peer does wrong; nothing by default.
+
+    Parameters
+    ----------
+    find_status : int
+        Last status of every C-FIND, after all its answers.
+    find_abort_after : int
+        The association is aborted after so many answers of one C-FIND.
+    find_cap : int
+        At most so many answers in one list.
+    find_cap_status : int
+        Status of a list that was cut short (0x0000: silently).
+    hidden : tuple of str
+        Keywords that answers lack.
+    edit_answer : callable, optional
+        Changes each answer before it is sent.
+    get_abort_after : int
+        The association is aborted after so many objects of one C-GET.
+    get_status : int
+        Status that ends every C-GET before the first object.
+    lists_refused : bool
+        A C-GET with a list of UIDs ends with 0xA900.
+    withheld : tuple of str
+        SOP Instance UIDs that never come.
+    twins : tuple of str
+        SOP Instance UIDs that come twice, the second time with other pixels.
+    edit_object : callable, optional
+        Changes each object before it is sent.
+    delay_s : float
+        Wait before each answer of a C-FIND.
+    """
+
+    find_status: int = 0x0000
+    find_abort_after: int | None = None
+    find_cap: int | None = None
+    find_cap_status: int = 0xA700
+    hidden: tuple[str, ...] = ()
+    edit_answer: Callable[[Dataset], None] | None = None
+    get_abort_after: int | None = None
+    get_status: int | None = None
+    lists_refused: bool = False
+    withheld: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    edit_object: Callable[[Dataset], None] | None = None
+    delay_s: float = 0.0
+    n_find: int = 0
+    n_get: int = 0
+    get_levels: list[str] = field(default_factory=list)
+
+
+class Peer(ArchiveServer):
+    """An embedded archive that follows a script."""
+
+    def __init__(self, archive: Archive, script: Script, **options: object) -> None:
+        self.script = script
+        super().__init__(archive, "127.0.0.1", 0, "HOSPITAL", (), {}, **options)
+
+    def _on_find(self, event) -> Iterator[tuple[int, Dataset | None]]:
+        script = self.script
+        script.n_find += 1
+        answers = list(super()._on_find(event))
+        cap = script.find_cap
+        is_cut = cap is not None and len(answers) > cap
+        for number, (status, answer) in enumerate(answers[:cap] if is_cut else answers):
+            time.sleep(script.delay_s)
+            if script.find_abort_after is not None and number >= script.find_abort_after:
+                event.assoc.abort()
+                return
+            yield status, self._changed(answer)
+        if is_cut and script.find_cap_status:
+            yield script.find_cap_status, None
+        elif script.find_status:
+            yield script.find_status, None
+
+    def _changed(self, answer: Dataset) -> Dataset:
+        for keyword in self.script.hidden:
+            if keyword in answer:
+                delattr(answer, keyword)
+        if self.script.edit_answer is not None:
+            self.script.edit_answer(answer)
+        return answer
+
+    def _on_get(self, event) -> Iterator[object]:
+        script = self.script
+        script.n_get += 1
+        script.get_levels.append(event.identifier.QueryRetrieveLevel)
+        if script.get_status is not None or (script.lists_refused and _has_list(event.identifier)):
+            yield 1
+            yield (0xA900 if script.get_status is None else script.get_status), None
+            return
+        datasets = [dcmread(found.path) for found in self._wanted(event)]
+        datasets = [one for one in datasets if one.SOPInstanceUID not in script.withheld]
+        twins = [_twin(one) for one in datasets if one.SOPInstanceUID in script.twins]
+        yield len(datasets) + len(twins)
+        for number, dataset in enumerate([*datasets, *twins]):
+            if script.get_abort_after is not None and number >= script.get_abort_after:
+                event.assoc.abort()
+                return
+            if script.edit_object is not None:
+                script.edit_object(dataset)
+            yield PENDING, dataset
+
+
+def _has_list(query: Dataset) -> bool:
+    return any(
+        not isinstance(query.get(keyword, ""), str)
+        for keyword in ("SeriesInstanceUID", "SOPInstanceUID")
+    )
+
+
+def _twin(dataset: Dataset) -> Dataset:
+    twin = Dataset()
+    twin.update(dataset)
+    twin.file_meta = dataset.file_meta
+    twin.PixelData = bytes(len(dataset.PixelData))
+    return twin
+
+
+@contextmanager
+def silent_port(*, closes: bool) -> Iterator[int]:
+    """A port that accepts connections and then says nothing, or closes them at once."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.close() if closes else taken.append(connection)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(timeout=5)
+        for connection in taken:
+            connection.close()
+
+
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
