@@ -72,9 +72,9 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "noise_background": Limit(review_high=0.165, hold_high=0.35),
         "rim": Limit(review_high=0.20, hold_high=0.60),
         # size and place
-        "myocardium_ml": Limit(60.0, 210.0, 50.0, 230.0),
-        "cavity_ml": Limit(30.0, 220.0, 20.0, 260.0),
-        "length_mm": Limit(45.0, 93.0, 40.0, 98.0),
+        "myocardium_ml": Limit(60.0, 210.0, 50.0, 270.0),
+        "cavity_ml": Limit(30.0, 220.0, 20.0, 330.0),
+        "length_mm": Limit(45.0, 93.0, 40.0, 108.0),
         "edge_voxels": Limit(review_low=5.0, hold_low=3.0),
         # told apart only beside the series without correction
         "correction_gain": Limit(0.45, 0.625, hold_high=0.80),
