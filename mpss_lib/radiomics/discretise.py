@@ -123,5 +123,6 @@ def _fixed_number(values: FloatArray, n: int) -> Levels:
     low, high = float(values.min()), float(values.max())
     if high == low:
         return np.ones(values.size, np.int32)
-    bins = np.floor(n * ((values - low) / (high - low))) + 1.0
+    # Multiplied before divided: exact for whole numbers that lie on a bin's edge.
+    bins = np.floor(n * (values - low) / (high - low)) + 1.0
     return np.minimum(bins, n).astype(np.int32)

@@ -2,7 +2,8 @@
 
 Percentiles interpolate linearly between order statistics, as the reference implementations do (the
 IBSI manual names no method). Moments are the population's. Degenerate input: with zero variance
-skewness and kurtosis are 0; a coefficient whose denominator is 0 is NaN.
+skewness and kurtosis are 0; a coefficient whose denominator is 0 is NaN; so is the robust
+deviation of two voxels, neither of which lies between P10 and P90.
 """
 
 from __future__ import annotations
@@ -85,11 +86,15 @@ def _order(values: FloatArray) -> list[float]:
         p75 - p25,
         high - low,
         float(np.abs(values - mean).mean()),
-        float(np.abs(middle - middle.mean()).mean()) if high > low else 0.0,
+        _mean_deviation(middle) if high > low else 0.0,
         float(np.abs(values - median).mean()),
         deviation / mean if mean != 0 else np.nan,
         (p75 - p25) / (p75 + p25) if p75 + p25 != 0 else np.nan,
     ]
+
+
+def _mean_deviation(values: FloatArray) -> float:
+    return float(np.abs(values - values.mean()).mean()) if values.size else np.nan
 
 
 def _percentile(sorted_values: FloatArray, q: float) -> float:

@@ -16,6 +16,7 @@ from mpss_lib.masks import read_masks
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, FEATURES, ONCE_NAMES
 from mpss_lib.radiomics.discretise import FixedBinNumber
 from mpss_lib.radiomics.extraction import RegionFeatures, measure_regions, undefined_of
+from mpss_lib.radiomics.reporting import ensure_sheet, reporting_items
 from mpss_lib.radiomics.settings import Settings
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, Outcome, Written, check_key, digest_of, sha256_of
@@ -28,7 +29,8 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     """Compute the features of the seven segments of a study.
 
     Reads ``volume`` and the DICOM object that it names, ``segmentation`` and its mask file; writes
-    ``feature_once`` and ``feature_binned``, and ``feature_catalogue`` where this address has none.
+    ``feature_once`` and ``feature_binned``, and where this address has none ``feature_catalogue``
+    and the reporting sheet.
 
     Parameters
     ----------
@@ -51,6 +53,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     image_at, masks_at = _inputs(check_key(study_key), lake, config)
     digest = digest_of([sha256_of(image_at), sha256_of(masks_at)])
     catalogue = ensure_catalogue(lake, address)
+    ensure_sheet(lake, address, reporting_items(settings_of(config), config.radiomics.bins))
     there = lake.existing("radiomics", address, study_key, digest, tables=_STUDY_TABLES)
     if there and not force:
         return Outcome("skipped", (*there, catalogue))

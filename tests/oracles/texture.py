@@ -288,8 +288,10 @@ def merge_differences(matrices):
 def difference_features(levels):
     flat = [differences(alone, FLAT) for alone in slices_of(levels)]
     rows = [[describe_differences(m) for m in flat if m]]
-    for matrix in (merge_differences(flat), differences(levels, SPACE)):
-        rows.append([describe_differences(matrix)] if matrix else [])
+    rows += [
+        [describe_differences(matrix)] if matrix else []
+        for matrix in (merge_differences(flat), differences(levels, SPACE))
+    ]
     return np.array([average(row, 5) for row in rows])
 
 

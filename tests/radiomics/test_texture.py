@@ -164,8 +164,8 @@ def test_ranges_that_definitions_imply(levels):
     assert_allclose([values[n] for n in NAMES if "dc_perc" in n], 1.0)
 
 
-def test_cells_of_a_matrix_sum_to_one(rng):
-    # With every level in its own class the sum of probabilities is the inverse moment of distance 0.
+def test_cells_of_a_matrix_sum_to_one():
+    # With one level all pairs are at distance 0: each of these is the sum of probabilities.
     levels = np.full((3, 4, 5), 2, np.int32)
     values = named(levels, 4)
     for kind in ("joint_max", "energy", "inv_diff", "inv_diff_mom"):
