@@ -117,14 +117,6 @@ def evaluate(
                           splits, settings)  # fmt: skip
 
 
-def compile_kernels() -> None:
-    """Compile the loops once (some 10 CPU seconds); numba keeps the result on disk."""
-    rng = np.random.default_rng(0)
-    radiomics = {f"feature_{k}": rng.normal(size=20) for k in range(2)}
-    settings = EvaluationSettings(n_outer=1, n_inner=1)
-    evaluate(radiomics, {"age": rng.normal(size=20)}, rng.normal(size=20), settings)
-
-
 def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
     """Bring the outcome to the scale that is fitted: as it is, or log(1 + CAC)."""
     y = np.asarray(outcome, np.float64)
