@@ -297,21 +297,23 @@ def cross_products(
             centred[r, j] = x[rows[r], j] - mean[j]
     gram[:m, :m] = 0.0
     for r in range(0, n - n % 4, 4):
-        # Four rows at a time: a quarter of the traffic to and from ``gram``.
+        # Four rows at a time, a quarter of the traffic to and from ``gram``; rows as views and
+        # columns from 0, else the check for negative indices keeps the loop from vectorising.
+        row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
         for i in range(m):
-            f0, f1 = centred[r, i], centred[r + 1, i]
-            f2, f3 = centred[r + 2, i], centred[r + 3, i]
-            for j in range(i, m):
-                gram[i, j] += (f0 * centred[r, j] + f1 * centred[r + 1, j]) + (
-                    f2 * centred[r + 2, j] + f3 * centred[r + 3, j]
-                )
+            f0, f1, f2, f3 = row0[i], row1[i], row2[i], row3[i]
+            out = gram[i]
+            for j in range(i + 1):
+                out[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
     for r in range(n - n % 4, n):
+        row0 = centred[r]
         for i in range(m):
-            for j in range(i, m):
-                gram[i, j] += centred[r, i] * centred[r, j]
+            out = gram[i]
+            for j in range(i + 1):
+                out[j] += row0[i] * row0[j]
     for i in range(m):
         for j in range(i):
-            gram[i, j] = gram[j, i]
+            gram[j, i] = gram[i, j]
         raw = gram[i, i] + n * mean[i] * mean[i]
         own[i] = gram[i, i] if gram[i, i] > 1e-24 * raw else 0.0
 

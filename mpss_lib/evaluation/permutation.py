@@ -21,7 +21,7 @@ from mpss_lib.evaluation.splits import Splits
 
 OUTCOME, RADIOMIC_BLOCK = "outcome", "radiomic_block"
 _STREAM = 1 << 20
-BATCH = 25
+BATCH = 100
 """Permuted outcomes that share the cross-products of one pass."""
 
 

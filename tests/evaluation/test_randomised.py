@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from oracles.randomised import evaluate_slowly
@@ -99,3 +105,33 @@ def test_an_outcome_that_never_varies_is_no_valid_run(tables):
     found = evaluate(radiomics, clinical, np.zeros_like(score), EvaluationSettings(**SMALL))
     assert not found.is_valid.any()
     assert (found.winner == -1).all()
+
+
+def test_kernel_without_compilation(tables):
+    """The same runs when numba is switched off: the loops are plain Python too."""
+    radiomics, clinical, score = tables
+    rows = slice(0, 30)
+    given = {
+        "radiomics": {name: values[rows].tolist() for name, values in list(radiomics.items())[:3]},
+        "clinical": {name: clinical[name][rows].tolist() for name in ("sex", "age")},
+        "outcome": score[rows].tolist(),
+    }
+    code = (
+        "import json, sys; from mpss_lib.config import EvaluationSettings;"
+        "from mpss_lib.evaluation import evaluate; given = json.load(sys.stdin);"
+        "found = evaluate(**given, settings=EvaluationSettings(n_outer=1, n_inner=2));"
+        "print(json.dumps([found.r.tolist(), found.winner.tolist()]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        cwd=Path(__file__).parents[2],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    r, winner = json.loads(answer.stdout)
+    compiled = evaluate(**given, settings=EvaluationSettings(n_outer=1, n_inner=2))
+    assert np.array(r) == pytest.approx(compiled.r, nan_ok=True)
+    assert winner == compiled.winner.tolist()

@@ -1,0 +1,48 @@
+"""Every test of one segment from tables in memory: what the stage does, without a lake."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpss_lib.evaluation import CONFIGURATIONS, combine, evaluate
+from mpss_lib.evaluation.permutation import permuted_outcomes, permuted_radiomics, statistics
+from mpss_lib.evaluation.profiles import CORRECTED, profiles
+
+
+def p_values(radiomics, clinical, score, settings, permutations, *, increment=True):
+    """Map ``profile configuration test`` to its p-value."""
+    found = {}
+    for profile, own in profiles(settings).items():
+        whole = evaluate(radiomics, clinical, score, own)
+        given = (
+            whole.design,
+            len(radiomics),
+            whole.outcome,
+            own,
+            whole.splits,
+            range(permutations),
+        )
+        n_test = whole.splits.test.shape[1]
+        null = permuted_outcomes(*given)
+        observed = [statistics(whole.r[g], n_test, own) for g in range(3)]
+        for g, configuration in enumerate(CONFIGURATIONS):
+            tests = {
+                "fisher": combine.fisher(whole.p_value[g], whole.is_valid[g], own.invalid_run),
+                "pooled_spearman": combine.pooled_spearman(
+                    whole.predictions[g], whole.splits.test, whole.outcome
+                ),
+                "nadeau_bengio": combine.nadeau_bengio(
+                    whole.r[g], n_test, len(whole.outcome) - n_test
+                ),
+                "permutation_fisher": combine.permutation_test(observed[g][0], null.fisher[:, g]),
+                "permutation_mean_r": combine.permutation_test(observed[g][1], null.mean_r[:, g]),
+            }
+            for name, test in tests.items():
+                p = test.p_value
+                found[f"{profile} {configuration} {name}"] = 1.0 if np.isnan(p) else p
+        if increment and profile == CORRECTED:
+            block = permuted_radiomics(*given)
+            base = observed[1][1]
+            test = combine.permutation_test(observed[2][1] - base, block.mean_r[:, 2] - base)
+            found[f"{profile} combined increment_mean_r"] = test.p_value
+    return found
