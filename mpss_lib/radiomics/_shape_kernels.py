@@ -105,10 +105,13 @@ def _extent(points: Floats, v0: float, v1: float, v2: float) -> Any:
 
 
 @_jit
-def smallest_box(points: Floats, normals: Floats, edges: Longs, edge_normals: Floats) -> Floats:
+def smallest_box(
+    points: Floats, normals: Floats, bounds: Floats, edges: Longs, edge_normals: Floats
+) -> Floats:
     """Edge lengths of the smallest box with a face on a hull facet and a side on a hull edge.
 
-    ``points`` (n, 3) hull vertices; ``normals`` (f, 3) facets; ``edges`` (e, 2) point indices;
+    ``points`` (n, 3) hull vertices; ``normals`` (f, 3) facets, ascending by ``bounds`` (f,), the
+    least volume that a box on the facet can have; ``edges`` (e, 2) point indices;
     ``edge_normals`` (e, 2, 3) of the two facets at the edge. The smallest rectangle around the
     shadow on a facet has a side along an edge of the shadow's outline, and the outline consists of
     edges between a facet that faces the light and one that does not.
@@ -116,6 +119,8 @@ def smallest_box(points: Floats, normals: Floats, edges: Longs, edge_normals: Fl
     best, best_area = np.inf, np.inf
     sides = np.zeros(3)
     for f in range(normals.shape[0]):
+        if bounds[f] > best * (1.0 + 1e-9):
+            break
         n0, n1, n2 = normals[f, 0], normals[f, 1], normals[f, 2]
         height = _extent(points, n0, n1, n2)
         for e in range(edges.shape[0]):

@@ -176,7 +176,10 @@ class _Hull:
         number = np.full(len(points), -1)
         number[hull.vertices] = np.arange(hull.vertices.size)
         normals = hull.equations[:, :3]
-        self._normals = np.ascontiguousarray(normals[_distinct(normals)])
+        corners_mm = points[hull.simplices]
+        sides = corners_mm[:, 1:] - corners_mm[:, :1]
+        self._areas = 0.5 * np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+        self._facets = normals
         # Neighbour k of a facet lies across the edge without its vertex k.
         facets, corners = np.nonzero(hull.neighbors > np.arange(len(normals))[:, None])
         others = np.array([[1, 2], [0, 2], [0, 1]])[corners]
@@ -190,8 +193,18 @@ class _Hull:
 
     def oriented_box(self) -> FloatArray:
         """Edge lengths (3,) of the oriented minimum bounding box, mm."""
+        normals = self._facets[_distinct(self._facets)]
+        # A box on a facet holds the hull: at least its height times the area of its shadow, which
+        # is half the sum of all facets' areas seen from there (Cauchy).
+        shadows = 0.5 * np.abs(normals @ self._facets.T) @ self._areas
+        bounds = np.ptp(self._points @ normals.T, axis=0) * shadows
+        order = np.argsort(bounds, kind="stable")
         sides: FloatArray = _shape_kernels.smallest_box(
-            self._points, self._normals, self._edges, self._edge_normals
+            self._points,
+            np.ascontiguousarray(normals[order]),
+            bounds[order],
+            self._edges,
+            self._edge_normals,
         )
         return sides
 
