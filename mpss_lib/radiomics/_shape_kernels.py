@@ -65,20 +65,34 @@ def sphere_means(image: Floats, voxels: Longs, offsets: Longs) -> Floats:
 
 
 @_jit
-def autocorrelation_sums(voxels: Longs, deviations: Floats, weights: Floats) -> Any:
+def autocorrelation_sums(lines: Longs, deviations: Floats, weights: Floats) -> Any:
     """Sum w, w x_a x_b and w (x_a - x_b)^2 over the pairs a > b.
 
-    ``weights[|dz|, |dy|, |dx|]`` is the inverse distance; ``voxels`` (n, 3), ``deviations`` (n,).
+    ``weights[lines[a] - lines[b]]`` is the inverse distance of the pair; ``deviations`` (n,). Two
+    sets of sums run side by side: a sum of floats waits for the sum before it.
     """
     total, product, square = 0.0, 0.0, 0.0
-    for a in range(voxels.shape[0]):
-        za, ya, xa, va = voxels[a, 0], voxels[a, 1], voxels[a, 2], deviations[a]
-        for b in range(a):
-            w = weights[za - voxels[b, 0], abs(ya - voxels[b, 1]), abs(xa - voxels[b, 2])]
-            d = va - deviations[b]
-            total += w
-            product += w * va * deviations[b]
-            square += w * d * d
+    for a in range(lines.size):
+        here, x = lines[a], deviations[a]
+        s0, s1, s2 = 0.0, 0.0, 0.0
+        t0, t1, t2 = 0.0, 0.0, 0.0
+        for b in range(0, a - 1, 2):
+            w, u = weights[here - lines[b]], weights[here - lines[b + 1]]
+            y, z = deviations[b], deviations[b + 1]
+            s0 += w
+            t0 += u
+            s1 += w * y
+            t1 += u * z
+            s2 += w * (x - y) * (x - y)
+            t2 += u * (x - z) * (x - z)
+        if a % 2 == 1:
+            w, y = weights[here - lines[a - 1]], deviations[a - 1]
+            s0 += w
+            s1 += w * y
+            s2 += w * (x - y) * (x - y)
+        total += s0 + t0
+        product += x * (s1 + t1)
+        square += s2 + t2
     return total, product, square
 
 

@@ -64,7 +64,8 @@ def differences(ours, theirs):
             if b is None or np.isnan(a) or np.isnan(b):
                 continue
             found = abs(a - b) / max(abs(a), abs(b), 1e-9)
-            group = feature.family + (" 3D" if "_3D" in name else " 2D" if "_2" in name else "")
+            space = "3D" if feature.aggregation.startswith("3D") else "2D"
+            group = f"{feature.family} {space}" if feature.aggregation else feature.family
             if found >= worst.get(group, (-1.0, ""))[0]:
                 worst[group] = (found, name)
     return worst

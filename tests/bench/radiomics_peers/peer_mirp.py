@@ -7,6 +7,7 @@ import logging
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,12 +16,11 @@ import numpy as np
 
 def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "reference"))
-    import mirp
     from make_mirp_values import measure
 
     logging.disable(logging.CRITICAL)
     data = np.load(sys.argv[1])
-    result = {"version": getattr(mirp, "__version__", ""), "regions": {}}
+    result = {"version": version("mirp"), "regions": {}}
     for name in data["regions"]:
         case = SimpleNamespace(
             name=str(name),

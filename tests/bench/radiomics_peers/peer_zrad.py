@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib.metadata import version
 
 import numpy as np
 
@@ -58,11 +59,9 @@ def measure(image, mask, spacing, n_bins):
 
 
 def main() -> None:
-    import zrad
-
     data = np.load(sys.argv[1])
     spacing, n_bins = tuple(map(float, data["spacing"])), int(data["n_bins"])
-    result = {"version": getattr(zrad, "__version__", ""), "regions": {}}
+    result = {"version": version("z-rad"), "regions": {}}
     for name in data["regions"]:
         cpu, values = measure(data["image"], data[f"mask_{name}"], spacing, n_bins)
         result["regions"][str(name)] = {"cpu_s": cpu, "values": values}
