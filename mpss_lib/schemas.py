@@ -18,6 +18,7 @@ REAL = pa.float64()
 WHOLE = pa.int64()
 DATE = pa.date32()
 TEXTS = pa.list_(pa.string())
+REALS = pa.list_(pa.float64())
 
 
 @dataclass(frozen=True)
@@ -424,6 +425,20 @@ _COHORT = (
         outcome=REAL,
     ),
     _table(
+        "better_model",
+        "evaluation",
+        "cohort",
+        "cohort_hash segment configuration metric",
+        cohort_hash=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        metric=TEXT,
+        value=REAL,
+        low=REAL,
+        high=REAL,
+        n=WHOLE,
+    ),
+    _table(
         "combined_test",
         "evaluation",
         "cohort",
@@ -473,6 +488,7 @@ _COHORT = (
         outcome_transform=TEXT,  # none | log1p: a prediction is expm1 of the linear form
         intercept=REAL,
         test_studies=TEXTS,
+        residuals=REALS,  # of an elastic net fold: what it left of its test studies, log scale
     ),
     _table(
         "model_term",
@@ -506,6 +522,9 @@ _COHORT = (
         is_training_study=FLAG,
         is_out_of_sample=FLAG,
         reason=TEXT,  # why there is no value, "" where there is one
+        corrected_value=REAL,  # elastic net on log(1 + CAC), with its 90 % interval
+        corrected_low=REAL,
+        corrected_high=REAL,
     ),
 )
 

@@ -212,7 +212,23 @@ class Builder:
             row("selected_feature", cohort_hash=cohort, feature=name, bins=64, position=i)
             for i, name in enumerate(("morph_volume", "ih_entropy"), start=1)
         ]
+        counts = [
+            row(
+                "selection_count",
+                cohort_hash=cohort,
+                step=step,
+                position=i,
+                n_before=before,
+                n_removed=1,
+                n_after=before - 1,
+                n_paper=paper,
+            )
+            for i, (step, before, paper) in enumerate(
+                [("S1_undefined", 4, 166), ("S6_correlated", 3, 56)], start=1
+            )
+        ]
         files = [
+            self.write("selection_count", cohort, counts),
             self.write("selection_step", cohort, ledger),
             self.write("selected_feature", cohort, chosen),
         ]

@@ -157,7 +157,7 @@ def _scan_of(spec: PhantomSpec, rng: np.random.Generator, values: Mapping[str, f
         body_mm=(165.0 * scale, 115.0 * scale),
         is_corrected=spec.correction == "AC",
         mu_factor=1.3 + 0.25 * strength if spec.artefact == "over_correction" else 1.0,
-        mu_shift=(0, 0, round(sign * (3 + 1.5 * strength))) if is_shifted else (0, 0, 0),
+        mu_shift=(0, round(sign * (3.5 + strength)), -2) if is_shifted else (0, 0, 0),
         jump_mm=sign * (14.0 + 8.0 * strength) if spec.artefact == "motion" else 0.0,
         jump_view=int(rng.integers(22, 38)),
         field_mm=120.0 + 12.0 * strength if spec.artefact == "truncation" else 999.0,

@@ -83,14 +83,13 @@ def run_demo(root: Path, patients: int, console: Console) -> int:
     return 0 if ok else 1
 
 
-def start_home(root: Path, console: Console) -> AirflowHome:
+def start_home(root: Path, console: Console) -> None:
     """Start PACS (in a demo home) and Airflow of an existing home; `mpss up`."""
     with only_one(root):
         services = Services(root)
         services.end_all()
         config = settings.load(root)
-        hospital = root / "hospital"
-        if hospital.is_dir():
+        if _is_demo(root):
             _start_archive(root, config, services)
         airflow = AirflowHome.open(root)
         _wait(airflow.prepare(config, connections(root, config)), root)
@@ -100,7 +99,6 @@ def start_home(root: Path, console: Console) -> AirflowHome:
         for dag_id in DAGS:
             client.unpause(dag_id)
         print_login(airflow, console)
-        return airflow
 
 
 def print_login(airflow: AirflowHome, console: Console) -> None:

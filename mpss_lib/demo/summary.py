@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -16,13 +17,13 @@ PAPER_SIZE = 428
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
 
 FLOW = """
-select reason, count(*) as studies
-from core.cohort_flow
-group by reason
-order by min(reason_position)
+select stage, reason, description, n_studies as studies, n_left as "left"
+from core.cohort_flow_summary
+where n_studies > 0
+order by "position"
 """
 LEDGER = """
-select step, n_before, n_removed, n_after, n_paper
+select step, n_before as before, n_removed as removed, n_after as after, n_paper as "paper's"
 from selection.ledger
 order by position
 """
@@ -32,9 +33,17 @@ from evaluation.combined_test
 where test = 'fisher' and profile = 'as_published'
 """
 PREDICTIONS = """
-select study_key, segment, configuration, value, value_low, value_high, n_models, berman_class
+select
+    study_key as study,
+    segment,
+    configuration,
+    "value" as "mean",
+    value_low as "min",
+    value_high as "max",
+    n_models as models,
+    berman_class as "Berman class"
 from result.prediction_latest
-where segment = 'MYO' and value is not null
+where segment = 'MYO' and "value" is not null
 order by study_key, configuration
 limit 6
 """
@@ -57,7 +66,9 @@ def print_summary(
         console.print(
             f"With {size['cohort']} patients in the cohort this shows the machinery and proves"
             " nothing (every test set is far too small)."
-            f" The paper's size: [bold]make demo PATIENTS={PAPER_SIZE}[/]"
+            f" The paper's size: [bold]make demo PATIENTS={PAPER_SIZE}"
+            f" MPSS_HOME={lake.root.parent.parent}/.mpss-{PAPER_SIZE}[/]",
+            soft_wrap=True,
         )
     _show(
         console, f"First of {size['predictions']} predictions (CAC score)", rows(lake, PREDICTIONS)
@@ -77,10 +88,12 @@ def _fisher(lake: Lake, console: Console) -> None:
     first = next(iter(found.values()))
     table = Table(
         title=f"Fisher's X by segment (significant at .01 above {first['threshold']:.2f};"
-        " median r in brackets)"
+        " median r in brackets)",
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
     )
-    for name in ("configuration", *SEGMENTS):
-        table.add_column(name, justify="left" if name == "configuration" else "right")
+    for name in ("terms", *SEGMENTS):
+        table.add_column(name, justify="left" if name == "terms" else "right", no_wrap=True)
     for configuration in CONFIGURATIONS:
         cells = [found.get((segment, configuration)) for segment in SEGMENTS]
         table.add_row(configuration, *(_fisher_cell(cell) for cell in cells))

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from mpss_lib.config import EvaluationSettings
-from mpss_lib.evaluation.design import Design, Ints
+from mpss_lib.evaluation.design import Design, Floats, Ints, encode
+from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.profiles import ELASTIC_NET
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, Evaluation
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
 
@@ -74,10 +76,73 @@ def model_rows(
                     "outcome_transform": settings.outcome_transform,
                     "intercept": model.coefficients[INTERCEPT],
                     "test_studies": test,
+                    "residuals": [],
                 }
             )
             terms += _term_rows(key, model, inputs)
     return models, terms
+
+
+def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:
+    """Rows of ``model`` and ``model_term`` of the elastic net's fold models of one segment."""
+    models: Rows = []
+    terms: Rows = []
+    design = encode({**inputs.columns_of(segment), **inputs.clinical})
+    y = np.log1p(inputs.outcomes[segment])
+    studies = np.array(inputs.studies, object)
+    for configuration in CONFIGURATIONS:
+        used = design_of(design, configuration, len(inputs.features))
+        found = fit_ensemble(design.columns[:, used], y, seed)
+        for k in range(FOLDS):
+            key = f"{inputs.cohort}-{ELASTIC_NET}-{segment}-{configuration}-{k:02d}"
+            own = found.fold == k
+            models.append(
+                {
+                    "model_key": key,
+                    "cohort_hash": inputs.cohort,
+                    "profile": ELASTIC_NET,
+                    "segment": segment,
+                    "configuration": configuration,
+                    "outer": k,
+                    "inner": 0,
+                    "bins": inputs.bins,
+                    "n_train": int((~own).sum()),
+                    "outcome_transform": "log1p",
+                    "intercept": float(found.intercepts[k]),
+                    "test_studies": studies[own].tolist(),
+                    "residuals": found.residuals[own].tolist(),
+                }
+            )
+            terms += _elastic_terms(key, found.coefficients[k], used, design, inputs)
+    return models, terms
+
+
+def _elastic_terms(
+    key: str, coefficients: Floats, used: Ints, design: Design, inputs: Inputs
+) -> Rows:
+    """Rows of the columns that have a coefficient; a factor with all its levels."""
+    labels = design.labels
+    known = {labels[c]: float(b) for c, b in zip(used, coefficients, strict=True)}
+    levels = dict(zip(design.names, design.levels, strict=True))
+    rows: Rows = []
+    for name in design.names:
+        mine = {level: b for (term, level), b in known.items() if term == name}
+        if not any(mine.values()):
+            continue
+        rows += [
+            {
+                "model_key": key,
+                "term": name,
+                "source": "feature" if name in inputs.features else "clinical",
+                "level": level,
+                "is_reference": level not in mine,
+                "coefficient": mine.get(level, 0.0),
+                "std_error": None,
+                "p_value": None,
+            }
+            for level in levels[name] or ("",)
+        ]
+    return rows
 
 
 def _term_rows(key: str, model: Model, inputs: Inputs) -> Rows:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from mpss_lib.config import EvaluationSettings
 
 AS_PUBLISHED, CORRECTED = "as_published", "corrected"
+ELASTIC_NET = "elastic_net"
+"""Profile of the registered fold models of ``elastic``."""
 
 _CORRECTED = {
     "winner": "dev_r2",

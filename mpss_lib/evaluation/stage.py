@@ -10,31 +10,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from mpss_lib.config import SEGMENTS, Config, EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.inputs import Inputs, load
-from mpss_lib.evaluation.models import model_rows
+from mpss_lib.evaluation.models import elastic_rows, model_rows
 from mpss_lib.evaluation.profiles import CORRECTED, profiles
 from mpss_lib.evaluation.randomised import (
-    CONFIGURATIONS,
-    STATES,
     Evaluation,
     transform,
 )  # fmt: skip
 from mpss_lib.evaluation.randomised import (
     evaluate as evaluate_columns,
 )
+from mpss_lib.evaluation.report import write_report
+from mpss_lib.evaluation.rows import (
+    Rows,
+    better_rows,
+    fit_rows,
+    null_rows,
+    prediction_rows,
+    result_rows,
+)
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
 from mpss_lib.tables import Lake, digest_of
 
-Rows = list[dict[str, Any]]
 Answer = dict[str, Any]
-SPLIT_TABLES = ("split_fit", "split_result", "split_prediction")
+SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
 
 
 def run(cohort: str, lake: Lake, config: Config) -> Answer:
@@ -78,9 +82,10 @@ def evaluate_segment(cohort: str, segment: str, lake: Lake, config: Config) -> A
         for profile, settings in profiles(config.evaluation).items():
             found = _evaluation(inputs, segment, settings)
             start = {"cohort_hash": cohort, "profile": profile, "segment": segment}
-            tables["split_fit"] += _fit_rows(found, start)
-            tables["split_result"] += _result_rows(found, start, settings)
-            tables["split_prediction"] += _prediction_rows(found, inputs, start)
+            tables["split_fit"] += fit_rows(found, start)
+            tables["split_result"] += result_rows(found, start, settings)
+            tables["split_prediction"] += prediction_rows(found, inputs, start)
+        tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
         return tables
 
     key = f"{cohort}-{segment}"
@@ -120,7 +125,10 @@ def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
 
 
 def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Refit the winners and register them; writes ``model`` and ``model_term``."""
+    """Refit the winners and register them, then write the report.
+
+    Writes ``model``, ``model_term`` and, below ``reports/``, the page and its JSON.
+    """
     inputs = load(cohort, lake, config)
 
     def make() -> dict[str, Rows]:
@@ -131,10 +139,16 @@ def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
                 models, terms = model_rows(found, inputs, segment, profile, settings)
                 tables["model"] += models
                 tables["model_term"] += terms
+        for segment in SEGMENTS:
+            models, terms = elastic_rows(inputs, segment, config.evaluation.seed)
+            tables["model"] += models
+            tables["model_term"] += terms
         return tables
 
     tables = ("model", "model_term")
-    return _step(cohort, cohort, inputs.digest, tables, make, lake, config)
+    answer = _step(cohort, cohort, inputs.digest, tables, make, lake, config)
+    page, _ = write_report(cohort, lake, config)
+    return answer | {"report": lake.relative(page)}
 
 
 # --------------------------------------------------------------------------- pieces
@@ -160,10 +174,10 @@ def _permute(inputs: Inputs, chunk: str, lake: Lake, config: Config) -> Answer:
             given = (design, len(inputs.features), y, settings, draw(len(y), settings), numbers)
             start = {"cohort_hash": inputs.cohort, "profile": profile, "segment": segment}
             null = permutation.permuted_outcomes(*given)
-            rows += _null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
+            rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
             if profile == CORRECTED:
                 null = permutation.permuted_radiomics(*given)
-                rows += _null_rows(null, start, permutation.RADIOMIC_BLOCK, (2,))
+                rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (2,))
         return {"permutation": rows}
 
     key = f"{inputs.cohort}-{chunk}"
@@ -225,91 +239,3 @@ def _parse_chunk(chunk: str) -> tuple[str, int]:
 
 def _chunk_keys(cohort: str, config: Config) -> list[str]:
     return [f"{cohort}-{chunk}" for chunk in permutation_chunks(config)]
-
-
-def _fit_rows(found: Evaluation, start: Mapping[str, str]) -> Rows:
-    names = np.array(found.design.names, object)
-    rows: Rows = []
-    for k, outer in enumerate(found.splits.outer):
-        for inner in range(found.splits.train.shape[1]):
-            for g, configuration in enumerate(CONFIGURATIONS):
-                aic, llf = float(found.aic[k, inner, g]), float(found.llf[k, inner, g])
-                state = STATES[found.states[k, inner, g]]
-                rows.append(
-                    {
-                        **start,
-                        "configuration": configuration,
-                        "outer": outer,
-                        "inner": inner,
-                        "n_train": found.splits.train.shape[2],
-                        "n_dev": found.splits.dev.shape[2],
-                        "n_screened": int(found.n_screened[k, inner, g]),
-                        "train_terms": names[found.train_terms[k, inner, g]].tolist(),
-                        "terms": names[found.terms[k, inner, g]].tolist(),
-                        "aic": aic if np.isfinite(aic) else None,
-                        "llf": llf if np.isfinite(llf) else None,
-                        "state": state,
-                        "is_valid": state == "valid",
-                        "is_winner": int(found.winner[g, k]) == inner,
-                    }
-                )
-    return rows
-
-
-def _result_rows(found: Evaluation, start: Mapping[str, str], settings: EvaluationSettings) -> Rows:
-    n_test = found.splits.test.shape[1]
-    rows: Rows = []
-    for g, configuration in enumerate(CONFIGURATIONS):
-        for k, outer in enumerate(found.splits.outer):
-            is_valid = bool(found.is_valid[g, k])
-            rows.append(
-                {
-                    **start,
-                    "configuration": configuration,
-                    "outer": outer,
-                    "n_test": n_test,
-                    "inner": int(found.winner[g, k]),
-                    "n_terms": int(found.winning_terms(g, k).sum()),
-                    "r": float(found.r[g, k]) if is_valid else None,
-                    "p_value": float(found.p_value[g, k]) if is_valid else None,
-                    "is_valid": is_valid,
-                    "is_underpowered": n_test < settings.min_test,
-                }
-            )
-    return rows
-
-
-def _prediction_rows(found: Evaluation, inputs: Inputs, start: Mapping[str, str]) -> Rows:
-    return [
-        {
-            **start,
-            "configuration": configuration,
-            "outer": outer,
-            "study_key": inputs.studies[row],
-            "value": float(value),
-            "outcome": float(found.outcome[row]),
-        }
-        for g, configuration in enumerate(CONFIGURATIONS)
-        for k, outer in enumerate(found.splits.outer)
-        if found.winner[g, k] >= 0
-        for row, value in zip(
-            found.splits.test[k].tolist(), found.predictions[g, k].tolist(), strict=True
-        )
-    ]
-
-
-def _null_rows(
-    null: permutation.Null, start: Mapping[str, str], kind: str, shown: Sequence[int]
-) -> Rows:
-    return [
-        {
-            **start,
-            "configuration": CONFIGURATIONS[g],
-            "kind": kind,
-            "permutation": number,
-            "fisher": float(null.fisher[k, g]),
-            "mean_r": float(null.mean_r[k, g]),
-        }
-        for k, number in enumerate(null.numbers)
-        for g in shown
-    ]

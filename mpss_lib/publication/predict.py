@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ CLASS_LIMITS = (10.0, 100.0, 400.0)
 
 NO_CALCIUM = 0.5
 """A value below this is class 0."""
+
+LEVEL = 0.90
+"""Level of the interval of the corrected value."""
+
+MAX_LOG = 30.0
+"""A logarithm of the score above this is no score any more: the value is cut there."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class ModelGroup:
     tested : tuple of frozenset of str
         Studies in the test set of each model.
     levels : dict of factor to the categories that it may have
+    residuals : tuple of float64 arrays
+        What each fold model left of its test studies, log scale; empty for stepwise models.
     """
 
     labels: tuple[tuple[str, str, str], ...]
@@ -49,6 +58,7 @@ class ModelGroup:
     transform: str
     tested: tuple[frozenset[str], ...]
     levels: dict[str, frozenset[str]]
+    residuals: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,7 @@ def _group(rows: list[dict[str, Any]], by_model: Mapping[str, list[dict[str, Any
         transform=str(rows[0]["outcome_transform"]),
         tested=tuple(frozenset(row["test_studies"]) for row in rows),
         levels={name: frozenset(found) for name, found in levels.items()},
+        residuals=tuple(np.array(row["residuals"], np.float64) for row in rows),
     )
 
 
@@ -161,30 +172,73 @@ def predict(study: StudyValues, registered: Registered, segment: str, config: st
     group = registered.groups.get((segment, config))
     if group is None:
         return Prediction(reason="no_model")
+    found = _scores(study, group, segment, config)
+    if isinstance(found, str):
+        return Prediction(reason=found)
+    _, scores = found
+    if group.transform == "log1p":
+        scores = np.expm1(scores)
+    mean = float(scores.mean())
+    return Prediction(
+        mean, float(scores.min()), float(scores.max()), len(scores), berman_class(mean)
+    )
+
+
+def predict_interval(
+    study: StudyValues, registered: Registered, segment: str, config: str
+) -> tuple[float | None, float | None, float | None]:
+    """Value of the elastic net with its 90 % interval (CV+), on the scale of the score.
+
+    A study of the training cohort gets the model of its own fold. None where there is no number;
+    an end is None where there are too few patients for the level.
+    """
+    group = registered.groups.get((segment, config))
+    found = "no_model" if group is None else _scores(study, group, segment, config)
+    if group is None or isinstance(found, str):
+        return None, None, None
+    use, logs = found
+    if study.is_training:
+        centre = np.full(sum(len(r) for r in group.residuals), logs[0])
+    else:
+        centre = np.concatenate(
+            [np.full(len(r), logs[k]) for k, r in zip(use, group.residuals, strict=True)]
+        )
+    spread = np.concatenate(group.residuals)
+    n = len(spread)
+    upper = ceil(round(LEVEL * (n + 1), 9))
+    lower = n + 1 - upper
+    low = np.sort(centre - spread)[lower - 1] if lower >= 1 else None
+    high = np.sort(centre + spread)[upper - 1] if upper <= n else None
+    return _score(float(logs.mean())), _score(low), _score(high)
+
+
+def _score(log_value: float | None) -> float | None:
+    return None if log_value is None else float(max(np.expm1(min(log_value, MAX_LOG)), 0.0))
+
+
+def _scores(
+    study: StudyValues, group: ModelGroup, segment: str, config: str
+) -> tuple[list[int], Floats] | str:
+    """Models that may be applied and their linear forms, or the reason why there is none."""
     use = [
         k
         for k, tested in enumerate(group.tested)
         if not study.is_training or study.study_key in tested
     ]
     if not use:
-        return Prediction(reason="never_in_test")
-    needs_features = config != "clinical"
-    if needs_features and (study.features is None or segment not in study.features):
-        return Prediction(reason="no_features")
+        return "never_in_test"
+    if config != "clinical" and (study.features is None or segment not in study.features):
+        return "no_features"
     if config != "radiomics" and study.clinical is None:
-        return Prediction(reason="no_clinical_row")
+        return "no_clinical_row"
     needed = np.any(group.coefficients[use] != 0.0, axis=0)
     values = np.zeros(len(group.labels))
     for k in np.flatnonzero(needed):
         value = _value(study, segment, group, group.labels[k])
         if isinstance(value, str):
-            return Prediction(reason=value)
+            return value
         values[k] = value
-    scores = group.intercepts[use] + group.coefficients[use] @ values
-    if group.transform == "log1p":
-        scores = np.expm1(scores)
-    mean = float(scores.mean())
-    return Prediction(mean, float(scores.min()), float(scores.max()), len(use), berman_class(mean))
+    return use, group.intercepts[use] + group.coefficients[use] @ values
 
 
 def _value(

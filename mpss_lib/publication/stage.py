@@ -19,10 +19,12 @@ from mpss_lib.publication.predict import (
     StudyValues,
     group_models,
     predict,
+    predict_interval,
 )
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 
 PROFILE = "as_published"
+ELASTIC_NET = "elastic_net"
 FEATURE_TABLES = ("feature_once", "feature_binned")
 CLINICAL = (
     "sex",
@@ -90,22 +92,23 @@ def run(
             way_out="run mpss_evaluate once",
             reasons=("no_model",),
         )
-    registered = _registered(*files)
+    registered, elastic = _registered(*files, PROFILE), _registered(*files, ELASTIC_NET)
     study, parts = _study(study_key, lake, config, registered)
     digest = digest_of([sha256_of(files[0]), sha256_of(files[1]), *parts])
     address = config.address("publication")
     written = lake.existing("publication", address, study_key, digest)
     if written and not force:
         return Outcome("skipped", written)
-    rows = _rows(study, registered)
+    rows = _rows(study, registered, elastic)
     return Outcome("done", (lake.write("prediction", address, study_key, digest, rows),))
 
 
-def _rows(study: StudyValues, registered: Registered) -> list[dict[str, Any]]:
+def _rows(study: StudyValues, registered: Registered, elastic: Registered) -> list[dict[str, Any]]:
     rows = []
     for segment in SEGMENTS:
         for configuration in CONFIGURATIONS:
             found = predict(study, registered, segment, configuration)
+            value, low, high = predict_interval(study, elastic, segment, configuration)
             rows.append(
                 {
                     "cohort_hash": registered.cohort,
@@ -116,6 +119,9 @@ def _rows(study: StudyValues, registered: Registered) -> list[dict[str, Any]]:
                     "is_training_study": study.is_training,
                     "is_out_of_sample": not found.reason,
                     **asdict(found),
+                    "corrected_value": value,
+                    "corrected_low": low,
+                    "corrected_high": high,
                 }
             )
     return rows
@@ -142,13 +148,13 @@ def _newest_model_files(lake: Lake) -> tuple[Path, Path] | None:
     return None
 
 
-@lru_cache(maxsize=4)
-def _registered(models: Path, terms: Path) -> Registered:
+@lru_cache(maxsize=8)
+def _registered(models: Path, terms: Path, profile: str) -> Registered:
     """Read a registered model once in a process; its files never change."""
     return group_models(
         read_parquet(models, "model").to_pylist(),
         read_parquet(terms, "model_term").to_pylist(),
-        PROFILE,
+        profile,
     )
 
 

@@ -32,6 +32,7 @@ from mpss_lib.errors import (
     ArchiveRefusedError,
     PlatformFaultError,
 )
+from mpss_lib.pull.parking import Checkpoint
 
 FETCHED_CLASSES: tuple[UID, ...] = (
     NuclearMedicineImageStorage,
@@ -166,7 +167,11 @@ class ArchiveAssociation:
         self._assoc = self._socket = None
 
     def _on_open(self, event: evt.Event) -> None:
-        """Note that somebody answered; set TCP_NODELAY (Nagle costs 40 ms for each object)."""
+        """Note that somebody answered; set TCP_NODELAY (Nagle costs 40 ms for each object).
+
+        The association's thread has not reached its checkpoint yet: here it gets a safe one.
+        """
+        event.assoc._reactor_checkpoint = Checkpoint(event.assoc)
         self._socket = event.assoc.dul.socket.socket
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -7,7 +7,9 @@ Doors: ``find`` (a window -> study keys), ``run`` (a study -> its objects on the
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
+import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import date
@@ -23,7 +25,7 @@ from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, write_study, write_window
 from mpss_lib.tables import Lake, Outcome, Written
 
-__all__ = ["find", "import_registry", "run"]
+__all__ = ["clean_staging", "find", "import_registry", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +102,11 @@ def find(
             window_key,
             error="DicomFileError",
             problem=f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID",
-            way_out="ask the PACS team to correct these studies; the others were taken",
+            way_out="ask the PACS team to correct these studies, then ask for the window again;"
+            " the others were taken",
         )
+    else:
+        lake.release(STAGE, window_key)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
     log.info("find: %s", {name: row[name] for name in counts})
     return [one.key for one in found]
@@ -163,6 +168,7 @@ def run(
         if there:
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+        clean_staging(sites)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = archive.fetch(
                 identity.study_uid,
@@ -172,6 +178,31 @@ def run(
                 attempts,
             )
             return job.store(delivered)
+
+
+def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
+    """Remove what killed runs have left in the staging folder: it holds identifiers.
+
+    Parameters
+    ----------
+    sites : Sites
+    older_than_s : float
+        Folders that were made more recently may belong to a run that is at work.
+
+    Returns
+    -------
+    int
+        Number of folders removed.
+    """
+    limit = time.time() - older_than_s
+    old = [
+        folder
+        for folder in sites.staging.glob("S*.*")
+        if folder.is_dir() and folder.stat().st_mtime < limit
+    ]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it as well
+    return len(old)
 
 
 def _session(

@@ -34,8 +34,6 @@ NORMAL_SD = (
 """Counts of segments 1-17 over the mean of the upper half of segments 1-16, in 150 clean synthetic
 AC studies (seeds 5000-5149). A site replaces them by its own accepted studies."""
 
-NAC_METRICS = ("correction_gain", "correction_tilt")
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -100,8 +98,8 @@ def compare(corrected: Seen, uncorrected: Volume) -> dict[str, float]:
     -------
     dict of metric to float
         ``correction_gain``: log of the wall's counts with over those without correction, per
-        100 mm of the body's mean width; ``correction_tilt``: how much more the septum gained than
-        the lateral wall (absolute log ratio).
+        100 mm of the body's mean width (both series must be stored in the same unit);
+        ``correction_tilt``: how much more the septum gained than the lateral wall, log.
     """
     check_same_grid(uncorrected, corrected.masks["MYO"])
     other = Seen(uncorrected, corrected.masks, corrected.extras, corrected.check)

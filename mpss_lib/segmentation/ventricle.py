@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mpss_lib.config import SegmentationSettings
-from mpss_lib.errors import StudyRejectedError, WrongArgumentError
+from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
 from mpss_lib.segmentation import localise, regions, storage, surface, valve
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import FloatArray, Mask, Volume
@@ -33,9 +33,9 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
         "base_residual_mm": (0.0, 7.0),
         "base_seen": (0.5, 1.0),
         "axis_off_deg": (0.0, 33.0),
-        "length_mm": (40.0, 98.0),
-        "myocardium_ml": (50.0, 230.0),
-        "cavity_ml": (20.0, 260.0),
+        "length_mm": (40.0, 108.0),
+        "myocardium_ml": (50.0, 270.0),
+        "cavity_ml": (20.0, 330.0),
         "edge_voxels": (3.0, math.inf),
         "higher_rival": (0.0, 0.5),
     }
@@ -123,8 +123,14 @@ def segment(
     ------
     StudyRejectedError
         ``left_ventricle_not_found``.
+    StudyFaultError
+        If counts are not finite.
     """
     settings = settings or SegmentationSettings()
+    if not np.isfinite(volume.array).all():
+        raise StudyFaultError(
+            "the volume holds counts that are not finite", way_out="send the series again"
+        )
     priors = priors_of(volume, orientation)
     volume, own = storage.canonical(volume)
     logs = localise.take_logarithm(volume)

@@ -74,10 +74,11 @@ def _run(
 
 
 def _query_error(error: duckdb.Error) -> QueryError:
-    return QueryError(
-        str(error).strip(),
-        way_out="`select * from meta.relation` lists the relations with their grain",
-    )
+    if isinstance(error, duckdb.IOException):
+        way_out = "if the home was moved or restored: `mpss warehouse rebuild`"
+    else:
+        way_out = "`select * from meta.relation` lists the relations with their grain"
+    return QueryError(str(error).strip(), way_out=way_out)
 
 
 def _as_parquet(connection: duckdb.DuckDBPyConnection, sql: str) -> bytes:

@@ -9,10 +9,11 @@ from typing import Any
 import duckdb
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import Config
-from mpss_lib.errors import LakeCorruptError, MpssError
+from mpss_lib.config import Address, Config
+from mpss_lib.errors import MpssError
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, digest_of
+from mpss_lib.warehouse.answers import rows_of
 from mpss_lib.warehouse.reader import open_snapshot
 
 _TABLES = ("cohort_member", "cohort_outcome")
@@ -20,6 +21,10 @@ _TABLES = ("cohort_member", "cohort_outcome")
 
 class EmptyCohortError(MpssError):
     """No study passes the rules of the cohort: there is nothing to evaluate."""
+
+
+class SnapshotOutdatedError(MpssError):
+    """The published snapshot does not go with the present settings."""
 
 
 def freeze(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
@@ -44,10 +49,12 @@ def freeze(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
     ------
     EmptyCohortError
         Names the reasons that excluded most studies.
-    LakeCorruptError
-        If files of the cohort could not be read back.
+    SnapshotOutdatedError
+        The snapshot was built with other cohort rules, or shows another version of the features
+        than the present settings make.
     """
     with closing(open_snapshot(lake)) as connection:
+        _check_is_of_settings(connection, config)
         rows = _cohort_rows(connection)
         if not rows:
             raise _empty(connection, config)
@@ -80,19 +87,34 @@ def freeze(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
     return cohort_hash
 
 
+def _check_is_of_settings(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
+    """Refuse a cohort by other rules, or one whose features selection would not read."""
+    (rule,) = rows_of(connection, "select accept, reading, cac_max_days from meta.cohort_rule")
+    wanted = config.cohort.model_dump(mode="json")
+    if rule != wanted:
+        raise SnapshotOutdatedError(
+            f"the snapshot was built with the cohort rules {rule}, the settings say {wanted}",
+            way_out="publish again: `mpss warehouse rebuild`",
+        )
+    (shown,) = rows_of(
+        connection, "select engine, config from meta.pointer where stage = 'radiomics'"
+    )
+    if Address(**shown) != config.address("radiomics"):
+        raise SnapshotOutdatedError(
+            f"the snapshot shows radiomics {shown['engine']}/{shown['config']}, the settings make"
+            f" {config.address('radiomics').engine}/{config.address('radiomics').config}",
+            way_out="publish the new version (`mpss warehouse activate all`), or restore the"
+            " settings of the published one",
+        )
+
+
 def _cohort_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     wanted = [name for name in TABLES["cohort_outcome"].columns if name != "cohort_hash"]
     columns = ["patient_key", *wanted]
-    try:
-        found = connection.execute(
-            f"select {', '.join(columns)} from core.cohort order by study_key"  # noqa: S608
-        ).fetchall()
-    except duckdb.Error as error:
-        raise LakeCorruptError(
-            f"core.cohort cannot be read: {str(error).partition(chr(10))[0]}",
-            way_out="publish again: `mpss warehouse rebuild`",
-        ) from error
-    return [dict(zip(columns, row, strict=True)) for row in found]
+    return rows_of(
+        connection,
+        f"select {', '.join(columns)} from core.cohort order by study_key",  # noqa: S608
+    )
 
 
 def _empty(connection: duckdb.DuckDBPyConnection, config: Config) -> EmptyCohortError:

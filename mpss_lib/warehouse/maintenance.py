@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
 
 
 def _temporary(lake: Lake) -> Iterator[Path]:
-    return (path for path in lake.root.rglob(".tmp-*") if path.is_file())
+    return lake.root.rglob(".tmp-*")
 
 
 def _age_s(path: Path, now: float) -> float:
@@ -96,7 +97,10 @@ def _superseded(ledger: Ledger, oldest: datetime) -> list[str]:
 def _remove(path: Path) -> int:
     try:
         size = path.stat().st_size
-        path.unlink()
+        if path.is_dir():  # where a killed publisher spilled
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     except FileNotFoundError:  # a temporary file whose writer has just finished
         return 0
     return size

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mpss_lib.config import BINS, SEGMENTS, home
+from mpss_lib import config as settings
+from mpss_lib.config import BINS, SEGMENTS
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.tables import Lake, write_bytes
 from mpss_lib.warehouse.answers import render, rows_of
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def open_warehouse(home_folder: Path | str | None = None) -> duckdb.DuckDBPyConnection:
+def open_warehouse(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
     """Open the newest snapshot of a home, read-only.
 
     Parameters
     ----------
-    home_folder : Path or str, optional
+    home : Path or str, optional
         The home; ``$MPSS_HOME``, else ``.mpss``, by default.
 
     Returns
@@ -41,7 +42,7 @@ def open_warehouse(home_folder: Path | str | None = None) -> duckdb.DuckDBPyConn
     PlatformFaultError
         Nothing has been published there, or the file cannot be read.
     """
-    root = home() if home_folder is None else Path(home_folder).resolve()
+    root = settings.home() if home is None else Path(home).resolve()
     return open_snapshot(Lake(root / "lake"))
 
 
@@ -88,12 +89,12 @@ def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, 
         return rows_of(connection, sql, values)
 
 
-def query(sql: str, form: str = "table", *, home_folder: Path | str | None = None) -> str | bytes:
+def query(sql: str, form: str = "table", *, home: Path | str | None = None) -> str | bytes:
     """Run one SQL text on the newest snapshot and give the rows as text (Parquet: as bytes).
 
     ``form`` is ``table``, ``csv``, ``json`` or ``parquet``; see ``answers.render``.
     """
-    with closing(open_warehouse(home_folder)) as connection:
+    with closing(open_warehouse(home)) as connection:
         return render(connection, sql, form)
 
 
@@ -122,7 +123,7 @@ def feature_matrix(
     segment: str,
     bins: int | None = None,
     selection: str | Sequence[str] | None = None,
-    home_folder: Path | str | None = None,
+    home: Path | str | None = None,
 ) -> pd.DataFrame:
     """Features of one segment, one row for each study.
 
@@ -135,7 +136,7 @@ def feature_matrix(
     selection : str or sequence of str, optional
         ``"latest"`` or a cohort hash: the features chosen for that frozen cohort, and its studies
         only. A sequence: these features. By default all 487, all studies.
-    home_folder : Path or str, optional
+    home : Path or str, optional
         See ``open_warehouse``.
 
     Returns
@@ -152,7 +153,7 @@ def feature_matrix(
         raise WrongArgumentError(
             f"unknown segment {segment!r}", way_out=f"give one of {', '.join(SEGMENTS)}"
         )
-    with closing(open_warehouse(home_folder)) as connection:
+    with closing(open_warehouse(home)) as connection:
         names, chosen_bins, cohort_hash = _chosen(connection, selection)
         levels = chosen_bins if bins is None else bins
         if levels not in BINS:

@@ -81,6 +81,7 @@ def publish(
         plan = _plan(lake, config)
         with replacing(lake.snapshot) as temporary:
             counts = _fill(temporary, plan, _stamp(lake, plan, sequence, run_name), config, tell)
+            temporary.chmod(0o644)
             tell("swap")
     tell("done")
     log.info("warehouse: published %s", counts)
@@ -138,9 +139,13 @@ def _source(
     files = ", ".join(_quoted(str(lake.root.resolve() / path)) for path in paths)
     if table.name not in APPEND_ONLY:
         return f"read_parquet([{files}], hive_partitioning = false)"
-    named = f"read_parquet([{files}], hive_partitioning = false, filename = true)"
+    # Old files stay for ever: a column that came later is null in them.
+    named = (
+        f"read_parquet([{files}], hive_partitioning = false, filename = true, union_by_name = true)"
+    )
     below = f"substr(filename, {len(str(lake.root.resolve())) + 2}) as lake_path"
-    return f"(select * exclude (filename), {below} from {named})"  # noqa: S608 - our own paths
+    every = f"select * exclude (filename), {below} from {named}"  # noqa: S608 - our own paths
+    return f"(select * from {_empty(table, ())} union all by name {every})"  # noqa: S608
 
 
 def _empty(table: LakeTable, features: Sequence[str]) -> str:
@@ -174,19 +179,25 @@ def _fill(
     settings = {"threads": config.warehouse.threads}
     with closing(duckdb.connect(str(path), config=settings)) as connection:
         tell("build")
+        connection.execute("begin")  # one commit: DuckDB syncs the file at each
         for schema in SCHEMAS:
             connection.execute(f"create schema {schema}")
         for name, rows in {**plan.meta, "snapshot": stamp}.items():
             _insert(connection, name, rows)
         for relation in plan.relations:
-            _create(connection, relation, plan.sources)
+            if relation.schema == "raw":
+                _create(connection, relation, plan.sources)
+        checks.check_schemas(connection)
+        for relation in plan.relations:
+            if relation.schema != "raw":
+                _create(connection, relation, plan.sources)
         _list_relations(connection, plan.relations)
         tell("check")
-        checks.check_schemas(connection)
         n_bad = checks.run_checks(connection, plan.relations)
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
         )
+        connection.execute("commit")
         connection.execute("checkpoint")
     return {
         "relations": len(plan.relations),

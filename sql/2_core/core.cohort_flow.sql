@@ -96,6 +96,7 @@ select
     cohort_reason."position" as reason_position,
     decided.reason = 'included' as is_included,
     case
+        when decided.reason like '%quarantined' then study_state.problem
         when decided.reason like 'pull%' then array_to_string(study_state.pull_reasons, ', ')
         when decided.reason like 'intake%' then array_to_string(study_state.intake_reasons, ', ')
         when decided.reason like 'segmentation%'

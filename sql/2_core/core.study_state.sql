@@ -11,6 +11,11 @@ with stages as (
         any_value(reasons) filter (where stage = 'pull') as pull_reasons,
         any_value(reasons) filter (where stage = 'intake') as intake_reasons,
         any_value(reasons) filter (where stage = 'segmentation') as segmentation_reasons,
+        -- The earliest stage at which it stands still says why.
+        arg_min(
+            problem,
+            list_position(['pull', 'intake', 'segmentation', 'quality', 'radiomics'], stage)
+        ) filter (where status = 'quarantined') as problem,
     from meta.study_stage
     group by study_key
 ),
@@ -64,6 +69,7 @@ select
     coalesce(stages.segmentation_status, 'missing') as segmentation_status,
     coalesce(stages.quality_status, 'missing') as quality_status,
     coalesce(stages.radiomics_status, 'missing') as radiomics_status,
+    coalesce(stages.problem, '') as problem,
     coalesce(volumes.has_volume, false) as has_volume,
     case
         when len(stages.intake_reasons) > 0 then stages.intake_reasons

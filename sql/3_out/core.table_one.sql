@@ -60,7 +60,7 @@ categories as (
     select
         'cac_class' as characteristic,
         case
-            when cac_total < 1 then '0'
+            when cac_total < 0.5 then '0'
             when cac_total <= 10 then '1-10'
             when cac_total <= 100 then '11-100'
             when cac_total <= 400 then '101-400'
@@ -104,7 +104,13 @@ summarised as (
 )
 
 select
-    row_number() over (order by characteristic, level) as "position",
+    row_number() over (
+        order by
+            characteristic,
+            -- Classes of calcium by their lower end, not by their spelling.
+            list_position(['0', '1-10', '11-100', '101-400', 'over 400'], level),
+            level
+    ) as "position",
     characteristic,
     level,
     n,

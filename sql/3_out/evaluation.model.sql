@@ -9,6 +9,7 @@ select
     "outer",
     "inner",
     bins,
+    outcome_transform,
     n_train,
     intercept,
     test_studies,

@@ -3,7 +3,9 @@
 select
     model_key,
     term,
+    source,
     level,
+    is_reference,
     coefficient,
     std_error,
     p_value,

@@ -7,6 +7,7 @@ select
     configuration,
     "outer",
     "inner",
+    state,
     is_valid,
     is_winner,
     n_train,

@@ -43,6 +43,7 @@ select
     prediction.configuration,
     prediction.profile,
     prediction.berman_class,
+    prediction.is_training_study,
     prediction.is_out_of_sample,
     prediction.reason,
     prediction.value,

@@ -7,6 +7,7 @@ select
     history.profile,
     history.cohort_hash,
     history.berman_class,
+    history.is_training_study,
     history.is_out_of_sample,
     history.reason,
     history.value,

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles.statistics_lake import COHORT, fill
+
+from mpss_lib.config import Config, EvaluationSettings
+from mpss_lib.evaluation import stage
+from mpss_lib.selection.stage import run as select_run
+from mpss_lib.tables import Lake
 
 KINDS = (
     "plain", "autoregressive", "near_collinear", "exact_collinear", "duplicate", "factor",
@@ -73,6 +79,18 @@ def make_problem(seed: int, kind: str | None = None):  # noqa: C901 -- one branc
 def standard(x: np.ndarray) -> np.ndarray:
     spread = x.std(axis=0)
     return (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory):
+    """A small cohort, selected and evaluated: (lake, config, cohort hash, answer)."""
+    config = Config(
+        evaluation=EvaluationSettings(n_outer=6, n_inner=3, permutations=5, permutation_chunk=3)
+    )
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    fill(lake, config, n=30)
+    select_run(COHORT, lake, config)
+    return lake, config, COHORT, stage.run(COHORT, lake, config)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from datetime import date
 
 import pytest
@@ -7,6 +8,7 @@ from pacs_objects import make_capture, make_nm, sop_uid, study_uid
 from pydicom import dcmread
 
 from mpss_lib.batch import run_batch
+from mpss_lib.config import Config, PullSettings
 from mpss_lib.errors import SettingsError, StudyFaultError, WrongArgumentError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import ArchiveSession
@@ -132,3 +134,41 @@ def test_wrong_windows_and_places_are_refused(sites, lake, config, sites_of):
 
     with pytest.raises(SettingsError, match="inside the lake"):
         stage.find(WINDOW, lake, config, replace(sites, vault=lake.root / "vault.sqlite"))
+
+
+def test_other_settings_write_beside_what_is_there(archive, sites, lake, config):
+    archive.add(make_nm(1))
+    [key] = stage.find(WINDOW, lake, config, sites)
+    stage.run(key, lake, config, sites)
+    [before] = lake.dicom_folder(key).glob("*.dcm")
+    content = before.read_bytes()
+
+    other = Config(pull=PullSettings(max_shift_days=30))
+    stage.find(WINDOW, lake, other, sites)
+    assert stage.run(key, lake, other, sites).status == "done"
+
+    assert before.read_bytes() == content
+    assert len(list(lake.dicom_folder(key).glob("*.dcm"))) == 2
+    paths = {
+        lake.rows("instance", settings.address("pull"), key)[0]["path"]
+        for settings in (config, other)
+    }
+    assert len(paths) == 2
+
+
+def test_a_patient_that_the_archive_corrected_is_another_version(archive, sites, lake, config):
+    archive.add(make_nm(1, PatientID="WRONG"))
+    [key] = stage.find(WINDOW, lake, config, sites)
+    wrong = stage.run(key, lake, config, sites)
+    with sqlite3.connect(archive.folder / "index.sqlite") as db:
+        db.execute("update study set PatientID = 'RIGHT'")
+    db.close()
+
+    assert stage.find(WINDOW, lake, config, sites) == [key]
+    right = stage.run(key, lake, config, sites)
+
+    assert right.status == "done"
+    assert right.written[0].path != wrong.written[0].path
+    vault = Vault(sites.vault)
+    path = lake.root / lake.rows("instance", config.address("pull"), key)[0]["path"]
+    assert dcmread(path).PatientID == vault.patient_key("RIGHT")

@@ -9,7 +9,7 @@ import pytest
 from imaging_objects import dice, flipped, phantom
 
 from mpss_lib.config import SegmentationSettings
-from mpss_lib.errors import StudyRejectedError, WrongArgumentError
+from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
 from mpss_lib.segmentation import segment
 from mpss_lib.volume import Volume
 
@@ -189,3 +189,19 @@ def test_every_extra_has_the_shape_of_the_rays():
     assert shapes["ray_start_mm"] == shapes["ray_way"] == (*rays, 3)
     for name in itertools.chain(("axis", "anterior", "lateral")):
         assert np.linalg.norm(found.extras[name]) == pytest.approx(1.0)
+
+
+def test_counts_that_are_not_finite_are_a_fault():
+    made = phantom(21)
+    array = made.volume.array.copy()
+    array[20, 30, 30] = np.nan
+    with pytest.raises(StudyFaultError, match="finite"):
+        segment(Volume(array, made.volume.affine))
+
+
+@pytest.mark.parametrize("seed", [701, 705])
+def test_very_hot_liver_does_not_hide_the_heart(seed):
+    hot = (("liver", 2.5), ("liver_gap_mm", 8.0), ("gut", 2.5), ("gut_gap_mm", 6.0))
+    made = phantom(seed, anatomy=hot)
+    found = segment(made.volume)
+    assert dice(found.masks["MYO"].array, made.truth["MYO"].array) > 0.8

@@ -39,6 +39,11 @@ def test_cohort_flow(snapshot):
     }
 
 
+def test_the_flow_quotes_the_problem_of_a_quarantined_study(snapshot):
+    found = rows_of(snapshot, "select detail from core.cohort_flow where study_key = 's05'")
+    assert found == [{"detail": "broken"}]
+
+
 def test_series_left(snapshot):
     found = {row["reason"]: row["n_objects"] for row in ask(snapshot, "series_left")}
     assert found == {
@@ -104,3 +109,11 @@ def test_lineage_of_a_value(snapshot):
     found = ask(snapshot, "lineage_of_a_value")
     assert [row["study_key"] for row in found] == ["s01", "s16", "s19"]
     assert all(len(row["content_sha256"]) == 64 for row in found)
+
+
+def test_selection_ledger(snapshot):
+    found = ask(snapshot, "selection_ledger")
+    assert [(row["step"], row["n_after"], row["n_paper"]) for row in found] == [
+        ("S1_undefined", 3, 166),
+        ("S6_correlated", 2, 56),
+    ]

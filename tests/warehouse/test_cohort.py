@@ -1,8 +1,9 @@
 import pytest
 
+from mpss_lib.config import Config
 from mpss_lib.tables import read_parquet
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.cohort import EmptyCohortError
+from mpss_lib.warehouse.cohort import EmptyCohortError, SnapshotOutdatedError
 
 
 def test_the_frozen_cohort_is_addressed_by_its_content(filled):
@@ -49,3 +50,17 @@ def test_an_empty_cohort_says_why(build):
     stage.run(build.lake, build.config)
     with pytest.raises(EmptyCohortError, match="clinical_missing 1"):
         stage.freeze_cohort(build.lake, build.config)
+
+
+def test_a_snapshot_by_other_rules_is_not_frozen(filled):
+    stage.run(filled.lake, filled.config)
+    strict = Config.model_validate({"warehouse": {"threads": 1}})
+    with pytest.raises(SnapshotOutdatedError, match="'accept': 'pass'"):
+        stage.freeze_cohort(filled.lake, strict)
+
+
+def test_a_snapshot_with_other_features_is_not_frozen(filled):
+    stage.run(filled.lake, filled.config)
+    thick = Config.model_validate({"cohort": {"accept": "pass"}, "segmentation": {"wall_mm": 12.0}})
+    with pytest.raises(SnapshotOutdatedError, match="activate"):
+        stage.freeze_cohort(filled.lake, thick)

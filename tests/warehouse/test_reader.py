@@ -87,6 +87,19 @@ def test_a_file_that_is_no_database_is_named(lake):
         mpss_lib.open_warehouse()
 
 
+def test_a_moved_home_is_rebuilt(filled, tmp_path_factory, monkeypatch):
+    stage.run(filled.lake, filled.config)
+    root = tmp_path_factory.mktemp("moved") / "home"
+    filled.lake.root.parent.rename(root)
+    monkeypatch.setenv("MPSS_HOME", str(root))
+    moved = Lake(root / "lake")
+    count = "select count(*) as n from feature.radiomics"
+    with pytest.raises(QueryError, match="mpss warehouse rebuild"):
+        rows(moved, count)
+    stage.rebuild(moved, filled.config)
+    assert rows(moved, count) == [{"n": 11 * 56}]
+
+
 def test_feature_matrix(published):
     frame = mpss_lib.feature_matrix(segment="MYO", bins=64)
     assert frame.shape == (11, 10)

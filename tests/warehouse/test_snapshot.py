@@ -5,6 +5,7 @@ import sys
 from contextlib import closing
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from fabricated_lake import BINNED, ONCE, Builder
 
@@ -216,6 +217,14 @@ def test_prediction_latest_and_history(filled):
     )
     assert history == [(100.0, False, True), (50.0, True, None)]
     assert ask("select count(*) from result.prediction") == [(2,)]
+
+
+def test_a_prediction_from_before_a_column_came_is_shown(filled):
+    for path in (filled.lake.root / "landing/prediction").rglob("*.parquet"):
+        data = pq.read_table(path, partitioning=None)
+        pq.write_table(data.drop_columns(["is_training_study", "berman_class"]), path)
+    stage.run(filled.lake, filled.config)
+    assert ask("select value, berman_class from result.prediction_latest") == [(100.0, None)]
 
 
 def test_the_days_between_study_and_ct_follow_the_setting(filled):

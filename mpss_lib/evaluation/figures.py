@@ -1,0 +1,123 @@
+"""Figures of the report as SVG text: no file, no date, the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mpss_lib.config import SEGMENTS
+from mpss_lib.evaluation.profiles import AS_PUBLISHED, CORRECTED
+from mpss_lib.evaluation.randomised import CONFIGURATIONS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+COLOURS = {"radiomics": "#4477aa", "clinical": "#ccbb44", "combined": "#aa3377"}
+CLASS_NAMES = ("0", "1-10", "11-100", "101-400", "> 400")
+SMALLEST_P = 1e-12
+
+
+def classes(counts: Sequence[int]) -> str:
+    """Bars of the patients in each class."""
+    figure = _figure(6.0, 2.6)
+    axes = figure.subplots()
+    bars = axes.bar(range(5), list(counts), color="#4477aa")
+    axes.bar_label(bars)
+    axes.set_xticks(range(5), CLASS_NAMES)
+    axes.set_xlabel("total calcium score")
+    axes.set_ylabel("patients")
+    axes.margins(y=0.15)
+    return _svg(figure)
+
+
+def varieties(pairs: Sequence[tuple[str, float | None]]) -> str:
+    """Points of the rank correlation of the two varieties of each feature."""
+    figure = _figure(9.0, 2.2)
+    axes = figure.subplots()
+    for k, is_run_length in enumerate((False, True)):
+        shown = [v for name, v in pairs if ("rlm" in name) == is_run_length and v is not None]
+        axes.plot(shown, [k] * len(shown), "o", alpha=0.5, color="#4477aa", clip_on=False)
+    axes.axvline(0.98, color="#888", linestyle="--", linewidth=1)
+    axes.set_yticks([0, 1], ["GLCM", "GLRLM"])
+    axes.set_ylim(-0.6, 1.6)
+    axes.set_xlabel("|rank correlation|, averaged against merged")
+    return _svg(figure)
+
+
+def heatmap(rows: Sequence[Row], features: Sequence[str]) -> str:
+    """|rho| and -log10 p of each feature (columns) and segment (rows), five classes."""
+    rho = np.full((len(SEGMENTS), len(features)), np.nan)
+    p = np.full_like(rho, np.nan)
+    column = {name: k for k, name in enumerate(features)}
+    for row in rows:
+        if row["outcome"] == "class5":
+            at = SEGMENTS.index(row["segment"]), column[row["feature"]]
+            rho[at] = np.nan if row["rho"] is None else abs(row["rho"])
+            p[at] = -np.log10(max(row["p_value"], SMALLEST_P))
+    figure = _figure(11.0, 5.4)
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    for axes, values, title in ((top, rho, "|ρ|"), (bottom, p, "-log10 p")):
+        image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0)
+        axes.set_yticks(range(len(SEGMENTS)), SEGMENTS)
+        figure.colorbar(image, ax=axes, label=title, pad=0.01)
+    bottom.set_xticks(range(len(features)), features, rotation=90, fontsize=6)
+    return _svg(figure)
+
+
+def boxes(rows: Sequence[Row], column: str) -> str:
+    """Boxes of the runs' correlation or p-value by segment and configuration, both profiles."""
+    figure = _figure(11.0, 3.6)
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, profile in zip(both, (AS_PUBLISHED, CORRECTED), strict=True):
+        for k, configuration in enumerate(CONFIGURATIONS):
+            found = [_values(rows, profile, segment, configuration, column) for segment in SEGMENTS]
+            places = np.arange(len(SEGMENTS)) + 0.26 * (k - 1)
+            drawn = axes.boxplot(
+                found, positions=places, widths=0.22, patch_artist=True, manage_ticks=False,
+                medianprops={"color": "black"}, flierprops={"markersize": 2},
+            )  # fmt: skip
+            for box in drawn["boxes"]:
+                box.set_facecolor(COLOURS[configuration])
+            axes.plot([], [], "s", color=COLOURS[configuration], label=configuration)
+        axes.set_xticks(range(len(SEGMENTS)), SEGMENTS)
+        axes.set_title(profile)
+        if column == "p_value":
+            axes.set_yscale("log")
+            axes.axhline(0.05, color="#888", linestyle="--", linewidth=1)
+        else:
+            axes.axhline(0.0, color="#888", linewidth=1)
+    both[0].set_ylabel("p-value" if column == "p_value" else "r in the test set")
+    both[1].legend(fontsize=8, loc="best")
+    return _svg(figure)
+
+
+def _values(
+    rows: Sequence[Row], profile: str, segment: str, configuration: str, column: str
+) -> list[float]:
+    wanted = (profile, segment, configuration)
+    return [
+        max(row[column], SMALLEST_P) if column == "p_value" else row[column]
+        for row in rows
+        if (row["profile"], row["segment"], row["configuration"]) == wanted
+        and row[column] is not None
+    ]
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    return MatplotlibFigure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure) -> str:
+    import matplotlib as mpl
+
+    text = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "mpss", "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    content = text.getvalue()
+    return content[content.index("<svg") :]

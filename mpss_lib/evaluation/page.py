@@ -1,0 +1,61 @@
+"""The HTML frame of the report."""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>MPSS evaluation {cohort}</title>
+<style>
+body{{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;
+padding:0 1rem;color:#222}}
+h1{{margin-bottom:.2rem}} h2{{margin-top:2.2rem;border-bottom:1px solid #ccc}}
+table{{border-collapse:collapse;font-size:13px;margin:.6rem 0;display:block;overflow-x:auto}}
+th,td{{padding:.2rem .55rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}}
+th:first-child,td:first-child{{text-align:left}} thead th{{border-bottom:2px solid #888}}
+small{{color:#666}} .warn{{background:#fff3cd;padding:.5rem .8rem;border-left:4px solid #d39e00}}
+figure{{margin:1rem 0}} figure svg{{max-width:100%;height:auto}}
+figcaption{{color:#555;font-size:13px}}
+pre{{background:#f6f6f6;padding:.6rem;font-size:12px;overflow-x:auto}}
+</style></head><body>
+<h1>Calcium score from a normal perfusion scan</h1>
+<p>Cohort {cohort}: {patients} patients ({left_out} left out for missing values), test sets of
+{n_test}. Made by {makers}. <b>Research use only; not a medical device.</b></p>
+{warning}
+<h2>Read this first</h2><ul>{caveats}</ul>
+
+<h2>Did it predict? (counterpart of Table 3)</h2>
+<p>Fisher's X over the runs; bold is above the threshold of the chi-squared distribution at .01.
+Beside it the median correlation with its sign. Both profiles and the paper's values.</p>
+{fisher}
+<h2>The same question, with tests that hold their level</h2>
+<p>Bold is p &le; .01. A permutation p-value carries its Monte Carlo error.</p>
+{calibrated}
+
+<figure>{figure_r}<figcaption>Correlation in the test sets, with its sign (counterpart of Figure 8,
+which shows the absolute value).</figcaption></figure>
+<figure>{figure_p}<figcaption>P-values of the runs, log scale (counterpart of Figure 9). The dashed
+line is .05.</figcaption></figure>
+
+<h2>A better model</h2>
+<p>Elastic net on log(1 + CAC), tuned and tried on separate patients; 90 % bootstrap intervals.
+Coverage is the share of patients inside their 90 % interval, overall, without calcium, above 400:
+overall it holds by construction, in the tails it need not.</p>
+{better}
+
+<h2>The cohort (counterparts of Table 1 and Figure 4)</h2>
+{clinical}
+<figure>{figure_classes}<figcaption>Patients by class of the total score.</figcaption></figure>
+
+<h2>Choice of features, blind to the score</h2>
+{ledger}
+<p>{notes}</p>
+<figure>{figure_varieties}<figcaption>Rank correlation of averaged and merged matrices, feature by
+feature (diagonals of Figure 5). The paper saw .98 to 1.</figcaption></figure>
+<p>Grey level ({bins} bins chosen):</p>{levels}
+<p><b>{n_features} features</b> (counterpart of Table 2): {features}.</p>
+
+<h2>One feature at a time (counterparts of Figures 6 and 7)</h2>
+<figure>{figure_rho}<figcaption>|&rho;| of each selected feature with the five classes of its
+segment's score, and its p-value.</figcaption></figure>
+<p>False discoveries held at .05 (Benjamini-Hochberg, within a segment): {discoveries}.</p>
+
+<h2>Settings</h2><pre>{settings}</pre>
+</body></html>
+"""

@@ -1,0 +1,135 @@
+"""Results as rows of the lake tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mpss_lib.config import EvaluationSettings
+from mpss_lib.evaluation.design import encode
+from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
+from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.permutation import Null
+from mpss_lib.evaluation.randomised import CONFIGURATIONS, STATES, Evaluation
+
+Rows = list[dict[str, Any]]
+
+
+def fit_rows(found: Evaluation, start: Mapping[str, str]) -> Rows:
+    """Give one row for each inner split: what was screened and chosen, how well it fitted."""
+    names = np.array(found.design.names, object)
+    rows: Rows = []
+    for k, outer in enumerate(found.splits.outer):
+        for inner in range(found.splits.train.shape[1]):
+            for g, configuration in enumerate(CONFIGURATIONS):
+                aic, llf = float(found.aic[k, inner, g]), float(found.llf[k, inner, g])
+                state = STATES[found.states[k, inner, g]]
+                rows.append(
+                    {
+                        **start,
+                        "configuration": configuration,
+                        "outer": outer,
+                        "inner": inner,
+                        "n_train": found.splits.train.shape[2],
+                        "n_dev": found.splits.dev.shape[2],
+                        "n_screened": int(found.n_screened[k, inner, g]),
+                        "train_terms": names[found.train_terms[k, inner, g]].tolist(),
+                        "terms": names[found.terms[k, inner, g]].tolist(),
+                        "aic": _known(aic),
+                        "llf": _known(llf),
+                        "state": state,
+                        "is_valid": state == "valid",
+                        "is_winner": int(found.winner[g, k]) == inner,
+                    }
+                )
+    return rows
+
+
+def result_rows(found: Evaluation, start: Mapping[str, str], settings: EvaluationSettings) -> Rows:
+    """Give one row for each outer split: the winner and its correlation in the test rows."""
+    n_test = found.splits.test.shape[1]
+    rows: Rows = []
+    for g, configuration in enumerate(CONFIGURATIONS):
+        for k, outer in enumerate(found.splits.outer):
+            is_valid = bool(found.is_valid[g, k])
+            rows.append(
+                {
+                    **start,
+                    "configuration": configuration,
+                    "outer": outer,
+                    "n_test": n_test,
+                    "inner": int(found.winner[g, k]),
+                    "n_terms": int(found.winning_terms(g, k).sum()),
+                    "r": float(found.r[g, k]) if is_valid else None,
+                    "p_value": float(found.p_value[g, k]) if is_valid else None,
+                    "is_valid": is_valid,
+                    "is_underpowered": n_test < settings.min_test,
+                }
+            )
+    return rows
+
+
+def prediction_rows(found: Evaluation, inputs: Inputs, start: Mapping[str, str]) -> Rows:
+    """Give one row for each patient of each test set."""
+    return [
+        {
+            **start,
+            "configuration": configuration,
+            "outer": outer,
+            "study_key": inputs.studies[row],
+            "value": float(value),
+            "outcome": float(found.outcome[row]),
+        }
+        for g, configuration in enumerate(CONFIGURATIONS)
+        for k, outer in enumerate(found.splits.outer)
+        if found.winner[g, k] >= 0
+        for row, value in zip(
+            found.splits.test[k].tolist(), found.predictions[g, k].tolist(), strict=True
+        )
+    ]
+
+
+def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
+    """Score the elastic net on patients that neither tuning nor fit has seen."""
+    design = encode({**inputs.columns_of(segment), **inputs.clinical})
+    outcome = inputs.outcomes[segment]
+    rows: Rows = []
+    for configuration in CONFIGURATIONS:
+        used = design_of(design, configuration, len(inputs.features))
+        guess = cross_fit(design.columns[:, used], outcome, seed)
+        rows += [
+            {
+                "cohort_hash": inputs.cohort,
+                "segment": segment,
+                "configuration": configuration,
+                "metric": found.metric,
+                "value": _known(found.value),
+                "low": _known(found.low),
+                "high": _known(found.high),
+                "n": found.n,
+            }
+            for found in scores(*guess, outcome, seed)
+        ]
+    return rows
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[int]) -> Rows:
+    """Give one row for each permutation and configuration."""
+    return [
+        {
+            **start,
+            "configuration": CONFIGURATIONS[g],
+            "kind": kind,
+            "permutation": number,
+            "fisher": float(null.fisher[k, g]),
+            "mean_r": float(null.mean_r[k, g]),
+        }
+        for k, number in enumerate(null.numbers)
+        for g in shown
+    ]

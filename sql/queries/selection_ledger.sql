@@ -1,0 +1,11 @@
+-- How did 487 features become those of the latest cohort, and what did the paper keep?
+select
+    "position",
+    step,
+    n_before,
+    n_removed,
+    n_after,
+    n_paper,
+from selection.ledger
+where is_latest
+order by "position"

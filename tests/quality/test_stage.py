@@ -1,0 +1,124 @@
+"""Quality on a lake: rows, verdict, skipping, refusal, and reviews that lose nothing."""
+
+from __future__ import annotations
+
+import pytest
+from imaging_objects import STUDY, phantom, put_study
+
+from mpss_lib.config import Config, QualitySettings
+from mpss_lib.errors import StudyRejectedError, WrongArgumentError
+from mpss_lib.quality import record_review, reviews_of, stage
+from mpss_lib.segmentation import stage as segmentation
+
+
+@pytest.fixture
+def study(lake, config):
+    put_study(lake, config, (phantom(31).volume, "AC"))
+    segmentation.run(STUDY, lake, config)
+    return lake
+
+
+def metrics_of(lake, config):
+    rows = lake.rows("quality_metric", config.address("quality"), STUDY)
+    return {row["metric"]: row for row in rows}
+
+
+def verdict_of(lake, config):
+    (row,) = lake.rows("quality_verdict", config.address("quality"), STUDY)
+    return row
+
+
+def test_clean_study_passes(study, config):
+    outcome = stage.run(STUDY, study, config)
+    assert outcome.status == "done"
+    assert {written.table for written in outcome.written} == {"quality_metric", "quality_verdict"}
+    assert verdict_of(study, config) == {
+        "study_key": STUDY,
+        "verdict": "pass",
+        "flags": [],
+        "not_assessable": ["over_correction", "misregistration"],
+    }
+    rows = metrics_of(study, config)
+    assert rows["rim"]["flag"] == "ok"
+    assert rows["rim"]["limits_version"] == "phantom-1"
+    assert rows["rim"]["review_low"] is None
+    assert rows["correction_gain"]["flag"] == "not_assessable"
+    assert rows["correction_gain"]["value"] is None
+
+
+def test_again_is_skipped_and_forced_gives_the_same_bytes(study, config):
+    first = stage.run(STUDY, study, config)
+    again = stage.run(STUDY, study, config)
+    forced = stage.run(STUDY, study, config, force=True)
+    assert (first.status, again.status, forced.status) == ("done", "skipped", "done")
+    assert first.written == again.written == forced.written
+
+
+def test_spoilt_study_is_held_with_its_flags(lake, config):
+    put_study(lake, config, (phantom(31, artefact="liver_spill").volume, "AC"))
+    segmentation.run(STUDY, lake, config)
+    stage.run(STUDY, lake, config)
+    row = verdict_of(lake, config)
+    assert row["verdict"] == "hold"
+    assert "extracardiac_inferior" in row["flags"]
+
+
+def test_uncorrected_series_makes_over_correction_assessable(lake, config):
+    corrected = phantom(31, artefact="over_correction").volume
+    plain = phantom(31, correction="NAC").volume
+    put_study(lake, config, (corrected, "AC"), (plain, "NAC"))
+    segmentation.run(STUDY, lake, config)
+    stage.run(STUDY, lake, config)
+    row = verdict_of(lake, config)
+    assert "correction_gain" in row["flags"]
+    assert "over_correction" not in row["not_assessable"]
+
+
+def test_limit_of_the_settings_decides(study):
+    strict = Config(quality=QualitySettings(limits={"rim": {"review_high": 0.01}}))
+    stage.run(STUDY, study, strict)
+    assert verdict_of(study, strict)["flags"] == ["rim"]
+
+
+def test_study_that_was_not_segmented(lake, config):
+    with pytest.raises(StudyRejectedError) as refused:
+        stage.run(STUDY, lake, config)
+    assert refused.value.reasons == ("no_volume_chosen",)
+    put_study(lake, config, (phantom(31).volume, "AC"))
+    with pytest.raises(StudyRejectedError) as refused:
+        stage.run(STUDY, lake, config)
+    assert refused.value.reasons == ("no_segmentation",)
+
+
+def test_review_is_written_and_recorded(lake, config):
+    written = record_review(lake, config, STUDY, "accept", "", "reader1")
+    assert written.table == "review"
+    (row,) = lake.rows("review", config.address("quality"), STUDY)
+    assert (row["decision"], row["reviewer"]) == ("accept", "reader1")
+    named = lake.current_files("quality")[("review", STUDY)]
+    assert named["path"] == written.path
+
+
+def test_second_thoughts_keep_the_first(lake, config):
+    record_review(lake, config, STUDY, "unsure", "apex looks thin", "reader1")
+    other = Config(quality=QualitySettings(limits_version="site-2"))
+    record_review(lake, other, STUDY, "reject", "apical thinning", "reader2")
+    assert [row["decision"] for row in reviews_of(lake, STUDY)] == ["unsure", "reject"]
+    rows = lake.rows("review", other.address("quality"), STUDY)
+    assert [row["decision"] for row in rows] == ["unsure", "reject"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "reviewer"),
+    [
+        ("maybe", "x", "r"),
+        ("reject", "x" * 501, "r"),
+        ("reject", "", "r"),
+        ("accept", "", ""),
+        ("accept", "bell \x07", "r"),
+    ],
+)
+def test_review_is_refused(lake, config, decision, reason, reviewer):
+    with pytest.raises(WrongArgumentError):
+        record_review(lake, config, STUDY, decision, reason, reviewer)
+    assert not reviews_of(lake, STUDY)

@@ -1,0 +1,172 @@
+"""Readers during publishes, and writers that are killed: bounded in number, counted by phase."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fabricated_lake import Builder, settings
+
+from mpss_lib.config import Config
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse import snapshot, stage
+from mpss_lib.warehouse.maintenance import RUBBISH_AGE_S, remove_orphans
+from mpss_lib.warehouse.reader import rows
+
+HERE = Path(__file__).parent
+N_READERS = 2
+N_PUBLISHES = 8
+N_KILLS = 5
+POINTS = (
+    "landing_temporary",
+    "landing_unrecorded",
+    "plan",
+    "batch_temporary",
+    "batch_unrecorded",
+    "build",
+    "check",
+    "swap",
+    "done",
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def joining() -> Config:
+    return Config.model_validate(
+        {"cohort": {"accept": "pass"}, "warehouse": {"threads": 1, "compact_from": 4}}
+    )
+
+
+@pytest.fixture(scope="module")
+def three_studies(tmp_path_factory):
+    build = Builder(Lake(tmp_path_factory.mktemp("three") / "lake"), settings())
+    build.catalogue()
+    for i in range(3):
+        build.through(f"s{i}", f"p{i}", seed=i)
+    build.flush()
+    stage.run(build.lake, build.config)
+    return build.lake.root
+
+
+def child(script: str, *arguments: str) -> subprocess.Popen:
+    paths = (str(HERE.parent), str(HERE.parent.parent))
+    return subprocess.Popen(
+        [sys.executable, str(HERE / script), *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_readers_see_whole_snapshots_that_never_go_back(build, home, joining):
+    build.catalogue()
+    build.through("s00", "p00")
+    build.flush()
+    stage.run(build.lake, joining)
+    stop = home / "stop"
+    readers = [child("reader_child.py", str(home), str(stop)) for _ in range(N_READERS)]
+    try:
+        for i in range(1, N_PUBLISHES + 1):
+            build.through(f"s{i:02d}", f"p{i:02d}", seed=i)
+            if i % 3 == 0:
+                build.radiomics("s00", 100 + i, salt=str(i))
+            build.flush(f"night {i}")
+            stage.run(build.lake, joining)
+    finally:
+        stop.touch()
+        answers = [reader.communicate(timeout=120) for reader in readers]
+    for out, err in answers:
+        told = json.loads(out or "{}")
+        assert told, err
+        assert told["torn"] == []
+        assert not told["went_back"]
+        assert told["queries"] >= 4
+        assert told["versions"] >= 2
+
+
+def state(lake) -> dict:
+    (found,) = rows(
+        lake,
+        "select (select count(*) from feature.radiomics) as n,"
+        " (select count(distinct (study_key, segment, bins)) from feature.radiomics) as n_distinct,"
+        " (select count(*) from core.study) as studies",
+    )
+    return found
+
+
+def check_whole(lake, n_studies: int) -> None:
+    assert state(lake) == {"n": 56 * n_studies, "n_distinct": 56 * n_studies, "studies": n_studies}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_each_point_loses_nothing(build, home, three_studies, point):
+    shutil.copytree(three_studies, build.lake.root)
+    build.catalogue()
+    writer = child("writer_child.py", str(home), point, "7")
+    out, err = writer.communicate(timeout=120)
+    assert writer.returncode == -signal.SIGKILL, err
+    is_recorded = not point.startswith("landing")
+    assert ("plan" in out) == is_recorded
+    check_whole(build.lake, 4 if point == "done" else 3)  # the published snapshot is whole
+    build.through("k7", "p7", seed=7)  # the task again: the same files, now recorded
+    build.flush("again")
+    stage.run(build.lake, build.config)
+    check_whole(build.lake, 4)
+    remove_orphans(build.lake, build.config, now=time.time() + 2 * RUBBISH_AGE_S)
+    assert not list(build.lake.root.rglob(".tmp-*"))
+    check_whole(build.lake, 4)
+
+
+def test_kills_at_any_moment(build, home):
+    """Kills each a little later in the life of the writer: they hit several phases."""
+    build.catalogue()
+    build.through("s0", "p0")
+    build.flush()
+    stage.run(build.lake, build.config)
+    hit = []
+    for i in range(N_KILLS):
+        writer = child("writer_child.py", str(home), "never", str(i))
+        first = writer.stdout.readline()
+        time.sleep(0.15 * i)
+        writer.kill()
+        rest, _ = writer.communicate(timeout=120)
+        hit.append((first + rest).split()[-1])
+        assert state(build.lake)["n"] == state(build.lake)["n_distinct"]
+    assert len(set(hit)) >= 2, hit
+    for i in range(N_KILLS):
+        build.through(f"k{i}", f"p{i}", seed=i)
+    build.flush("again")
+    stage.run(build.lake, build.config)
+    check_whole(build.lake, 1 + N_KILLS)
+
+
+def test_one_publisher_waits_for_the_other(build):
+    build.catalogue()
+    build.through("s0", "p0")
+    build.flush()
+    stage.run(build.lake, build.config)
+    with snapshot.one_publisher(build.lake) as sequence:
+        second = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from pathlib import Path; from mpss_lib.config import Config;"
+                "from mpss_lib.tables import Lake; from mpss_lib.warehouse import stage;"
+                "print(stage.run(Lake(Path(sys.argv[1])), Config())['sequence'])",
+                str(build.lake.root),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=4)
+    out, _ = second.communicate(timeout=60)
+    assert int(out) == sequence + 1
