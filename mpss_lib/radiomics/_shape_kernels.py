@@ -65,20 +65,34 @@ def sphere_means(image: Floats, voxels: Longs, offsets: Longs) -> Floats:
 
 
 @_jit
-def autocorrelation_sums(voxels: Longs, deviations: Floats, weights: Floats) -> Any:
+def autocorrelation_sums(lines: Longs, deviations: Floats, weights: Floats) -> Any:
     """Sum w, w x_a x_b and w (x_a - x_b)^2 over the pairs a > b.
 
-    ``weights[|dz|, |dy|, |dx|]`` is the inverse distance; ``voxels`` (n, 3), ``deviations`` (n,).
+    ``weights[lines[a] - lines[b]]`` is the inverse distance of the pair; ``deviations`` (n,). Two
+    sets of sums run side by side: a sum of floats waits for the sum before it.
     """
     total, product, square = 0.0, 0.0, 0.0
-    for a in range(voxels.shape[0]):
-        za, ya, xa, va = voxels[a, 0], voxels[a, 1], voxels[a, 2], deviations[a]
-        for b in range(a):
-            w = weights[za - voxels[b, 0], abs(ya - voxels[b, 1]), abs(xa - voxels[b, 2])]
-            d = va - deviations[b]
-            total += w
-            product += w * va * deviations[b]
-            square += w * d * d
+    for a in range(lines.size):
+        here, x = lines[a], deviations[a]
+        s0, s1, s2 = 0.0, 0.0, 0.0
+        t0, t1, t2 = 0.0, 0.0, 0.0
+        for b in range(0, a - 1, 2):
+            w, u = weights[here - lines[b]], weights[here - lines[b + 1]]
+            y, z = deviations[b], deviations[b + 1]
+            s0 += w
+            t0 += u
+            s1 += w * y
+            t1 += u * z
+            s2 += w * (x - y) * (x - y)
+            t2 += u * (x - z) * (x - z)
+        if a % 2 == 1:
+            w, y = weights[here - lines[a - 1]], deviations[a - 1]
+            s0 += w
+            s1 += w * y
+            s2 += w * (x - y) * (x - y)
+        total += s0 + t0
+        product += x * (s1 + t1)
+        square += s2 + t2
     return total, product, square
 
 
@@ -105,10 +119,13 @@ def _extent(points: Floats, v0: float, v1: float, v2: float) -> Any:
 
 
 @_jit
-def smallest_box(points: Floats, normals: Floats, edges: Longs, edge_normals: Floats) -> Floats:
+def smallest_box(
+    points: Floats, normals: Floats, bounds: Floats, edges: Longs, edge_normals: Floats
+) -> Floats:
     """Edge lengths of the smallest box with a face on a hull facet and a side on a hull edge.
 
-    ``points`` (n, 3) hull vertices; ``normals`` (f, 3) facets; ``edges`` (e, 2) point indices;
+    ``points`` (n, 3) hull vertices; ``normals`` (f, 3) facets, ascending by ``bounds`` (f,), the
+    least volume that a box on the facet can have; ``edges`` (e, 2) point indices;
     ``edge_normals`` (e, 2, 3) of the two facets at the edge. The smallest rectangle around the
     shadow on a facet has a side along an edge of the shadow's outline, and the outline consists of
     edges between a facet that faces the light and one that does not.
@@ -116,6 +133,8 @@ def smallest_box(points: Floats, normals: Floats, edges: Longs, edge_normals: Fl
     best, best_area = np.inf, np.inf
     sides = np.zeros(3)
     for f in range(normals.shape[0]):
+        if bounds[f] > best * (1.0 + 1e-9):
+            break
         n0, n1, n2 = normals[f, 0], normals[f, 1], normals[f, 2]
         height = _extent(points, n0, n1, n2)
         for e in range(edges.shape[0]):

@@ -91,7 +91,7 @@ def describe_mass(
     Parameters
     ----------
     voxels : (n, 3) int64 array
-        Voxels of the intensity mask, index (z, y, x) in the crop of ``mask``.
+        Voxels of the intensity mask in raster order, index (z, y, x) in the crop of ``mask``.
     values : (n,) float64 array
         Their intensities.
     mask : (z, y, x) bool array
@@ -116,19 +116,32 @@ def _autocorrelation(
     if n < 2 or values.min() == values.max():
         return np.nan, np.nan
     deviations = values - values.mean()
-    extent = voxels.max(axis=0) - voxels.min(axis=0) + 1
-    steps = np.meshgrid(*(np.arange(size) for size in extent), indexing="ij", sparse=True)
-    square = sum((step * spacing) ** 2 for step, spacing in zip(steps, spacing_mm, strict=True))
-    with np.errstate(divide="ignore"):
-        weights = np.ascontiguousarray(1.0 / np.sqrt(square))
-    weights[0, 0, 0] = 0.0
+    places = voxels - voxels.min(axis=0)
+    weights = _inverse_distances(places.max(axis=0) + 1, spacing_mm)
     if n <= PAIRS_UP_TO:
-        sums = _shape_kernels.autocorrelation_sums(voxels, deviations, weights)
+        # Positions on one line on which each offset in space is one offset of its own; in raster
+        # order the later voxel of a pair never lies below, and the table starts at the least.
+        _, ny, nx = weights.shape
+        lines = (places[:, 0] * ny + places[:, 1]) * nx + places[:, 2]
+        least = (ny // 2) * nx + nx // 2
+        sums = _shape_kernels.autocorrelation_sums(lines, deviations, weights.ravel()[least:])
     else:
-        sums = _sums_by_transform(voxels - voxels.min(axis=0), deviations, weights)
+        nearest = weights[:, weights.shape[1] // 2 :, weights.shape[2] // 2 :]
+        sums = _sums_by_transform(places, deviations, nearest)
     total, product, squares = sums
     variance = float(deviations @ deviations)
     return n / total * product / variance, (n - 1) / (2.0 * total) * squares / variance
+
+
+def _inverse_distances(extent: IntArray, spacing_mm: Triple) -> FloatArray:
+    """Weights by offset: dz from 0, dy and dx from minus to plus the extent; 0 for no offset."""
+    nz, ny, nx = (int(size) for size in extent)
+    steps = np.ogrid[0:nz, 1 - ny : ny, 1 - nx : nx]
+    square = sum((step * spacing) ** 2 for step, spacing in zip(steps, spacing_mm, strict=True))
+    with np.errstate(divide="ignore"):
+        weights: FloatArray = 1.0 / np.sqrt(square)
+    weights[0, ny - 1, nx - 1] = 0.0
+    return weights
 
 
 def _sums_by_transform(
@@ -176,7 +189,10 @@ class _Hull:
         number = np.full(len(points), -1)
         number[hull.vertices] = np.arange(hull.vertices.size)
         normals = hull.equations[:, :3]
-        self._normals = np.ascontiguousarray(normals[_distinct(normals)])
+        corners_mm = points[hull.simplices]
+        sides = corners_mm[:, 1:] - corners_mm[:, :1]
+        self._areas = 0.5 * np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+        self._facets = normals
         # Neighbour k of a facet lies across the edge without its vertex k.
         facets, corners = np.nonzero(hull.neighbors > np.arange(len(normals))[:, None])
         others = np.array([[1, 2], [0, 2], [0, 1]])[corners]
@@ -190,8 +206,18 @@ class _Hull:
 
     def oriented_box(self) -> FloatArray:
         """Edge lengths (3,) of the oriented minimum bounding box, mm."""
+        normals = self._facets[_distinct(self._facets)]
+        # A box on a facet holds the hull: at least its height times the area of its shadow, which
+        # is half the sum of all facets' areas seen from there (Cauchy).
+        shadows = 0.5 * np.abs(normals @ self._facets.T) @ self._areas
+        bounds = np.ptp(self._points @ normals.T, axis=0) * shadows
+        order = np.argsort(bounds, kind="stable")
         sides: FloatArray = _shape_kernels.smallest_box(
-            self._points, self._normals, self._edges, self._edge_normals
+            self._points,
+            np.ascontiguousarray(normals[order]),
+            bounds[order],
+            self._edges,
+            self._edge_normals,
         )
         return sides
 

@@ -130,7 +130,7 @@ def test_smallest_box_equals_the_oracle(seed):
     points = np.random.default_rng(seed).normal(size=(30, 3)) * (1, 2, 3)
     hull = hull_of(points)
     edges = hull._points[hull._edges[:, 1]] - hull._points[hull._edges[:, 0]]
-    wanted = oracle.smallest_box(hull._points, hull._normals, edges)
+    wanted = oracle.smallest_box(hull._points, hull._facets, edges)
     assert_allclose(np.prod(hull.oriented_box()), np.prod(wanted), rtol=1e-9)
     assert hull.diameter() == pytest.approx(oracle.largest_distance(points))
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from nm_objects import small_object, small_volume
 
 from mpss_lib.config import BINS, SEGMENTS
+from mpss_lib.dicom import read_volume, to_bytes
 from mpss_lib.errors import LakeCorruptError, StudyRejectedError
 from mpss_lib.radiomics import extract_many, stage
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, FEATURES, ONCE_NAMES
@@ -108,3 +110,19 @@ def test_settings_make_a_new_address(config):
 
     changed = Config(radiomics={"bins": (8, 16)})
     assert changed.address("radiomics") != config.address("radiomics")
+
+
+def test_reads_the_object_that_intake_chose(put_study, lake, config, monkeypatch):
+    written = small_volume((9, 12, 11))
+    path = lake.dicom_folder("study0001") / "object.dcm"
+    inside = np.zeros(written.array.shape, bool)
+    inside[2:7, 3:9, 2:8] = True
+    masks = {name: Mask(inside, written.affine) for name in SEGMENTS}
+    monkeypatch.undo()
+    key = put_study(masks)
+    path.write_bytes(to_bytes(small_object(written)))
+    stage.run(key, lake, config)
+    wanted = read_volume(path).array[inside]
+    rows = rows_of(lake, config, "feature_once", key)
+    assert [row["n_voxels"] for row in rows] == [inside.sum()] * 7
+    assert rows[0]["stat_mean"] == pytest.approx(wanted.mean())
