@@ -104,8 +104,6 @@ def test_second_thoughts_keep_the_first(lake, config):
     other = Config(quality=QualitySettings(limits_version="site-2"))
     record_review(lake, other, STUDY, "reject", "apical thinning", "reader2")
     assert [row["decision"] for row in reviews_of(lake, STUDY)] == ["unsure", "reject"]
-    rows = lake.rows("review", other.address("quality"), STUDY)
-    assert [row["decision"] for row in rows] == ["unsure", "reject"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +111,6 @@ def test_second_thoughts_keep_the_first(lake, config):
     [
         ("maybe", "x", "r"),
         ("reject", "x" * 501, "r"),
-        ("reject", "", "r"),
         ("accept", "", ""),
         ("accept", "bell \x07", "r"),
     ],
