@@ -7,19 +7,22 @@ the allowed share of quarantined studies fails the batch after everything has be
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import logging
 import os
 import subprocess
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from mpss_lib.config import Config
+from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
     MpssError,
@@ -59,6 +62,33 @@ class BatchResult:
     def as_dict(self) -> dict[str, object]:
         """Plain values: what a task hands to the next one."""
         return asdict(self) | {"keys": list(self.keys)}
+
+
+@contextmanager
+def bound_door(
+    door: Any, lake: Lake, config: Config, sites: Sites, *, force: bool = False
+) -> Iterator[Work]:
+    """Bind the other arguments of a study-level stage's ``run``.
+
+    Pull and publication also take the sites; pull opens one association for the whole batch.
+
+    Parameters
+    ----------
+    door : module
+        The ``stage`` module of a study-level stage.
+    """
+    parameters = inspect.signature(door.run).parameters
+    extra = (sites,) if "sites" in parameters else ()
+    with ExitStack() as stack:
+        more = {"force": force}
+        if "session" in parameters:
+            more["session"] = stack.enter_context(door.ArchiveSession(sites.archive))
+
+        def work(key: str) -> Outcome:
+            outcome: Outcome = door.run(key, lake, config, *extra, **more)
+            return outcome
+
+        yield work
 
 
 def run_batch(

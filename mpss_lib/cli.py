@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -18,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.batch import CHAIN, BatchResult, run_batch
+from mpss_lib.batch import CHAIN, BatchResult, bound_door, run_batch
 from mpss_lib.config import STAGES
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
-from mpss_lib.tables import Lake, Outcome
+from mpss_lib.tables import Lake
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -144,18 +143,18 @@ def run(
 def _run_studies(
     stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
 ) -> BatchResult:
-    door: Callable[..., Outcome] = import_module(f"mpss_lib.{stage}.stage").run
+    door = import_module(f"mpss_lib.{stage}.stage")
     sites = settings.sites_of(config, settings.home())
-    extra = (sites,) if stage in {"pull", "publication"} else ()
     todo = keys or sorted(lake.current_paths("study", config.address("pull")))
-    return run_batch(
-        stage,
-        lambda key: door(key, lake, config, *extra, force=force),
-        todo,
-        lake,
-        config,
-        progress=lambda key, status: typer.echo(f"{key} {status}"),
-    )
+    with bound_door(door, lake, config, sites, force=force) as work:
+        return run_batch(
+            stage,
+            work,
+            todo,
+            lake,
+            config,
+            progress=lambda key, status: typer.echo(f"{key} {status}"),
+        )
 
 
 def _run_cohort(stage: str, keys: list[str], lake: Lake, config: settings.Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -87,10 +88,12 @@ def _fisher(lake: Lake, console: Console) -> None:
     first = next(iter(found.values()))
     table = Table(
         title=f"Fisher's X by segment (significant at .01 above {first['threshold']:.2f};"
-        " median r in brackets)"
+        " median r in brackets)",
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
     )
-    for name in ("configuration", *SEGMENTS):
-        table.add_column(name, justify="left" if name == "configuration" else "right")
+    for name in ("terms", *SEGMENTS):
+        table.add_column(name, justify="left" if name == "terms" else "right", no_wrap=True)
     for configuration in CONFIGURATIONS:
         cells = [found.get((segment, configuration)) for segment in SEGMENTS]
         table.add_row(configuration, *(_fisher_cell(cell) for cell in cells))

@@ -10,6 +10,8 @@ non-zero cells, sized by the number of voxels, with the list of cells in use. ``
 c * log2(c), so that an entropy costs no logarithm: -sum p log2 p = log2 N - (sum c log2 c) / N.
 
 One long file on purpose: numba's cache of a kernel sees changes of the kernel's own file only.
+What starts at ``_ZERO`` is handed to other kernels: a literal 0 would make numba compile each of
+them twice, once for the literal. For the same reason there are no sorts here but one of our own.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 IN_PLANE = 4
+_ZERO = np.int64(0)
+_ONE = np.int64(1)
+_FLAT = np.int64(IN_PLANE)
 _HASH = np.int64(0x9E3779B97F4A7C1)
 
 _jit = njit(cache=True, error_model="numpy", nogil=True)
@@ -94,6 +99,27 @@ def _bump(at: int, amount: int, histogram: Longs, used: Longs, n_used: int) -> A
 
 
 @_jit
+def _divide(values: Floats, number: float) -> None:
+    """Make a sum a mean, in place; NaN where nothing was summed."""
+    for e in range(values.size):
+        values[e] = values[e] / number if number > 0.0 else np.nan
+
+
+@_jit
+def _sort(values: Floats) -> None:
+    """Sort ascending, in place (Shell's method: few hundred values at most)."""
+    gap = values.size // 2
+    while gap > 0:
+        for e in range(gap, values.size):
+            value, k = values[e], e
+            while k >= gap and values[k - gap] > value:
+                values[k] = values[k - gap]
+                k -= gap
+            values[k] = value
+        gap //= 2
+
+
+@_jit
 def _entropy(histogram: Longs, used: Longs, n_used: int, total: int, clog: Floats) -> Any:
     if n_used == 1:
         return 0.0
@@ -124,7 +150,7 @@ def _describe_pairs(
     """
     diff, total, margin = scratch[0], scratch[1], scratch[2]
     used_diff, used_sum, used_margin = lists[0], lists[1], lists[2]
-    n_diff, n_sum, n_margin, n = 0, 0, 0, 0
+    n_diff, n_sum, n_margin, n = _ZERO, _ZERO, _ZERO, _ZERO
     low_bits = (1 << shift) - 1
     top = 0.0
     square, cells, on_diagonal = 0.0, 0.0, 0
@@ -218,9 +244,14 @@ def _describe_pairs(
 
 @_jit
 def cooccurrence_features(
-    levels: Ints, n_levels: int, after: Ints, starts: Longs, clog: Floats
+    levels: Ints, n_levels: int, after: Ints, starts: Longs, merges: Longs, clog: Floats
 ) -> Floats:
-    """GLCM features: (6, 25), aggregations in the order of the catalogue; NaN without any pair."""
+    """GLCM features: (6, 25), aggregations in the order of the catalogue; NaN without any pair.
+
+    A row of ``merges`` (m, 5) is one matrix: first direction, last, first slice, last, row of the
+    result; the matrices of a row are averaged. The 3D average (row 4) lists the directions that
+    leave the slice only: the others have the matrices of row 2.
+    """
     n_directions, n = after.shape
     n_slices = starts.size - 1
     keys = np.empty(n_directions * n, np.int64)
@@ -238,10 +269,6 @@ def cooccurrence_features(
                     m += 1
         ends[d, n_slices] = m
     out = np.zeros((6, 25))
-    if m == 0:
-        out[:] = np.nan
-        return out
-
     size = 64
     while size < 2 * m:
         size *= 2
@@ -253,34 +280,14 @@ def cooccurrence_features(
     lists = np.empty((3, 2 * n_levels + 1), np.int64)
     matrices = np.zeros(6)
 
-    # Loops over what is merged: (first direction, last, first slice, last, row).
-    n_jobs = (IN_PLANE + 1) * (n_slices + 1) + (n_directions - IN_PLANE) + 1
-    jobs = np.empty((n_jobs, 5), np.int64)
-    j = 0
-    for d in range(IN_PLANE):
-        for s in range(n_slices):
-            jobs[j] = (d, d + 1, s, s + 1, 0)
-            j += 1
-        jobs[j] = (d, d + 1, 0, n_slices, 2)
-        j += 1
-    for s in range(n_slices):
-        jobs[j] = (0, IN_PLANE, s, s + 1, 1)
-        j += 1
-    jobs[j] = (0, IN_PLANE, 0, n_slices, 3)
-    j += 1
-    for d in range(IN_PLANE, n_directions):
-        jobs[j] = (d, d + 1, 0, n_slices, 4)
-        j += 1
-    jobs[j] = (0, n_directions, 0, n_slices, 5)
-
-    for j in range(n_jobs):
-        first, last, row = jobs[j, 0], jobs[j, 1], jobs[j, 4]
-        n_used = 0
+    for j in range(merges.shape[0]):
+        first, last, row = merges[j, 0], merges[j, 1], merges[j, 4]
+        n_used = _ZERO
         for d in range(first, last):
             n_used = _count(
                 keys,
-                ends[d, jobs[j, 2]],
-                ends[d, jobs[j, 3]],
+                ends[d, merges[j, 2]],
+                ends[d, merges[j, 3]],
                 slots,
                 counts,
                 used,
@@ -292,11 +299,11 @@ def cooccurrence_features(
                 n_used, slots, counts, used, shift, n_levels, scratch, lists, clog, out[row]
             )
             matrices[row] += 1.0
-    # A 3D direction inside the slice has the same matrix as the 2.5D one.
-    out[4] += out[2]
     matrices[4] += matrices[2]
+    for f in range(25):
+        out[4, f] += out[2, f]
     for row in range(6):
-        out[row] /= matrices[row] if matrices[row] > 0.0 else np.nan
+        _divide(out[row], matrices[row])
     return out
 
 
@@ -327,7 +334,7 @@ def _describe_items(
     ``n_possible`` divides the percentage.
     """
     slots, counts, used = tables
-    n, n_used = 0, 0
+    n, n_used = _ZERO, _ZERO
     is_direct = n_levels << shift <= slots.size
     for r in range(n_ranges):
         first, last = ranges[r, 0], ranges[r, 1]
@@ -337,7 +344,7 @@ def _describe_items(
         return 0
     low_bits = (1 << shift) - 1
     by_grey, by_size = scratch[0], scratch[1]
-    n_grey, n_size = 0, 0
+    n_grey, n_size = _ZERO, _ZERO
     cells, energy = 0.0, 0.0
     f0, f1, f2, f3, f4, f5, f6, f7 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     mean_grey, mean_size = 0.0, 0.0
@@ -470,15 +477,18 @@ def _zones(
 
 
 @_jit
-def _difference_features(
-    counts: Longs, sums: Floats, used: Longs, n_used: int, n: int, out: Floats
-) -> None:
-    """5 NGTDM features from n_i and s_i of the levels in use, added to ``out``.
+def _difference_features(counts: Longs, sums: Floats, n_used: int, n: int, out: Floats) -> None:
+    """5 NGTDM features from n_i and s_i, ``n_used`` levels in use, added to ``out``.
 
     The double sums are taken in linear time: contrast and strength by moments, busyness over the
     sorted values of i p_i, complexity by classes of equal n_i with running sums over ascending i.
     """
-    order = np.sort(used[:n_used])
+    order = np.empty(n_used, np.int64)
+    e = 0
+    for i in range(counts.size):
+        if counts[i] > 0:
+            order[e] = i
+            e += 1
     ps, s_total = 0.0, 0.0
     m1, m2, l1, l2 = 0.0, 0.0, 0.0, 0.0
     weighted = np.empty(n_used)
@@ -503,7 +513,7 @@ def _difference_features(
         variance += p * (i - m1) ** 2
         strength += p * (l2 - n_used * middle * middle + n_used * (i - middle) ** 2)
     out[1] += 2.0 * variance / (n_used * (n_used - 1.0)) * s_total / n
-    weighted.sort()
+    _sort(weighted)
     spread = 0.0
     for e in range(n_used):
         spread += 2.0 * (2.0 * e - n_used + 1.0) * weighted[e]
@@ -512,22 +522,27 @@ def _difference_features(
     if s_total > 0.0:
         out[4] += 2.0 * strength / s_total
 
-    classes = np.unique(counts[order])
-    running = np.zeros((4, classes.size))
+    classes = np.empty(n_used, np.int64)
+    running = np.zeros((n_used, 4))
+    n_classes = 0
     complexity = 0.0
     for e in range(n_used):
         i = order[e]
         w = counts[i] * sums[i]
-        for c in range(classes.size):
-            if running[0, c] > 0.0:
-                inner = i * w * running[0, c] + i * running[2, c]
-                inner -= w * running[1, c] + running[3, c]
-                complexity += inner / (counts[i] + classes[c])
-        c = np.searchsorted(classes, counts[i])
-        running[0, c] += 1.0
-        running[1, c] += i
-        running[2, c] += w
-        running[3, c] += i * w
+        mine = n_classes
+        for c in range(n_classes):
+            if classes[c] == counts[i]:
+                mine = c
+            inner = i * w * running[c, 0] + i * running[c, 2]
+            inner -= w * running[c, 1] + running[c, 3]
+            complexity += inner / (counts[i] + classes[c])
+        if mine == n_classes:
+            classes[mine] = counts[i]
+            n_classes += 1
+        running[mine, 0] += 1.0
+        running[mine, 1] += i
+        running[mine, 2] += w
+        running[mine, 3] += i * w
     out[3] += 2.0 * complexity / n
 
 
@@ -562,15 +577,15 @@ def _differences(
     out: Floats,
 ) -> Any:
     """NGTDM features of voxels first..last-1 that have a neighbour; 1 if there are any."""
-    n, n_used = 0, 0
+    n, n_used = _ZERO, _ZERO
     for a in range(first, last):
         if number[a] > 0:
             n += 1
-            n_used = _bump(levels[a], 1, counts, used, n_used)
+            n_used = _bump(np.int64(levels[a]), _ONE, counts, used, n_used)
             sums[levels[a]] += abs(levels[a] - total[a] / number[a])
     if n == 0:
         return 0
-    _difference_features(counts, sums, used, n_used, n, out)
+    _difference_features(counts, sums, n_used, n, out)
     for e in range(n_used):
         counts[used[e]] = 0
         sums[used[e]] = 0.0
@@ -648,10 +663,11 @@ def region_features(
                     clog,
                     runs[row],
                 )
-    runs[4] += runs[2]
     matrices[4] += matrices[2]
+    for f in range(17):
+        runs[4, f] += runs[2, f]
     for row in range(6):
-        runs[row] /= matrices[row]
+        _divide(runs[row], matrices[row])
 
     parent = np.arange(n).astype(np.int32)
     nearest = np.empty(n, np.int32)
@@ -663,20 +679,20 @@ def region_features(
     level_sums = np.zeros(n_levels + 1)
     level_used = np.empty(n_levels + 1, np.int64)
     zone_keys = np.empty((3, n), np.int64)
-    shifts = (_bits(n - 1), _bits(deepest - 1), _bits(26))
+    shifts = (_bits(n - 1), _bits(deepest - 1), _bits(np.int64(26)))
     for row in range(3):
         if row == 0:
-            _join(levels, after, 0, IN_PLANE, parent)
-            _neighbourhood(levels, after, 0, IN_PLANE, total, number, same)
+            _join(levels, after, _ZERO, _FLAT, parent)
+            _neighbourhood(levels, after, _ZERO, _FLAT, total, number, same)
         elif row == 2:
-            _join(levels, after, IN_PLANE, n_directions, parent)
-            _neighbourhood(levels, after, IN_PLANE, n_directions, total, number, same)
+            _join(levels, after, _FLAT, n_directions, parent)
+            _neighbourhood(levels, after, _FLAT, n_directions, total, number, same)
         border = distance if row == 2 else flat_distance
         _zones(levels, parent, border, starts, greys, sizes, nearest, ends, item)
         _pack(greys, sizes, ends[0, n_slices], shifts[0], zone_keys[0])
         _pack(greys, nearest, ends[0, n_slices], shifts[1], zone_keys[1])
         _pack(levels, same, n, shifts[2], zone_keys[2])
-        n_matrices, n_differences = 0, 0
+        n_matrices, n_differences = 0.0, 0.0
         for part in range(n_slices if row == 0 else 1):
             s0, s1 = (part, part + 1) if row == 0 else (0, n_slices)
             n_voxels = starts[s1] - starts[s0]
@@ -690,7 +706,7 @@ def region_features(
                 _describe_items(
                     zone_keys[family],
                     ranges,
-                    1,
+                    _ONE,
                     n_voxels,
                     n_levels,
                     shifts[family],
@@ -700,7 +716,7 @@ def region_features(
                     clog,
                     out,
                 )
-            n_matrices += 1
+            n_matrices += 1.0
             n_differences += _differences(
                 levels,
                 starts[s0],
@@ -712,8 +728,8 @@ def region_features(
                 level_used,
                 differences[row],
             )
-        zones[row] /= n_matrices
-        distances[row] /= n_matrices
-        dependences[row] /= n_matrices
-        differences[row] /= n_differences if n_differences > 0 else np.nan
+        _divide(zones[row], n_matrices)
+        _divide(distances[row], n_matrices)
+        _divide(dependences[row], n_matrices)
+        _divide(differences[row], n_differences)
     return runs, zones, distances, differences, dependences

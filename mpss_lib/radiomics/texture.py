@@ -102,7 +102,9 @@ def describe_texture(levels: Levels, n_levels: int, graph: Graph) -> FloatArray:
         GLCM 6 x 25, GLRLM 6 x 16, GLSZM 3 x 16, GLDZM 3 x 16, NGTDM 3 x 5, NGLDM 3 x 17.
     """
     clog = _clog()
-    pairs = _kernels.cooccurrence_features(levels, n_levels, graph.after, graph.starts, clog)
+    pairs = _kernels.cooccurrence_features(
+        levels, n_levels, graph.after, graph.starts, _merges(graph.starts.size - 1), clog
+    )
     runs, zones, distances, differences, dependences = _kernels.region_features(
         levels,
         n_levels,
@@ -129,3 +131,17 @@ def _clog() -> FloatArray:
     """Table of c * log2(c), c = 0..65535."""
     counts = np.arange(65536, dtype=np.float64)
     return counts * np.log2(np.maximum(counts, 1.0))
+
+
+@lru_cache(maxsize=256)
+def _merges(n_slices: int) -> Longs:
+    """Matrices of the six aggregations: first direction, last, first slice, last, row."""
+    flat, every = _kernels.IN_PLANE, len(DIRECTIONS)
+    steps, slices = range(flat), range(n_slices)
+    rows = [(d, d + 1, s, s + 1, 0) for d in steps for s in slices]
+    rows += [(0, flat, s, s + 1, 1) for s in slices]
+    rows += [(d, d + 1, 0, n_slices, 2) for d in steps]
+    rows += [(0, flat, 0, n_slices, 3)]
+    rows += [(d, d + 1, 0, n_slices, 4) for d in range(flat, every)]
+    rows += [(0, every, 0, n_slices, 5)]
+    return np.array(rows, dtype=np.int64)

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
-from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
+from mpss_lib.schemas import DATE, FLAG, REAL, REALS, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ DUCKDB_TYPES: Mapping[pa.DataType, str] = {
     WHOLE: "bigint",
     DATE: "date",
     TEXTS: "varchar[]",
+    REALS: "double[]",
 }
 """DuckDB's name for each column type of the lake."""
 

@@ -21,8 +21,6 @@ from mpss_airflow.home import open_home, open_sites
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mpss_lib.tables import Outcome
-
 log = logging.getLogger(__name__)
 
 
@@ -51,17 +49,12 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
     """
     from importlib import import_module
 
-    from mpss_lib.batch import run_batch
+    from mpss_lib.batch import bound_door, run_batch
 
     lake, config = open_home()
-    run = import_module(f"mpss_lib.{stage}.stage").run
-    extra = (open_sites(config),) if stage in {"pull", "publication"} else ()
-
-    def work(key: str) -> Outcome:
-        outcome: Outcome = run(key, lake, config, *extra, force=force)
-        return outcome
-
-    with airflow_errors():
+    door = import_module(f"mpss_lib.{stage}.stage")
+    sites = open_sites(config)
+    with airflow_errors(), bound_door(door, lake, config, sites, force=force) as work:
         result = run_batch(
             stage, work, keys, lake, config, run_name=current_run(), progress=_progress(len(keys))
         )

@@ -62,7 +62,7 @@ def remove_orphans() -> dict[str, Any]:
 
 def backup() -> str:
     """Copy the vault consistently beside the home; answers the file's name."""
-    from mpss_lib.pull.vault import backup as run
+    from mpss_lib.pull.backup import backup as run
 
     _, config = open_home()
     with airflow_errors():

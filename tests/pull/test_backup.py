@@ -1,0 +1,29 @@
+import pytest
+
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.pull.backup import KEPT, backup
+from mpss_lib.pull.vault import Vault
+
+
+def test_a_copy_opens_with_its_key_and_gives_the_same_pseudonyms(tmp_path):
+    path = tmp_path / "vault.sqlite"
+    key = Vault(path).study_key("1.2.3")
+    copy = backup(path)
+    assert Vault(copy).study_key("1.2.3") == key
+    for file in (copy, copy.with_name(copy.name + ".key")):
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert copy.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_newest_copies_are_kept(tmp_path):
+    path = tmp_path / "vault.sqlite"
+    Vault(path)
+    copies = [backup(path) for _ in range(KEPT + 2)]
+    kept = sorted(copies[0].parent.iterdir())
+    assert [p for p in kept if p.suffix == ".sqlite"] == copies[2:]
+    assert len(kept) == 2 * KEPT
+
+
+def test_no_vault_is_said(tmp_path):
+    with pytest.raises(PlatformFaultError, match="no vault"):
+        backup(tmp_path / "vault.sqlite")
