@@ -22,7 +22,7 @@ def row(table: str, **values: object) -> dict:
     spec = TABLES[table]
     unknown = set(values) - set(spec.columns)
     assert not unknown, unknown
-    return {name: values.get(name, BLANK[kind]) for name, kind in spec.columns.items()}
+    return {name: values.get(name, BLANK.get(kind, [])) for name, kind in spec.columns.items()}
 
 
 @dataclass

@@ -19,23 +19,20 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
-from mpss_lib.schemas import DATE, FLAG, REAL, REALS, TABLES, TEXT, TEXTS, WHOLE
+from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, WHOLE
 from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
 
 log = logging.getLogger(__name__)
 
 N_EXAMPLES = 3
 
-DUCKDB_TYPES: Mapping[pa.DataType, str] = {
+_TYPES: Mapping[pa.DataType, str] = {
     TEXT: "varchar",
     FLAG: "boolean",
     REAL: "double",
     WHOLE: "bigint",
     DATE: "date",
-    TEXTS: "varchar[]",
-    REALS: "double[]",
 }
-"""DuckDB's name for each column type of the lake."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,13 @@ class Check:
     severity: str
     says: str
     sql: str
+
+
+def duckdb_type(kind: pa.DataType) -> str:
+    """Give DuckDB's name for a column type of the lake, lists of them included."""
+    if pa.types.is_list(kind):
+        return f"{duckdb_type(kind.value_type)}[]"
+    return _TYPES[kind]
 
 
 def read_checks(folder: Path | None = None) -> tuple[Check, ...]:
@@ -74,10 +78,10 @@ def check_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         found.setdefault(table, {})[column] = kind.lower()
     for name, columns in found.items():
         for column, kind in TABLES[name].columns.items():
-            if columns.get(column) != DUCKDB_TYPES[kind]:
+            if columns.get(column) != duckdb_type(kind):
                 raise LakeCorruptError(
                     f"raw.{name}: column {column} is {columns.get(column, 'absent')},"
-                    f" wanted {DUCKDB_TYPES[kind]}",
+                    f" wanted {duckdb_type(kind)}",
                     way_out="files of another version lie at this address: raise the stage's"
                     " ENGINE, or remove them and run the stage again",
                 )

@@ -149,7 +149,7 @@ def _source(
 
 
 def _empty(table: LakeTable, features: Sequence[str]) -> str:
-    columns = {name: checks.DUCKDB_TYPES[kind] for name, kind in table.columns.items()}
+    columns = {name: checks.duckdb_type(kind) for name, kind in table.columns.items()}
     if table.has_features:
         # A view cannot unpivot nothing: before the first catalogue there is one empty column.
         columns |= dict.fromkeys(features or (f"no_{table.name}_yet",), "double")

@@ -13,4 +13,5 @@ select
     n_train,
     intercept,
     test_studies,
+    residuals,
 from raw.model
