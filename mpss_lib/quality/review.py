@@ -28,14 +28,14 @@ def record_review(
     decision : str
         ``accept``, ``reject`` or ``unsure``.
     reason : str
-        At most 500 characters; empty only for ``accept``. It must not name the patient.
+        At most 500 characters. It must not name the patient.
     reviewer : str
         Who decided.
 
     Returns
     -------
     Written
-        The study's new ``review`` file: all its decisions, the newest last.
+        A new file with this decision; earlier ones stay (the table is append-only).
 
     Raises
     ------
@@ -46,18 +46,15 @@ def record_review(
     reason, reviewer = reason.strip(), reviewer.strip()
     _check(decision, reason, reviewer)
     address = config.address("quality")
-    rows = reviews_of(lake, study_key)
-    rows.append(
-        {
-            "study_key": study_key,
-            "decision": decision,
-            "reason": reason,
-            "reviewer": reviewer,
-            "decided_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-        }
-    )
-    digest = digest_of(f"{row['decided_at']}|{row['decision']}|{row['reason']}" for row in rows)
-    written = lake.write("review", address, study_key, digest, rows)
+    row = {
+        "study_key": study_key,
+        "decision": decision,
+        "reason": reason,
+        "reviewer": reviewer,
+        "decided_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+    }
+    digest = digest_of(row.values())
+    written = lake.write("review", address, study_key, digest, [row])
     unit: dict[str, object] = {
         "key": study_key,
         "status": "done",
@@ -89,10 +86,6 @@ def _check(decision: str, reason: str, reviewer: str) -> None:
         raise WrongArgumentError(
             f"the reason has {len(reason)} characters",
             way_out=f"say it in at most {LONGEST_REASON}",
-        )
-    if not reason and decision != "accept":
-        raise WrongArgumentError(
-            f"no reason for {decision}", way_out="say in a few words what was seen"
         )
     if not reviewer or len(reviewer) > LONGEST_REVIEWER:
         raise WrongArgumentError(

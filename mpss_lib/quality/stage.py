@@ -17,6 +17,8 @@ from mpss_lib.tables import Lake, Outcome, check_key, digest_of, sha256_of
 from mpss_lib.volume import Volume
 
 TABLES = ("quality_metric", "quality_verdict")
+SCALE_NOTES = ("rescale_slope", "real_world_value")
+"""Notes of a volume whose object says how stored values become counts."""
 
 
 def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
@@ -107,11 +109,22 @@ def segmentation_of(lake: Lake, config: Config, study_key: str) -> dict[str, Any
 
 
 def _beside(seen: Seen, uncorrected: Volume) -> dict[str, float]:
-    """Metrics beside the uncorrected series; none where it lies on another grid."""
+    """Metrics beside the uncorrected series; none where it lies on another grid.
+
+    Many stations scale each volume to the full range of its bits and do not say by how much: then
+    the gain by the correction is lost, and over-correction stays not assessable.
+    """
     try:
-        return compare(seen, uncorrected)
+        values = compare(seen, uncorrected)
     except GeometryError:
         return {}
+    if not (_has_scale(seen.volume) and _has_scale(uncorrected)):
+        del values["correction_gain"]
+    return values
+
+
+def _has_scale(volume: Volume) -> bool:
+    return any(note in SCALE_NOTES for note in volume.notes)
 
 
 def _read(path: Path, config: Config) -> Volume:

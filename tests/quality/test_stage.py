@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from imaging_objects import STUDY, phantom, put_study
+from imaging_objects import HABITS, STUDY, phantom, put_study
 
 from mpss_lib.config import Config, QualitySettings
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
@@ -63,15 +65,18 @@ def test_spoilt_study_is_held_with_its_flags(lake, config):
     assert "extracardiac_inferior" in row["flags"]
 
 
-def test_uncorrected_series_makes_over_correction_assessable(lake, config):
+@pytest.mark.parametrize("has_scale", [True, False])
+def test_uncorrected_series_makes_over_correction_assessable(lake, config, has_scale):
+    """Only where both objects say how their stored values become counts."""
     corrected = phantom(31, artefact="over_correction").volume
     plain = phantom(31, correction="NAC").volume
-    put_study(lake, config, (corrected, "AC"), (plain, "NAC"))
+    habits = replace(HABITS, rescale=has_scale)
+    put_study(lake, config, (corrected, "AC"), (plain, "NAC"), habits=habits)
     segmentation.run(STUDY, lake, config)
     stage.run(STUDY, lake, config)
     row = verdict_of(lake, config)
-    assert "correction_gain" in row["flags"]
-    assert "over_correction" not in row["not_assessable"]
+    assert ("correction_gain" in row["flags"]) == has_scale
+    assert ("over_correction" not in row["not_assessable"]) == has_scale
 
 
 def test_limit_of_the_settings_decides(study):
@@ -104,8 +109,6 @@ def test_second_thoughts_keep_the_first(lake, config):
     other = Config(quality=QualitySettings(limits_version="site-2"))
     record_review(lake, other, STUDY, "reject", "apical thinning", "reader2")
     assert [row["decision"] for row in reviews_of(lake, STUDY)] == ["unsure", "reject"]
-    rows = lake.rows("review", other.address("quality"), STUDY)
-    assert [row["decision"] for row in rows] == ["unsure", "reject"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,6 @@ def test_second_thoughts_keep_the_first(lake, config):
     [
         ("maybe", "x", "r"),
         ("reject", "x" * 501, "r"),
-        ("reject", "", "r"),
         ("accept", "", ""),
         ("accept", "bell \x07", "r"),
     ],
