@@ -5,7 +5,9 @@ is done (three configurations, both profiles) with 99 permutations. A calibrated
 level if it rejects at most 8 of 300 cohorts at .01 and 24 of 300 at .05. About 2 CPU-hours for
 300 cohorts with the increment test; stop and start it as you like.
 
-Run: PYTHONPATH=.:tests OMP_NUM_THREADS=1 python tests/bench/null_calibration.py results.jsonl --cohorts 300
+Run, with PYTHONPATH=.:tests OMP_NUM_THREADS=1:
+
+    python tests/bench/null_calibration.py results.jsonl --cohorts 300
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def home(tmp_path_factory):
         )
         for row in rows:
             connection.execute(
-                f"insert into core.clinical values ({marks})",  # noqa: S608 -- question marks
+                f"insert into core.clinical values ({marks})",
                 [row[name] for name in names],
             )
         connection.execute(
@@ -180,7 +180,7 @@ def test_sql_alone_gives_the_same_predictions(home, sites):
                 for name in stage.CLINICAL
             )
             connection.execute(
-                f"create table clinical_text as select study_key, {texts} from"  # noqa: S608
+                f"create table clinical_text as select study_key, {texts} from"
                 f" mpss.core.clinical where study_key = '{study_key(k)}'"
             )
             found = connection.execute(APPLY, {"training": k < N, "study": study_key(k)}).fetchall()

@@ -47,7 +47,7 @@ def test_identifiers_stay_in_the_vault(archive, sites, lake, config, tmp_path, c
     db = sqlite3.connect(path)
     db.execute(f"create table mpss_clinical ({', '.join(COLUMNS)})")
     db.execute(
-        f"insert into mpss_clinical values ({', '.join('?' * len(COLUMNS))})",  # noqa: S608
+        f"insert into mpss_clinical values ({', '.join('?' * len(COLUMNS))})",
         list(row.values()),
     )
     db.commit()

@@ -51,7 +51,7 @@ def registry(tmp_path, sites_of):
         db.execute(f"create table {table} ({', '.join(names)})")
         for row in rows:
             marks = ", ".join("?" * len(names))
-            db.execute(f"insert into {table} values ({marks})", list(row.values()))  # noqa: S608
+            db.execute(f"insert into {table} values ({marks})", list(row.values()))
         db.commit()
         db.close()
         return replace(sites_of(11112), registry_url=f"sqlite:///{path}")
