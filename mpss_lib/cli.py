@@ -86,6 +86,22 @@ def down() -> None:
     console.print(f"ended: {', '.join(ended) or 'nothing was running'}")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def airflow(context: typer.Context) -> None:
+    """Run Airflow's own command line in this home: `mpss airflow backfill create ...`."""
+    import subprocess
+
+    from mpss_lib.demo.airflow_home import AirflowHome
+
+    root = settings.home()
+    environment = AirflowHome.load(root).environment(settings.load(root))
+    command = [sys.executable, "-m", "airflow", *context.args]
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
 @app.command()
 def warm() -> None:
     """Compile the kernels now, so that no night waits for it."""

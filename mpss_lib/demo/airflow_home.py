@@ -74,6 +74,16 @@ class AirflowHome:
         passwords.chmod(0o600)
         return cls(root, values)
 
+    @classmethod
+    def load(cls, root: Path) -> AirflowHome:
+        """Load the home's Airflow as it was opened last; it may be running."""
+        file = root / "airflow" / "secrets.json"
+        if not file.exists():
+            raise PlatformFaultError(
+                f"the home {root.name} has no Airflow yet", way_out="`mpss up` or `mpss demo` first"
+            )
+        return cls(root, read_json(file))
+
     @property
     def address(self) -> str:
         """Address of the UI and of the REST interface."""

@@ -198,7 +198,8 @@ def fit(
     effects = q.T @ (outcome - mean)
     beta = np.linalg.solve(r, effects)
     residual = outcome - mean - (x - shift) @ beta
-    rss, df = float(residual @ residual), n - 1 - k
+    # numpy floats: a perfect fit of few rows divides by zero and must give inf, not an error
+    rss, df = np.float64(residual @ residual), np.float64(n - 1 - k)
     inverse = np.linalg.solve(r, np.eye(k))
     to_raw = 1.0 / scale[used]
     covariance = (inverse @ inverse.T) * np.outer(to_raw, to_raw)
@@ -211,10 +212,12 @@ def fit(
         estimates = np.concatenate([[mean - raw @ centre_raw], raw])
         all_errors = np.concatenate([[error0], errors])
         tails = 2.0 * t_dist.sf(np.abs(estimates / all_errors), df)
-        explained = float(effects @ effects)
+        explained = np.float64(effects @ effects)
         p_model = float(f_dist.sf(explained / k / variance, k, df)) if k else float("nan")
         sigma2 = rss / (df if loglik_variance == "mse" else n)
         llf = float(-0.5 * (n * np.log(2.0 * np.pi * sigma2) + rss / sigma2))
+    if rss == 0.0:
+        llf = float("inf")
     labels = [INTERCEPT, *(_label(*design.labels[c]) for c in used)]
     kept = tuple(np.array(design.names, object)[np.asarray(inside)].tolist())
     zeros = {_label(*design.labels[c]): 0.0 for c in design.columns_of(kept)}
@@ -228,7 +231,7 @@ def fit(
         llf=llf,
         pvalue=p_model,
         n=n,
-        df_resid=df,
+        df_resid=int(df),
         levels={
             name: levels
             for name, levels in zip(design.names, design.levels, strict=True)

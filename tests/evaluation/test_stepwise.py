@@ -178,3 +178,21 @@ def test_kernel_without_compilation():
         check=True,
     )
     assert answer.stdout.strip() == "['x4', 'x1', 'x2', 'x4']"
+
+
+def test_a_perfect_fit_of_few_rows_is_a_model_and_no_error():
+    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    model = stepwise({"x": x}, 2.0 * x, start=("x",))
+    assert model.coefficients["x"] == pytest.approx(2.0)
+    assert model.llf > 50 or model.llf == float("inf")
+    assert model.pvalue < 1e-20
+
+
+def test_a_fit_that_leaves_no_residual_at_all_is_infinitely_likely():
+    from mpss_lib.evaluation.design import encode
+    from mpss_lib.evaluation.stepwise import fit
+
+    design = encode({"x": np.array([1.0, -1.0, 1.0, -1.0])})
+    found = fit(design, np.array([1.0, -1.0, 1.0, -1.0]), np.array([0]), np.array([True]), "ml")
+    assert found.llf == float("inf")
+    assert found.pvalue == 0.0
