@@ -50,7 +50,7 @@ Force = Annotated[bool, typer.Option("--force", help="Do again what is identical
 def main() -> None:
     """Run the command; errors of this package become one line and an exit status."""
     try:
-        app()
+        app(prog_name="mpss")
     except (SettingsError, WrongArgumentError) as error:
         errors.print(f"[bold red]mpss:[/] {error}", soft_wrap=True, highlight=False)
         sys.exit(2)

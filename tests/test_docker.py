@@ -41,7 +41,7 @@ def test_every_secret_comes_from_outside(services):
     seen = 0
     for service in services.values():
         for name, value in (service.get("environment") or {}).items():
-            if SECRET.search(name) or "://" in str(value) and "@" in str(value):
+            if SECRET.search(name) or ("://" in str(value) and "@" in str(value)):
                 seen += 1
                 assert "${" in value, name
     assert seen > 5
