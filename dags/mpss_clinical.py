@@ -17,15 +17,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import dag, task
 from mpss_airflow.steps import snapshot_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, SITE_ZONE, START, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, on_time, tags
 
 
 @dag(
     dag_id="mpss_clinical",
-    schedule=CronTriggerTimetable("30 23 * * *", timezone=SITE_ZONE),
-    start_date=START,
+    schedule=on_time("30 23 * * *"),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

@@ -16,15 +16,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import CronTriggerTimetable, chain, dag, task
+from airflow.sdk import chain, dag, task
 from mpss_airflow.steps import cohort_task, export_task, predict_task, snapshot_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, SITE_ZONE, START, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, on_time, tags
 
 
 @dag(
     dag_id="mpss_evaluate",
-    schedule=CronTriggerTimetable("0 6 * * 0", timezone=SITE_ZONE),
-    start_date=START,
+    schedule=on_time("0 6 * * 0"),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

@@ -15,15 +15,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, chain, dag, task
+from airflow.sdk import chain, dag, task
 from mpss_airflow.steps import snapshot_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 
 
 @dag(
     dag_id="mpss_maintain",
-    schedule=CronTriggerTimetable("0 12 * * 0", timezone=SITE_ZONE),
-    start_date=START,
+    schedule=on_time("0 12 * * 0"),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

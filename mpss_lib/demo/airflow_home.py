@@ -28,6 +28,7 @@ from mpss_lib.tables import read_json, write_json
 USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
+REVIEW_DAG = "mpss_review"
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 
 
@@ -215,9 +216,14 @@ class AirflowClient:
                 return found
 
     def fail_open_runs(self) -> None:
-        """End the runs that a killed home had left open: their processes are gone."""
+        """End the runs that a killed home had left open: their processes are gone.
+
+        Runs that wait for a person hold no process; they go on waiting.
+        """
         answer = self._call("GET", "/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
         for run in answer["dag_runs"]:
+            if run["dag_id"] == REVIEW_DAG:
+                continue
             path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
             self._call("PATCH", f"{path}?update_mask=state", {"state": "failed"})
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from mpss_lib import config as settings
 from mpss_lib.config import Config
-from mpss_lib.demo.airflow_home import USER, AirflowClient, AirflowHome
+from mpss_lib.demo.airflow_home import REVIEW_DAG, USER, AirflowClient, AirflowHome
 from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.cohort import Hospital, make_hospital
 from mpss_lib.demo.progress import RunProgress
@@ -160,6 +160,7 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
         warm.wait(timeout=300)
     console.print(f"Airflow is up at {airflow.address}")
     window = {"from": hospital.first_date, "to": hospital.last_date}
+    client.unpause(REVIEW_DAG)
     ok = True
     for dag_id, conf in (("mpss_clinical", {}), ("mpss_ingest", window), ("mpss_evaluate", {})):
         with watch.part(dag_id):

@@ -132,7 +132,8 @@ def feature_matrix(
     segment : str
         One of the seven.
     bins : int, optional
-        Number of grey levels; by default the one that the selection chose.
+        Number of grey levels; may be left out where ``selection`` names a cohort: then the one
+        that was chosen for it.
     selection : str or sequence of str, optional
         ``"latest"`` or a cohort hash: the features chosen for that frozen cohort, and its studies
         only. A sequence: these features. By default all 487, all studies.

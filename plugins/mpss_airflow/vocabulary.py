@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.sdk import Asset, conf
+from airflow.sdk import Asset, CronTriggerTimetable, conf
 
 OWNER = "mpss"
 SITE_ZONE = conf.get("core", "default_timezone", fallback="UTC")
@@ -45,6 +45,15 @@ DEFAULT_ARGS: dict[str, Any] = {
 
 SEGMENT_TASKS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 """The seven analysed segments: one mapped evaluation task for each."""
+
+
+def on_time(cron: str) -> CronTriggerTimetable:
+    """Run at the cron's times in the site's zone, never at once because one was just missed.
+
+    Use it without a start date: with one, Airflow also runs the last time before the DAG is
+    unpaused.
+    """
+    return CronTriggerTimetable(cron, timezone=SITE_ZONE, run_immediately=timedelta(0))
 
 
 def tags(*stages: str) -> list[str]:

@@ -82,7 +82,6 @@ def test_each_dag_opens_with_its_runbook_and_says_what_it_is(dagbag, dag_id):
     assert "mpss" in dag.tags
     assert set(dag.tags) & set(STAGES)
     assert dag.catchup is False
-    assert dag.start_date.tzinfo is not None
     assert dag.dagrun_timeout is not None
 
 
@@ -115,6 +114,20 @@ def test_one_interval_of_the_ingest_is_one_date_of_the_site_also_when_clocks_cha
         start, end = (moment.in_timezone("Europe/Zurich") for moment in interval)
         assert (start.to_date_string(), start.hour, end.hour) == (day, 0, 0)
         assert (end - start).total_hours() == hours
+
+
+@pytest.mark.parametrize("dag_id", ["mpss_clinical", "mpss_evaluate", "mpss_maintain"])
+def test_unpausing_runs_nothing_that_was_due_before(dagbag, dag_id):
+    import pendulum
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(dagbag.dags[dag_id]))
+    assert dagbag.dags[dag_id].start_date is None
+    first = dag.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=False)
+    )
+    assert first.run_after > pendulum.now("UTC")
 
 
 def test_the_mapped_segments_are_those_of_the_library():

@@ -86,7 +86,7 @@ def test_only_airflow_and_the_vault_join_a_study_to_its_true_date(night):
 
     vault = Vault(night.root / "vault.sqlite")
     dates = {
-        vault.study_key(one["study_uid"]): one["study_date"].replace("-", "")
+        vault.study_key(one["study_instance_uid"]): one["study_date"].replace("-", "")
         for one in night.hospital.truth["studies"]
     }
     relations = night.rows(

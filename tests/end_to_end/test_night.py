@@ -55,7 +55,7 @@ def expectations(night):
 
     vault = Vault(night.root / "vault.sqlite")
     studies = night.hospital.truth["studies"]
-    return {vault.study_key(one["study_uid"]): one["expected_flow"] for one in studies}
+    return {vault.study_key(one["study_instance_uid"]): one["expected_flow"] for one in studies}
 
 
 def test_the_series_flow_accounts_for_every_object(night):
