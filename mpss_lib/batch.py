@@ -40,10 +40,6 @@ CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics")
 """The study-level stages of an ingest, in order."""
 
 
-class TooManyFaultsError(MpssError):
-    """More studies of a batch were quarantined than the settings allow."""
-
-
 @dataclass(frozen=True)
 class BatchResult:
     """What a batch did: ``given = done + skipped + rejected + quarantined``.
@@ -62,6 +58,14 @@ class BatchResult:
     def as_dict(self) -> dict[str, object]:
         """Plain values: what a task hands to the next one."""
         return asdict(self) | {"keys": list(self.keys)}
+
+
+class TooManyFaultsError(MpssError):
+    """More studies of a batch were quarantined than the settings allow; ``result`` counts them."""
+
+    def __init__(self, problem: str, *, way_out: str, result: BatchResult) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.result = result
 
 
 @contextmanager
@@ -140,16 +144,33 @@ def run_batch(
             write_record(stage, units, lake, config, run_name)
     counts = {state: len(found) for state, found in states.items()}
     log.info("%s: given %d, %s", stage, len(todo), counts)
+    going_on = set(states["done"]) | set(states["skipped"])
+    result = BatchResult(
+        stage, len(todo), **counts, keys=tuple(key for key in todo if key in going_on)
+    )
     if todo and counts["quarantined"] > config.pull.fault_share * len(todo):
         raise TooManyFaultsError(
             f"{stage}: {counts['quarantined']} of {len(todo)} studies quarantined"
             f" (first: {lake.quarantine_path(stage, states['quarantined'][0]).name})",
-            way_out="read `mpss quarantine ls`, mend the cause, then `mpss quarantine retry`",
+            way_out="read `mpss quarantine ls`, mend the cause, then do the batch again (clear its"
+            " task): its sound studies wait for that too",
+            result=result,
         )
-    going_on = set(states["done"]) | set(states["skipped"])
-    return BatchResult(
-        stage, len(todo), **counts, keys=tuple(key for key in todo if key in going_on)
-    )
+    return result
+
+
+def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
+    """Keys of the studies in quarantine at a stage.
+
+    A window whose answers were unusable stands there too, but is no study: asking for the window
+    again releases it.
+    """
+    windows = lake.current_paths("query_window", config.address("pull"))
+    return [
+        row["study_key"]
+        for row in lake.quarantined()
+        if row["stage"] == stage and row["study_key"] not in windows
+    ]
 
 
 def _one(stage: str, work: Work, key: str, lake: Lake) -> Outcome:

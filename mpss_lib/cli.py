@@ -17,7 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.batch import CHAIN, BatchResult, bound_door, run_batch
+from mpss_lib.batch import (
+    CHAIN,
+    BatchResult,
+    TooManyFaultsError,
+    bound_door,
+    run_batch,
+    standing_still,
+)
 from mpss_lib.config import STAGES
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 from mpss_lib.tables import Lake
@@ -43,7 +50,7 @@ Force = Annotated[bool, typer.Option("--force", help="Do again what is identical
 def main() -> None:
     """Run the command; errors of this package become one line and an exit status."""
     try:
-        app()
+        app(prog_name="mpss")
     except (SettingsError, WrongArgumentError) as error:
         errors.print(f"[bold red]mpss:[/] {error}", soft_wrap=True, highlight=False)
         sys.exit(2)
@@ -255,14 +262,25 @@ def quarantine_ls() -> None:
 def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Try the stage again at which each study stands still, and the stages after it."""
     lake, config = _home()
-    wanted = [row for row in lake.quarantined() if not keys or row["study_key"] in keys]
+    still = {stage: standing_still(stage, lake, config) for stage in CHAIN}
+    unknown = sorted(set(keys or []).difference(*still.values()))
+    if unknown:
+        raise WrongArgumentError(
+            f"{unknown[0]!r} is no study in quarantine", way_out="`mpss quarantine ls` lists them"
+        )
     going_on: list[str] = []
+    n_left = 0
     for stage in CHAIN:
-        going_on += [row["study_key"] for row in wanted if row["stage"] == stage]
+        going_on += [key for key in still[stage] if not keys or key in keys]
         if going_on:
-            result = _run_studies(stage, going_on, lake, config, force=False)
+            try:
+                result = _run_studies(stage, going_on, lake, config, force=False)
+            except TooManyFaultsError as error:
+                result = error.result
             going_on = list(result.keys)
+            n_left += result.quarantined
             console.print(result.as_dict())
+    raise typer.Exit(1 if n_left else 0)
 
 
 @warehouse_app.command("status")

@@ -261,6 +261,11 @@ class Address:
     engine: str
     config: str
 
+    @property
+    def folder(self) -> str:
+        """Relative path of what these made."""
+        return f"engine={self.engine}/config={self.config}"
+
 
 class Config(BaseModel):
     """All settings of a home."""

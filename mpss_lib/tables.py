@@ -76,16 +76,14 @@ class Lake:
 
     def mask_path(self, address: Address, study_key: str, digest: str) -> Path:
         """File of the study's masks."""
-        folder = self.root / "masks" / f"engine={address.engine}" / f"config={address.config}"
-        return folder / f"{study_key}.{digest}.npz"
+        return self.root / "masks" / address.folder / f"{study_key}.{digest}.npz"
 
     def landing_path(self, table: str, address: Address, key: str, digest: str) -> Path:
         """File of one unit in one table."""
         return self._landing_folder(table, address) / f"{TABLES[table].unit}={key}.{digest}.parquet"
 
     def _landing_folder(self, table: str, address: Address) -> Path:
-        engine, config = f"engine={address.engine}", f"config={address.config}"
-        return self.root / "landing" / table / engine / config
+        return self.root / "landing" / table / address.folder
 
     def relative(self, path: Path) -> str:
         """Path below the lake, with slashes."""
@@ -373,8 +371,7 @@ def digest_of(parts: Iterable[str | bytes]) -> str:
     total = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else part
-        total.update(len(content).to_bytes(8, "little"))
-        total.update(content)
+        total.update(len(content).to_bytes(8, "little") + content)
     return total.hexdigest()[:16]
 
 

@@ -202,8 +202,10 @@ def _engine(url: str) -> Engine:
             )
         return create_engine(parsed)
     except (ArgumentError, ImportError) as error:
+        lacking = getattr(error, "name", None)  # of a driver that is not installed
+        cause = f"no module {lacking}" if lacking else type(error).__name__
         raise SettingsError(
-            f"site.registry_url cannot be used ({type(error).__name__})",
+            f"site.registry_url cannot be used ({cause})",
             way_out="write it as dialect+driver://user:password@host/database and install the"
             " driver that it names",
         ) from None  # the text of the error holds the URL with its password

@@ -68,9 +68,15 @@ def _run(
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     try:
         result = connection.execute(sql, list(values))
+        if result is None:
+            raise _no_rows()
         return [column[0] for column in result.description or ()], result.fetchall()
     except duckdb.Error as error:
         raise _query_error(error) from error
+
+
+def _no_rows() -> QueryError:
+    return QueryError("the SQL asks for no rows", way_out="give a SELECT")
 
 
 def _query_error(error: duckdb.Error) -> QueryError:
@@ -85,7 +91,10 @@ def _as_parquet(connection: duckdb.DuckDBPyConnection, sql: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mpss-") as folder:
         path = Path(folder) / "answer.parquet"
         try:
-            connection.sql(sql).write_parquet(str(path), compression="zstd")
+            relation = connection.sql(sql)
+            if relation is None:  # nothing, or a statement that answers nothing
+                raise _no_rows()
+            relation.write_parquet(str(path), compression="zstd")
         except duckdb.Error as error:
             raise _query_error(error) from error
         return path.read_bytes()

@@ -21,6 +21,8 @@ from mpss_airflow.home import open_home, open_sites
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mpss_lib.batch import BatchResult
+
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +49,14 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
     dict
         Counts (given = done + skipped + rejected + quarantined) and ``keys`` for the next stage.
     """
+    with airflow_errors():
+        result = stage_result(stage, keys, force=force)
+    log.info("counts: %s", result.as_dict())
+    return result.as_dict()
+
+
+def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchResult:
+    """Do as ``run_stage``, in this package's own words: its errors are not translated."""
     from importlib import import_module
 
     from mpss_lib.batch import bound_door, run_batch
@@ -54,12 +64,10 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
     lake, config = open_home()
     door = import_module(f"mpss_lib.{stage}.stage")
     sites = open_sites(config)
-    with airflow_errors(), bound_door(door, lake, config, sites, force=force) as work:
-        result = run_batch(
+    with bound_door(door, lake, config, sites, force=force) as work:
+        return run_batch(
             stage, work, keys, lake, config, run_name=current_run(), progress=_progress(len(keys))
         )
-    log.info("counts: %s", result.as_dict())
-    return result.as_dict()
 
 
 def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:

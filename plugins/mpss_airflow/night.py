@@ -74,8 +74,8 @@ def judge(context: Mapping[str, Any]) -> dict[str, int]:
 
     ti, run = context["ti"], context["dag_run"]
     states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
-    bad = sorted(
-        f"{task}: {state}"
+    bad = sorted(  # what failed by itself first, then what waited for it
+        (BAD_STATES.index(state), f"{task}: {state}")
         for found in states.values()
         for task, state in found.items()
         if state in BAD_STATES and not task.startswith("night_verdict")
@@ -85,7 +85,8 @@ def judge(context: Mapping[str, Any]) -> dict[str, int]:
         log.info("%s: %s", task, {name: totals[f"{task}_{name}"] for name in COUNTS})
     if bad:
         raise AirflowFailException(
-            f"{len(bad)} tasks failed: {'; '.join(bad[:10])} | way out: open the first failed task"
+            f"{len(bad)} tasks failed: {'; '.join(told for _, told in bad[:10])} | way out: open"
+            " the first failed task"
             " in the grid; what the other batches wrote is published; clear the failed tasks"
         )
     if not totals["fetch_given"]:

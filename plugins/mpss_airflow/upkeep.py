@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, run_stage
+from mpss_airflow.batch import airflow_errors, stage_result
 from mpss_airflow.home import open_home, open_sites
 
 log = logging.getLogger(__name__)
@@ -28,24 +28,27 @@ def self_test() -> int:
 
 
 def retry_quarantined() -> dict[str, Any]:
-    """Try the stages again at which studies stand still, and those after them."""
-    from mpss_lib.batch import CHAIN, TooManyFaultsError
+    """Try the stages again at which studies stand still, and those after them.
 
-    lake, _ = open_home()
+    What is still broken stays in quarantine and does not fail the task; the others go on.
+    """
+    from mpss_lib.batch import CHAIN, TooManyFaultsError, standing_still
+
+    lake, config = open_home()
     counts: dict[str, Any] = {}
     waiting: list[str] = []
     for stage in CHAIN:
-        waiting += [row["study_key"] for row in lake.quarantined() if row["stage"] == stage]
+        waiting += standing_still(stage, lake, config)
         if not waiting:
             continue
-        try:
-            answer = run_stage(stage, waiting)
-        except TooManyFaultsError as error:
-            log.warning("%s", error)
-            waiting = []
-            continue
-        waiting = list(answer.pop("keys"))
-        counts[stage] = answer
+        with airflow_errors():
+            try:
+                result = stage_result(stage, waiting)
+            except TooManyFaultsError as error:
+                log.warning("%s", error)
+                result = error.result
+        waiting = list(result.keys)
+        counts[stage] = {n: value for n, value in result.as_dict().items() if n != "keys"}
     return counts
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mpss_lib.batch import TooManyFaultsError, run_batch
+from mpss_lib.batch import TooManyFaultsError, run_batch, standing_still
 from mpss_lib.errors import (
     ArchiveBusyError,
     DicomFileError,
@@ -51,8 +51,10 @@ def test_a_foreign_error_is_quarantined_without_its_text(lake, config):
 
 def test_too_many_faults_fail_the_batch_after_all_were_tried(lake, config):
     table = {"S1": DicomFileError("x", way_out="y"), "S2": "done", "S3": "done"}
-    with pytest.raises(TooManyFaultsError, match="1 of 3"):
+    with pytest.raises(TooManyFaultsError, match="1 of 3") as found:
         run_batch("intake", work_by(table), list(table), lake, config)
+    assert found.value.result.keys == ("S2", "S3")
+    assert found.value.result.quarantined == 1
     [record] = lake.records("intake")
     assert [unit["status"] for unit in record["units"]] == ["quarantined", "done", "done"]
 
@@ -86,3 +88,13 @@ def test_the_record_holds_the_runs_digest_and_never_its_name(lake, config):
     text = path.read_text()
     assert "2026-03-04" not in text
     assert len(lake.records("intake")[0]["units"]) == 1
+
+
+def test_a_window_with_unusable_answers_is_no_study_that_stands_still(lake, config):
+    row = dict.fromkeys(("n_days", "n_returned", "n_new", "n_grown", "n_requests"), 1)
+    row |= {"window_key": "W1", "n_unusable": 1}
+    lake.write("query_window", config.address("pull"), "W1", "0" * 16, [row])
+    for stage, key in (("pull", "W1"), ("pull", "S1"), ("intake", "S2")):
+        lake.quarantine(stage, key, error="X", problem="broken", way_out="mend it")
+    assert standing_still("pull", lake, config) == ["S1"]
+    assert standing_still("intake", lake, config) == ["S2"]

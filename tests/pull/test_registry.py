@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -180,6 +181,14 @@ def test_faults_of_the_registry_name_it_without_its_password(registry, lake, con
     bad = replace(sites_of(1), registry_url="nodriver://me:secret@host/x")
     with pytest.raises(SettingsError) as found:
         import_registry(lake, config, bad)
+    assert "secret" not in str(found.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(lake, config, sites_of, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    sites = replace(sites_of(1), registry_url="postgresql+psycopg2://me:secret@host/x")
+    with pytest.raises(SettingsError, match=r"cannot be used \(no module psycopg2\)") as found:
+        import_registry(lake, config, sites)
     assert "secret" not in str(found.value)
 
 

@@ -1,0 +1,267 @@
+"""The ``mpss`` command: help, exit statuses, one line for a wrong use, answers of the snapshot."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+from fabricated_lake import Builder, fabricate, settings
+from rich.console import Console
+from typer.main import get_command
+
+from mpss_lib import cli
+from mpss_lib.config import STAGES
+from mpss_lib.tables import Lake
+
+SQL = "select study_key, reason from core.cohort_flow where is_included order by study_key"
+INCLUDED = ["s01", "s16", "s19"]
+
+
+def commands():
+    """Every command and group of the command line, as words."""
+    found = [()]
+    for words in found:
+        command = get_command(cli.app)
+        for word in words:
+            command = command.commands[word]
+        found += [(*words, name) for name in getattr(command, "commands", {})]
+    return found
+
+
+@pytest.fixture(scope="module")
+def published_root(tmp_path_factory):
+    from mpss_lib.warehouse import stage
+
+    root = tmp_path_factory.mktemp("cli")
+    build = Builder(Lake(root / "lake"), settings())
+    fabricate(build)
+    stage.run(build.lake, build.config)
+    return root
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPSS_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def mpss(monkeypatch, capsys):
+    """Run the command in this process: (exit status, standard output, standard error)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["mpss", *words])
+        monkeypatch.setattr(cli, "console", Console(width=160))
+        monkeypatch.setattr(cli, "errors", Console(stderr=True))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return ended.value.code or 0, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def published(published_root, monkeypatch):
+    """A home with a published snapshot; tests only read it."""
+    monkeypatch.setenv("MPSS_HOME", str(published_root))
+    return published_root
+
+
+@pytest.mark.parametrize("words", commands(), ids=lambda words: " ".join(words) or "mpss")
+def test_help_of_every_command(words, mpss):
+    status, out, _ = mpss(*words, "--help")
+    assert status == 0
+    assert "Usage: mpss" in out
+    assert len(out.splitlines()) > 4
+
+
+def test_the_commands_of_the_design_are_there():
+    found = {" ".join(words) for words in commands()}
+    wanted = "sql verify status run quarantine archive warehouse demo up down"
+    assert set(wanted.split()) <= found
+    assert {"quarantine ls", "quarantine retry", "archive serve"} <= found
+    assert {f"warehouse {name}" for name in ("status", "activate", "rebuild")} <= found
+
+
+# ------------------------------------------------------------------ wrong use
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("run", "cooking"), "'cooking' is no stage"),
+        (("run", "intake", "../../x"), "'../../x' is no key"),
+        (("warehouse", "activate", "cooking"), "cooking"),
+        (("quarantine", "retry", "S0"), "'S0' is no study in quarantine"),
+        (("sql", "select 1", "--format", "xml"), "unknown format 'xml'"),
+        (("sql", "select 1", "--format", "parquet"), "Parquet is not for a terminal"),
+    ],
+)
+def test_wrong_use_is_one_line_and_status_2(words, named, published, mpss):
+    status, out, err = mpss(*words)
+    assert (status, out) == (2, "")
+    assert named in err
+    assert "way out: " in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("cook",), ("sql",), ("sql", "select 1", "--colour"), ("find", "yesterday", "today")]
+)
+def test_what_the_parser_refuses_is_status_2(words, published, mpss):
+    status, _, err = mpss(*words)
+    assert status == 2
+    assert "Usage: mpss" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[pull]\nmin_batches = 3\n", "pull.min_batches = 3"),
+        ("[pull]\nmin_batch = 0\n", "pull.min_batch = 0"),
+        ("[cooking]\nx = 1\n", "cooking"),
+        ("[pull\n", "mpss.toml is not TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named_at_start(text, named, empty, mpss):
+    (empty / "mpss.toml").write_text(text)
+    status, _, err = mpss("status")
+    assert status == 2
+    assert named in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["MPSS_COOKING", "MPSS_PULL__MIN_BATCHES", "MPSS_HOMES"])
+def test_an_unknown_variable_is_named_at_start(name, empty, mpss, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    status, _, err = mpss("status")
+    assert status == 2
+    assert f"environment variable {name} names no setting" in err
+
+
+@pytest.mark.parametrize("sql", ["selekt 1", "select * from core.nothing", "select 1/", ""])
+def test_sql_that_cannot_be_run_is_a_fault_of_the_work(sql, published, mpss):
+    status, out, err = mpss("sql", sql)
+    assert (status, out) == (1, "")
+    assert err.startswith("mpss: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("sql", ["", "/* only a comment */"])
+def test_sql_without_rows_gives_no_parquet(sql, published, tmp_path, mpss):
+    path = tmp_path / "answer.parquet"
+    status, _, err = mpss("sql", sql, "--format", "parquet", "--output", str(path))
+    assert status == 1
+    assert "the SQL asks for no rows" in err
+    assert not path.exists()
+
+
+def test_the_snapshot_cannot_be_written(published, mpss):
+    for sql in ("drop view core.cohort_flow", "create table x as select 1"):
+        assert mpss("sql", sql)[0] == 1
+    assert mpss("sql", SQL)[0] == 0
+
+
+def test_nothing_published_says_how_to(empty, mpss):
+    status, _, err = mpss("sql", "select 1")
+    assert status == 1
+    assert "no warehouse has been published" in err
+    assert "mpss warehouse rebuild" in err
+
+
+# ------------------------------------------------------------------ answers
+
+
+def test_sql_as_table(published, mpss):
+    status, out, _ = mpss("sql", SQL)
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[2:-1]] == INCLUDED
+    assert out.splitlines()[-1] == "(3 rows)"
+
+
+def test_sql_as_csv_and_json(published, mpss):
+    _, out, _ = mpss("sql", SQL, "--format", "csv")
+    assert [row["study_key"] for row in csv.DictReader(io.StringIO(out))] == INCLUDED
+    _, out, _ = mpss("sql", SQL, "--format", "json")
+    assert json.loads(out) == [{"study_key": key, "reason": "included"} for key in INCLUDED]
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet", "table"])
+def test_sql_into_a_file(form, published, tmp_path, mpss):
+    path = tmp_path / f"answer.{form}"
+    status, out, _ = mpss("sql", SQL, "--format", form, "--output", str(path))
+    assert (status, out) == (0, "")
+    if form == "parquet":
+        assert pq.read_table(path).column("study_key").to_pylist() == INCLUDED
+    else:
+        assert "s16" in path.read_text()
+
+
+def test_verify_matches_every_published_value(empty, mpss):
+    status, out, _ = mpss("verify")
+    assert status == 0
+    assert "482 matched, 0 not matched" in out
+
+
+def test_quarantine_ls_shows_what_stands_still(published, mpss):
+    status, out, _ = mpss("quarantine", "ls")
+    assert status == 0
+    for words in (("pull", "s03", "broken", "mend it"), ("segmentation", "s05"), ("w1", "ask")):
+        assert any(all(word in line for word in words) for line in out.splitlines()), words
+
+
+def test_status_counts_units_of_every_stage(published, mpss):
+    status, out, _ = mpss("status")
+    assert status == 0
+    rows = {line.split()[1]: line.split()[3] for line in out.splitlines() if "│" in line}
+    assert set(rows) >= set(STAGES)
+    assert rows["publication"] == "1"
+    assert int(rows["radiomics"]) > 5
+
+
+def test_status_of_an_empty_home(empty, mpss):
+    status, out, _ = mpss("status")
+    assert status == 0
+    assert all(stage in out for stage in STAGES)
+
+
+def test_a_home_that_was_moved_is_rebuilt(published, tmp_path, mpss, monkeypatch):
+    shutil.copytree(published, tmp_path / "moved")
+    monkeypatch.setenv("MPSS_HOME", str(tmp_path / "moved"))
+    monkeypatch.setenv("MPSS_COHORT__ACCEPT", "pass")
+    assert mpss("warehouse", "rebuild")[0] == 0
+    status, out, _ = mpss("sql", SQL, "--format", "csv")
+    assert status == 0
+    assert [row["study_key"] for row in csv.DictReader(io.StringIO(out))] == INCLUDED
+    status, out, _ = mpss("warehouse", "status")
+    assert status == 0
+    assert "radiomics" in out
+
+
+def test_down_with_nothing_running(empty, mpss):
+    status, out, _ = mpss("down")
+    assert (status, out) == (0, "ended: nothing was running\n")
+
+
+@pytest.mark.slow
+def test_exit_statuses_as_a_shell_sees_them(published):
+    def shell(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "mpss_lib.cli", *words],
+            env=os.environ | {"MPSS_COHORT__ACCEPT": "pass"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    wrong, fault, done = shell("run", "cooking"), shell("sql", "selekt"), shell("sql", "select 1")
+    assert [wrong.returncode, fault.returncode, done.returncode] == [2, 1, 0]
+    assert wrong.stderr.startswith("mpss: 'cooking' is no stage")
+    assert "Traceback" not in wrong.stderr + fault.stderr
