@@ -145,7 +145,7 @@ def test_an_unknown_variable_is_named_at_start(name, empty, mpss, monkeypatch):
     assert f"environment variable {name} names no setting" in err
 
 
-@pytest.mark.parametrize("sql", ["selekt 1", "select * from core.nothing", "select 1/", ""])
+@pytest.mark.parametrize("sql", ["choose 1", "select * from core.nothing", "select 1/", ""])
 def test_sql_that_cannot_be_run_is_a_fault_of_the_work(sql, published, mpss):
     status, out, err = mpss("sql", sql)
     assert (status, out) == (1, "")
@@ -261,7 +261,7 @@ def test_exit_statuses_as_a_shell_sees_them(published):
             timeout=120,
         )
 
-    wrong, fault, done = shell("run", "cooking"), shell("sql", "selekt"), shell("sql", "select 1")
+    wrong, fault, done = shell("run", "cooking"), shell("sql", "choose"), shell("sql", "select 1")
     assert [wrong.returncode, fault.returncode, done.returncode] == [2, 1, 0]
     assert wrong.stderr.startswith("mpss: 'cooking' is no stage")
     assert "Traceback" not in wrong.stderr + fault.stderr
