@@ -10,7 +10,7 @@ import sys
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -93,12 +93,12 @@ def down() -> None:
     console.print(f"ended: {', '.join(ended) or 'nothing was running'}")
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def airflow(context: typer.Context) -> None:
-    """Run Airflow's own command line in this home: `mpss airflow backfill create ...`."""
+    """Run Airflow's own command line in this home: `mpss airflow backfill create ...`.
+
+    Its help: `mpss airflow -- backfill create --help`.
+    """
     import subprocess
 
     from mpss_lib.demo.airflow_home import AirflowHome
@@ -220,8 +220,16 @@ def status() -> None:
         last = records[-1]["written_at"][:19] if records else "-"
         table.add_row(stage, str(len(units)), last, str(waiting.count(stage)))
     console.print(table)
-    for row in versions(lake, config):
-        console.print(row)
+    _print_versions(versions(lake, config))
+
+
+def _print_versions(found: list[dict[str, Any]]) -> None:
+    table = Table(title="Published versions")
+    for name in found[0] if found else ():
+        table.add_column(name, overflow="fold")
+    for row in found:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
 
 
 @archive_app.command("serve")
@@ -288,8 +296,7 @@ def warehouse_status() -> None:
     """Show the active version of each stage and how many studies have the newest one."""
     from mpss_lib.warehouse.stage import status as versions
 
-    for row in versions(*_home()):
-        console.print(row)
+    _print_versions(versions(*_home()))
 
 
 @warehouse_app.command("activate")

@@ -128,9 +128,12 @@ class AirflowHome:
         )
 
     def prepare(
-        self, config: Config, connections: Mapping[str, Mapping[str, Any]]
+        self, config: Config, connections: Mapping[str, Mapping[str, Any]], *, overwrite: bool
     ) -> subprocess.Popen[str]:
-        """Start bringing the database up to date, with pools and connections, in the background."""
+        """Start bringing the database up to date, with pools and connections, in the background.
+
+        Only a demo home overwrites connections: its PACS has a new port at each start.
+        """
         log = self.root / "logs" / "bootstrap.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -143,7 +146,7 @@ class AirflowHome:
                 text=True,
             )
         if process.stdin is not None:
-            process.stdin.write(json.dumps({"connections": connections}))
+            process.stdin.write(json.dumps({"connections": connections, "overwrite": overwrite}))
             process.stdin.close()
         return process
 

@@ -92,13 +92,20 @@ def start_home(root: Path, console: Console) -> None:
         if _is_demo(root):
             _start_archive(root, config, services)
         airflow = AirflowHome.open(root)
-        _wait(airflow.prepare(config, connections(root, config)), root)
+        prepared = airflow.prepare(config, connections(root, config), overwrite=_is_demo(root))
+        _wait(prepared, root)
         airflow.start(config, services)
         client = airflow.wait_until_healthy(services)
         client.wait_for_dags(set(DAGS))
-        for dag_id in DAGS:
-            client.unpause(dag_id)
+        if _is_demo(root):
+            for dag_id in DAGS:
+                client.unpause(dag_id)
         print_login(airflow, console)
+        if not _is_demo(root):
+            console.print(
+                "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
+                " then unpause mpss_clinical and mpss_ingest, the others after the first night."
+            )
 
 
 def print_login(airflow: AirflowHome, console: Console) -> None:
@@ -152,7 +159,7 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
     with watch.part("PACS and Airflow start"):
         _start_archive(root, config, services)
         warm = subprocess.Popen([sys.executable, "-m", "mpss_lib.cli", "warm"])
-        _wait(airflow.prepare(config, connections(root, config)), root)
+        _wait(airflow.prepare(config, connections(root, config), overwrite=True), root)
         airflow.start(config, services)
         client = airflow.wait_until_healthy(services)
         client.wait_for_dags(set(DAGS))

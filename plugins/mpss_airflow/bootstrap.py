@@ -1,8 +1,9 @@
 """Prepare Airflow's database: schema, pools, connections. Safe to repeat.
 
 ``python -m mpss_airflow.bootstrap`` reads a JSON object on standard input:
-``{"connections": {"<conn_id>": {"conn_type": ..., "host": ..., "port": ..., "extra": {...}}}}``
-(empty input: schema and pools only). Run it once after the installation and after an upgrade.
+``{"connections": {"<conn_id>": {"conn_type": ..., "host": ..., "port": ..., "extra": {...}}},
+"overwrite": true}`` (empty input: schema and pools only; without ``overwrite`` a connection that
+is there stays as the operator left it). Run it once after the installation and after an upgrade.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import Any
 from mpss_airflow.vocabulary import POOLS
 
 
-def prepare(connections: dict[str, dict[str, Any]]) -> None:
-    """Bring the schema up to date, then create or update pools and connections."""
+def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) -> None:
+    """Bring the schema up to date, create or update pools, create connections.
+
+    Connections that are there are changed only with ``overwrite``.
+    """
     from airflow.models.connection import Connection
     from airflow.models.pool import Pool
     from airflow.utils import db
@@ -36,6 +40,7 @@ def prepare(connections: dict[str, dict[str, Any]]) -> None:
             made = Connection(conn_id=name, **{**fields, "extra": json.dumps(fields["extra"])})
             if known is None:
                 session.add(made)
+            if known is None or not overwrite:
                 continue
             for field in ("conn_type", "host", "port", "description"):
                 setattr(known, field, getattr(made, field))
@@ -45,7 +50,8 @@ def prepare(connections: dict[str, dict[str, Any]]) -> None:
 def main() -> int:
     """Read the connections from standard input and prepare the database."""
     text = sys.stdin.read().strip()
-    prepare(json.loads(text)["connections"] if text else {})
+    asked = json.loads(text) if text else {}
+    prepare(asked.get("connections", {}), overwrite=bool(asked.get("overwrite")))
     return 0
 
 

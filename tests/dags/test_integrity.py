@@ -160,8 +160,9 @@ def test_the_bootstrap_seeds_pools_and_updates_connections(airflow_database):
     from mpss_airflow.bootstrap import prepare
     from sqlalchemy import select
 
-    for port in (1, 2):
-        prepare({"mpss_test": {"conn_type": "dicom", "host": "h", "port": port, "extra": {"a": 1}}})
+    for port, overwrite in ((1, False), (2, True), (3, False)):
+        fields = {"conn_type": "dicom", "host": "h", "port": port, "extra": {"a": 1}}
+        prepare({"mpss_test": fields}, overwrite=overwrite)
     with create_session() as session:
         assert {pool.name for pool in POOLS} <= {
             name for (name,) in session.execute(select(Pool.pool))
