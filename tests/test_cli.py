@@ -219,7 +219,9 @@ def test_quarantine_ls_shows_what_stands_still(published, mpss):
 def test_status_counts_units_of_every_stage(published, mpss):
     status, out, _ = mpss("status")
     assert status == 0
-    rows = {line.split()[1]: line.split()[3] for line in out.splitlines() if "│" in line}
+    stages, versions = out.split("Published versions")
+    rows = {line.split()[1]: line.split()[3] for line in stages.splitlines() if "│" in line}
+    assert "is_active" in versions
     assert set(rows) >= set(STAGES)
     assert rows["publication"] == "1"
     assert int(rows["radiomics"]) > 5
