@@ -138,14 +138,21 @@ def _leader(entry: Mapping[str, float]) -> psutil.Process | None:
 
 
 def _members(entry: Mapping[str, float]) -> list[psutil.Process]:
-    """List the processes of the leader's session; none if the pid was used again."""
+    """List the processes of the leader's session; none if the pid was used again.
+
+    A service leads a session of its own, so a record that names the asker's session is wrong: its
+    members are the operator's shell, or the job that runs the tests. A session whose leader is
+    outside the container is number 0.
+    """
     session = int(entry["pid"])
+    if session in (0, os.getsid(0)):
+        return []
     if psutil.pid_exists(session) and _leader(entry) is None and not _is_zombie(session):
         return []
     found = []
     for process in psutil.process_iter():
         try:
-            if os.getsid(process.pid) != session or process.pid == os.getpid():
+            if os.getsid(process.pid) != session:
                 continue
             if process.create_time() >= entry["started"] - 1.0:
                 found.append(process)

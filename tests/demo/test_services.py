@@ -142,6 +142,36 @@ def test_a_member_of_the_own_session_survives_a_forged_record(services):
     assert services.end_all() == []
 
 
+def test_the_own_session_survives_when_its_leader_is_gone(tmp_path):
+    """A job whose shell has ended: no process of the session's number guards the others."""
+    program = textwrap.dedent(
+        """
+        import os, subprocess, sys, time
+        from pathlib import Path
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        while os.getppid() == os.getsid(0):
+            time.sleep(0.02)
+        from mpss_lib.demo.services import Services
+        from mpss_lib.tables import write_json
+        root = Path(sys.argv[1])
+        other = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+        with other:
+            own = {"pid": os.getsid(0), "started": 0.0}
+            write_json(root / "processes.json", {"forged": own})
+            ended = Services(root).end_all()
+            (root / "answer.tmp").write_text(f"{ended} {other.poll()}")
+            (root / "answer.tmp").rename(root / "answer")
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) as leader:
+        assert leader.wait() == 0
+    answer = tmp_path / "answer"
+    assert eventually(answer.exists, 30.0)
+    assert answer.read_text() == "[] None"
+
+
 def test_who_ignores_sigterm_is_killed_after_the_grace(services, monkeypatch):
     monkeypatch.setattr(module, "GRACE_S", 0.3)
     pid = services.start("stubborn", STUBBORN)
