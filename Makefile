@@ -8,7 +8,7 @@ export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test check lint up down clean bench lock
+.PHONY: help install servers demo test check lint up down clean bench lock
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,7 +25,10 @@ install: .venv/installed ## install everything into .venv (done by the others wh
 demo: .venv/installed ## synthetic hospital -> PACS -> Airflow -> predictions (PATIENTS=428 for the paper's size)
 	$(BIN)/mpss demo --patients $(PATIENTS)
 
-test: .venv/installed ## run every test
+servers: ## install the real peers of some tests (Debian, as root; else those tests are skipped)
+	tests/install_servers.sh
+
+test: .venv/installed servers ## run every test
 	$(BIN)/python -m pytest
 
 lint: .venv/installed ## ruff, mypy, import contracts, SQL, spelling

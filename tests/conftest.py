@@ -1,6 +1,7 @@
 """Settings that every test needs: no home of a person, one thread, quiet DICOM."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -40,6 +41,26 @@ def config(tmp_path):
     from mpss_lib.config import load
 
     return load(tmp_path, environ={})
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """Path of a real peer's program (``tests/install_servers.sh``): absent, the test is skipped.
+
+    With SERVERS_REQUIRED=1, as CI runs, an absent one is a failure.
+    """
+
+    def find(program):
+        debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+        found = shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
+        if found or debian:
+            return found or str(debian[-1])
+        reason = f"{program} is not installed: run tests/install_servers.sh as root"
+        if os.environ.get("SERVERS_REQUIRED") == "1":
+            pytest.fail(reason)
+        return pytest.skip(reason)
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -159,8 +158,8 @@ def test_duplicate_has_the_pixels_of_the_first_series(hospital):
     assert pairs >= 1
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed")
-def test_every_kind_of_every_vendor_is_a_valid_object(hospital):
+def test_every_kind_of_every_vendor_is_a_valid_object(hospital, installed):
+    dciodvfy = installed("dciodvfy")
     one_of_each = {
         (study["vendor"], one["kind"]): one["file"]
         for study in hospital.truth["studies"]
@@ -168,7 +167,7 @@ def test_every_kind_of_every_vendor_is_a_valid_object(hospital):
     }
     for name in one_of_each.values():
         answer = subprocess.run(
-            ["dciodvfy", str(hospital.objects / name)], capture_output=True, text=True, check=False
+            [dciodvfy, str(hospital.objects / name)], capture_output=True, text=True, check=False
         )
         assert "Error" not in answer.stderr, (name, answer.stderr)
 
