@@ -11,7 +11,6 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 from fabricated_lake import Builder, fabricate, settings
-from rich.console import Console
 from typer.main import get_command
 
 from mpss_lib import cli
@@ -56,8 +55,7 @@ def mpss(monkeypatch, capsys):
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["mpss", *words])
-        monkeypatch.setattr(cli, "console", Console(width=160))
-        monkeypatch.setattr(cli, "errors", Console(stderr=True))
+        monkeypatch.setattr(cli.console, "width", 160)
         with pytest.raises(SystemExit) as ended:
             cli.main()
         told = capsys.readouterr()

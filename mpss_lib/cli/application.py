@@ -1,0 +1,35 @@
+"""The application, its groups of commands, and what every command shares."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mpss_lib import config as settings
+from mpss_lib.tables import Lake
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="MPSS platform: radiomics of myocardial perfusion stress SPECT. Research use only.",
+)
+archive_app = typer.Typer(no_args_is_help=True, help="The embedded PACS.")
+warehouse_app = typer.Typer(no_args_is_help=True, help="The published snapshot.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand still.")
+app.add_typer(archive_app, name="archive")
+app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(quarantine_app, name="quarantine")
+
+console = Console(width=None if sys.stdout.isatty() else 120)
+errors = Console(stderr=True)
+
+Force = Annotated[bool, typer.Option("--force", help="Do again what is identical.")]
+
+
+def open_home() -> tuple[Lake, settings.Config]:
+    """Give the lake and the settings of this home."""
+    root = settings.home()
+    return Lake(root / "lake"), settings.load(root)

@@ -1,0 +1,31 @@
+"""The embedded PACS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpss_lib.cli.application import archive_app
+
+
+@archive_app.command("serve")
+def archive_serve(
+    folder: Annotated[Path, typer.Argument(help="Folder of the archive.")],
+    port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 11112,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    aet: Annotated[str, typer.Option(help="AE title of the archive.")] = "DEMOPACS",
+    allow: Annotated[list[str] | None, typer.Option(help="Calling AE titles admitted.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Gets the port when ready.")] = None,
+) -> None:
+    """Serve a folder of DICOM objects as a PACS (C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET)."""
+    from mpss_lib.demo.archive import serve_forever
+    from mpss_lib.tables import write_json
+
+    def ready(port: int) -> None:
+        typer.echo(f"{aet} listens on {host}:{port}")
+        if ready_file is not None:
+            write_json(ready_file, {"port": port})
+
+    serve_forever(folder, host, port, aet, allow or ["MPSS"], ready=ready)

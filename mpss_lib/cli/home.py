@@ -1,0 +1,86 @@
+"""A home: made, started, ended, and asked how it is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mpss_lib import config as settings
+from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.warehouse import print_versions
+from mpss_lib.config import STAGES
+
+
+@app.command()
+def demo(
+    patients: Annotated[int, typer.Option(min=20, max=5000, help="Size of the cohort.")] = 60,
+) -> None:
+    """Make a synthetic hospital and run everything by Airflow's scheduler, to predictions."""
+    from mpss_lib.demo.run import run_demo
+
+    raise typer.Exit(run_demo(settings.home(), patients, console))
+
+
+@app.command()
+def up() -> None:
+    """Start this home's Airflow (and its demo PACS), with connections, pools and DAGs ready."""
+    from mpss_lib.demo.run import start_home
+
+    start_home(settings.home(), console)
+
+
+@app.command()
+def down() -> None:
+    """End everything that `mpss up` or `mpss demo` started in this home."""
+    from mpss_lib.demo.services import Services, only_one
+
+    root = settings.home()
+    with only_one(root):
+        ended = Services(root).end_all()
+    console.print(f"ended: {', '.join(ended) or 'nothing was running'}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def airflow(context: typer.Context) -> None:
+    """Run Airflow's own command line in this home: `mpss airflow backfill create ...`.
+
+    Its help: `mpss airflow -- backfill create --help`.
+    """
+    import subprocess
+
+    from mpss_lib.demo.airflow_home import AirflowHome
+
+    root = settings.home()
+    environment = AirflowHome.load(root).environment(settings.load(root))
+    command = [sys.executable, "-m", "airflow", *context.args]
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+@app.command()
+def warm() -> None:
+    """Compile the kernels now, so that no night waits for it."""
+    from mpss_lib.demo.warm import compile_kernels
+
+    compile_kernels()
+
+
+@app.command()
+def status() -> None:
+    """Say what is on the lake, what stands still, what is published."""
+    from mpss_lib.warehouse.stage import status as versions
+
+    lake, config = open_home()
+    table = Table(title=f"{settings.home()}")
+    for name in ("stage", "units", "last written", "quarantined"):
+        table.add_column(name, justify="left" if name in {"stage", "last written"} else "right")
+    waiting = [row["stage"] for row in lake.quarantined()]
+    for stage in STAGES:
+        records = lake.records(stage)
+        units = {unit["key"] for record in records for unit in record["units"]}
+        last = records[-1]["written_at"][:19] if records else "-"
+        table.add_row(stage, str(len(units)), last, str(waiting.count(stage)))
+    console.print(table)
+    print_versions(versions(lake, config))

@@ -1,0 +1,136 @@
+"""The stages without Airflow: find, run, try again, and the engine's self-test."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib import import_module
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mpss_lib import config as settings
+from mpss_lib.batch import (
+    CHAIN,
+    BatchResult,
+    TooManyFaultsError,
+    bound_door,
+    run_batch,
+    standing_still,
+)
+from mpss_lib.cli.application import Force, app, console, open_home, quarantine_app
+from mpss_lib.config import STAGES
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.tables import Lake
+
+
+@app.command()
+def verify() -> None:
+    """Compare the radiomics engine with the published IBSI digital-phantom values."""
+    from mpss_lib.radiomics.verify import verify as compare
+
+    results = compare()
+    table = Table(title="IBSI digital phantom")
+    for name in ("family", "matched", "not matched", "no reference"):
+        table.add_column(name, justify="left" if name == "family" else "right")
+    for row in results:
+        table.add_row(row.family, *map(str, (row.n_matched, row.n_missed, row.n_without)))
+    console.print(table)
+    missed = sum(row.n_missed for row in results)
+    console.print(f"{sum(row.n_matched for row in results)} matched, {missed} not matched")
+    raise typer.Exit(1 if missed else 0)
+
+
+@app.command()
+def find(first: datetime, last: datetime) -> None:
+    """Ask the PACS for the studies of a window of dates; prints their keys."""
+    from mpss_lib.pull.stage import find as ask
+
+    lake, config = open_home()
+    sites = settings.sites_of(config, settings.home())
+    for key in ask((first.date(), last.date()), lake, config, sites, run_name="by hand"):
+        typer.echo(key)
+
+
+@app.command()
+def run(
+    stage: Annotated[str, typer.Argument(help=f"One of: {', '.join(STAGES)}.")],
+    keys: Annotated[list[str] | None, typer.Argument(help="Study keys or a cohort hash.")] = None,
+    force: Force = False,
+) -> None:
+    """Do one stage with no Airflow: for the keys given, or for every study that was found."""
+    if stage not in STAGES:
+        raise WrongArgumentError(f"{stage!r} is no stage", way_out=f"one of {', '.join(STAGES)}")
+    lake, config = open_home()
+    if stage == "warehouse":
+        console.print(import_module("mpss_lib.warehouse.stage").run(lake, config))
+    elif stage in {"selection", "evaluation"}:
+        _run_cohort(stage, keys or [], lake, config)
+    else:
+        console.print(_run_studies(stage, keys or [], lake, config, force=force).as_dict())
+
+
+def _run_studies(
+    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
+) -> BatchResult:
+    door = import_module(f"mpss_lib.{stage}.stage")
+    sites = settings.sites_of(config, settings.home())
+    todo = keys or sorted(lake.current_paths("study", config.address("pull")))
+    with bound_door(door, lake, config, sites, force=force) as work:
+        return run_batch(
+            stage,
+            work,
+            todo,
+            lake,
+            config,
+            progress=lambda key, status: typer.echo(f"{key} {status}"),
+        )
+
+
+def _run_cohort(stage: str, keys: list[str], lake: Lake, config: settings.Config) -> None:
+    from mpss_lib.batch import write_record
+    from mpss_lib.warehouse.stage import freeze_cohort
+
+    for cohort in keys or [freeze_cohort(lake, config)]:
+        answer = dict(import_module(f"mpss_lib.{stage}.stage").run(cohort, lake, config))
+        if units := answer.pop("units"):
+            write_record(stage, units, lake, config, "by hand")
+        console.print(answer)
+
+
+@quarantine_app.command("ls")
+def quarantine_ls() -> None:
+    """List the studies that stand still: stage, reason, way out, tries."""
+    lake, _ = open_home()
+    table = Table(title="Quarantine")
+    columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
+    for name in columns:
+        table.add_column(name)
+    for row in lake.quarantined():
+        table.add_row(*(str(row[name]) for name in columns))
+    console.print(table)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Try the stage again at which each study stands still, and the stages after it."""
+    lake, config = open_home()
+    still = {stage: standing_still(stage, lake, config) for stage in CHAIN}
+    unknown = sorted(set(keys or []).difference(*still.values()))
+    if unknown:
+        raise WrongArgumentError(
+            f"{unknown[0]!r} is no study in quarantine", way_out="`mpss quarantine ls` lists them"
+        )
+    going_on: list[str] = []
+    n_left = 0
+    for stage in CHAIN:
+        going_on += [key for key in still[stage] if not keys or key in keys]
+        if going_on:
+            try:
+                result = _run_studies(stage, going_on, lake, config, force=False)
+            except TooManyFaultsError as error:
+                result = error.result
+            going_on = list(result.keys)
+            n_left += result.quarantined
+            console.print(result.as_dict())
+    raise typer.Exit(1 if n_left else 0)

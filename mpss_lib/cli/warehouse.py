@@ -1,0 +1,60 @@
+"""The published snapshot: questions, versions, rebuilding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mpss_lib.cli.application import app, console, open_home, warehouse_app
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="Any SELECT over the published snapshot.")],
+    format: Annotated[str, typer.Option(help="table, csv, json or parquet.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="File; Parquet needs one.")] = None,
+) -> None:
+    """Ask the published snapshot, read-only; never waits for a writer."""
+    from mpss_lib.warehouse.reader import print_query
+
+    lake, _ = open_home()
+    print_query(lake, query, format, output, console)
+
+
+@warehouse_app.command("status")
+def warehouse_status() -> None:
+    """Show the active version of each stage and how many studies have the newest one."""
+    from mpss_lib.warehouse.stage import status as versions
+
+    print_versions(versions(*open_home()))
+
+
+@warehouse_app.command("activate")
+def warehouse_activate(stage: str) -> None:
+    """Make the version of the settings in force the published one for a stage."""
+    from mpss_lib.warehouse.stage import activate, run
+
+    lake, config = open_home()
+    activate(stage, lake, config)
+    console.print(run(lake, config))
+
+
+@warehouse_app.command("rebuild")
+def warehouse_rebuild() -> None:
+    """Build the snapshot again from the Parquet files (after a home was moved, say)."""
+    from mpss_lib.warehouse.stage import run
+
+    console.print(run(*open_home()))
+
+
+def print_versions(found: list[dict[str, Any]]) -> None:
+    """Print the active version of each stage."""
+    table = Table(title="Published versions")
+    for name in found[0] if found else ():
+        table.add_column(name, overflow="fold")
+    for row in found:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
