@@ -8,8 +8,8 @@ repeat**: identical rows are skipped. Rows that break the contract are kept with
 **If a task is skipped**: nothing here skips.
 
 **If a task fails**: `import_registry`: the registry is down or the mapping names a column that it
-does not have; the message says which. `validate`: not one row was accepted; correct the registry
-or its mapping, then clear the task. The last snapshot stays published.
+does not have; the message says which. `validate`: not one row was accepted, or a table is at
+fault; correct what the message names, then clear the task. The last snapshot stays published.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ def mpss_clinical() -> None:
     @task
     def validate(counts: dict[str, Any]) -> None:
         from mpss_airflow.cohort import check_registry
+        from mpss_airflow.cohort import validate as check_lake
 
         check_registry(counts)
+        check_lake()
 
     validate(import_registry()) >> snapshot_task()
 

@@ -11,7 +11,8 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 **If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
 message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
 quarantined studies is above `pull.fault_share`, or the disk is full: `mpss quarantine ls` names
-study, reason and way out. Other batches go on and are published. `night_verdict` is red when
+study, reason and way out. Other batches go on and are published. `validate`: a table is at fault
+(files, columns, grain) and nothing is published until it is mended. `night_verdict` is red when
 anything failed.
 """
 
@@ -21,7 +22,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
-from mpss_airflow.steps import export_task, predict_task, snapshot_task, stage_task
+from mpss_airflow.steps import export_task, predict_task, snapshot_task, stage_task, validate_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, VERDICTS, tags
 
 ISO_DATE = {"type": ["null", "string"], "format": "date"}
@@ -64,9 +65,12 @@ def mpss_ingest() -> None:
 
         return judge(context)
 
+    checked = validate_task(trigger_rule="all_done")
     published = snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
+    predictions = validate_task("validate_predictions", trigger_rule="all_done")
     exported = export_task(trigger_rule="all_done")
-    batch.expand(keys=find_studies()) >> published >> predict_task() >> exported >> night_verdict()
+    batch.expand(keys=find_studies()) >> checked >> published
+    published >> predict_task() >> predictions >> exported >> night_verdict()
 
 
 mpss_ingest()

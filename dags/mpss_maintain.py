@@ -6,7 +6,8 @@ superseded files older than `warehouse.retention_days`. **Runs** weekly. **Safe 
 **If a task is skipped**: nothing was to do.
 
 **If a task fails**: `self_test`: the radiomics engine misses published reference values; do not
-publish features of this installation, `mpss verify` shows the family. `backup`: no space beside
+publish features of this installation, `mpss verify` shows the family. `validate`: a table is at
+fault; nothing is published until it is mended. `backup`: no space beside
 the home. `quarantine_retry`: the same studies fail again; `mpss quarantine ls` says why.
 """
 
@@ -16,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import snapshot_task
+from mpss_airflow.steps import snapshot_task, validate_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 
 
@@ -57,7 +58,14 @@ def mpss_maintain() -> None:
 
         return run()
 
-    chain(self_test(), quarantine_retry(), remove_orphans(), snapshot_task(), backup())
+    chain(
+        self_test(),
+        quarantine_retry(),
+        remove_orphans(),
+        validate_task(),
+        snapshot_task(),
+        backup(),
+    )
 
 
 mpss_maintain()

@@ -193,14 +193,16 @@ class CohortSettings(Section):
 class WarehouseSettings(Section):
     """The published snapshot."""
 
-    unhashed: ClassVar[frozenset[str]] = frozenset(
-        {"threads", "retention_days", "compact_from", "compact_studies"}
+    unhashed: ClassVar[frozenset[str]] = frozenset(  # limits are in the digest of a check
+        "threads retention_days compact_from compact_studies prediction_limit complete_share".split()
     )
 
     threads: int = Field(default=2, ge=1)
     retention_days: float = Field(default=7.0, ge=0)
     compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
     compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
+    prediction_limit: float = Field(default=20000.0, gt=0)  # Agatston, either side of 0
+    complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
 
 
 class SelectionSettings(Section):

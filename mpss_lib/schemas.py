@@ -31,7 +31,8 @@ class LakeTable:
     stage : str
         The stage that writes it; its ENGINE and config hash are the address.
     unit : str
-        What one file holds: ``study``, ``cohort``, ``window``, ``registry`` or ``engine``.
+        What one file holds: ``study``, ``cohort``, ``window``, ``registry``, ``suite`` or
+        ``engine``.
     grain : tuple of str
         Columns that together name a row once.
     columns : mapping of str to pyarrow.DataType
@@ -266,6 +267,43 @@ _IMAGE = (
         segment=TEXT,
         bins=WHOLE,
         undefined_features=TEXTS,
+    ),
+)
+
+_CHECKED = (
+    _table(
+        "expectation_result",
+        "warehouse",
+        "suite",
+        "suite expectation",
+        suite=TEXT,
+        expectation=TEXT,
+        position=WHOLE,
+        table_name=TEXT,
+        consequence=TEXT,  # stop | quarantine | warn
+        says=TEXT,
+        kind=TEXT,  # class of the expectation
+        column_name=TEXT,  # "" where it is about whole rows or the table
+        is_met=FLAG,
+        n_rows=WHOLE,
+        n_unexpected=WHOLE,
+        n_units=WHOLE,  # studies (registry: records) with a row that breaks it
+        examples=TEXT,  # JSON: list of keys with the value, numbers only
+    ),
+    _table(
+        "expectation_failure",
+        "warehouse",
+        "suite",
+        "suite expectation study_key record_key",
+        suite=TEXT,
+        expectation=TEXT,
+        table_name=TEXT,
+        unit_key=TEXT,
+        content_sha256=TEXT,  # of the file that was checked, as the manifest names it
+        study_key=TEXT,  # "" where the row is of the registry
+        record_key=TEXT,  # "" where the row is of a study
+        n_rows=WHOLE,
+        example=TEXT,
     ),
 )
 
@@ -529,7 +567,7 @@ _COHORT = (
 )
 
 TABLES: Mapping[str, LakeTable] = MappingProxyType(
-    {table.name: table for table in (*_PULL, *_IMAGE, *_COHORT)}
+    {table.name: table for table in (*_PULL, *_IMAGE, *_CHECKED, *_COHORT)}
 )
 """Every lake table by name."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from mpss_lib.cli.application import app, console, open_home, warehouse_app
+from mpss_lib.cli.application import Force, app, console, open_home, warehouse_app
 
 
 @app.command()
@@ -48,6 +48,29 @@ def warehouse_rebuild() -> None:
     from mpss_lib.warehouse.stage import run
 
     console.print(run(*open_home()))
+
+
+@warehouse_app.command("check")
+def warehouse_check(
+    suites: Annotated[
+        list[str] | None, typer.Argument(help="study, clinical, features, predictions; or all.")
+    ] = None,
+    force: Force = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Then publish what passed.")] = False,
+) -> None:
+    """Hold the lake against its expectations; write the data-quality page.
+
+    Exit status 1 where a study is held back or a table is at fault.
+    """
+    from mpss_lib.warehouse.stage import quality_page, run, validate
+
+    lake, config = open_home()
+    counts = validate(lake, config, suites=suites or (), force=force)
+    console.print(counts)
+    console.print(f"page: {quality_page(lake)}", soft_wrap=True)
+    if publish:
+        console.print(run(lake, config))
+    raise typer.Exit(1 if counts["held_back"] else 0)
 
 
 def print_versions(found: list[dict[str, Any]]) -> None:

@@ -43,6 +43,7 @@ select study_key
 from core.study_state
 where
     has_features
+    and not is_held_back
     and not has_reject
     and (last_decision = 'accept' or verdict = 'pass')
     and coalesce(reading, 'normal') = 'normal'

@@ -115,7 +115,7 @@ def run_checks(
     for check, n_bad, examples in results:
         if n_bad and check.severity == "stop":
             raise LakeCorruptError(
-                f"check {check.name}: {n_bad} bad rows, such as {examples}",
+                f"check {check.name}: {n_bad} bad rows, such as {examples} ({check.says})",
                 way_out="the published snapshot stays; mend the table that is named",
             )
         if n_bad:

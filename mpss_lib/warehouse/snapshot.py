@@ -111,17 +111,17 @@ def _plan(lake: Lake, config: Config) -> Plan:
     compact(lake, config, landing)
     paths = prefer_batches(landing, read_batches(lake))
     check_there(lake, paths.values())
-    features = _feature_names(lake, paths["feature_catalogue"])
+    features = feature_names(lake, paths["feature_catalogue"])
     return Plan(
         relations=read_relations(base=META_NAMES),
-        sources={name: _source(lake, TABLES[name], paths[name], features) for name in TABLES},
+        sources={name: source_text(lake, TABLES[name], paths[name], features) for name in TABLES},
         meta=meta_rows(lake, config, ledger, pointers),
         n_files=sum(len(found) for found in paths.values()),
         pointers=pointers,
     )
 
 
-def _feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
+def feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
     """Feature columns of each feature table, by the catalogue; needed where a table is empty."""
     rows = [r for p in paths for r in read_parquet(lake.root / p, "feature_catalogue").to_pylist()]
     rows.sort(key=lambda row: row["position"])
@@ -130,7 +130,7 @@ def _feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
     return {"feature_once": once, "feature_binned": binned}
 
 
-def _source(
+def source_text(
     lake: Lake, table: LakeTable, paths: Sequence[str], features: Mapping[str, Sequence[str]]
 ) -> str:
     """Text that stands for a lake table in SQL: its files, or a typed select without rows."""
@@ -186,11 +186,11 @@ def _fill(
             _insert(connection, name, rows)
         for relation in plan.relations:
             if relation.schema == "raw":
-                _create(connection, relation, plan.sources)
+                create_relation(connection, relation, plan.sources)
         checks.check_schemas(connection)
         for relation in plan.relations:
             if relation.schema != "raw":
-                _create(connection, relation, plan.sources)
+                create_relation(connection, relation, plan.sources)
         _list_relations(connection, plan.relations)
         tell("check")
         n_bad = checks.run_checks(connection, plan.relations)
@@ -215,9 +215,16 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) ->
     connection.execute(f"comment on table meta.{name} is {_quoted(META[name].one_row)}")
 
 
-def _create(
+def create_relation(
     connection: duckdb.DuckDBPyConnection, relation: Relation, sources: Mapping[str, str]
 ) -> None:
+    """Create one relation; ``sources`` are the texts that stand for lake tables.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the SQL file with DuckDB's message.
+    """
     sql = _PLACE.sub(lambda found: sources[found.group(1)], relation.sql)
     kind = relation.stored
     try:

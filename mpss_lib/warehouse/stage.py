@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mpss_lib.config import Address, Config
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import cohort, pointers
+from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.manifest import read_ledger
 from mpss_lib.warehouse.snapshot import one_publisher, publish
 
@@ -67,3 +70,56 @@ def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
     """
     with one_publisher(lake):
         return pointers.move(lake, config, read_ledger(lake), stage)
+
+
+def validate(
+    lake: Lake,
+    config: Config,
+    *,
+    suites: Sequence[str] = (),
+    force: bool = False,
+    run_name: str = "by hand",
+) -> dict[str, int]:
+    """Hold the lake against its expectations; write the results, the notes and the page.
+
+    A study with a row that breaks one is held back from the next publish and stands in quarantine
+    until its file has been made anew; a warning is told. Suites of which nothing has changed are
+    not run again. See ``mpss_lib.warehouse.expectations``.
+
+    Parameters
+    ----------
+    lake, config
+    suites : sequence of str
+        ``study``, ``clinical``, ``features``, ``predictions``; all by default.
+    force : bool
+        Run them although nothing has changed.
+    run_name : str
+        Name of the run that asks; only its digest is stored.
+
+    Returns
+    -------
+    dict
+        ``suites_run``, ``expectations``, ``stops``, ``held_back`` (studies), ``warnings``.
+
+    Raises
+    ------
+    LakeCorruptError
+        A table is at fault: files, columns or grain. It is named, and no publish succeeds until
+        it is mended and was checked again.
+    """
+    from mpss_lib.warehouse.expectations.consequences import read_report, settle
+    from mpss_lib.warehouse.expectations.page import write_page
+    from mpss_lib.warehouse.expectations.validation import check_suites
+
+    done = check_suites(lake, config, names=suites or SUITES, force=force, run_name=run_name)
+    report = read_report(lake, config)
+    write_page(lake, report)
+    settle(lake, report)
+    return {"suites_run": list(done.values()).count("done")} | report.counts()
+
+
+def quality_page(lake: Lake) -> Path:
+    """Path of the data-quality page that ``validate`` writes."""
+    from mpss_lib.warehouse.expectations.page import page_path
+
+    return page_path(lake)

@@ -23,6 +23,17 @@ def snapshot() -> dict[str, Any]:
     return counts
 
 
+def validate() -> dict[str, Any]:
+    """Hold the lake against its expectations; a table at fault fails the task and every publish."""
+    from mpss_lib.warehouse.stage import validate as run
+
+    lake, config = open_home()
+    with airflow_errors():
+        counts = run(lake, config, run_name=current_run())
+    log.info("expectations: %s; page: reports/data_quality.html of the lake", counts)
+    return counts
+
+
 def import_registry() -> dict[str, Any]:
     """Read the registry into the lake."""
     from mpss_lib.pull.stage import import_registry as run

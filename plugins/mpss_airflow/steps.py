@@ -1,4 +1,4 @@
-"""Tasks that more than one DAG has: a stage over a batch, snapshot, predict, export."""
+"""Tasks that more than one DAG has: a stage over a batch, validate, snapshot, predict, export."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ def stage_task(stage: str, task_id: str | None = None) -> Any:
         return run_stage(stage, list(keys), force=bool(context["params"].get("force")))
 
     return work
+
+
+def validate_task(task_id: str = "validate", **arguments: Any) -> Any:
+    """Make the task that holds the lake against its expectations, before it is published."""
+
+    @task(task_id=task_id, **arguments)
+    def validate() -> dict[str, Any]:
+        from mpss_airflow.cohort import validate as check
+
+        return check()
+
+    return validate()
 
 
 def snapshot_task(**arguments: Any) -> Any:

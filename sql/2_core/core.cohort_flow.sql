@@ -30,6 +30,7 @@ with first_reasons as (
         case
             when study_state.radiomics_status = 'quarantined' then 'radiomics_quarantined'
             when not study_state.has_features then 'radiomics_missing'
+            when study_state.is_held_back then 'expectation_failed'
             when study_state.n_records = 0 then 'clinical_missing'
             when study_state.n_accepted_records = 0 then 'clinical_rejected'
             when study_state.record_key is null then 'clinical_ambiguous'
@@ -97,6 +98,7 @@ select
     decided.reason = 'included' as is_included,
     case
         when decided.reason like '%quarantined' then study_state.problem
+        when decided.reason = 'expectation_failed' then study_state.held_back_because
         when decided.reason like 'pull%' then array_to_string(study_state.pull_reasons, ', ')
         when decided.reason like 'intake%' then array_to_string(study_state.intake_reasons, ', ')
         when decided.reason like 'segmentation%'

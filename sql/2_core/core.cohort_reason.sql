@@ -22,13 +22,14 @@ from (
     ('review_pending', 13, 'quality', 'it waits for a physician'),
     ('radiomics_quarantined', 14, 'radiomics', 'the features could not be computed'),
     ('radiomics_missing', 15, 'radiomics', 'no features yet with the published settings'),
-    ('clinical_missing', 16, 'pull', 'the registry has no record of it'),
-    ('clinical_rejected', 17, 'pull', 'its registry record has an impossible value'),
-    ('clinical_ambiguous', 18, 'pull', 'registry record and study do not name each other once'),
-    ('reading_not_normal', 19, 'pull', 'the scan was not read as normal'),
-    ('cac_missing', 20, 'pull', 'no coronary calcium score, or no date of it'),
-    ('cac_impossible', 21, 'pull', 'a score is negative or the arteries exceed the total'),
-    ('cac_too_far', 22, 'pull', 'the calcium CT is too many days apart'),
-    ('patient_included', 23, 'warehouse', 'an earlier study of the patient is in the cohort'),
-    ('included', 24, 'warehouse', 'in the cohort')
+    ('expectation_failed', 16, 'warehouse', 'its rows break an expectation'),
+    ('clinical_missing', 17, 'pull', 'the registry has no record of it'),
+    ('clinical_rejected', 18, 'pull', 'its registry record has an impossible value'),
+    ('clinical_ambiguous', 19, 'pull', 'registry record and study do not name each other once'),
+    ('reading_not_normal', 20, 'pull', 'the scan was not read as normal'),
+    ('cac_missing', 21, 'pull', 'no coronary calcium score, or no date of it'),
+    ('cac_impossible', 22, 'pull', 'a score is negative or the arteries exceed the total'),
+    ('cac_too_far', 23, 'pull', 'the calcium CT is too many days apart'),
+    ('patient_included', 24, 'warehouse', 'an earlier study of the patient is in the cohort'),
+    ('included', 25, 'warehouse', 'in the cohort')
 ) as listed (reason, "position", stage, description)

@@ -82,6 +82,8 @@ select
     decision.decision as last_decision,
     coalesce(decision.has_reject, false) as has_reject,
     feature_files.study_key is not null as has_features,
+    coalesce(held_back.is_study_held_back, false) as is_held_back,
+    coalesce(held_back.problem, '') as held_back_because,
     clinical.record_key,
     coalesce(candidates.n_records, 0) as n_records,
     coalesce(candidates.n_accepted, 0) as n_accepted_records,
@@ -107,6 +109,8 @@ left join quality.decision as decision
     on study.study_key = decision.study_key
 left join feature_files
     on study.study_key = feature_files.study_key
+left join quality.held_back as held_back
+    on study.study_key = held_back.study_key
 left join core.clinical as clinical
     on study.study_key = clinical.study_key
 left join candidates

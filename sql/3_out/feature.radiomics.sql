@@ -13,3 +13,7 @@ inner join raw.feature_once as once
     on
         binned.study_key = once.study_key
         and binned.segment = once.segment
+anti join quality.held_back as held_back
+    on
+        binned.study_key = held_back.study_key
+        and held_back.is_study_held_back

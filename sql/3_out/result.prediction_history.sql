@@ -65,3 +65,12 @@ select
 from raw.prediction as prediction
 inner join changes
     on prediction.lake_path = changes.lake_path
+anti join quality.held_back as held_back
+    on
+        prediction.study_key = held_back.study_key
+        and held_back.is_study_held_back
+anti join quality.expectation_failure as failure
+    on
+        failure.suite = 'predictions'
+        and failure.consequence = 'quarantine'
+        and prediction.lake_path = failure.lake_path

@@ -18,9 +18,11 @@ EDGES = {
         "batch.intake": {"batch.segmentation"},
         "batch.segmentation": {"batch.quality"},
         "batch.quality": {"batch.radiomics"},
-        "batch.radiomics": {"snapshot"},
+        "batch.radiomics": {"validate"},
+        "validate": {"snapshot"},
         "snapshot": {"predict"},
-        "predict": {"export"},
+        "predict": {"validate_predictions"},
+        "validate_predictions": {"export"},
         "export": {"night_verdict"},
         "night_verdict": set(),
     },
@@ -38,14 +40,15 @@ EDGES = {
     "mpss_maintain": {
         "self_test": {"quarantine_retry"},
         "quarantine_retry": {"remove_orphans"},
-        "remove_orphans": {"snapshot"},
+        "remove_orphans": {"validate"},
+        "validate": {"snapshot"},
         "snapshot": {"backup"},
         "backup": set(),
     },
 }
 CHAIN = (
     "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
-    "register_model", "snapshot", "predict", "export",
+    "register_model", "snapshot", "predict", "validate", "export",
 )  # fmt: skip
 
 pytestmark = pytest.mark.airflow

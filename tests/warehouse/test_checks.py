@@ -69,6 +69,6 @@ def test_a_check_without_severity_is_named(tmp_path):
 
 
 def test_a_relation_that_cannot_be_built_is_named(filled, monkeypatch):
-    monkeypatch.setattr(snapshot, "_source", lambda *_: "(select 1 as study_key where false)")
+    monkeypatch.setattr(snapshot, "source_text", lambda *_: "(select 1 as study_key where false)")
     with pytest.raises(LakeCorruptError, match=r"cannot be built|column .* is absent"):
         stage.run(filled.lake, filled.config)

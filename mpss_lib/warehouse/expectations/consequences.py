@@ -1,0 +1,171 @@
+"""What follows from the results: studies held back, warnings told, a table at fault named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mpss_lib.config import Config
+from mpss_lib.errors import LakeCorruptError, WrongArgumentError
+from mpss_lib.tables import Lake, check_key
+from mpss_lib.warehouse.expectations.suites import SUITES
+from mpss_lib.warehouse.expectations.validation import STAGE
+from mpss_lib.warehouse.expectations.views import Current
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+ERROR = "ExpectationFailed"
+
+WAY_OUT: Mapping[str, str] = {
+    "study": "have the source corrected, then `mpss run pull {key} --force` and the stages after",
+    "features": "`mpss run radiomics {key} --force`, then `mpss warehouse check`",
+    "clinical": "correct the registry and import it again (mpss_clinical)",
+    "predictions": "look at the model (result.model_overview); register another one",
+}
+"""What a person does about a study that a suite holds back."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Newest results of every suite, as rows of the lake tables.
+
+    Parameters
+    ----------
+    results, failures : list of dict
+        Rows of ``expectation_result`` and ``expectation_failure``; only failures of files that
+        are still current.
+    held : dict of study key to failures
+        Studies that are held back, with what they break.
+    checked_at : dict of suite to datetime
+        UTC.
+    """
+
+    results: list[Row]
+    failures: list[Row]
+    held: dict[str, list[Row]]
+    checked_at: dict[str, datetime]
+
+    def broken(self, consequence: str) -> list[Row]:
+        """Results that are not met, of one consequence."""
+        return [r for r in self.results if r["consequence"] == consequence and not r["is_met"]]
+
+    def counts(self) -> dict[str, int]:
+        """How many expectations, and how many of each consequence are not met."""
+        return {
+            "expectations": len(self.results),
+            "stops": len(self.broken("stop")),
+            "held_back": len(self.held),
+            "warnings": len(self.broken("warn")),
+        }
+
+
+def read_report(lake: Lake, config: Config) -> Report:
+    """Read the newest results of every suite from the lake."""
+    address = config.address(STAGE)
+    results = [r for s in SUITES for r in lake.rows("expectation_result", address, s)]
+    found = [r for s in SUITES for r in lake.rows("expectation_failure", address, s)]
+    current = Current(lake, config)
+    tables = {row["table_name"] for row in found}
+    content = {table: current.content_of(table) for table in tables}
+    failures = [
+        row
+        for row in found
+        if content[row["table_name"]].get(row["unit_key"]) == row["content_sha256"]
+    ]
+    rules = {(r["suite"], r["expectation"]): r for r in results}
+    told = [row | {"says": rules[row["suite"], row["expectation"]]["says"]} for row in failures]
+    serious = [
+        row
+        for row in told
+        if rules[row["suite"], row["expectation"]]["consequence"] == "quarantine"
+    ]
+    return Report(results, told, _by_study(serious, current), _checked_at(current))
+
+
+def _checked_at(current: Current) -> dict[str, datetime]:
+    times = {run["record"]: run["written_at"] for run in current.ledger.runs}
+    return {
+        file["unit_key"]: times[file["record"]]
+        for file in current.ledger.files
+        if file["table_name"] == "expectation_result" and file["is_current"]
+    }
+
+
+def _by_study(failures: list[Row], current: Current) -> dict[str, list[Row]]:
+    """Group by study; a record of the registry counts for the studies that it may belong to."""
+    links: dict[str, list[str]] = {}
+    if any(row["record_key"] for row in failures):
+        with current.open() as connection:
+            for record, study in connection.execute(
+                "select record_key, study_key from core.clinical_candidate order by all"
+            ).fetchall():
+                links.setdefault(record, []).append(study)
+    held: dict[str, list[Row]] = {}
+    for row in failures:
+        own = [row["study_key"]] if row["study_key"] else links.get(row["record_key"], [])
+        for study in own:
+            held.setdefault(study, []).append(row)
+    return held
+
+
+def settle(lake: Lake, report: Report) -> None:
+    """Act on a report: tell warnings, set studies aside or release them, stop.
+
+    Raises
+    ------
+    LakeCorruptError
+        A table is at fault: it is named, and nothing can be published until it is mended.
+    """
+    for row in report.broken("warn"):
+        log.warning(
+            "%s: not so: %s (%d of %d rows)",
+            row["expectation"],
+            row["says"],
+            row["n_unexpected"],
+            row["n_rows"],
+        )
+    stops = report.broken("stop")
+    if stops:
+        first = stops[0]
+        raise LakeCorruptError(
+            f"table {first['table_name']} is at fault: not so: {first['says']}"
+            f" ({first['n_unexpected']} times, such as {first['examples']})"
+            + (f"; {len(stops) - 1} more" if len(stops) > 1 else ""),
+            way_out="restore or remove the file and run its stage again, then"
+            " `mpss warehouse check`; the published snapshot stays",
+        )
+    _set_aside(lake, report)
+
+
+def _set_aside(lake: Lake, report: Report) -> None:
+    before = {row["study_key"]: row for row in lake.quarantined() if row["stage"] == STAGE}
+    for study, rows in sorted(report.held.items()):
+        problem = problem_of(rows)
+        log.warning("%s held back: %s", study, problem)
+        if before.get(study, {}).get("problem") != problem and _is_key(study):
+            way_out = WAY_OUT[rows[0]["suite"]].format(key=study)
+            lake.quarantine(STAGE, study, error=ERROR, problem=problem, way_out=way_out)
+    for study in sorted(before.keys() - report.held.keys()):
+        log.info("%s is sound again", study)
+        lake.release(STAGE, study)
+
+
+def problem_of(rows: list[Row]) -> str:
+    """Say in one line what a study breaks."""
+    first = rows[0]
+    told = f"{first['expectation']}: not so: {first['says']} ({first['n_rows']} rows)"
+    return told + (f"; {len(rows) - 1} more" if len(rows) > 1 else "")
+
+
+def _is_key(study: str) -> bool:
+    try:
+        check_key(study)
+    except WrongArgumentError:  # it would leave its folder: the tables show it all the same
+        log.error("a study key that is none is held back without a note of its own")
+        return False
+    return True

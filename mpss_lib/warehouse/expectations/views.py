@@ -1,0 +1,228 @@
+"""The lake's current files, open for the suites: by name, in memory, never the snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mpss_lib.config import BINS, STAGES, Address, Config
+from mpss_lib.schemas import REAL, TABLES
+from mpss_lib.tables import Lake, digest_of
+from mpss_lib.warehouse.compaction import prefer_batches, read_batches
+from mpss_lib.warehouse.manifest import Ledger, current_paths, read_ledger
+from mpss_lib.warehouse.meta import META_NAMES
+from mpss_lib.warehouse.pointers import read_pointers
+from mpss_lib.warehouse.relations import read_relations
+from mpss_lib.warehouse.snapshot import create_relation, feature_names, source_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK_ROWS = 8192
+"""Rows of a feature table that are judged together: 30 MB."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What can be said of one file without reading its rows."""
+
+    path: str
+    is_there: bool
+    is_readable: bool | None = None
+    unknown: str = ""
+    missing: str = ""
+    is_as_recorded: bool | None = None
+
+
+class Current:
+    """What the manifest names now, at the published version of each stage.
+
+    Parameters
+    ----------
+    lake, config
+    """
+
+    def __init__(self, lake: Lake, config: Config) -> None:
+        self.lake, self.config = lake, config
+        self.ledger: Ledger = read_ledger(lake)
+        set_pointers = read_pointers(lake)
+        self.pointers: Mapping[str, Address] = {
+            stage: set_pointers.get(stage, config.address(stage)) for stage in STAGES
+        }
+        landing = current_paths(lake, self.ledger, self.pointers)
+        newest = {file["path"] for file in self._files("prediction")}
+        landing["prediction"] = tuple(p for p in landing["prediction"] if p in newest)
+        self.landing = landing
+        self._batches = read_batches(lake)
+        self.paths = prefer_batches(landing, self._batches)
+
+    def _files(self, table: str) -> list[dict[str, Any]]:
+        """Manifest rows of a table's current files."""
+        address = self.pointers[TABLES[table].stage]
+        return [
+            file
+            for file in self.ledger.files
+            if file["is_current"]
+            and file["table_name"] == table
+            and Address(file["engine"], file["config"]) == address
+        ]
+
+    def content_of(self, table: str) -> dict[str, str]:
+        """Map the unit keys of a table to the SHA-256 of their current files."""
+        return {file["unit_key"]: file["content_sha256"] for file in self._files(table)}
+
+    @cached_property
+    def bins(self) -> tuple[int, ...]:
+        """Grey levels with which the published features were made."""
+        import json
+
+        address = self.pointers["radiomics"]
+        for row in self.ledger.settings:
+            made_by = (row["stage"], row["engine"], row["config"])
+            if made_by == ("radiomics", address.engine, address.config) and row["field"] == "bins":
+                return tuple(json.loads(row["value"]))
+        return BINS
+
+    def digest(self, tables: Iterable[str], *more: str) -> str:
+        """Digest of all that a check of these tables depends on.
+
+        It holds size and time of change of each file too, so that a file which was altered in
+        its place is looked at again.
+        """
+        parts = list(more)
+        for table in tables:
+            told = {file["path"]: file["content_sha256"] for file in self._files(table)}
+            for path in self.landing[table]:
+                parts += [table, path, told.get(path, ""), _touched(self.lake.root / path)]
+            parts += [_touched(self.lake.root / path) for path in self.paths[table]]
+        return digest_of(parts)
+
+    # ----------------------------------------------------------------- files
+
+    def files(self, table: str) -> list[FileState]:
+        """State of each file of a table: landing files, and the batch files read instead."""
+        counted = self._counted(table)
+        expected = self.columns(table)
+        every = dict.fromkeys((*self.landing[table], *self.paths[table]))
+        read = set(self.paths[table])
+        return [
+            _state(self.lake.root / path, path, expected, counted.get(path), is_read=path in read)
+            for path in every
+        ]
+
+    def _counted(self, table: str) -> dict[str, int]:
+        rows = {file["path"]: int(file["n_rows"]) for file in self._files(table)}
+        for batch in self._batches:
+            if batch.table == table and batch.members <= rows.keys():
+                rows[batch.path] = sum(rows[member] for member in batch.members)
+        return rows
+
+    def columns(self, table: str) -> dict[str, pa.DataType]:
+        """Columns that a file of this table must have: the schema's, and its features."""
+        spec = TABLES[table]
+        features = self.features.get(table, []) if spec.has_features else []
+        return {**spec.columns, **dict.fromkeys(features, REAL)}
+
+    @cached_property
+    def features(self) -> dict[str, list[str]]:
+        """Feature columns of each feature table, by the catalogue; empty where there is none."""
+        there = [p for p in self.paths["feature_catalogue"] if (self.lake.root / p).is_file()]
+        return feature_names(self.lake, there)
+
+    # ------------------------------------------------------------------ rows
+
+    @contextmanager
+    def open(self, leave_out: Iterable[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection in memory with the ``raw`` views, and the dictionary of features.
+
+        Parameters
+        ----------
+        leave_out : iterable of str
+            Tables at fault: they have no view, nor has what reads them.
+        """
+        gone = {f"raw.{name}" for name in leave_out}
+        wanted = {f"raw.{name}" for name in TABLES} | {
+            *("core.feature_range", "core.feature_identity", "core.feature_dictionary"),
+            *("core.study", "core.clinical_candidate"),
+        }
+        sources = {
+            name: source_text(self.lake, TABLES[name], self.paths[name], self.features)
+            for name in TABLES
+        }
+        settings = {"threads": self.config.warehouse.threads}
+        with duckdb.connect(config=settings) as connection:
+            for schema in ("raw", "core"):
+                connection.execute(f"create schema {schema}")
+            for relation in read_relations(base=META_NAMES):
+                if relation.full_name in gone or relation.needs & gone:
+                    gone.add(relation.full_name)
+                elif relation.full_name in wanted:
+                    create_relation(connection, _as_view(relation), sources)
+            yield connection
+
+    def chunks(self, table: str) -> Iterator[pd.DataFrame]:
+        """Rows of a feature table, some thousands at a time."""
+        columns = list(self.columns(table))
+        waiting: list[pa.RecordBatch] = []
+        for path in self.paths[table]:
+            file = pq.ParquetFile(self.lake.root / path)
+            for part in file.iter_batches(batch_size=CHUNK_ROWS, columns=columns):
+                waiting.append(part.select(columns))
+                if sum(batch.num_rows for batch in waiting) >= CHUNK_ROWS:
+                    yield _as_frame(waiting)
+                    waiting = []
+        if waiting:
+            yield _as_frame(waiting)
+
+
+def _as_view(relation: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(relation, stored="view")
+
+
+def _as_frame(parts: Sequence[pa.RecordBatch]) -> pd.DataFrame:
+    frame: pd.DataFrame = pa.Table.from_batches(parts).to_pandas()
+    return frame
+
+
+def _touched(path: Path) -> str:
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return "gone"
+    return f"{state.st_size} {state.st_mtime_ns}"
+
+
+def _state(
+    path: Path, name: str, expected: Mapping[str, pa.DataType], n_rows: int | None, *, is_read: bool
+) -> FileState:
+    if not path.is_file():
+        return FileState(name, is_there=False)
+    if not is_read:  # a batch file repeats it
+        return FileState(name, is_there=True)
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, found = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        return FileState(name, is_there=True, is_readable=False)
+    kinds = dict(zip(schema.names, schema.types, strict=True))
+    wrong = [
+        f"{c} ({kinds.get(c, 'absent')})" for c, kind in expected.items() if kinds.get(c) != kind
+    ]
+    return FileState(
+        path=name,
+        is_there=True,
+        is_readable=True,
+        unknown=", ".join([column for column in kinds if column not in expected][:5]),
+        missing=", ".join(wrong[:5]),
+        is_as_recorded=n_rows is None or n_rows == found,
+    )
