@@ -193,8 +193,9 @@ class CohortSettings(Section):
 class WarehouseSettings(Section):
     """The published snapshot."""
 
-    unhashed: ClassVar[frozenset[str]] = frozenset(  # limits are in the digest of a check
-        "threads retention_days compact_from compact_studies prediction_limit complete_share".split()
+    unhashed: ClassVar[frozenset[str]] = frozenset(
+        {"threads", "retention_days", "compact_from", "compact_studies"}
+        | {"prediction_limit", "complete_share"}  # in the digest of a check
     )
 
     threads: int = Field(default=2, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ Row = dict[str, Any]
 ERROR = "ExpectationFailed"
 
 WAY_OUT: Mapping[str, str] = {
-    "study": "have the source corrected, then `mpss run pull {key} --force` and the stages after",
-    "features": "`mpss run radiomics {key} --force`, then `mpss warehouse check`",
+    "study": "have the source corrected; `mpss run pull {key} --force` and the stages after it,"
+    " then `mpss warehouse check --publish`",
+    "features": "`mpss run radiomics {key} --force`, then `mpss warehouse check --publish`; if it"
+    " stays so, report it with the name of the expectation",
     "clinical": "correct the registry and import it again (mpss_clinical)",
     "predictions": "look at the model (result.model_overview); register another one",
 }
@@ -123,23 +126,28 @@ def settle(lake: Lake, report: Report) -> None:
     """
     for row in report.broken("warn"):
         log.warning(
-            "%s: not so: %s (%d of %d rows)",
+            "%s: %s: not so in %d of %s",
             row["expectation"],
             row["says"],
             row["n_unexpected"],
-            row["n_rows"],
+            _rows(row["n_rows"]),
         )
     stops = report.broken("stop")
     if stops:
         first = stops[0]
         raise LakeCorruptError(
-            f"table {first['table_name']} is at fault: not so: {first['says']}"
-            f" ({first['n_unexpected']} times, such as {first['examples']})"
-            + (f"; {len(stops) - 1} more" if len(stops) > 1 else ""),
+            f"table {first['table_name']} is at fault; expected: {first['says']};"
+            f" {first['n_unexpected']} times not so, such as {_first_example(first)}"
+            + (f"; {len(stops) - 1} more expectations" if len(stops) > 1 else ""),
             way_out="restore or remove the file and run its stage again, then"
-            " `mpss warehouse check`; the published snapshot stays",
+            " `mpss warehouse check --publish`; the published snapshot stays",
         )
     _set_aside(lake, report)
+
+
+def _first_example(row: Row) -> str:
+    examples: list[Row] = json.loads(row["examples"])
+    return ", ".join(f"{name} {value}" for name, value in examples[0].items()) if examples else "-"
 
 
 def _set_aside(lake: Lake, report: Report) -> None:
@@ -156,10 +164,17 @@ def _set_aside(lake: Lake, report: Report) -> None:
 
 
 def problem_of(rows: list[Row]) -> str:
-    """Say in one line what a study breaks."""
+    """Say in one line what a study breaks, with the first row that does."""
     first = rows[0]
-    told = f"{first['expectation']}: not so: {first['says']} ({first['n_rows']} rows)"
+    example = {k: v for k, v in json.loads(first["example"]).items() if k != "study_key"}
+    told = f"{first['expectation']}: {first['says']}: not so in {_rows(first['n_rows'])}"
+    if example:
+        told += f", such as {', '.join(f'{name} {value}' for name, value in example.items())}"
     return told + (f"; {len(rows) - 1} more" if len(rows) > 1 else "")
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n} rows"
 
 
 def _is_key(study: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mpss_lib.errors import PlatformFaultError
@@ -22,7 +23,11 @@ with warnings.catch_warnings():
     import great_expectations as gx
     from great_expectations import expectations as gxe
     from great_expectations.core.metric_domain_types import MetricDomainTypes
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
     from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
     from great_expectations.expectations.expectation import BatchExpectation
     from great_expectations.expectations.metrics.metric_provider import metric_value
@@ -105,9 +110,16 @@ def judge(
         return [Finding(rule, table) for rule in rules]
     frame.attrs[DICTIONARY] = dictionary
     suite = gx.ExpectationSuite(name=table, expectations=[_expectation(rule) for rule in rules])
-    answer = _batch(frame).validate(
-        suite,
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": list(keys)},
+    answer = (
+        _frames()
+        .get_batch({"dataframe": frame})
+        .validate(
+            suite,
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": list(keys),
+            },
+        )
     )
     found = {one.expectation_config.meta["rule"]: one for one in answer.results}
     return [_finding(rule, table, len(frame), found[rule.name]) for rule in rules]
@@ -120,11 +132,16 @@ def _expectation(rule: Rule) -> Any:
     return kind(**rule.arguments, severity=severity, meta=meta, description=rule.says)
 
 
-def _batch(frame: pd.DataFrame) -> Any:
-    context = gx.get_context(mode="ephemeral")
+@cache
+def _frames() -> Any:
+    """Definition of a batch that is a frame: one context for the process, all of it in memory."""
+    stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)  # else a folder for each
+    context = gx.get_context(
+        mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=stores)
+    )
     context.variables.progress_bars = ProgressBarsConfig(globally=False)  # they would fill the log
     asset = context.data_sources.add_pandas("lake").add_dataframe_asset("frame")
-    return asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
+    return asset.add_batch_definition_whole_dataframe("whole")
 
 
 def _finding(rule: Rule, table: str, n_rows: int, answer: Any) -> Finding:
@@ -146,11 +163,12 @@ def _finding(rule: Rule, table: str, n_rows: int, answer: Any) -> Finding:
 
 
 def _row(rule: Rule, found: dict[str, Any]) -> dict[str, Any]:
-    """Keys of a row and the value that broke the rule, under one name."""
-    column = rule.arguments.get("column", "value")
-    return {
-        name: value for name, value in found.items() if name != column or name.endswith("_key")
-    } | {"value": found.get(column)}
+    """Keys of a row and, where it is no key, the value that broke the rule, under one name."""
+    column = rule.arguments.get("column")
+    if column is None or column.endswith("_key"):
+        return found
+    rest = {name: value for name, value in found.items() if name != column}
+    return rest | {"value": found.get(column)}
 
 
 def _cause(answer: Any) -> str:

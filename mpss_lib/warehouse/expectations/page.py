@@ -104,10 +104,11 @@ def _tiles(report: Report) -> str:
 
 
 def _checked(report: Report) -> str:
-    cells = [
-        f"{escape(suite)} {when:%Y-%m-%d %H:%M} UTC" for suite, when in report.checked_at.items()
-    ]
-    return "Last checked: " + (", ".join(cells) or "never")
+    times = {suite: f"{when:%Y-%m-%d %H:%M}" for suite, when in report.checked_at.items()}
+    if len(set(times.values())) == 1:
+        return f"Last checked {next(iter(times.values()))} UTC"
+    told = ", ".join(f"{escape(suite)} {when} UTC" for suite, when in times.items())
+    return f"Last checked: {told or 'never'}"
 
 
 def _stops(report: Report) -> str:
@@ -117,7 +118,8 @@ def _stops(report: Report) -> str:
     rows = [[row["table_name"], row["says"], row["n_unexpected"], _examples(row)] for row in stops]
     return (
         "<h2>Tables at fault</h2><p>Restore or remove the file that is named and run its stage"
-        " again, then <code>mpss warehouse check</code>.</p>"
+        " again, then <code>mpss warehouse check --publish</code>. The table's rows were not looked"
+        " at while it is at fault.</p>"
         + _table(["table", "should be so", "times", "such as"], rows)
     )
 
@@ -125,26 +127,38 @@ def _stops(report: Report) -> str:
 def _held(report: Report) -> str:
     if not report.held:
         return ""
-    rows: list[list[Any]] = []
-    for study, broken in sorted(report.held.items()):
-        for row in broken:
-            what_to_do = WAY_OUT[row["suite"]].format(key=study)
-            rows.append(
-                [
-                    study,
-                    row["suite"],
-                    f"{row['expectation']}: {row['says']}",
-                    row["n_rows"],
-                    _pairs(json.loads(row["example"]), without=("study_key",)),
-                    what_to_do,
-                ]
-            )
-    header = ["study", "suite", "should be so", "rows", "such as", "what to do"]
+    shown = sorted(report.held.items())[:MOST_LISTED]
     note = (
-        "In no published view until the file that is at fault was made anew. A prediction that is"
-        " at fault is held back itself; its study stays in the cohort."
+        "In no published view until the file that is at fault has been made anew. A prediction at"
+        " fault is held back itself; its study stays in the cohort."
     )
-    return f"<h2>Studies held back</h2><p>{note}</p>" + _table(header, rows)
+    more = len(report.held) - len(shown)
+    return (
+        f"<h2>Studies held back</h2><p>{note}</p><div class=wide><table><thead><tr><th>study</th>"
+        "<th>should be so</th><th>rows</th><th>such as</th><th>what to do</th></tr></thead>"
+        + "".join(_held_study(study, broken) for study, broken in shown)
+        + "</table></div>"
+        + (f"<p>and {more} more: <code>mpss quarantine ls</code></p>" if more else "")
+    )
+
+
+def _held_study(study: str, broken: Sequence[Row]) -> str:
+    """Rows of one study: its key stands once, what to do once for each suite."""
+    by_suite: dict[str, list[Row]] = {}
+    for row in broken:
+        by_suite.setdefault(row["suite"], []).append(row)
+    first = f"<td class=key rowspan={len(broken)}>{escape(study)}</td>"
+    lines = []
+    for suite, rows in by_suite.items():
+        to_do = f"<td rowspan={len(rows)}>{_as_code(WAY_OUT[suite].format(key=study))}</td>"
+        for row in rows:
+            such = escape(_pairs(json.loads(row["example"]), without=("study_key",)))
+            lines.append(
+                f"{first}<td>{escape(row['says'])}<br><small>{escape(row['expectation'])}</small>"
+                f"</td><td class=n>{row['n_rows']}</td><td class=such>{such}</td>{to_do}"
+            )
+            first = to_do = ""
+    return "<tbody>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</tbody>"
 
 
 def _warnings(report: Report) -> str:
@@ -155,7 +169,7 @@ def _warnings(report: Report) -> str:
         [row["expectation"], row["says"], _share(row), row["n_units"], _examples(row)]
         for row in warnings
     ]
-    header = ["expectation", "should be so", "broken", "studies", "such as"]
+    header = ["expectation", "should be so", "not so in", "studies or rows", "such as"]
     return "<h2>Warnings</h2><p>They hold nothing back.</p>" + _table(header, rows)
 
 
@@ -167,9 +181,10 @@ def _completeness(report: Report) -> str:
     for row in rows:
         known = 1 - row["n_unexpected"] / row["n_rows"]
         state = "ok" if row["is_met"] else "warn"
+        name = row["expectation"].removeprefix("clinical.").removesuffix("_complete")
         bars.append(
-            f"<tr><td>{escape(row['column_name'])}</td><td class='bar {state}'><i"
-            f" style='width:{100 * known:.1f}%'></i></td><td class=n>{100 * known:.1f} %</td>"
+            f"<tr><td>{escape(name)}</td><td class='bar {state}'>"
+            f"<i style='width:{100 * known:.1f}%'></i></td><td class=n>{100 * known:.1f} %</td>"
             f"<td class=n>{row['n_unexpected']} missing</td></tr>"
         )
     return (
@@ -186,7 +201,7 @@ def _suite(name: str, report: Report) -> str:
     n_broken = sum(not row["is_met"] for row in rows)
     told = f"{n_broken} of {len(rows)} broken" if n_broken else f"all {len(rows)} met"
     body = _table(
-        ["", "should be so", "table", "column", "rows", "broken", "if broken"],
+        ["", "should be so", "table", "column", "rows", "not so in", "if not so"],
         [
             [
                 _mark(row),
@@ -206,6 +221,12 @@ def _suite(name: str, report: Report) -> str:
     )
 
 
+def _as_code(text: str) -> str:
+    """Escape a text; what stands between backquotes becomes code."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if k % 2 else part for k, part in enumerate(parts))
+
+
 class Markup(str):
     """Text that is HTML already."""
 
@@ -223,7 +244,9 @@ def _share(row: Row) -> str:
     if not row["n_rows"]:
         return str(row["n_unexpected"])
     share = 100 * row["n_unexpected"] / row["n_rows"]
-    return f"{row['n_unexpected']} ({share:.1f} %)" if share >= 0.05 else f"{row['n_unexpected']}"
+    return (
+        f"{row['n_unexpected']} ({share:.1f}\u202f%)" if share >= 0.05 else f"{row['n_unexpected']}"
+    )
 
 
 def _examples(row: Row) -> str:
@@ -231,9 +254,13 @@ def _examples(row: Row) -> str:
 
 
 def _pairs(example: Mapping[str, Any], without: Sequence[str] = ()) -> str:
-    told = [str(value) for name, value in example.items() if name not in (*without, "value")]
+    told = [
+        str(value).rpartition("/")[2] if name == "path" else str(value)
+        for name, value in example.items()
+        if name not in (*without, "value")
+    ]
     if "value" in example:
-        told.append(str(example["value"]))
+        told.append(f"({example['value']})")
     return " ".join(told)
 
 
@@ -289,6 +316,8 @@ table{{border-collapse:collapse;font-size:13px;width:100%;margin:.4rem 0}}
 th,td{{padding:.28rem .6rem;border-bottom:1px solid var(--line);text-align:left;
 vertical-align:top}} th{{color:var(--soft);font-weight:600}}
 .n{{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}}
+.key{{white-space:nowrap;font-weight:600}} .such{{overflow-wrap:anywhere;min-width:11rem}}
+tbody+tbody td{{border-top:1px solid var(--soft)}}
 .mark{{display:inline-block;min-width:4.2em;font-weight:600}} .mark.ok{{color:var(--ok);
 font-weight:400}} .mark.warn{{color:var(--warn)}} .mark.quarantine{{color:var(--held)}}
 .mark.stop{{color:var(--stop)}}

@@ -14,6 +14,7 @@ import duckdb
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.schemas import TABLES as SCHEMAS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.expectations import suites
 from mpss_lib.warehouse.expectations.features import read_dictionary
@@ -129,7 +130,7 @@ def _is_bad(file: FileState) -> bool:
     return (
         not file.is_there
         or file.is_readable is False
-        or file.is_as_recorded is False
+        or file.is_whole_as_recorded is False
         or bool(file.unknown or file.missing)
     )
 
@@ -140,7 +141,7 @@ def _judge_files(table: str, files: Sequence[FileState]) -> list[Finding]:
     from mpss_lib.warehouse.expectations.engine import judge
 
     frame = pd.DataFrame([asdict(file) for file in files])
-    return judge(frame, table, ("path",), FILE_RULES)
+    return judge(frame, table, ("path", "study_key"), FILE_RULES)
 
 
 def _judge_rows(
@@ -215,7 +216,7 @@ def _results(suite: str, found: Sequence[Finding]) -> list[Row]:
             "consequence": one.rule.consequence,
             "says": one.rule.says,
             "kind": one.rule.kind,
-            "column_name": str(one.rule.arguments.get("column", "")),
+            "column_name": _column(one),
             "is_met": one.is_met,
             "n_rows": one.n_rows,
             "n_unexpected": one.n_unexpected,
@@ -251,6 +252,12 @@ def _failures(suite: str, found: Sequence[Finding], current: Current) -> list[Ro
     return [failures[key] for key in sorted(failures)]
 
 
+def _column(one: Finding) -> str:
+    """Column of the table that a rule is about; "" where its frame worked it out."""
+    column = str(one.rule.arguments.get("column", ""))
+    return column if column in SCHEMAS[one.table].columns else ""
+
+
 def _unit(row: Mapping[str, Any]) -> tuple[str, str]:
     return str(row.get("study_key", "")), str(row.get("record_key", ""))
 
@@ -260,17 +267,23 @@ def _shown(row: Mapping[str, Any], one: Finding) -> Row:
     shown: Row = {
         name: _plain(value) if _SAFE.fullmatch(str(value)) else "(not shown)"
         for name, value in row.items()
-        if name != "value"
+        if name != "value" and value != ""
     }
+    if "value" not in row:
+        return shown
     value = _plain(row["value"])
+    if value is None:
+        return shown | {"value": "missing"}
     if isinstance(value, str) and one.rule.name not in OWN_TEXT:
-        value = f"a text of {len(value)} characters"
-    return shown if value is None else shown | {"value": value}
+        return shown | {"value": f"a text of {len(value)} characters"}
+    return shown if value is False else shown | {"value": value}  # False: what the rule denies
 
 
 def _plain(value: Any) -> Any:
-    """Give a value that JSON can hold."""
+    """Give a value that JSON can hold; None where there is none."""
+    import pandas as pd
+
     value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float) and value != value:
-        return "nan"
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if pd.isna(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +27,19 @@ from mpss_lib.warehouse.snapshot import create_relation, feature_names, source_t
 if TYPE_CHECKING:
     import pandas as pd
 
+_STUDY = re.compile(r"study=([^.]+)\.")
+
 CHUNK_ROWS = 8192
 """Rows of a feature table that are judged together: 30 MB."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """What can be said of one file without reading its rows."""
+    """What can be said of one file without reading its rows.
+
+    ``is_as_recorded`` is about the file of one study, ``is_whole_as_recorded`` about any other
+    (a batch file, the registry's).
+    """
 
     path: str
     is_there: bool
@@ -40,6 +47,8 @@ class FileState:
     unknown: str = ""
     missing: str = ""
     is_as_recorded: bool | None = None
+    is_whole_as_recorded: bool | None = None
+    study_key: str = ""
 
 
 class Current:
@@ -215,6 +224,8 @@ def _state(
     except (pa.ArrowException, OSError):
         return FileState(name, is_there=True, is_readable=False)
     kinds = dict(zip(schema.names, schema.types, strict=True))
+    is_right = n_rows is None or n_rows == found
+    study = _STUDY.findall(path.name)[0] if _STUDY.match(path.name) else ""
     wrong = [
         f"{c} ({kinds.get(c, 'absent')})" for c, kind in expected.items() if kinds.get(c) != kind
     ]
@@ -224,5 +235,7 @@ def _state(
         is_readable=True,
         unknown=", ".join([column for column in kinds if column not in expected][:5]),
         missing=", ".join(wrong[:5]),
-        is_as_recorded=n_rows is None or n_rows == found,
+        is_as_recorded=is_right if study else None,
+        is_whole_as_recorded=None if study else is_right,
+        study_key=study,
     )
