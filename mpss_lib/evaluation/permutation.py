@@ -1,20 +1,23 @@
 """What the whole procedure gives when there is nothing to find.
 
 ``outcome``: the scores are dealt out anew among the patients. ``radiomic_block``: the rows of the
-radiomic features are dealt out anew, clinical values and scores stay together; what the combined
-configuration then gains over the clinical one is chance. A permutation depends on the seed and
-its number only, so that chunks can be made apart and resumed.
+radiomic features are dealt out anew among the patients, whose clinical values and scores stay
+together; what the combined configuration then gains over the clinical one is chance. The splits
+follow the radiomic rows, and both configurations are run on the same deal: with radiomics
+independent of the rest the deals and the observed order are exchangeable, so the test is exact, and
+the cross-products of the radiomic columns are made once for all deals. A permutation depends on
+the seed and its number only, so that chunks can be made apart and resumed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mpss_lib.config import EvaluationSettings
-from mpss_lib.evaluation.combine import correlation_p, fisher
+from mpss_lib.evaluation.combine import Test, correlation_p, fisher, permutation_test
 from mpss_lib.evaluation.design import Design, Floats, Ints
 from mpss_lib.evaluation.randomised import run
 from mpss_lib.evaluation.splits import Splits
@@ -80,21 +83,33 @@ def permuted_radiomics(
     splits: Splits,
     numbers: Sequence[int],
 ) -> Null:
-    """Run the combined configuration on dealt-out radiomic rows."""
-    last = int(design.first[n_radiomics])
+    """Run the clinical and the combined configuration on dealt-out radiomic rows.
+
+    The radiomic rows keep their places in the splits; clinical values and outcome come to them.
+    """
     parts = []
-    for k in numbers:
-        rows = order(k, RADIOMIC_BLOCK, len(outcome), settings.seed)
-        columns, codes = design.columns.copy(), design.codes.copy()
-        columns[:, :last] = design.columns[rows, :last]
-        codes[:n_radiomics] = design.codes[:n_radiomics, rows]
-        shuffled = replace(design, columns=columns, codes=codes)
+    for begin in range(0, len(numbers), BATCH):
+        batch = numbers[begin : begin + BATCH]
+        deals = np.array([order(k, RADIOMIC_BLOCK, len(outcome), settings.seed) for k in batch])
         raw = run(
-            shuffled, n_radiomics, outcome[None, :], settings, splits,
-            is_kept=False, configurations=(2,),
+            design, n_radiomics, outcome[deals], settings, splits,
+            is_kept=False, configurations=(1, 2), deals=deals,
         )  # fmt: skip
         parts.append(raw.correlations)
     return _null(numbers, parts, splits, settings)
+
+
+def increment_test(observed: Floats, null: Floats) -> Test:
+    """Whether the combined configuration gains more over the clinical one than chance gives.
+
+    Parameters
+    ----------
+    observed : (2,) float64
+        Mean r of the clinical and of the combined configuration.
+    null : (permutations, 2) float64
+        The same of each deal of the radiomic rows.
+    """
+    return permutation_test(float(observed[1] - observed[0]), null[:, 1] - null[:, 0])
 
 
 def _null(

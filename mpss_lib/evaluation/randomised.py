@@ -10,7 +10,7 @@ import numpy as np
 
 from mpss_lib.config import EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.evaluation import _runs
+from mpss_lib.evaluation import _run_kernels
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
 from mpss_lib.evaluation.splits import Splits, draw
@@ -18,13 +18,17 @@ from mpss_lib.evaluation.splits import Splits, draw
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
 STATES = ("valid", "intercept_only", "degenerate")
 _WINNER = {
-    "max_loglik": _runs.MAX_LOGLIK,
-    "max_aic": _runs.MAX_AIC,
-    "min_aic": _runs.MIN_AIC,
-    "dev_r2": _runs.DEV_R2,
-    "common_aic": _runs.COMMON_AIC,
+    "max_loglik": _run_kernels.MAX_LOGLIK,
+    "max_aic": _run_kernels.MAX_AIC,
+    "min_aic": _run_kernels.MIN_AIC,
+    "dev_r2": _run_kernels.DEV_R2,
+    "common_aic": _run_kernels.COMMON_AIC,
 }
-_FINAL = {"dev": _runs.COEF_DEV, "train": _runs.COEF_TRAIN, "train+dev": _runs.COEF_BOTH}
+_FINAL = {
+    "dev": _run_kernels.COEF_DEV,
+    "train": _run_kernels.COEF_TRAIN,
+    "train+dev": _run_kernels.COEF_BOTH,
+}
 
 
 @dataclass(frozen=True)
@@ -146,10 +150,12 @@ def run(
     *,
     is_kept: bool = True,
     configurations: Sequence[int] = (0, 1, 2),
+    deals: Ints | None = None,
 ) -> Raw:
     """Run the kernel for one or many (permuted) outcomes, shape (p, n).
 
-    Configurations that are not asked for have no candidates, hence no valid run.
+    Configurations that are not asked for have no candidates, hence no valid run. With ``deals``,
+    shape (p, n), the clinical terms are dealt out too: row r takes those of row ``deals[p, r]``.
     """
     x, _, _ = design.standardised()
     screened, levels = _screened_as(design, settings)
@@ -172,9 +178,11 @@ def run(
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
-    _runs.run_splits(
+    _run_kernels.run_splits(
         x, screened, orders, fresh, levels, design.first,
-        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh, allowed,
+        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh,
+        np.zeros((1, 1), np.int64) if deals is None else deals,
+        n_terms if deals is None else n_radiomics, allowed,
         splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
         settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
         settings.rank_tol, settings.loglik_variance == "mse", _WINNER[settings.winner],

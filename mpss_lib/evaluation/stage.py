@@ -177,7 +177,7 @@ def _permute(inputs: Inputs, chunk: str, lake: Lake, config: Config) -> Answer:
             rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
             if profile == CORRECTED:
                 null = permutation.permuted_radiomics(*given)
-                rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (2,))
+                rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (1, 2))
         return {"permutation": rows}
 
     key = f"{inputs.cohort}-{chunk}"

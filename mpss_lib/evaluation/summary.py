@@ -16,7 +16,7 @@ from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.combine import Test
 from mpss_lib.evaluation.design import Floats, Ints
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, statistics
+from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, increment_test, statistics
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
 from mpss_lib.evaluation.splits import draw
@@ -134,11 +134,12 @@ def _tests(
     if null is not None:
         tests["permutation_fisher"] = combine.permutation_test(x, null[:, 0])
         tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, 1])
-    block = sources.null.get((key, RADIOMIC_BLOCK))
-    if block is not None:
-        clinical = (key[0], key[1], "clinical")
-        base = statistics(sources.r[clinical], n_test, settings)[1]
-        tests["increment_mean_r"] = combine.permutation_test(mean_r - base, block[:, 1] - base)
+    clinical = (key[0], key[1], "clinical")
+    dealt = [sources.null.get((name, RADIOMIC_BLOCK)) for name in (clinical, key)]
+    if key[2] == "combined" and dealt[0] is not None and dealt[1] is not None:
+        observed = np.array([statistics(sources.r[clinical], n_test, settings)[1], mean_r])
+        null = np.column_stack([dealt[0][:, 1], dealt[1][:, 1]])
+        tests["increment_mean_r"] = increment_test(observed, null)
     return tests
 
 

@@ -1,7 +1,5 @@
 """The loop over splits: screen on train rows, fit, score, take the winner, try the test rows."""
 
-# ruff: noqa: C901 -- a kernel is one long loop on purpose
-
 from __future__ import annotations
 
 from math import inf, nan, sqrt
@@ -16,55 +14,15 @@ from mpss_lib.evaluation._kernels import (
     Ints,
     criterion,
     cross_products,
-    mid_ranks,
+    join_products,
     start_model,
     stepwise_path,
 )
+from mpss_lib.evaluation._screen_kernels import mid_ranks, rank_terms, screen
 
 VALID, INTERCEPT_ONLY, DEGENERATE = 0, 1, 2
 MAX_LOGLIK, MAX_AIC, MIN_AIC, DEV_R2, COMMON_AIC = range(5)
 COEF_DEV, COEF_TRAIN, COEF_BOTH = range(3)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _screen(
-    ranks_y: Floats, ranks_x: Floats, sizes: Floats, levels: Ints, limits: Floats, n: int
-) -> Floats:
-    """Strength of each term on the train rows; below 1 where it does not pass the screen.
-
-    A number gives |rho| / limit; a factor (``levels`` > 0) the Kruskal-Wallis H / limit, its
-    limit standing in ``limits`` by levels present.
-    """
-    n_terms = ranks_x.shape[0]
-    out = np.zeros(n_terms)
-    ss = 0.0
-    for r in range(n):
-        ss += ranks_y[r] * ranks_y[r]
-    if ss <= 0.0:
-        return out
-    for t in range(n_terms):
-        if sizes[t] <= 0.0:
-            continue
-        if levels[t] == 0:
-            dot = 0.0
-            for r in range(n):
-                dot += ranks_y[r] * ranks_x[t, r]
-            out[t] = abs(dot) / sqrt(ss * sizes[t]) / limits[0]
-            continue
-        total = np.zeros(levels[t])
-        count = np.zeros(levels[t])
-        for r in range(n):
-            total[int(ranks_x[t, r])] += ranks_y[r]
-            count[int(ranks_x[t, r])] += 1.0
-        h = 0.0
-        present = 0
-        for level in range(levels[t]):
-            if count[level] > 0.0:
-                h += total[level] * total[level] / count[level]
-                present += 1
-        if present > 1:
-            out[t] = h * (n - 1) / ss / limits[present - 1]
-    return out
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -97,8 +55,15 @@ def _centre_outcome(
     for r in range(n):
         out[r] = y[rows[r]] - mean
         yy += out[r] * out[r]
+    for r in range(0, n - n % 4, 4):
+        row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
+        f0, f1, f2, f3 = out[r], out[r + 1], out[r + 2], out[r + 3]
         for j in range(cross.shape[0]):
-            cross[j] += out[r] * centred[r, j]
+            cross[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
+    for r in range(n - n % 4, n):
+        row0, f0 = centred[r], out[r]
+        for j in range(cross.shape[0]):
+            cross[j] += f0 * row0[j]
     if yy <= 1e-24 * n * mean * mean:
         yy = 0.0
     return mean, yy
@@ -132,6 +97,8 @@ def run_splits(
     outcomes: Floats,
     outcome_orders: Ints,
     outcome_fresh: Flags,
+    deals: Ints,
+    n_kept: int,
     configurations: Flags,
     test: Ints,
     train: Ints,
@@ -166,6 +133,9 @@ def run_splits(
     levels : (terms,) number of levels where the screen is Kruskal-Wallis, else 0
     first : (terms + 1,) first column of each term
     outcomes, outcome_orders, outcome_fresh : (p, n); more than one for permuted outcomes
+    deals, n_kept : (p, n) and int; the terms from ``n_kept`` on are dealt out together with the
+        outcome, row r taking the values of row ``deals[p, r]`` (p >= 1 row, unread where
+        ``n_kept`` is the number of terms; the outcomes are given as dealt)
     configurations : (3, terms)
     test : (outer, n_test); train, dev : (outer, inner, rows)
     limits : |rho| of the screen, then the chi-squared limits for 1, 2, ... df
@@ -182,13 +152,13 @@ def run_splits(
     n_train, n_dev, n_test = train.shape[2], dev.shape[2], test.shape[1]
     n_both = n_train + n_dev
     refit_both = winner == COMMON_AIC or final_coef == COEF_BOTH
-    ranks_x = np.empty((n_terms, n_train))
+    ranks_x = np.empty((n_train, n_terms))
     ranks_y = np.empty(n_train)
     sizes = np.empty(n_terms)
     grams = np.zeros((3, m, m))
     owns = np.zeros((3, m))
     means = np.zeros((3, m))
-    kept_rows = np.zeros((3, n_both, m))
+    kept_rows = np.zeros((2, n_train if n_train > n_dev else n_dev, m))
     cross = np.zeros((3, m))
     y_rows = np.empty(n_both)
     y_means = np.zeros(3)
@@ -198,7 +168,11 @@ def run_splits(
     best_coef = np.zeros((n_outcomes, 3, 1 + m))
     y_test = np.empty(n_test)
     guess = np.empty(n_test)
-    both = np.empty(n_both, np.int64)
+    last_kept = first[n_kept]
+    is_dealt = n_kept < n_terms
+    dealt_train = np.empty(n_train, np.int64)
+    dealt_dev = np.empty(n_dev, np.int64)
+    dealt_place = np.empty(n, np.int64)
     no_path = np.empty((0, 3))
     for outer in range(test.shape[0]):
         best_score[:] = -inf
@@ -208,33 +182,50 @@ def run_splits(
             place[:] = -1
             for r in range(n_train):
                 place[train[outer, inner, r]] = r
-                both[r] = train[outer, inner, r]
-            for r in range(n_dev):
-                both[n_train + r] = dev[outer, inner, r]
-            for t in range(n_terms):
-                if levels[t] > 0:
-                    for r in range(n_train):
-                        ranks_x[t, r] = screened_as[t, train[outer, inner, r]]
-                    sizes[t] = 1.0
-                    continue
-                mid_ranks(orders[t], fresh[t], place, n_train, ranks_x[t])
-                sizes[t] = 0.0
-                for r in range(n_train):
-                    sizes[t] += ranks_x[t, r] * ranks_x[t, r]
-            cross_products(x, train[outer, inner], means[0], kept_rows[0], owns[0], grams[0])
-            cross_products(x, dev[outer, inner], means[1], kept_rows[1], owns[1], grams[1])
+            rank_terms(
+                screened_as, orders, fresh, levels, train[outer, inner], place, 0, ranks_x, sizes
+            )
+            cross_products(x, train[outer, inner], 0, means[0], kept_rows[0], owns[0], grams[0])
+            cross_products(x, dev[outer, inner], 0, means[1], kept_rows[1], owns[1], grams[1])
             if refit_both:
-                cross_products(x, both, means[2], kept_rows[2], owns[2], grams[2])
+                join_products(n_train, n_dev, means, owns, grams, n_both)
             for p in range(n_outcomes):
+                if is_dealt:
+                    dealt_place[:] = -1
+                    for r in range(n_train):
+                        dealt_train[r] = deals[p, train[outer, inner, r]]
+                        dealt_place[dealt_train[r]] = r
+                    for r in range(n_dev):
+                        dealt_dev[r] = deals[p, dev[outer, inner, r]]
+                    rank_terms(
+                        screened_as, orders, fresh, levels, dealt_train, dealt_place, n_kept,
+                        ranks_x, sizes,
+                    )  # fmt: skip
+                    cross_products(
+                        x, dealt_train, last_kept, means[0], kept_rows[0], owns[0], grams[0]
+                    )
+                    cross_products(
+                        x, dealt_dev, last_kept, means[1], kept_rows[1], owns[1], grams[1]
+                    )
+                    if refit_both:
+                        join_products(n_train, n_dev, means, owns, grams, n_both)
                 mid_ranks(outcome_orders[p], outcome_fresh[p], place, n_train, ranks_y)
-                strength = _screen(ranks_y, ranks_x, sizes, levels, limits, n_train)
-                for s in range(3 if refit_both else 2):
+                strength = screen(ranks_y, ranks_x, sizes, levels, limits, n_train)
+                for s in range(2):
                     rows = train[outer, inner] if s == 0 else dev[outer, inner]
-                    if s == 2:
-                        rows = both
                     y_means[s], y_ss[s] = _centre_outcome(
                         outcomes[p], rows, kept_rows[s], cross[s], y_rows
                     )
+                if refit_both:
+                    gap = y_means[0] - y_means[1]
+                    weight = n_train * n_dev / n_both
+                    y_means[2] = (n_train * y_means[0] + n_dev * y_means[1]) / n_both
+                    y_ss[2] = y_ss[0] + y_ss[1] + weight * gap * gap
+                    if y_ss[2] <= 1e-24 * n_both * y_means[2] * y_means[2]:
+                        y_ss[2] = 0.0
+                    for j in range(m):
+                        between = weight * gap * (means[0, j] - means[1, j])
+                        cross[2, j] = cross[0, j] + cross[1, j] + between
                 ordered = np.argsort(-strength, kind="mergesort")
                 for g in range(3):
                     candidates = np.empty(n_terms, np.int64)
@@ -325,8 +316,8 @@ def run_splits(
                             shift = y_means[0] - y_means[1]
                             for i in range(n_cols):
                                 if swept[i]:
-                                    gap = means[1, columns[i]] - means[0, columns[i]]
-                                    shift += a[i, n_cols] * gap
+                                    apart = means[1, columns[i]] - means[0, columns[i]]
+                                    shift += a[i, n_cols] * apart
                             loss = y_ss[1] + n_dev * shift * shift
                             for i in range(n_cols):
                                 if swept[i]:
@@ -379,8 +370,10 @@ def run_splits(
                     row = test[outer, r]
                     y_test[r] = outcomes[p, row]
                     guess[r] = best_coef[p, g, 0]
+                    dealt_row = deals[p, row] if is_dealt else row
                     for j in range(m):
                         if best_coef[p, g, 1 + j] != 0.0:
-                            guess[r] += best_coef[p, g, 1 + j] * x[row, j]
+                            source = row if j < last_kept else dealt_row
+                            guess[r] += best_coef[p, g, 1 + j] * x[source, j]
                     predictions[p, outer, g, r] = guess[r]
                 correlations[p, outer, g] = _pearson(guess, y_test)
