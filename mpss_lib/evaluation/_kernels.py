@@ -321,21 +321,23 @@ def cross_products(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def join_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floats, total: int) -> None:
-    """Cross-products over two sets of rows together, from those over each.
+def subtract_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floats) -> None:
+    """Cross-products over ``n1`` rows from those over all and over the other ``n2``.
 
-    ``means`` and ``owns`` (3, m), ``grams`` (3, m, m): places 0 and 1 are read, 2 is filled. About
-    the joint mean, ``a1 + a2 + n1 n2 / (n1 + n2) d d'`` with d the difference of the means (Chan,
-    Golub, LeVeque 1983); only sums, so nothing cancels.
+    ``means`` and ``owns`` (3, m), ``grams`` (3, m, m): place 2 holds all rows and place 1 the
+    others, place 0 is filled: a0 = a2 - a1 - n1 n2 / (n1 + n2) d d' with d the difference of the
+    means (Chan, Golub, LeVeque 1983). A column that is constant in the ``n1`` rows leaves what
+    rounding leaves of a2: below 1e-13 of it ``own`` is 0.
     """
     m = means.shape[1]
+    total = n1 + n2
     weight = n1 * n2 / total
     for i in range(m):
-        d = means[0, i] - means[1, i]
-        means[2, i] = (n1 * means[0, i] + n2 * means[1, i]) / total
-        for j in range(i + 1):
-            value = grams[0, i, j] + grams[1, i, j] + weight * d * (means[0, j] - means[1, j])
-            grams[2, i, j] = value
-            grams[2, j, i] = value
-        raw = grams[2, i, i] + total * means[2, i] * means[2, i]
-        owns[2, i] = grams[2, i, i] if grams[2, i, i] > 1e-24 * raw else 0.0
+        means[0, i] = (total * means[2, i] - n2 * means[1, i]) / n1
+    apart = means[0] - means[1]
+    for i in range(m):
+        d = weight * apart[i]
+        all_rows, others, out = grams[2, i], grams[1, i], grams[0, i]
+        for j in range(m):
+            out[j] = all_rows[j] - others[j] - d * apart[j]
+        owns[0, i] = out[i] if out[i] > 1e-13 * all_rows[i] else 0.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpss_lib.config import EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
@@ -158,9 +159,9 @@ def run(
     shape (p, n), the clinical terms are dealt out too: row r takes those of row ``deals[p, r]``.
     """
     x, _, _ = design.standardised()
-    screened, levels = _screened_as(design, settings)
-    orders, fresh = _orders(screened)
-    outcome_orders, outcome_fresh = _orders(outcomes)
+    levels = _levels(design, settings)
+    groups, n_groups = _groups(design.codes)
+    outcome_groups, n_outcome_groups = _groups(outcomes)
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = np.zeros((3, n_terms), np.bool_)
     allowed[0, :n_radiomics] = 0 in configurations
@@ -179,8 +180,8 @@ def run(
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
     _run_kernels.run_splits(
-        x, screened, orders, fresh, levels, design.first,
-        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh,
+        x, groups, n_groups, levels, design.first,
+        np.ascontiguousarray(outcomes), outcome_groups, n_outcome_groups,
         np.zeros((1, 1), np.int64) if deals is None else deals,
         n_terms if deals is None else n_radiomics, allowed,
         splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
@@ -219,20 +220,21 @@ def _as_evaluation(
     )
 
 
-def _screened_as(design: Design, settings: EvaluationSettings) -> tuple[Floats, Ints]:
-    """Tell what the screen ranks, and the levels of factors that Kruskal-Wallis screens."""
+def _levels(design: Design, settings: EvaluationSettings) -> Ints:
+    """Levels of the factors that Kruskal-Wallis screens, else 0."""
     kruskal = settings.categorical_screen == "kruskal"
-    counts = [len(levels) if kruskal else 0 for levels in design.levels]
-    return design.codes, np.array(counts, np.int64)
+    return np.array([len(levels) if kruskal else 0 for levels in design.levels], np.int64)
 
 
-def _orders(values: Floats) -> tuple[Ints, Flags]:
-    """Rows in ascending order, and where the value changes, for each row of ``values``."""
-    order = np.argsort(values, axis=1, kind="stable").astype(np.int64)
+def _groups(values: Floats) -> tuple[npt.NDArray[np.int32], Ints]:
+    """Numbers of the distinct values of each row of ``values``, ascending, and how many."""
+    order = np.argsort(values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
-    fresh = np.ones(values.shape, np.bool_)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    return np.ascontiguousarray(order), fresh
+    number = np.zeros(values.shape, np.int32)
+    number[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
+    groups = np.empty(values.shape, np.int32)
+    np.put_along_axis(groups, order, number, axis=1)
+    return groups, number[:, -1].astype(np.int64) + 1
 
 
 def _limits(splits: Splits, settings: EvaluationSettings, levels: Ints) -> Floats:
