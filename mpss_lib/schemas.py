@@ -475,6 +475,7 @@ _COHORT = (
         permutation=WHOLE,
         fisher=REAL,
         mean_r=REAL,
+        pooled_rho=REAL,
     ),
     _table(
         "model",

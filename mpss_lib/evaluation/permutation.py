@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpss_lib.config import EvaluationSettings
-from mpss_lib.evaluation.combine import Test, correlation_p, fisher, permutation_test
+from mpss_lib.evaluation.combine import Test, correlation_p, fisher, permutation_test, pooled_rho
 from mpss_lib.evaluation.design import Design, Floats, Ints
-from mpss_lib.evaluation.randomised import run
+from mpss_lib.evaluation.randomised import Raw, run
 from mpss_lib.evaluation.splits import Splits
 
 OUTCOME, RADIOMIC_BLOCK = "outcome", "radiomic_block"
@@ -35,6 +35,7 @@ class Null:
     numbers: tuple[int, ...]
     fisher: Floats
     mean_r: Floats
+    pooled_rho: Floats
 
 
 def statistics(r: Floats, n_test: int, settings: EvaluationSettings) -> tuple[float, float]:
@@ -71,8 +72,8 @@ def permuted_outcomes(
             [outcome[order(k, OUTCOME, len(outcome), settings.seed)] for k in batch]
         )
         raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False)
-        parts.append(raw.correlations)
-    return _null(numbers, parts, splits, settings)
+        parts.append(_statistics(raw, outcomes, splits, settings))
+    return _null(numbers, parts)
 
 
 def permuted_radiomics(
@@ -95,8 +96,8 @@ def permuted_radiomics(
             design, n_radiomics, outcome[deals], settings, splits,
             is_kept=False, configurations=(1, 2), deals=deals,
         )  # fmt: skip
-        parts.append(raw.correlations)
-    return _null(numbers, parts, splits, settings)
+        parts.append(_statistics(raw, outcome[deals], splits, settings))
+    return _null(numbers, parts)
 
 
 def increment_test(observed: Floats, null: Floats) -> Test:
@@ -112,12 +113,23 @@ def increment_test(observed: Floats, null: Floats) -> Test:
     return permutation_test(float(observed[1] - observed[0]), null[:, 1] - null[:, 0])
 
 
-def _null(
-    numbers: Sequence[int], parts: list[Floats], splits: Splits, settings: EvaluationSettings
-) -> Null:
-    r = np.concatenate(parts) if parts else np.zeros((0, len(splits.outer), 3))
+def _statistics(raw: Raw, outcomes: Floats, splits: Splits, settings: EvaluationSettings) -> Floats:
+    """(permutations, 3 configurations, 3): Fisher's X, mean r, pooled rho."""
     n_test = splits.test.shape[1]
-    both = np.array(
-        [[statistics(r[k, :, g], n_test, settings) for g in range(3)] for k in range(len(r))]
-    ).reshape(len(r), 3, 2)
-    return Null(tuple(numbers), both[..., 0], both[..., 1])
+    return np.array(
+        [
+            [
+                (
+                    *statistics(raw.correlations[k, :, g], n_test, settings),
+                    pooled_rho(raw.predictions[k, :, g], splits.test, outcomes[k])[0],
+                )
+                for g in range(3)
+            ]
+            for k in range(len(outcomes))
+        ]
+    )
+
+
+def _null(numbers: Sequence[int], parts: list[Floats]) -> Null:
+    found = np.concatenate(parts) if parts else np.zeros((0, 3, 3))
+    return Null(tuple(numbers), found[..., 0], found[..., 1], found[..., 2])

@@ -130,6 +130,7 @@ def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[i
             "permutation": number,
             "fisher": float(null.fisher[k, g]),
             "mean_r": float(null.mean_r[k, g]),
+            "pooled_rho": _known(float(null.pooled_rho[k, g])),
         }
         for k, number in enumerate(null.numbers)
         for g in shown

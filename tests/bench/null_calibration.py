@@ -50,18 +50,22 @@ def main() -> None:
 
 
 def table(results: Path) -> None:
-    """Print rejection rates with their standard errors."""
+    """Print rejection rates with their standard errors, then the rows of ``calibration.NULL``."""
     rows = [json.loads(line)["p"] for line in results.read_text().splitlines()]
     sys.stdout.write(f"{len(rows)} null cohorts\n")
+    counted = []
     for name in sorted(rows[0]):
         p = np.array([row[name] for row in rows], float)
+        counts = [int((p <= level).sum()) for level in LIMITS]
         parts = []
-        for level, limit in LIMITS.items():
-            rate = float((p <= level).mean())
+        for (level, limit), count in zip(LIMITS.items(), counts, strict=True):
+            rate = count / len(p)
             error = np.sqrt(max(rate * (1 - rate), level * (1 - level)) / len(p))
             verdict = "holds" if rate <= limit else "too often"
             parts.append(f"at {level}: {rate:.3f} +- {error:.3f} {verdict}")
         sys.stdout.write(f"{name:52s} {'   '.join(parts)}\n")
+        counted.append((name, *counts))
+    sys.stdout.writelines(f"    {row},\n" for row in counted)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from oracles.statistics_cohort import make_cohort
 
 from mpss_lib.config import EvaluationSettings
 from mpss_lib.evaluation import evaluate
+from mpss_lib.evaluation.combine import pooled_rho
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.permutation import (
     OUTCOME,
@@ -44,6 +45,15 @@ def given(tables, settings):
     return encode({**radiomics, **clinical}), len(radiomics), y, settings, draw(N, settings)
 
 
+def compare(null, number, g, whole, settings):
+    """Fisher's X, mean r and pooled rho of one permutation and configuration."""
+    test = whole.splits.test
+    rho, _ = pooled_rho(whole.predictions[g], test, whole.outcome)
+    wanted = (*statistics(whole.r[g], test.shape[1], settings), rho)
+    found = (null.fisher[number, g], null.mean_r[number, g], null.pooled_rho[number, g])
+    assert found == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_dealt_outcomes_equal_the_evaluation_of_each(tables, variant):
     settings = EvaluationSettings(**SMALL, **variant)
@@ -53,9 +63,7 @@ def test_dealt_outcomes_equal_the_evaluation_of_each(tables, variant):
         dealt = score[order(number, OUTCOME, N, settings.seed)]
         whole = evaluate(radiomics, clinical, dealt, settings)
         for g in range(3):
-            wanted = statistics(whole.r[g], whole.splits.test.shape[1], settings)
-            found = (null.fisher[number, g], null.mean_r[number, g])
-            assert found == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+            compare(null, number, g, whole, settings)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -71,9 +79,7 @@ def test_dealt_radiomic_rows_equal_the_evaluation_of_each(tables, variant):
         moved = {name: np.asarray(values)[deal] for name, values in clinical.items()}
         whole = evaluate(radiomics, moved, score[deal], settings)
         for g in (1, 2):
-            wanted = statistics(whole.r[g], whole.splits.test.shape[1], settings)
-            found = (null.fisher[number, g], null.mean_r[number, g])
-            assert found == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+            compare(null, number, g, whole, settings)
 
 
 def test_a_deal_that_moves_nobody_gives_what_was_observed(tables, monkeypatch):

@@ -42,6 +42,8 @@ def p_values(radiomics, clinical, score, settings, permutations):
                 "permutation_fisher": combine.permutation_test(observed[g][0], null.fisher[:, g]),
                 "permutation_mean_r": combine.permutation_test(observed[g][1], null.mean_r[:, g]),
             }
+            rho = tests["pooled_spearman"].statistic
+            tests["permutation_pooled"] = combine.permutation_test(rho, null.pooled_rho[:, g])
             for name, test in tests.items():
                 p = test.p_value
                 found[f"{profile} {configuration} {name}"] = 1.0 if np.isnan(p) else p
