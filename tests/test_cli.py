@@ -84,7 +84,7 @@ def test_the_commands_of_the_design_are_there():
     wanted = "sql verify status run quarantine archive warehouse demo up down"
     assert set(wanted.split()) <= found
     assert {"quarantine ls", "quarantine retry", "archive serve"} <= found
-    assert {f"warehouse {name}" for name in ("status", "activate", "rebuild")} <= found
+    assert {f"warehouse {name}" for name in ("status", "activate", "rebuild", "check")} <= found
 
 
 # ------------------------------------------------------------------ wrong use
@@ -212,6 +212,23 @@ def test_quarantine_ls_shows_what_stands_still(published, mpss):
     assert status == 0
     for words in (("pull", "s03", "broken", "mend it"), ("segmentation", "s05"), ("w1", "ask")):
         assert any(all(word in line for word in words) for line in out.splitlines()), words
+
+
+def test_check_of_the_lake_names_its_page_and_ends_with_1_where_a_study_is_held_back(
+    published, tmp_path, mpss, monkeypatch
+):
+    root = tmp_path / "home"
+    shutil.copytree(published, root)
+    monkeypatch.setenv("MPSS_HOME", str(root))
+    status, out, _ = mpss("warehouse", "check", "clinical")
+    assert status == 1, "the fabricated registry holds keys that are no pseudonyms"
+    page = root / "lake" / "reports" / "data_quality.html"
+    assert str(page) in out
+    assert "held back" in page.read_text()
+    assert mpss("warehouse", "check", "weather")[0] == 2
+    status, _, err = mpss("quarantine", "retry", "s01")
+    assert status == 2
+    assert "held back by an expectation" in err
 
 
 def test_status_counts_units_of_every_stage(published, mpss):

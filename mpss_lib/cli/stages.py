@@ -117,6 +117,12 @@ def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None)
     lake, config = open_home()
     still = {stage: standing_still(stage, lake, config) for stage in CHAIN}
     unknown = sorted(set(keys or []).difference(*still.values()))
+    held = standing_still("warehouse", lake, config)
+    if unknown and unknown[0] in held:
+        raise WrongArgumentError(
+            f"{unknown[0]} is held back by an expectation: no stage can be tried again",
+            way_out="do what `mpss quarantine ls` says, then `mpss warehouse check --publish`",
+        )
     if unknown:
         raise WrongArgumentError(
             f"{unknown[0]!r} is no study in quarantine", way_out="`mpss quarantine ls` lists them"
