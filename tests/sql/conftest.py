@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fabricated_lake import Builder, fabricate, settings
+from fabricated_lake import Builder, fabricate, row, settings
 
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
@@ -14,9 +14,27 @@ def snapshot(tmp_path_factory):
     lake, config = Lake(tmp_path_factory.mktemp("home") / "lake"), settings()
     build = Builder(lake, config)
     fabricate(build)
+    expect(build)
     stage.run(lake, config)
     build.evaluate(stage.freeze_cohort(lake, config))
     stage.run(lake, config)
     connection = open_snapshot(lake)
     yield connection
     connection.close()
+
+
+def expect(build: Builder) -> None:
+    """Two expectations as a check would have written them: one is broken, and only shown."""
+    about = {"suite": "clinical", "table_name": "clinical", "consequence": "warn"}
+    results = [
+        row("expectation_result", expectation="clinical.lvef_complete", n_unexpected=3, n_rows=13)
+        | about
+        | {"n_units": 3, "says": "lvef is known of most patients"},
+        row("expectation_result", expectation="clinical.age_range", is_met=True) | about,
+    ]
+    files = [
+        build.write("expectation_result", "clinical", results),
+        build.write("expectation_failure", "clinical", []),
+    ]
+    build.record("warehouse", "clinical", "done", files)
+    build.flush("check")

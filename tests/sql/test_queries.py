@@ -117,3 +117,12 @@ def test_selection_ledger(snapshot):
         ("S1_undefined", 3, 166),
         ("S6_correlated", 2, 56),
     ]
+
+
+def test_data_quality(snapshot):
+    (found,) = ask(snapshot, "data_quality")
+    assert (found["expectation"], found["consequence"], found["n_units"]) == (
+        "clinical.lvef_complete",
+        "warn",
+        3,
+    )
