@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpss_lib.errors import WrongArgumentError
 from mpss_lib.radiomics import _shape_kernels
 from mpss_lib.radiomics.discretise import (
     AsIs,
@@ -156,11 +157,16 @@ def _volume_levels(
             lowest = float(values.min())
         levels, count = discretise(values, FixedBinSize(how.width, lowest))
         if np.isfinite(high):
-            # The range is closed: its upper limit belongs to the last bin, not to one above.
-            count = max(1, int(np.ceil((high - lowest) / how.width - 1e-9)))
-            levels = np.minimum(levels, count)
+            # The range is closed: its upper limit is the last level that can occur.
+            count = max(count, int(np.floor((high - lowest) / how.width + 1e-9)) + 1)
         return levels.astype(np.int64) - 1, lowest + 0.5 * how.width, how.width, count
     lowest = low if np.isfinite(low) else float(values.min())
+    if not np.array_equal(values, np.floor(values)):
+        raise WrongArgumentError(
+            f"ivh=AsIs() needs whole intensities; there are fractions in"
+            f" {values.min():g}..{values.max():g}",
+            way_out="use round_intensities=True, or FixedBinSize or FixedBinNumber for ivh",
+        )
     shifted, count = discretise(values - lowest + 1.0, AsIs())
     if np.isfinite(high):
         count = int(np.floor(high - lowest)) + 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.radiomics.discretise import Discretisation, FixedBinNumber
+from mpss_lib.radiomics.discretise import AsIs, Discretisation, FixedBinNumber, FixedBinSize
 
 ImageInterpolation: TypeAlias = Literal["nearest", "linear", "cubic"]
 MaskInterpolation: TypeAlias = Literal["nearest", "linear"]
@@ -85,3 +87,54 @@ def _is_spacing(spacing: tuple[float | None, float | None, float | None]) -> boo
 
 def _wrong(name: str, value: object, way_out: str) -> WrongArgumentError:
     return WrongArgumentError(f"Settings({name}={value!r})", way_out=way_out)
+
+
+_TISSUE, _WIDE, _CUBE = (-500.0, 400.0), (-1000.0, 400.0), (2.0, 2.0, 2.0)
+
+IBSI_CONFIGURATIONS: Mapping[str, Settings] = MappingProxyType(
+    {
+        "A": Settings(
+            discretisation=FixedBinSize(25.0),
+            resegment_range=_TISSUE,
+            round_intensities=True,
+            ivh=AsIs(),
+        ),
+        "B": Settings(
+            discretisation=FixedBinNumber(32),
+            resegment_range=_TISSUE,
+            resample_mm=(None, 2.0, 2.0),
+            round_intensities=True,
+            ivh=AsIs(),
+        ),
+        "C": Settings(
+            discretisation=FixedBinSize(25.0),
+            resegment_range=_WIDE,
+            resample_mm=_CUBE,
+            round_intensities=True,
+            ivh=FixedBinSize(2.5),
+        ),
+        "D": Settings(
+            discretisation=FixedBinNumber(32),
+            outlier_sigma=3.0,
+            resample_mm=_CUBE,
+            round_intensities=True,
+            ivh=AsIs(),
+        ),
+        "E": Settings(
+            discretisation=FixedBinNumber(32),
+            resegment_range=_WIDE,
+            outlier_sigma=3.0,
+            resample_mm=_CUBE,
+            image_interpolation="cubic",
+            round_intensities=True,
+            ivh=FixedBinNumber(1000),
+        ),
+    }
+)
+"""Image processing of the five IBSI 1 reference configurations of a CT, as settings.
+
+Source: the reference manual, chapter "Reference data sets". Axis 0 is the slice axis (a NIfTI array
+is (x, y, z): give its transpose, and its spacing reversed). The manual reports A and B with the 2D
+and 2.5D aggregations, C to E with the 3D ones. A rounds too, without interpolation, because the
+manual wants Hounsfield units that come as floats rounded first.
+"""
