@@ -273,6 +273,11 @@ def test_absurd_numbers_of_levels_are_refused():
     "make",
     [
         lambda: FixedBinNumber(1),
+        lambda: FixedBinNumber(64.0),
+        lambda: FixedBinNumber("64"),
+        lambda: FixedBinNumber(True),
+        lambda: FixedBinSize("25"),
+        lambda: FixedBinSize(25.0, lowest="0"),
         lambda: FixedBinSize(0.0),
         lambda: FixedBinSize(1.0, lowest=float("nan")),
     ],
