@@ -19,6 +19,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 
@@ -50,21 +51,6 @@ CONFIGURATIONS = {
 }
 
 
-def write_images(folder: Path) -> tuple[str, str]:
-    import itk
-    import numpy as np
-    from ct_volume import SPACING_MM, ct_volume
-
-    paths = []
-    for name, array in zip(("image", "mask"), ct_volume(), strict=True):
-        whole = array.astype(np.float32 if name == "image" else np.uint8)
-        volume = itk.image_from_array(np.ascontiguousarray(whole))
-        volume.SetSpacing(SPACING_MM[::-1])
-        paths.append(str(folder / f"{name}.nrrd"))
-        itk.imwrite(volume, paths[-1])
-    return paths[0], paths[1]
-
-
 def measure(image: str, mask: str, configuration: dict) -> dict[str, float]:
     from make_mirp_values import BY_SLICE, DIRECTIONAL, sera_name
     from mirp import extract_features
@@ -92,8 +78,13 @@ def measure(image: str, mask: str, configuration: dict) -> dict[str, float]:
 def main() -> None:
     sys.path.insert(0, str(HERE))
     logging.disable(logging.CRITICAL)
+    from ct_volume import SPACING_MM, ct_volume
+    from make_mirp_values import write_images
+
+    volume, drawn = ct_volume()
+    case = SimpleNamespace(name="ct", image=volume, mask=drawn, spacing_mm=SPACING_MM)
     with tempfile.TemporaryDirectory() as folder:
-        image, mask = write_images(Path(folder))
+        image, mask = write_images(case, Path(folder))
         found = {letter: measure(image, mask, how) for letter, how in CONFIGURATIONS.items()}
     families = r"(morph|loc|stat|ih|ivh|cm|rlm|szm|dzm|ngt|ngl)_"
     names = [name for name in found["A"] if re.match(families, name)]
