@@ -36,11 +36,6 @@ STAGES = (
 """The stages in the order of the chain: package, task group, asset, tag and test folder."""
 
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
-CONTOURS = (
-    *("MYO", "ENDO", "EPI", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17"),
-    *(f"S{number:02d}" for number in range(1, 18)),
-)
-"""Every region that can be drawn: the 22 contours, the myocardium, the groups of segments."""
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1")
@@ -108,8 +103,7 @@ class PullSettings(Section):
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
-    contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Our name of a region -> the site's names of it, as in ``{"ENDO": ["Endokard"]}``."""
+    contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
     lookback_days: int = Field(default=7, ge=0, le=90)
     min_batch: int = Field(default=25, ge=1)
@@ -119,14 +113,6 @@ class PullSettings(Section):
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
     fault_share: float = Field(default=0.2, gt=0, le=1)
-
-    @field_validator("contour_names")
-    @classmethod
-    def _are_regions(cls, value: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-        unknown = sorted(set(value) - set(CONTOURS))
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is no region: one of {', '.join(CONTOURS)}")
-        return value
 
 
 class SeriesRule(Section):

@@ -10,7 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from mpss_lib.config import CONTOURS
+from mpss_lib.errors import SettingsError
+
+CONTOURS: tuple[str, ...] = (
+    *("MYO", "ENDO", "EPI", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17"),
+    *(f"S{number:02d}" for number in range(1, 18)),
+)
+"""Every region that can be drawn: the 22 contours, the myocardium, the groups of segments."""
 
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -71,3 +77,18 @@ def region_of(text: str, aliases: Mapping[str, Sequence[str]] | None = None) -> 
         if name in {plain(one) for one in theirs}:
             return ours
     return _SHIPPED.get(name, "")
+
+
+def check_aliases(aliases: Mapping[str, Sequence[str]]) -> None:
+    """Refuse names of a site for a region that we do not have: nobody would notice.
+
+    Raises
+    ------
+    SettingsError
+    """
+    unknown = sorted(set(aliases) - set(CONTOURS))
+    if unknown:
+        raise SettingsError(
+            f"pull.contour_names: {unknown[0]!r} is no region",
+            way_out=f"use {', '.join(CONTOURS)}; the site's names stand behind it",
+        )
