@@ -80,9 +80,7 @@ def stack_contours(contours: Sequence[FloatArray], volume: Volume) -> Stack:
             )
         places.append((float(w.mean()), np.stack([u, v], axis=1)))
     planes = _group(places)
-    steps = np.diff([plane.at_mm for plane in planes])
-    usual = float(np.median(steps)) if steps.size else _voxel_mm(volume, axes[2])
-    return Stack(axes, planes, usual)
+    return Stack(axes, planes, _usual_step(planes, _voxel_mm(volume, axes[2])))
 
 
 def fill(stack: Stack, volume: Volume) -> Mask:
@@ -183,6 +181,16 @@ def _area(corners: FloatArray) -> float:
 
 
 # --------------------------------------------------------------------------- planes
+
+
+def _usual_step(planes: Sequence[Plane], voxel_mm: float) -> float:
+    """Distance of neighbouring planes, mm; two planes alone may be two pieces, or neighbours."""
+    steps = np.diff([plane.at_mm for plane in planes])
+    if not steps.size:
+        return voxel_mm
+    if steps.size == 1:
+        return min(float(steps[0]), voxel_mm)
+    return float(np.quantile(steps, 0.25, method="lower"))
 
 
 def _normal(points: FloatArray) -> FloatArray:
