@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -124,31 +125,33 @@ def make_segmentation(
 
     pixels = np.stack([mask.array for mask in masks.values()], axis=-1)
     stored = np.where(pixels, 0.8, 0.3) if fractional else pixels.astype(np.uint8)
-    return Segmentation(
-        source_images=[_with_places(source, volume)],
-        pixel_array=stored,
-        segmentation_type="FRACTIONAL" if fractional else "BINARY",
-        max_fractional_value=100,
-        segment_descriptions=[
-            SegmentDescription(
-                segment_number=n,
-                segment_label=name,
-                segmented_property_category=Code("91723000", "SCT", "Anatomical Structure"),
-                segmented_property_type=Code("49848007", "SCT", "Left Ventricle Myocardium"),
-                algorithm_type=SegmentAlgorithmTypeValues.MANUAL,
-            )
-            for n, name in enumerate(masks, start=1)
-        ],
-        series_instance_uid=UID(f"{ROOT}.2.1.60"),
-        series_number=60,
-        sop_instance_uid=UID(f"{ROOT}.3.1.60.1"),
-        instance_number=1,
-        manufacturer="Maker",
-        manufacturer_model_name="Model",
-        software_versions="1",
-        device_serial_number="1",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on a pseudonym as PatientName
+        return Segmentation(
+            source_images=[_with_places(source, volume)],
+            pixel_array=stored,
+            segmentation_type="FRACTIONAL" if fractional else "BINARY",
+            max_fractional_value=100,
+            segment_descriptions=[
+                SegmentDescription(
+                    segment_number=n,
+                    segment_label=name,
+                    segmented_property_category=Code("91723000", "SCT", "Anatomical Structure"),
+                    segmented_property_type=Code("49848007", "SCT", "Left Ventricle Myocardium"),
+                    algorithm_type=SegmentAlgorithmTypeValues.MANUAL,
+                )
+                for n, name in enumerate(masks, start=1)
+            ],
+            series_instance_uid=UID(f"{ROOT}.2.1.60"),
+            series_number=60,
+            sop_instance_uid=UID(f"{ROOT}.3.1.60.1"),
+            instance_number=1,
+            manufacturer="Maker",
+            manufacturer_model_name="Model",
+            software_versions="1",
+            device_serial_number="1",
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+        )
 
 
 def ball_contours(

@@ -202,7 +202,8 @@ class Deidentifier:
             ("RTROIObservationsSequence", "ReferencedROINumber"),
         ):
             items = received.get(keyword) or []
-            setattr(source, keyword, [one for one in items if str(one.get(number)) in known])
+            kept = [one for one in items if str(one.get(number)) in known]
+            source[Tag(keyword)] = DataElement(Tag(keyword), "SQ", kept)  # not that of received
         return source
 
     # ---------------------------------------------------------------- text

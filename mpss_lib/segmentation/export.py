@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from highdicom.seg import Segmentation
     from pydicom.sr.coding import Code
 
-PIXEL_DATA = Tag("PixelData")
+_NOT_COPIED = (Tag("PixelData"), Tag("NumberOfFrames"))
 _OF_THE_IDENTITY = (
     "PatientIdentityRemoved",
     "DeidentificationMethod",
@@ -226,7 +226,7 @@ def _with_places(dataset: Dataset, volume: Volume) -> Dataset:
         {
             tag: dataset.get_item(tag)
             for tag in dataset.keys()  # noqa: SIM118 - iterating would decode every value
-            if tag != PIXEL_DATA
+            if tag not in _NOT_COPIED  # an element that is copied is the same one, not another
         }
     )
     placed.file_meta = dataset.file_meta
