@@ -33,7 +33,7 @@ from mpss_lib.tables import Lake, check_key, digest_of, sha256_of
 from mpss_lib.volume import FloatArray, Mask, Volume, check_same_grid
 
 if TYPE_CHECKING:
-    from highdicom.seg import Segmentation
+    from highdicom.seg import Segmentation, SegmentDescription
     from pydicom.sr.coding import Code
 
 _NOT_COPIED = (Tag("PixelData"), Tag("NumberOfFrames"))
@@ -147,38 +147,15 @@ def _segmentation(
     *,
     by_hand: bool,
 ) -> Segmentation:
-    from highdicom import UID, AlgorithmIdentificationSequence
-    from highdicom.seg import (
-        SegmentAlgorithmTypeValues,
-        Segmentation,
-        SegmentationTypeValues,
-        SegmentDescription,
-    )
+    from highdicom import UID
+    from highdicom.seg import Segmentation, SegmentationTypeValues
 
-    values = SegmentAlgorithmTypeValues
-    how = AlgorithmIdentificationSequence(
-        name=algorithm, version=version, family=_code("123111", "DCM", "Deformable Models")
-    )
-    descriptions = [
-        SegmentDescription(
-            segment_number=number,
-            segment_label=name,
-            segmented_property_category=_code(*ANATOMICAL_STRUCTURE),
-            segmented_property_type=_code(*_type_of(name)),
-            algorithm_type=values.SEMIAUTOMATIC if by_hand else values.AUTOMATIC,
-            algorithm_identification=how,
-            tracking_uid=UID(_uid(seed, name)),
-            tracking_id=name,
-            anatomic_regions=[_code(*LV_MYOCARDIUM)],
-        )
-        for number, name in enumerate(masks, start=1)
-    ]
     pixels = np.stack([mask.array for mask in masks.values()], axis=-1).astype(np.uint8)
     return Segmentation(
         source_images=[placed],
         pixel_array=pixels,
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=descriptions,
+        segment_descriptions=_descriptions(masks, algorithm, version, seed, by_hand=by_hand),
         series_instance_uid=UID(_uid(seed, "series")),
         series_number=9000,
         sop_instance_uid=UID(_uid(seed, "instance")),
@@ -197,6 +174,32 @@ def _segmentation(
         series_date=placed.StudyDate or None,
         series_time="000000",
     )
+
+
+def _descriptions(
+    masks: Mapping[str, Mask], algorithm: str, version: str, seed: str, *, by_hand: bool
+) -> list[SegmentDescription]:
+    from highdicom import UID, AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
+
+    values = SegmentAlgorithmTypeValues
+    how = AlgorithmIdentificationSequence(
+        name=algorithm, version=version, family=_code("123111", "DCM", "Deformable Models")
+    )
+    return [
+        SegmentDescription(
+            segment_number=number,
+            segment_label=name,
+            segmented_property_category=_code(*ANATOMICAL_STRUCTURE),
+            segmented_property_type=_code(*_type_of(name)),
+            algorithm_type=values.SEMIAUTOMATIC if by_hand else values.AUTOMATIC,
+            algorithm_identification=how,
+            tracking_uid=UID(_uid(seed, name)),
+            tracking_id=name,
+            anatomic_regions=[_code(*LV_MYOCARDIUM)],
+        )
+        for number, name in enumerate(masks, start=1)
+    ]
 
 
 def _type_of(name: str) -> tuple[str, str, str]:
