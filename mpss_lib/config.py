@@ -194,13 +194,14 @@ class WarehouseSettings(Section):
     """The published snapshot."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
-        {"threads", "retention_days", "compact_from", "compact_studies"}
+        {"threads", "retention_days", "compact_from", "compact_studies", "merge_studies"}
     )
 
     threads: int = Field(default=2, ge=1)
     retention_days: float = Field(default=7.0, ge=0)
     compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
     compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
+    merge_studies: int = Field(default=5000, ge=2)  # in one batch file after the maintenance
 
 
 class SelectionSettings(Section):

@@ -24,14 +24,15 @@ import pyarrow as pa
 from mpss_lib.batch import code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.schemas import TABLES, LakeTable
-from mpss_lib.tables import Lake, read_parquet, replacing
+from mpss_lib.schemas import TABLES
+from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
-from mpss_lib.warehouse.manifest import APPEND_ONLY, check_there, current_paths, read_ledger
+from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
 from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows
 from mpss_lib.warehouse.pointers import adopt
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
+from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
 
 log = logging.getLogger(__name__)
 
@@ -109,54 +110,20 @@ def _plan(lake: Lake, config: Config) -> Plan:
     pointers = adopt(lake, config, ledger)
     landing = current_paths(lake, ledger, pointers)
     compact(lake, config, landing)
-    paths = prefer_batches(landing, read_batches(lake))
-    check_there(lake, paths.values())
-    features = _feature_names(lake, paths["feature_catalogue"])
+    readings = prefer_batches(landing, read_batches(lake))
+    check_there(lake, (reading.paths for reading in readings.values()))
+    features = feature_names(lake, readings["feature_catalogue"].paths)
+    check_files(lake, readings, features)
     return Plan(
         relations=read_relations(base=META_NAMES),
-        sources={name: _source(lake, TABLES[name], paths[name], features) for name in TABLES},
+        sources={
+            name: source_of(lake, TABLES[name], reading, features)
+            for name, reading in readings.items()
+        },
         meta=meta_rows(lake, config, ledger, pointers),
-        n_files=sum(len(found) for found in paths.values()),
+        n_files=sum(len(reading.paths) for reading in readings.values()),
         pointers=pointers,
     )
-
-
-def _feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
-    """Feature columns of each feature table, by the catalogue; needed where a table is empty."""
-    rows = [r for p in paths for r in read_parquet(lake.root / p, "feature_catalogue").to_pylist()]
-    rows.sort(key=lambda row: row["position"])
-    once = [row["sera_name"] for row in rows if not row["depends_on_bins"]]
-    binned = [row["sera_name"] for row in rows if row["depends_on_bins"]]
-    return {"feature_once": once, "feature_binned": binned}
-
-
-def _source(
-    lake: Lake, table: LakeTable, paths: Sequence[str], features: Mapping[str, Sequence[str]]
-) -> str:
-    """Text that stands for a lake table in SQL: its files, or a typed select without rows."""
-    if not paths:
-        return _empty(table, features.get(table.name, ()))
-    files = ", ".join(_quoted(str(lake.root.resolve() / path)) for path in paths)
-    if table.name not in APPEND_ONLY:
-        return f"read_parquet([{files}], hive_partitioning = false)"
-    # Old files stay for ever: a column that came later is null in them.
-    named = (
-        f"read_parquet([{files}], hive_partitioning = false, filename = true, union_by_name = true)"
-    )
-    below = f"substr(filename, {len(str(lake.root.resolve())) + 2}) as lake_path"
-    every = f"select * exclude (filename), {below} from {named}"  # noqa: S608 - our own paths
-    return f"(select * from {_empty(table, ())} union all by name {every})"  # noqa: S608
-
-
-def _empty(table: LakeTable, features: Sequence[str]) -> str:
-    columns = {name: checks.duckdb_type(kind) for name, kind in table.columns.items()}
-    if table.has_features:
-        # A view cannot unpivot nothing: before the first catalogue there is one empty column.
-        columns |= dict.fromkeys(features or (f"no_{table.name}_yet",), "double")
-    if table.name in APPEND_ONLY:
-        columns["lake_path"] = "varchar"
-    casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns.items())
-    return f"(select {casts} where false)"
 
 
 def _stamp(lake: Lake, plan: Plan, sequence: int, run_name: str) -> pa.Table:
@@ -212,7 +179,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) ->
     connection.register("arrow_rows", rows)
     connection.execute(f"create table meta.{name} as select * from arrow_rows")  # noqa: S608
     connection.unregister("arrow_rows")
-    connection.execute(f"comment on table meta.{name} is {_quoted(META[name].one_row)}")
+    connection.execute(f"comment on table meta.{name} is {quoted(META[name].one_row)}")
 
 
 def _create(
@@ -227,7 +194,7 @@ def _create(
             f"{relation.layer}/{relation.full_name}.sql cannot be built: {_first_line(error)}",
             way_out="the published snapshot stays; mend the SQL or the file that is named",
         ) from error
-    connection.execute(f"comment on {kind} {relation.full_name} is {_quoted(relation.one_row)}")
+    connection.execute(f"comment on {kind} {relation.full_name} is {quoted(relation.one_row)}")
 
 
 def _list_relations(connection: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> None:
@@ -251,7 +218,3 @@ def _one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:300]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

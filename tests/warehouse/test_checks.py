@@ -29,7 +29,7 @@ def test_a_wrong_column_type_stops_the_publish(filled):
         index = data.schema.get_field_index("nz")
         data = data.set_column(index, "nz", data["nz"].cast(pa.float64()))
         pq.write_table(data, path)
-    with pytest.raises(LakeCorruptError, match=r"raw\.volume: column nz is double, wanted bigint"):
+    with pytest.raises(LakeCorruptError, match=r"study=s01\..*: column nz is double, wanted int64"):
         stage.run(filled.lake, filled.config)
 
 
