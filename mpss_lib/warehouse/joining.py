@@ -29,6 +29,9 @@ from mpss_lib.warehouse.manifest import APPEND_ONLY
 MIN_ROWS = 2000
 """Rows of a row group of features at least, unless its grey level has no more."""
 
+PAGE_ROWS = 1024
+"""Rows of a page: a reader of one study skips the pages of the others unread."""
+
 PATH = "lake_path"
 """Column of the batches of append-only tables: the landing file that a row came from."""
 
@@ -164,6 +167,7 @@ def _writer(path: Path, schema: pa.Schema, spec: LakeTable) -> pq.ParquetWriter:
         use_dictionary=texts,
         column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
         write_statistics=keys,
+        max_rows_per_page=PAGE_ROWS,
         store_schema=False,
     )
 

@@ -29,8 +29,9 @@ from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
-from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows
+from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows, published_ledger
 from mpss_lib.warehouse.pointers import adopt
+from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
 
@@ -53,7 +54,12 @@ class Plan:
 
 
 def publish(
-    lake: Lake, config: Config, *, run_name: str = "by hand", progress: Progress | None = None
+    lake: Lake,
+    config: Config,
+    *,
+    run_name: str = "by hand",
+    is_fresh: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Build a new snapshot and swap it in; readers keep the one that they have open.
 
@@ -62,6 +68,9 @@ def publish(
     lake, config
     run_name : str
         Name of the run that asks; only its digest is stored.
+    is_fresh : bool
+        Read every manifest record again instead of taking those that have not changed from the
+        published snapshot.
     progress : callable, optional
         Called with the name of each phase: ``plan``, ``build``, ``check``, ``swap``, ``done``.
 
@@ -79,7 +88,7 @@ def publish(
     lake.root.mkdir(parents=True, exist_ok=True)
     with one_publisher(lake) as sequence:
         tell("plan")
-        plan = _plan(lake, config)
+        plan = _plan(lake, config, is_fresh=is_fresh)
         with replacing(lake.snapshot) as temporary:
             counts = _fill(temporary, plan, _stamp(lake, plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
@@ -105,8 +114,9 @@ def one_publisher(lake: Lake) -> Iterator[int]:
         yield sequence
 
 
-def _plan(lake: Lake, config: Config) -> Plan:
-    ledger = read_ledger(lake)
+def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
+    check_manifest(lake)
+    ledger = read_ledger(lake, known=None if is_fresh else published_ledger(lake))
     pointers = adopt(lake, config, ledger)
     landing = current_paths(lake, ledger, pointers)
     compact(lake, config, landing)
