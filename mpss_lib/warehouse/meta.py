@@ -149,6 +149,19 @@ def published_ledger(lake: Lake) -> Ledger | None:
     return Ledger(found)
 
 
+def published_sequence(lake: Lake) -> int:
+    """Give the number of the published snapshot; 0 where there is none that can be read."""
+    if not lake.snapshot.is_file():
+        return 0
+    try:
+        with closing(open_snapshot(lake)) as connection:
+            row = connection.execute("select sequence from meta.snapshot").fetchone()
+    except (duckdb.Error, PlatformFaultError) as error:
+        log.warning("warehouse: the number of the published snapshot is unknown: %s", error)
+        return 0
+    return int(row[0]) if row else 0
+
+
 def arrow_table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Bring rows to the columns of ``META[name]``; other keys are left out."""
     columns = META[name].columns

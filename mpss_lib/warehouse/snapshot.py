@@ -29,7 +29,14 @@ from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
-from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows, published_ledger
+from mpss_lib.warehouse.meta import (
+    META,
+    META_NAMES,
+    arrow_table,
+    meta_rows,
+    published_ledger,
+    published_sequence,
+)
 from mpss_lib.warehouse.pointers import adopt
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
@@ -101,17 +108,18 @@ def publish(
 @contextmanager
 def one_publisher(lake: Lake) -> Iterator[int]:
     """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
-    path = lake.root / "warehouse.lock"
-    with path.open("a+", encoding="ascii") as handle:
+    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        handle.seek(0)
-        text = handle.read().strip()
-        sequence = int(text) + 1 if text.isdigit() else 1
-        handle.truncate(0)
-        handle.write(str(sequence))
-        handle.flush()
-        os.fsync(handle.fileno())
+        text = os.pread(handle, 64, 0).decode("ascii", errors="replace").strip()
+        # A lock file that was removed or emptied must not make the number go back.
+        sequence = 1 + (int(text) if text.isdigit() else published_sequence(lake))
+        # One write of a fixed width: a kill leaves the old number or the new one.
+        os.pwrite(handle, f"{sequence:020d}\n".encode(), 0)
+        os.fsync(handle)
         yield sequence
+    finally:
+        os.close(handle)
 
 
 def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:

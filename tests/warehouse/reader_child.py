@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from mpss_lib import open_warehouse
@@ -36,7 +37,7 @@ def main() -> None:
                 if not (is_whole and sums[0] == sums[1] == sums[2]):
                     torn.append([str(value) for value in row])
                 sequences.append(sequence)
-    steps = zip(sequences, sequences[1:], strict=False)
+    steps = pairwise(sequences)
     sys.stdout.write(
         json.dumps(
             {
