@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 TIME = pa.timestamp("us")
 
+_FILE = re.compile(r"'([^']+\.parquet)'")
 _MADE_BY = {"stage": TEXT, "engine": TEXT, "config": TEXT}
 _WHERE = {"record": TEXT, "sequence": WHOLE} | _MADE_BY
 
@@ -160,6 +162,25 @@ def published_sequence(lake: Lake) -> int:
         log.warning("warehouse: the number of the published snapshot is unknown: %s", error)
         return 0
     return int(row[0]) if row else 0
+
+
+def published_files(lake: Lake) -> frozenset[str]:
+    """Give the files that the published snapshot names, below the lake: nobody may remove them."""
+    if not lake.snapshot.is_file():
+        return frozenset()
+    try:
+        with closing(open_snapshot(lake)) as connection:
+            root = connection.execute("select lake_root from meta.snapshot").fetchone()
+            texts = connection.execute(
+                "select sql from duckdb_views() where schema_name = 'raw'"
+            ).fetchall()
+            named = connection.execute("select path from meta.lineage").fetchall()
+    except (duckdb.Error, PlatformFaultError) as error:
+        log.warning("warehouse: the files of the published snapshot are unknown: %s", error)
+        return frozenset()
+    prefix = f"{root[0]}/" if root else ""
+    viewed = {path for (text,) in texts for path in _FILE.findall(text)}
+    return frozenset(path.removeprefix(prefix) for path in viewed) | {path for (path,) in named}
 
 
 def arrow_table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
