@@ -92,7 +92,6 @@ def publish(
         A file is gone, a table has another schema or grain: nothing is published.
     """
     tell = progress or (lambda phase: None)
-    lake.root.mkdir(parents=True, exist_ok=True)
     with one_publisher(lake) as sequence:
         tell("plan")
         plan = _plan(lake, config, is_fresh=is_fresh)
@@ -108,6 +107,7 @@ def publish(
 @contextmanager
 def one_publisher(lake: Lake) -> Iterator[int]:
     """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
+    lake.root.mkdir(parents=True, exist_ok=True)
     handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -40,7 +40,6 @@ def rebuild(lake: Lake, config: Config) -> dict[str, int]:
     Nothing of the published snapshot is used. Where a stage has lost its manifest, records are made
     from the names and times of its files (``recovery``).
     """
-    lake.root.mkdir(parents=True, exist_ok=True)
     with one_publisher(lake):
         recovery.adopt_files(lake, config)
     return publish(lake, config, run_name="rebuild", is_fresh=True)
