@@ -43,7 +43,6 @@ class BigLake:
     def __init__(self, lake: Lake, config: Config) -> None:
         self.lake = lake
         self.config = config
-        self.profile = True
         self.keys: list[str] = []
         self.builder = Builder(lake, config, once=ONCE_NAMES, binned=BINNED_NAMES)
 

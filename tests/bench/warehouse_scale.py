@@ -8,7 +8,9 @@ Run from the repository's root, on a quiet machine (about 3 CPU minutes and 6 GB
 Makes a lake with full-entropy values of all 487 features (batch files written by the compaction
 itself; every table of the chain, with manifest records), publishes it, adds one study as the night
 does and asks. Each question runs on a fresh connection, ``mpss_lib``'s for the warehouse: best of
-three, CPU time of all threads and wall time. The peers hold the same rows: one wide table with an
+three, CPU time of all threads and wall time; targets are held against CPU time, which other users
+of the machine do not change. What a server does is not in its client's CPU time. The peers
+hold the same rows: one wide table with an
 index on (bins, segment) and one on the study; PostgreSQL is a real server made for this run. What
 is made is removed at the end. Ends with status 1 if a target is missed.
 """
@@ -37,25 +39,25 @@ ALL = ", ".join((*ONCE_NAMES, *BINNED_NAMES))
 QUESTIONS = {
     "one feature, 64 bins, all segments": (
         f"select study_key, segment, {FEATURE} from radiomics where bins = 64",
-        ("cpu", 0.1),
+        0.1,
     ),
     "487-column matrix of one segment": (
         f"select study_key, {ALL} from radiomics where bins = 64 and segment = 'MYO'",
-        ("wall", 0.5),
+        0.5,
     ),
     "aggregate by bins and segment": (
         f"select bins, segment, count(*), avg({FEATURE}), stddev({FEATURE}) from radiomics"
         " group by bins, segment",
-        ("wall", 0.1),
+        0.1,
     ),
     "one study, one (bins, segment)": (
         f"select {ALL} from radiomics where study_key = '{{key}}' and bins = 64"
         " and segment = 'MYO'",
-        ("wall", 0.2),
+        0.2,
     ),
     "one study, its 56 rows": (
         f"select segment, bins, {ALL} from radiomics where study_key = '{{key}}'",
-        ("wall", 1.5),
+        1.5,
     ),
 }
 
@@ -92,22 +94,15 @@ def measure_warehouse(build: BigLake, n: int, missed: list[str]) -> None:
 
     build.add_study(n)
     cpu, wall = clock(lambda: stage.run(lake, config))
-    if build.profile:
-        import cProfile
-        import pstats
-
-        cProfile.runctx("stage.run(lake, config)", globals(), locals(), "/tmp/scale.prof")
-        pstats.Stats("/tmp/scale.prof").sort_stats("cumtime").print_stats(45)
-    judge(f"publish of one new study, s wall ({cpu:.2f} CPU)", wall, 1.0, missed)
+    judge(f"publish of one new study, s CPU ({wall:.2f} wall)", cpu, 1.0, missed)
     files = build.feature_files("landing")
     landing = sum(path.stat().st_size for path in files)
     say(f"landing files of that study: {landing / 1000:.0f} kB in {len(files)} files")
     key, once = build.keys[n], [path for path in files if "feature_once" in str(path)]
     binned = [path for path in files if path not in once]
     cpu, wall = best(lambda: build.read_landing(once[0], binned[0]))
-    judge(
-        f"that study from its landing files, ms wall ({cpu * 1e3:.0f} CPU)", wall * 1e3, 50, missed
-    )
+    told = f"that study from its landing files, ms CPU ({wall * 1e3:.0f} wall)"
+    judge(told, cpu * 1e3, 50, missed)
     sql = QUESTIONS["one study, its 56 rows"][0].format(key=key)
     warehouse = Warehouse(lake)
     say(f"that study from the snapshot: {timed(lambda: warehouse.ask(sql), 3)}  (cpu / wall, ms)")
@@ -132,13 +127,11 @@ class Warehouse:
 
 def ask_all(store: object, key: str, missed: list[str] | None = None) -> dict[str, str]:
     answers = {}
-    for name, (sql, (kind, limit)) in QUESTIONS.items():
+    for name, (sql, limit) in QUESTIONS.items():
         cpu, wall = best(lambda sql=sql: store.ask(sql.format(key=key)))
         answers[name] = f"{cpu * 1000:.0f} / {wall * 1000:.0f}"
         if missed is not None:
-            value = cpu if kind == "cpu" else wall
-            told = f"{name}, ms {kind} (cpu / wall {answers[name]})"
-            judge(told, value * 1000, limit * 1000, missed)
+            judge(f"{name}, ms CPU ({wall * 1000:.0f} wall)", cpu * 1000, limit * 1000, missed)
     return answers
 
 
