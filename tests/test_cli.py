@@ -178,7 +178,7 @@ def test_the_snapshot_cannot_be_written(published, mpss):
         ("select timestamptz '2020-01-01 10:00:00+00'", "cast it"),
         ("select range from range(1000001)", "more than 1,000,000 rows"),
         ("select list[1] from core.study", "list[1]"),
-        ("select * from core.studdy", 'Did you mean "study"'),
+        ("select * from core.cohort_x", 'Did you mean'),
     ],
 )
 def test_what_is_no_question_is_refused_with_the_way_out(sql, named, published, mpss):
