@@ -217,7 +217,7 @@ class WarehouseSettings(Section):
     """The published snapshot."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
-        {"threads", "retention_days", "compact_from", "compact_studies"}
+        {"threads", "retention_days", "compact_from", "compact_studies", "merge_studies"}
         | {"prediction_limit", "complete_share"}  # in the digest of a check
     )
 
@@ -225,6 +225,7 @@ class WarehouseSettings(Section):
     retention_days: float = Field(default=7.0, ge=0)
     compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
     compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
+    merge_studies: int = Field(default=5000, ge=2)  # in one batch file after the maintenance
     prediction_limit: float = Field(default=20000.0, gt=0)  # Agatston, either side of 0
     complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
 

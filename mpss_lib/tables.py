@@ -22,6 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mpss_lib.columns import check_columns
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.schemas import REAL, TABLES, TEXT, LakeTable, tables_of
@@ -253,7 +254,7 @@ def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
     else:
         _check_row_keys(spec, rows)
         data = pa.Table.from_pylist([dict(row) for row in rows], schema=spec.schema)
-    _check_schema(spec, data.schema)
+    check_columns(spec, data.schema)
     keys = data.select(list(spec.grain)).to_pylist()
     seen = {tuple(row.values()) for row in keys}
     if len(seen) != len(keys):
@@ -267,7 +268,7 @@ def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
 def read_parquet(path: Path, table: str) -> pa.Table:
     """Read a lake file and check its schema."""
     data = pq.read_table(path, partitioning=None)
-    _check_schema(TABLES[table], data.schema, path.name)
+    check_columns(TABLES[table], data.schema, path.name)
     return data
 
 
@@ -279,23 +280,6 @@ def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:
                 f"{spec.name}: a row lacks {sorted(missing)} and has unknown {sorted(unknown)}",
                 way_out="write every column of mpss_lib.schemas, and no other",
             )
-
-
-def _check_schema(spec: LakeTable, schema: pa.Schema, where: str = "") -> None:
-    for name, kind in spec.columns.items():
-        if name not in schema.names or schema.field(name).type != kind:
-            found = schema.field(name).type if name in schema.names else "absent"
-            raise LakeCorruptError(
-                f"{spec.name} {where}: column {name} is {found}, wanted {kind}",
-                way_out="remove the file and run the stage again",
-            )
-    extra = [name for name in schema.names if name not in spec.columns]
-    wrong = [name for name in extra if not spec.has_features or schema.field(name).type != REAL]
-    if wrong:
-        raise LakeCorruptError(
-            f"{spec.name} {where}: unexpected columns {wrong[:5]}",
-            way_out="remove the file and run the stage again",
-        )
 
 
 def _write_parquet(data: pa.Table, spec: LakeTable, path: Path) -> None:

@@ -60,6 +60,7 @@ class Builder:
         day: int = 0,
         accession: str | None = None,
         is_fetched: bool = True,
+        n_series: int = 3,
     ) -> None:
         date = dt.date(2019, 3, 1) + dt.timedelta(days=day)
         accession = f"acc{key}" if accession is None else accession
@@ -71,10 +72,11 @@ class Builder:
             study_date_shifted=date,
             acquired_period="2020-Q1",
             modalities=["NM"],
-            n_series_announced=3,
+            n_series_announced=n_series,
             n_objects_announced=3,
         )
-        self.record("pull", key, "done", [self.write("study", key, [study])])
+        salt = "" if n_series == 3 else str(n_series)
+        self.record("pull", key, "done", [self.write("study", key, [study], salt=salt)])
         if not is_fetched:
             return
         kinds = [("ac", "o1", True, ""), ("nac", "o2", True, ""), ("ct", "", False, "modality")]
@@ -160,6 +162,27 @@ class Builder:
             self.catalogue_file,
         ]
         self.record("radiomics", key, "done", files)
+
+    def promise(self, key: str, patient: str, *, seed: int) -> None:
+        """A study of which table ``study`` promises the value of two features in every row."""
+        value = seed + 1
+        self.through(key, patient, "quality", n_series=value)
+        files = []
+        for table, names, levels in (
+            ("feature_once", self.once, (0,)),
+            ("feature_binned", self.binned, BINS),
+        ):
+            rng = np.random.default_rng([seed, len(names)])
+            rows = [
+                row(table, study_key=key, segment=segment)
+                | ({"bins": bins} if bins else {})
+                | dict(zip(names, rng.normal(size=len(names)).tolist(), strict=True))
+                | {names[1]: float(value)}
+                for segment in SEGMENTS
+                for bins in levels
+            ]
+            files.append(self.write(table, key, as_arrow(table, rows), salt=str(seed)))
+        self.record("radiomics", key, "done", [*files, self.catalogue_file])
 
     def registry(self, rows: list[dict]) -> None:
         self.record("pull", "registry", "done", [self.write("clinical", "registry", rows)])

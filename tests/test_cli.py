@@ -95,6 +95,7 @@ def test_the_commands_of_the_design_are_there():
     [
         (("run", "cooking"), "'cooking' is no stage"),
         (("run", "intake", "../../x"), "'../../x' is no key"),
+        (("run", "evaluation", "c0ffee", "--force"), "evaluation cannot be forced"),
         (("warehouse", "activate", "cooking"), "cooking"),
         (("quarantine", "retry", "S0"), "'S0' is no study in quarantine"),
         (("sql", "select 1", "--format", "xml"), "unknown format 'xml'"),
@@ -164,6 +165,52 @@ def test_the_snapshot_cannot_be_written(published, mpss):
     for sql in ("drop view core.cohort_flow", "create table x as select 1"):
         assert mpss("sql", sql)[0] == 1
     assert mpss("sql", SQL)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("attach 'x.db'; create table x.a as select 1", "ATTACH is refused"),
+        ("copy (select 1) to 'x.csv'", "COPY is refused"),
+        ("delete from core.study", "DELETE is refused"),
+        ("set threads = 4", "SET is refused"),
+        ("select 1; select 2", "2 statements were given"),
+        ("select timestamptz '2020-01-01 10:00:00+00'", "cast it"),
+        ("select range from range(1000001)", "more than 1,000,000 rows"),
+        ("select list[1] from core.study", "list[1]"),
+        ("select * from core.cohort_x", "Did you mean"),
+    ],
+)
+def test_what_is_no_question_is_refused_with_the_way_out(sql, named, published, mpss):
+    status, out, err = mpss("sql", sql)
+    assert (status, out) == (1, "")
+    assert named in err
+    assert "way out: " in err
+    assert not (published / "x.csv").exists()
+
+
+def test_answers_are_given_as_they_are(published, mpss):
+    for form in ("table", "csv"):
+        assert "root:x:0 [b]" in mpss("sql", "select 'root:x:0 [b]' as t", "--format", form)[1]
+    sql = "select {'a': 1.5, 'b': [2.5]} as s, 'nan'::double as x, date '2020-01-02' as d"
+    found = json.loads(mpss("sql", sql, "--format", "json")[1])
+    assert found == [{"s": {"a": 1.5, "b": [2.5]}, "x": None, "d": "2020-01-02"}]
+    status, _, err = mpss("sql", "select 1 as a, 2 as a", "--format", "json")
+    assert status == 1
+    assert "two columns are named 'a'" in err
+
+
+def test_a_parquet_answer_may_be_large(published, tmp_path, mpss):
+    path = tmp_path / "large.parquet"
+    sql = "select range as i from range(1500000)"
+    assert mpss("sql", sql, "--format", "parquet", "--output", str(path))[0] == 0
+    assert pq.read_metadata(path).num_rows == 1500000
+
+
+def test_nothing_to_activate_says_what_to_run(empty, mpss):
+    status, _, err = mpss("warehouse", "activate", "radiomics")
+    assert status == 2
+    assert "mpss run radiomics" in err
 
 
 def test_nothing_published_says_how_to(empty, mpss):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from rich.text import Text
+
 from mpss_lib.cli import archive, home, segmentation, stages, warehouse
 from mpss_lib.cli.application import app, console, errors
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
@@ -19,8 +21,14 @@ def main() -> None:
     try:
         app(prog_name="mpss")
     except (SettingsError, WrongArgumentError) as error:
-        errors.print(f"[bold red]mpss:[/] {error}", soft_wrap=True, highlight=False)
+        _tell(error)
         sys.exit(2)
     except MpssError as error:
-        errors.print(f"[bold red]mpss:[/] {error}", soft_wrap=True, highlight=False)
+        _tell(error)
         sys.exit(1)
+
+
+def _tell(error: MpssError) -> None:
+    """Print an error as it is: what it quotes is no markup."""
+    told = Text.assemble(("mpss:", "bold red"), f" {error}")
+    errors.print(told, soft_wrap=True, highlight=False)

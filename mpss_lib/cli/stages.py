@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime
 from importlib import import_module
 from typing import Annotated
@@ -74,7 +75,7 @@ def run(
     if stage == "warehouse":
         console.print(import_module("mpss_lib.warehouse.stage").run(lake, config))
     elif stage in {"selection", "evaluation"}:
-        _run_cohort(stage, keys or [], lake, config)
+        _run_cohort(stage, keys or [], lake, config, force=force)
     else:
         console.print(_run_studies(stage, keys or [], lake, config, force=force).as_dict())
 
@@ -96,12 +97,21 @@ def _run_studies(
         )
 
 
-def _run_cohort(stage: str, keys: list[str], lake: Lake, config: settings.Config) -> None:
+def _run_cohort(
+    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
+) -> None:
     from mpss_lib.batch import write_record
     from mpss_lib.warehouse.stage import freeze_cohort
 
+    door = import_module(f"mpss_lib.{stage}.stage")
+    more = {"force": True} if force else {}
+    if force and "force" not in inspect.signature(door.run).parameters:
+        raise WrongArgumentError(
+            f"{stage} cannot be forced",
+            way_out="what is identical is skipped; another seed or setting makes a new version",
+        )
     for cohort in keys or [freeze_cohort(lake, config)]:
-        answer = dict(import_module(f"mpss_lib.{stage}.stage").run(cohort, lake, config))
+        answer = dict(door.run(cohort, lake, config, **more))
         if units := answer.pop("units"):
             write_record(stage, units, lake, config, "by hand")
         console.print(answer)

@@ -44,10 +44,22 @@ def warehouse_activate(stage: str) -> None:
 
 @warehouse_app.command("rebuild")
 def warehouse_rebuild() -> None:
-    """Build the snapshot again from the Parquet files (after a home was moved, say)."""
-    from mpss_lib.warehouse.stage import run
+    """Build the snapshot again from the lake's files alone (after a home was moved, say)."""
+    from mpss_lib.warehouse.stage import rebuild
 
-    console.print(run(*open_home()))
+    console.print(rebuild(*open_home()))
+
+
+@warehouse_app.command("compact")
+def warehouse_compact() -> None:
+    """Join batch files into large ones, remove what no reader needs, publish (as weekly)."""
+    from mpss_lib.warehouse.maintenance import remove_orphans
+    from mpss_lib.warehouse.stage import merge, run
+
+    lake, config = open_home()
+    console.print(merge(lake, config))
+    console.print(remove_orphans(lake, config))
+    console.print(run(lake, config))
 
 
 @warehouse_app.command("check")

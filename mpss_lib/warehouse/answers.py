@@ -18,6 +18,11 @@ from mpss_lib.errors import MpssError, WrongArgumentError
 
 FORMS = ("table", "csv", "json", "parquet")
 
+MAX_ROWS = 1_000_000
+"""Rows of an answer that is held in memory; Parquet is written as it comes."""
+
+_QUESTIONS = frozenset({"SELECT", "EXPLAIN", "RELATION", "PRAGMA", "CALL"})
+
 
 class QueryError(MpssError):
     """The SQL text cannot be run; DuckDB's own words say why."""
@@ -38,6 +43,7 @@ def render(connection: duckdb.DuckDBPyConnection, sql: str, form: str) -> str | 
     ----------
     connection : duckdb.DuckDBPyConnection
     sql : str
+        One statement that asks for rows.
     form : str
         ``table`` (aligned columns), ``csv``, ``json`` (a list of objects; what is not finite
         becomes null) or ``parquet``.
@@ -49,7 +55,8 @@ def render(connection: duckdb.DuckDBPyConnection, sql: str, form: str) -> str | 
     Raises
     ------
     QueryError
-        The SQL cannot be run: DuckDB's message.
+        The SQL cannot be run: DuckDB's message. It is no question, or more than one. Its answer has
+        more than ``MAX_ROWS`` rows (Parquet may have any number).
     WrongArgumentError
         An unknown form.
     """
@@ -58,21 +65,74 @@ def render(connection: duckdb.DuckDBPyConnection, sql: str, form: str) -> str | 
             f"unknown format {form!r}", way_out=f"give one of {', '.join(FORMS)}"
         )
     if form == "parquet":
-        return _as_parquet(connection, sql)
-    names, found = _run(connection, sql, ())
+        with tempfile.TemporaryDirectory(prefix="mpss-") as folder:
+            path = Path(folder) / "answer.parquet"
+            write_parquet(connection, sql, path)
+            return path.read_bytes()
+    _check_question(connection, sql)
+    names, found = _run(connection, sql, (), most=MAX_ROWS)
+    if form == "json" and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise QueryError(
+            f"two columns are named {twice!r}", way_out="name them apart: select a.x as x, b.x as y"
+        )
     return {"table": _as_table, "csv": _as_csv, "json": _as_json}[form](names, found)
 
 
+def write_parquet(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+    """Write the rows of one SQL text to a Parquet file, however many they are; see ``render``."""
+    _check_question(connection, sql)
+    try:
+        relation = connection.sql(sql)
+        if relation is None:  # nothing, or a statement that answers nothing
+            raise _no_rows()
+        relation.write_parquet(str(path), compression="zstd")
+    except duckdb.Error as error:
+        raise _query_error(error) from error
+
+
+def _check_question(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse what is no question: a snapshot is for reading, and files are made by --output."""
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _query_error(error) from error
+    if not statements:
+        raise _no_rows()
+    kinds = [statement.type.name for statement in statements]
+    refused = [kind for kind in kinds if kind not in _QUESTIONS]
+    if refused:
+        raise QueryError(
+            f"the snapshot is read-only: {refused[0]} is refused",
+            way_out="give a SELECT; a file is written by --output; mpss_lib.open_warehouse() gives"
+            " a connection with temporary tables",
+        )
+    if len(kinds) > 1:
+        raise QueryError(f"{len(kinds)} statements were given", way_out="give them one by one")
+
+
 def _run(
-    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object]
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    values: Sequence[object],
+    *,
+    most: int | None = None,
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     try:
         result = connection.execute(sql, list(values))
         if result is None:
             raise _no_rows()
-        return [column[0] for column in result.description or ()], result.fetchall()
+        names = [column[0] for column in result.description or ()]
+        found = result.fetchall() if most is None else result.fetchmany(most + 1)
     except duckdb.Error as error:
         raise _query_error(error) from error
+    if most is not None and len(found) > most:
+        raise QueryError(
+            f"the answer has more than {most:,} rows",
+            way_out="add a condition or a limit, or take it as a file of any size:"
+            " --format parquet --output answer.parquet",
+        )
+    return names, found
 
 
 def _no_rows() -> QueryError:
@@ -80,24 +140,15 @@ def _no_rows() -> QueryError:
 
 
 def _query_error(error: duckdb.Error) -> QueryError:
+    if "'pytz'" in str(error):  # DuckDB needs that package to give a time with its zone
+        return QueryError(
+            "a column is a time with time zone", way_out="cast it: select seen_at::timestamp"
+        )
     if isinstance(error, duckdb.IOException):
         way_out = "if the home was moved or restored: `mpss warehouse rebuild`"
     else:
         way_out = "`select * from meta.relation` lists the relations with their grain"
     return QueryError(str(error).strip(), way_out=way_out)
-
-
-def _as_parquet(connection: duckdb.DuckDBPyConnection, sql: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="mpss-") as folder:
-        path = Path(folder) / "answer.parquet"
-        try:
-            relation = connection.sql(sql)
-            if relation is None:  # nothing, or a statement that answers nothing
-                raise _no_rows()
-            relation.write_parquet(str(path), compression="zstd")
-        except duckdb.Error as error:
-            raise _query_error(error) from error
-        return path.read_bytes()
 
 
 def _as_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
@@ -150,9 +201,11 @@ def _json_value(value: object) -> object:
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_json_value(part) for part in value]
-    return value
+    if isinstance(value, dict):
+        return {str(name): _json_value(part) for name, part in value.items()}
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _is_number(value: object) -> bool:

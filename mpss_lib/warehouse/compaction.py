@@ -1,12 +1,12 @@
 """Batch files: many landing files of one table joined into one, sorted for reading.
 
 A batch file repeats rows of landing files, which stay (a stage that is run again looks for them).
-The snapshot reads a batch instead of its members while every member is current; else it reads the
-members. So a batch may be lost or removed at any time: nothing but speed goes with it.
+The snapshot reads a batch instead of its members, but for the few that another file has replaced
+since; where that is more than ``STALE_SHARE`` it reads the members. So a batch may be lost or
+removed at any time: nothing but speed goes with it.
 
-Feature tables are sorted (bins, segment, study) with one row group for each (bins, segment), so
-that one feature at one grey level or the matrix of one segment reads little; the other tables are
-sorted by their grain. The same members give the same bytes.
+Two sizes: every publish joins what stands alone into batches of a night or more (``compact``), the
+weekly maintenance joins those into large ones (``merge``). How a batch is laid out: ``joining``.
 """
 
 from __future__ import annotations
@@ -14,27 +14,29 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mpss_lib.columns import schema_digest
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.schemas import REAL, TABLES, TEXT, LakeTable
-from mpss_lib.tables import Lake, read_parquet, replacing, sha256_of
+from mpss_lib.schemas import TABLES, LakeTable
+from mpss_lib.tables import Lake, replacing, sha256_of
+from mpss_lib.warehouse.joining import Source, join
 from mpss_lib.warehouse.manifest import APPEND_ONLY
 
 log = logging.getLogger(__name__)
 
 RECORDS = "compaction"
 """Folder of the manifest that says which landing files a batch file repeats."""
+
+STALE_SHARE = 0.1
+"""Share of a batch's members that other files may have replaced while it is still read."""
 
 _SEQUENCE = re.compile(r"seq=(\d+)\.parquet$")
 
@@ -47,11 +49,36 @@ class Batch:
     path: str
     members: frozenset[str]
     written_at: datetime
+    columns: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The files that give the current rows of one table.
+
+    Parameters
+    ----------
+    batches : tuple of Source
+        Batch files, each without the studies that another file replaces.
+    alone : tuple of str
+        Landing files, below the lake.
+    columns : mapping of str to str
+        Batch path -> digest of the columns with which it was written.
+    """
+
+    batches: tuple[Source, ...]
+    alone: tuple[str, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every file."""
+        return (*(source.path for source in self.batches), *self.alone)
 
 
 def can_compact(table: LakeTable) -> bool:
-    """Whether files of this table may be joined: one for each study, replaced as a whole."""
-    return table.unit == "study" and table.name not in APPEND_ONLY
+    """Whether files of this table may be joined: those with a file for each study."""
+    return table.unit == "study"
 
 
 def read_batches(lake: Lake) -> list[Batch]:
@@ -62,37 +89,62 @@ def read_batches(lake: Lake) -> list[Batch]:
             record["path"],
             frozenset(record["members"]),
             datetime.fromisoformat(record["written_at"]),
+            record.get("columns", ""),
         )
         for record in lake.records(RECORDS)
         if record["kind"] == "batch" and (lake.root / record["path"]).is_file()
     ]
 
 
-def in_use(table: str, current: Sequence[str], batches: Sequence[Batch]) -> list[Batch]:
+def in_use(
+    table: str, current: Iterable[str], batches: Sequence[Batch]
+) -> list[tuple[Batch, frozenset[str]]]:
     """Choose the batches of a table to read instead of their members: the newest first.
 
-    A batch is chosen when all its members are current and none is in a batch chosen before.
+    A batch is chosen when all but a few of its members are current and in no batch chosen before.
+
+    Returns
+    -------
+    list of (Batch, frozenset of str)
+        With the members that it is read for.
     """
     left = set(current)
     chosen = []
     for batch in reversed(batches):
-        if batch.table == table and batch.members <= left:
-            chosen.append(batch)
-            left -= batch.members
+        live = batch.members & left if batch.table == table else frozenset()
+        n_stale = len(batch.members) - len(live)
+        allowed = 0 if table in APPEND_ONLY else STALE_SHARE * len(batch.members)
+        if live and n_stale <= allowed:
+            chosen.append((batch, live))
+            left -= live
     return chosen
 
 
 def prefer_batches(
     current: Mapping[str, Sequence[str]], batches: Sequence[Batch]
-) -> dict[str, tuple[str, ...]]:
+) -> dict[str, Reading]:
     """Put batch files in the place of their members, for each table."""
-    found = {}
-    for table, paths in current.items():
-        chosen = in_use(table, paths, batches)
-        covered = frozenset().union(*(batch.members for batch in chosen))
-        kept = [path for path in paths if path not in covered]
-        found[table] = (*sorted(batch.path for batch in chosen), *kept)
-    return found
+    return {table: _reading(table, paths, batches) for table, paths in current.items()}
+
+
+def _reading(table: str, paths: Sequence[str], batches: Sequence[Batch]) -> Reading:
+    chosen = in_use(table, paths, batches)
+    covered = frozenset().union(*(live for _, live in chosen))
+    sources = sorted((_source(batch, live) for batch, live in chosen), key=lambda s: s.path)
+    return Reading(
+        tuple(sources),
+        tuple(path for path in paths if path not in covered),
+        {batch.path: batch.columns for batch, _ in chosen},
+    )
+
+
+def _source(batch: Batch, live: frozenset[str]) -> Source:
+    return Source(batch.path, frozenset(unit_of(path) for path in batch.members - live))
+
+
+def unit_of(path: str) -> str:
+    """Key of the unit of a landing file, by its name ``<unit>=<key>.<input>.parquet``."""
+    return path.rsplit("/", 1)[-1].split("=", 1)[1].split(".", 1)[0]
 
 
 def compact(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -120,13 +172,67 @@ def compact(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) ->
     """
     batches = read_batches(lake)
     n_batches = n_members = 0
-    for table, paths in current.items():
-        if not can_compact(TABLES[table]):
-            continue
+    for table, paths in _by_address(current):
         for group in _groups(table, paths, batches, config):
-            _write(lake, table, group)
+            write_batch(lake, table, [Source(path) for path in group], group)
             n_batches, n_members = n_batches + 1, n_members + len(group)
     return {"batches": n_batches, "members": n_members}
+
+
+def merge(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Join batch files into large ones: ``warehouse.merge_studies`` studies in each at most.
+
+    Call it under the publisher's lock. Batches that are more than half full stay as they are.
+
+    Parameters
+    ----------
+    lake, config
+    current : mapping of table to paths
+        As in ``compact``.
+
+    Returns
+    -------
+    dict
+        ``batches`` written and ``joined``: how many they replace.
+    """
+    batches = read_batches(lake)
+    most = config.warehouse.merge_studies
+    n_batches = n_joined = 0
+    for table, paths in _by_address(current):
+        chosen = in_use(table, paths, batches)
+        small = sorted(
+            (pair for pair in chosen if 2 * len(pair[1]) <= most), key=lambda pair: pair[0].path
+        )
+        for group in _filled(small, most):
+            members = frozenset().union(*(live for _, live in group))
+            write_batch(lake, table, [_source(*pair) for pair in group], sorted(members))
+            n_batches, n_joined = n_batches + 1, n_joined + len(group)
+    return {"batches": n_batches, "joined": n_joined}
+
+
+def _filled(
+    small: Sequence[tuple[Batch, frozenset[str]]], most: int
+) -> Iterator[list[tuple[Batch, frozenset[str]]]]:
+    """Fill groups of at least two batches up to ``most`` members."""
+    group: list[tuple[Batch, frozenset[str]]] = []
+    for pair in small:
+        if group and sum(len(live) for _, live in group) + len(pair[1]) > most:
+            if len(group) > 1:
+                yield group
+            group = []
+        group.append(pair)
+    if len(group) > 1:
+        yield group
+
+
+def _by_address(current: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Tables that can be compacted, with the files of one folder at a time."""
+    for table, paths in current.items():
+        if can_compact(TABLES[table]):
+            folders: dict[str, list[str]] = {}
+            for path in paths:
+                folders.setdefault(path.rsplit("/", 1)[0], []).append(path)
+            yield from ((table, found) for _, found in sorted(folders.items()))
 
 
 def _groups(
@@ -138,13 +244,12 @@ def _groups(
     """
     most = config.warehouse.compact_studies
     chosen = in_use(table, paths, batches)
-    covered = frozenset().union(*(batch.members for batch in chosen))
-    alone = set(paths) - covered
+    alone = set(paths).difference(*(live for _, live in chosen))
     if len(alone) < config.warehouse.compact_from:
         return
-    for batch in chosen:
-        if 2 * len(batch.members) < most:
-            alone |= batch.members
+    for _, live in chosen:
+        if 2 * len(live) < most:
+            alone |= live
     ordered = sorted(alone)
     for start in range(0, len(ordered), most):
         group = ordered[start : start + most]
@@ -170,7 +275,9 @@ def retire(
         UTC, with time zone.
     """
     batches = read_batches(lake)
-    used = {b.path for table, paths in current.items() for b in in_use(table, paths, batches)}
+    used = {
+        batch.path for table, paths in current.items() for batch, _ in in_use(table, paths, batches)
+    }
     last = {record["path"]: record for record in lake.records(RECORDS)}
     gone = []
     for batch in batches:
@@ -189,25 +296,22 @@ def retire(
     return gone, unknown
 
 
-def _write(lake: Lake, table: str, members: Sequence[str]) -> None:
-    spec = TABLES[table]
-    parts = [_read(lake, table, member) for member in members]
-    columns = parts[0].column_names
-    data = pa.concat_tables([part.select(columns) for part in parts])
-    order = _order(spec)
-    data = data.sort_by([(name, "ascending") for name in order])
+def write_batch(lake: Lake, table: str, sources: Sequence[Source], members: Sequence[str]) -> None:
+    """Write one batch file from the sources, and the record that says whose rows it repeats."""
     path = _next_path(lake, members[0])
     with replacing(path) as temporary:
-        _write_sorted(data, spec, temporary)
+        wanted = join(lake, table, sources, temporary)
         n_rows = pq.read_metadata(temporary).num_rows
-        if n_rows != sum(part.num_rows for part in parts):
+        if n_rows != wanted:
             raise LakeCorruptError(
-                f"batch of {table} has {n_rows} rows, its members have others",
+                f"batch of {table} has {n_rows} rows, its {len(members)} members have {wanted}",
                 way_out="run the maintenance again; the landing files are as they were",
             )
+        columns = schema_digest(pq.read_schema(temporary))
     record = {"kind": "batch", "table": table, "path": lake.relative(path), "n_rows": n_rows}
-    add_record(lake, record | {"members": sorted(members), "content_sha256": sha256_of(path)})
-    log.info("warehouse: %s: %d files joined into %s", table, len(members), path.name)
+    record |= {"columns": columns, "content_sha256": sha256_of(path)}
+    add_record(lake, record | {"members": sorted(members)})
+    log.info("warehouse: %s: %d files joined into %s", table, len(sources), path.name)
 
 
 def add_record(lake: Lake, record: Mapping[str, Any]) -> None:
@@ -215,22 +319,6 @@ def add_record(lake: Lake, record: Mapping[str, Any]) -> None:
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
     lake.record(RECORDS, name, {**record, "record": name, "written_at": now.isoformat()})
-
-
-def _read(lake: Lake, table: str, member: str) -> pa.Table:
-    path = lake.root / member
-    if not path.is_file():
-        raise LakeCorruptError(
-            f"{member} that the manifest names is gone",
-            way_out="restore it from the backup, or run its stage again with force",
-        )
-    return read_parquet(path, table)
-
-
-def _order(spec: LakeTable) -> list[str]:
-    if spec.has_features:
-        return [name for name in ("bins", "segment", "study_key") if name in spec.columns]
-    return list(spec.grain)
 
 
 def _next_path(lake: Lake, member: str) -> Path:
@@ -243,33 +331,3 @@ def _next_path(lake: Lake, member: str) -> Path:
 
 def _match(path: Path) -> re.Match[str] | None:
     return _SEQUENCE.search(path.name)
-
-
-def _write_sorted(data: pa.Table, spec: LakeTable, path: Path) -> None:
-    doubles = [field.name for field in data.schema if field.type == REAL]
-    texts = [name for name, kind in spec.columns.items() if kind == TEXT]
-    writer = pq.ParquetWriter(
-        path,
-        data.schema,
-        compression="zstd",
-        use_dictionary=texts,
-        column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
-        store_schema=False,
-    )
-    with writer:
-        for part in _row_groups(data, spec):
-            writer.write_table(part, row_group_size=max(part.num_rows, 1))
-
-
-def _row_groups(data: pa.Table, spec: LakeTable) -> Iterator[pa.Table]:
-    """Cut sorted features where the grey level or the segment changes."""
-    names = [name for name in _order(spec) if name != "study_key"] if spec.has_features else []
-    if not names or not data.num_rows:
-        yield data
-        return
-    keys = pc.binary_join_element_wise(
-        *(pc.cast(data[name], pa.string()) for name in names), "/"
-    ).to_pylist()
-    starts = [0, *(i for i in range(1, len(keys)) if keys[i] != keys[i - 1]), len(keys)]
-    for start, end in pairwise(starts):
-        yield data.slice(start, end - start)

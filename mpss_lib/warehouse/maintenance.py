@@ -14,6 +14,7 @@ from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import retire
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current, read_ledger
+from mpss_lib.warehouse.meta import published_files
 from mpss_lib.warehouse.snapshot import one_publisher
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
     A file is superseded when a later record of the same engine and config names another file for
     its unit, a batch file when the snapshot no longer reads it. Both go after
     ``warehouse.retention_days``, so that a reader which holds an older snapshot open still finds
-    them. Files of append-only tables, of other versions and files that no record names stay.
+    them. A file that the published snapshot names stays, however long nothing has been published.
+    Files of append-only tables, of other versions and files that no record names stay.
 
     Parameters
     ----------
@@ -52,11 +54,12 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
         ledger = read_ledger(lake)
         retired, unknown = retire(lake, every_current(ledger), oldest)
         replaced = [lake.root / path for path in _superseded(ledger, oldest)]
+        shown = {lake.root / path for path in published_files(lake)}
         rubbish = [p for p in (*_temporary(lake), *unknown) if _age_s(p, now) > RUBBISH_AGE_S]
         found = {
             "temporary": rubbish,
-            "superseded": [path for path in replaced if path.is_file()],
-            "batches": retired,
+            "superseded": [p for p in replaced if p.is_file() and p not in shown],
+            "batches": [p for p in retired if p not in shown],
         }
         for name, paths in found.items():
             counts[name] = len(paths)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mpss_lib.config import STAGES, Address
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake
+from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
+from mpss_lib.tables import Lake, read_json
 
 APPEND_ONLY = frozenset({"review", "prediction"})
 """Tables of which every file stays: what a person decided and what was once published."""
@@ -20,6 +26,23 @@ _STATES = ("done", "skipped", "rejected", "quarantined")
 
 Rows = list[dict[str, Any]]
 
+_TIME = pa.timestamp("us")
+_MADE_BY = {"stage": TEXT, "engine": TEXT, "config": TEXT}
+_WHERE = {"record": TEXT, "sequence": WHOLE} | _MADE_BY
+
+COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
+    "runs": _WHERE
+    | {"run_digest": TEXT, "code_version": TEXT, "written_at": _TIME}
+    | dict.fromkeys(("n_given", *(f"n_{state}" for state in _STATES), "n_files", "n_rows"), WHOLE)
+    | {"n_bytes": WHOLE, "modified_ns": WHOLE},
+    "units": _WHERE | {"unit_key": TEXT, "status": TEXT, "reasons": TEXTS, "tables": TEXTS},
+    "files": _WHERE
+    | {"unit_key": TEXT, "table_name": TEXT, "path": TEXT, "input_digest": TEXT}
+    | {"n_rows": WHOLE, "content_sha256": TEXT, "is_current": FLAG},
+    "settings": {"record": TEXT} | _MADE_BY | {"field": TEXT, "value": TEXT},
+}
+"""Columns of the four tables of the ledger."""
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -27,59 +50,122 @@ class Ledger:
 
     Parameters
     ----------
-    runs : list of dict
-        One for each record: stage, address, run digest, code version, time, counts.
-    units : list of dict
-        One for each (record, unit): its status and reasons.
-    files : list of dict
-        One for each (record, unit, table): the file that it names; ``is_current`` where no later
-        record of the same address names another file for that unit and table.
-    settings : list of dict
-        One for each (stage, address, field): the value with which it was made.
+    tables : mapping of str to pyarrow.Table
+        ``runs``: one row for each record: stage, address, run digest, code version, time, counts,
+        and size and time of the record's file. ``units``: one for each (record, unit): its status
+        and reasons. ``files``: one for each (record, unit, table): the file that it names;
+        ``is_current`` where no later record of the same address names another file for that unit
+        and table. ``settings``: one for each (stage, address, field): the value with which it was
+        made.
     """
 
-    runs: Rows
-    units: Rows
-    files: Rows
-    settings: Rows
+    tables: Mapping[str, pa.Table]
+
+    @cached_property
+    def runs(self) -> Rows:
+        """Rows of table ``runs``."""
+        return self._rows("runs")
+
+    @cached_property
+    def units(self) -> Rows:
+        """Rows of table ``units``."""
+        return self._rows("units")
+
+    @cached_property
+    def files(self) -> Rows:
+        """Rows of table ``files``."""
+        return self._rows("files")
+
+    def _rows(self, name: str) -> Rows:
+        rows: Rows = self.tables[name].to_pylist()
+        return rows
 
     def has_files(self, stage: str, address: Address) -> bool:
         """Whether any task has recorded a file of this stage at this address."""
-        wanted = (stage, address.engine, address.config)
-        return any((f["stage"], f["engine"], f["config"]) == wanted for f in self.files)
+        return (stage, address.engine, address.config) in self._makers
+
+    @cached_property
+    def _makers(self) -> frozenset[tuple[str, str, str]]:
+        names = ["stage", "engine", "config"]
+        distinct = self.tables["files"].group_by(names).aggregate([]).to_pydict()
+        return frozenset(zip(*(distinct[name] for name in names), strict=True))
 
 
-def read_ledger(lake: Lake) -> Ledger:
+def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     """Read every manifest record of every stage.
+
+    Parameters
+    ----------
+    lake : Lake
+    known : Ledger, optional
+        One that was read before: a record whose file has the size and time that it had then is
+        not read again.
 
     Raises
     ------
     LakeCorruptError
         If a record lacks a field; it names the record.
     """
-    ledger = Ledger([], [], [], [])
-    records = [record for stage in STAGES for record in lake.records(stage)]
-    seen: set[tuple[str, str, str]] = set()
-    for record in sorted(records, key=lambda r: (r["written_at"], r["record"])):
-        try:
-            _take_apart(record, ledger, seen)
-        except (KeyError, TypeError, ValueError) as error:
-            raise LakeCorruptError(
-                f"manifest record {record.get('record', '?')} cannot be read:"
-                f" {type(error).__name__} {error}",
-                way_out="move the file out of lake/manifest and run its stage again",
-            ) from error
-    _mark_current(ledger.files)
-    return ledger
+    there = {path.stem: (path, path.stat()) for path in _record_files(lake)}
+    kept = _unchanged(known, there) if known is not None else frozenset()
+    parts: dict[str, Rows] = {name: [] for name in COLUMNS}
+    for name, (path, stat) in there.items():
+        if name not in kept:
+            _take_apart(path, stat, parts)
+    tables = {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
+    if known is not None and kept:
+        names = pa.array(sorted(kept))
+        for name, old in known.tables.items():
+            still = old.filter(pc.is_in(old["record"], value_set=names))
+            tables[name] = pa.concat_tables([still, tables[name]])
+    return Ledger(_ordered(tables))
 
 
-def _take_apart(record: Mapping[str, Any], ledger: Ledger, seen: set[tuple[str, str, str]]) -> None:
-    made_by = {name: record[name] for name in ("stage", "engine", "config")}
-    where = {"record": record["record"], "sequence": len(ledger.runs) + 1} | made_by
+def _record_files(lake: Lake) -> Iterator[Path]:
+    for stage in STAGES:
+        yield from sorted((lake.root / "manifest" / stage).glob("*.json"))
+
+
+def _unchanged(known: Ledger, there: Mapping[str, tuple[Path, os.stat_result]]) -> frozenset[str]:
+    runs = known.tables["runs"].select(["record", "n_bytes", "modified_ns"]).to_pydict()
+    return frozenset(
+        record
+        for record, n_bytes, modified_ns in zip(*runs.values(), strict=True)
+        if record in there
+        and (there[record][1].st_size, there[record][1].st_mtime_ns) == (n_bytes, modified_ns)
+    )
+
+
+def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
+    return pa.table(
+        {name: pa.array([row[name] for row in rows], kind) for name, kind in columns.items()}
+    )
+
+
+def _take_apart(path: Path, stat: os.stat_result, parts: dict[str, Rows]) -> None:
+    try:
+        _add_record(
+            read_json(path), parts, {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LakeCorruptError(
+            f"manifest record {path.parent.name}/{path.name} cannot be read:"
+            f" {type(error).__name__} {error}",
+            way_out="move the file out of lake/manifest and run its stage again",
+        ) from error
+
+
+def _add_record(record: Mapping[str, Any], parts: dict[str, Rows], stat: dict[str, int]) -> None:
+    made_by = {name: record[name] for name in _MADE_BY}
+    where = {"record": record["record"], "sequence": 0} | made_by
     units = record["units"]
-    files = [(unit["key"], file) for unit in units for file in unit["files"]]
+    files = [
+        {**where, "unit_key": unit["key"], "is_current": True, **_file(file)}
+        for unit in units
+        for file in unit["files"]
+    ]
     states = [unit["status"] for unit in units]
-    ledger.runs.append(
+    parts["runs"].append(
         where
         | {
             "run_digest": record["run_digest"],
@@ -88,19 +174,17 @@ def _take_apart(record: Mapping[str, Any], ledger: Ledger, seen: set[tuple[str, 
             "n_given": len(units),
         }
         | {f"n_{state}": states.count(state) for state in _STATES}
-        | {"n_files": len(files), "n_rows": sum(file["n_rows"] for _, file in files)}
+        | {"n_files": len(files), "n_rows": sum(file["n_rows"] for file in files)}
+        | stat
     )
     for unit in units:
         told = {"unit_key": unit["key"], "status": unit["status"], "reasons": unit["reasons"]}
         tables = sorted({file["table"] for file in unit["files"]})
-        ledger.units.append(where | told | {"tables": tables})
-    for key, file in files:
-        ledger.files.append(where | {"unit_key": key, "is_current": True} | _file(file))
-    if tuple(made_by.values()) not in seen:
-        seen.add((made_by["stage"], made_by["engine"], made_by["config"]))
-        for field, value in sorted(record["settings"].items()):
-            text = json.dumps(value, sort_keys=True)
-            ledger.settings.append(made_by | {"field": field, "value": text})
+        parts["units"].append(where | told | {"tables": tables})
+    parts["files"] += files
+    for field, value in sorted(record["settings"].items()):
+        told = {"record": record["record"], "field": field}
+        parts["settings"].append(made_by | told | {"value": json.dumps(value, sort_keys=True)})
 
 
 def _file(file: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,14 +199,38 @@ def _file(file: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mark_current(files: Rows) -> None:
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
-    for file in files:
-        key = (file["table_name"], file["engine"], file["config"], file["unit_key"])
-        before = newest.get(key)
-        if before is not None:
-            before["is_current"] = False
-        newest[key] = file
+def _ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """Give each record its number by time, and say of each file whether it is current."""
+    order = [("written_at", "ascending"), ("record", "ascending")]
+    runs = tables["runs"].sort_by(order)
+    runs = _with(runs, "sequence", pa.array(range(1, runs.num_rows + 1), WHOLE))
+    ordered = {"runs": runs}
+    for name in ("units", "files"):
+        rows = tables[name]
+        place = pc.index_in(rows["record"], value_set=runs["record"])
+        rows = _with(rows, "sequence", pc.add(pc.cast(place, WHOLE), 1))
+        ordered[name] = rows.take(pc.sort_indices(rows["sequence"]))  # a stable sort
+    ordered["files"] = _marked(ordered["files"])
+    settings = tables["settings"]
+    place = pc.index_in(settings["record"], value_set=runs["record"])
+    ordered["settings"] = settings.take(pc.sort_indices(place))
+    return ordered
+
+
+def _with(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return rows.set_column(rows.schema.get_field_index(name), name, values)
+
+
+def _marked(files: pa.Table) -> pa.Table:
+    """Mark the last file of each (table, engine, config, unit) as the current one."""
+    if not files.num_rows:
+        return files
+    keys = pc.binary_join_element_wise(
+        *(files[name] for name in ("table_name", "engine", "config", "unit_key")), "/"
+    )
+    place = pa.array(range(files.num_rows), WHOLE)
+    last = pa.table({"key": keys, "place": place}).group_by("key").aggregate([("place", "max")])
+    return _with(files, "is_current", pc.is_in(place, value_set=last["place_max"]))
 
 
 def current_paths(
@@ -135,11 +243,12 @@ def current_paths(
     that no record names is taken from its folder.
     """
     found: dict[str, set[str]] = {name: set() for name in TABLES}
-    for file in ledger.files:
-        name = file["table_name"]
-        at_pointer = pointers[file["stage"]] == Address(file["engine"], file["config"])
-        if name in APPEND_ONLY or (file["is_current"] and at_pointer):
-            found[name].add(file["path"])
+    wanted = ["stage", "engine", "config", "table_name", "path", "is_current"]
+    columns = ledger.tables["files"].select(wanted).to_pydict()
+    at = {stage: (address.engine, address.config) for stage, address in pointers.items()}
+    for stage, engine, config, name, path, is_current in zip(*columns.values(), strict=True):
+        if name in APPEND_ONLY or (is_current and at[stage] == (engine, config)):
+            found[name].add(path)
     for name, table in TABLES.items():
         if table.unit == "engine" and not found[name]:
             paths = lake.current_paths(name, pointers[table.stage]).values()

@@ -16,8 +16,8 @@ import duckdb
 from mpss_lib import config as settings
 from mpss_lib.config import AS_PUBLISHED, BINS, PROFILES, SEGMENTS
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
-from mpss_lib.tables import Lake, write_bytes
-from mpss_lib.warehouse.answers import render, rows_of
+from mpss_lib.tables import Lake, replacing, write_bytes
+from mpss_lib.warehouse.answers import render, rows_of, write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,11 +111,16 @@ def print_query(lake: Lake, sql: str, form: str, output: Path | None, console: C
             "Parquet is not for a terminal", way_out="name a file: --output answer.parquet"
         )
     with closing(open_snapshot(lake)) as connection:
+        if form == "parquet" and output is not None:
+            with replacing(output) as temporary:
+                write_parquet(connection, sql, temporary)
+            return
         answer = render(connection, sql, form)
+    text = answer if isinstance(answer, str) else answer.decode()
     if output is not None:
-        write_bytes(output, answer if isinstance(answer, bytes) else answer.encode())
-    elif isinstance(answer, str):
-        console.print(answer, markup=False, highlight=False, soft_wrap=True, end="")
+        write_bytes(output, text.encode())
+    else:  # as it is: a text such as :x: is no emoji, [b] no markup
+        console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True, end="")
 
 
 def feature_matrix(
@@ -192,8 +197,12 @@ def _chosen(
     if selection is None:
         return known, None, ""
     if not isinstance(selection, str):
+        if not selection:
+            raise WrongArgumentError(
+                "selection is empty", way_out="name features, or leave selection out for all 487"
+            )
         unknown = sorted(set(selection) - set(known))
-        if unknown or not selection:
+        if unknown:
             raise WrongArgumentError(
                 f"no feature is named {unknown[:3]}",
                 way_out="core.feature_dictionary lists the names",
@@ -213,7 +222,8 @@ def _chosen(
     if not rows:
         raise WrongArgumentError(
             f"no features were selected for the cohort {selection!r}",
-            way_out="core.cohort_frozen lists the cohorts; run the selection first",
+            way_out="core.cohort_frozen lists the cohorts, `mpss run selection` selects for the"
+            " present one; single features are given as a list",
         )
     return [row[0] for row in rows], rows[0][1], rows[0][2]
 

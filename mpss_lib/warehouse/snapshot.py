@@ -24,14 +24,23 @@ import pyarrow as pa
 from mpss_lib.batch import code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.schemas import TABLES, LakeTable
-from mpss_lib.tables import Lake, read_parquet, replacing
+from mpss_lib.schemas import TABLES
+from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
-from mpss_lib.warehouse.manifest import APPEND_ONLY, check_there, current_paths, read_ledger
-from mpss_lib.warehouse.meta import META, META_NAMES, arrow_table, meta_rows
+from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
+from mpss_lib.warehouse.meta import (
+    META,
+    META_NAMES,
+    arrow_table,
+    meta_rows,
+    published_ledger,
+    published_sequence,
+)
 from mpss_lib.warehouse.pointers import adopt
+from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
+from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +61,12 @@ class Plan:
 
 
 def publish(
-    lake: Lake, config: Config, *, run_name: str = "by hand", progress: Progress | None = None
+    lake: Lake,
+    config: Config,
+    *,
+    run_name: str = "by hand",
+    is_fresh: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Build a new snapshot and swap it in; readers keep the one that they have open.
 
@@ -61,6 +75,9 @@ def publish(
     lake, config
     run_name : str
         Name of the run that asks; only its digest is stored.
+    is_fresh : bool
+        Read every manifest record again instead of taking those that have not changed from the
+        published snapshot.
     progress : callable, optional
         Called with the name of each phase: ``plan``, ``build``, ``check``, ``swap``, ``done``.
 
@@ -75,10 +92,9 @@ def publish(
         A file is gone, a table has another schema or grain: nothing is published.
     """
     tell = progress or (lambda phase: None)
-    lake.root.mkdir(parents=True, exist_ok=True)
     with one_publisher(lake) as sequence:
         tell("plan")
-        plan = _plan(lake, config)
+        plan = _plan(lake, config, is_fresh=is_fresh)
         with replacing(lake.snapshot) as temporary:
             counts = _fill(temporary, plan, _stamp(lake, plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
@@ -91,72 +107,41 @@ def publish(
 @contextmanager
 def one_publisher(lake: Lake) -> Iterator[int]:
     """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
-    path = lake.root / "warehouse.lock"
-    with path.open("a+", encoding="ascii") as handle:
+    lake.root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        handle.seek(0)
-        text = handle.read().strip()
-        sequence = int(text) + 1 if text.isdigit() else 1
-        handle.truncate(0)
-        handle.write(str(sequence))
-        handle.flush()
-        os.fsync(handle.fileno())
+        text = os.pread(handle, 64, 0).decode("ascii", errors="replace").strip()
+        # A lock file that was removed or emptied must not make the number go back.
+        sequence = 1 + (int(text) if text.isdigit() else published_sequence(lake))
+        # One write of a fixed width: a kill leaves the old number or the new one.
+        os.pwrite(handle, f"{sequence:020d}\n".encode(), 0)
+        os.fsync(handle)
         yield sequence
+    finally:
+        os.close(handle)
 
 
-def _plan(lake: Lake, config: Config) -> Plan:
-    ledger = read_ledger(lake)
+def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
+    check_manifest(lake)
+    ledger = read_ledger(lake, known=None if is_fresh else published_ledger(lake))
     pointers = adopt(lake, config, ledger)
     landing = current_paths(lake, ledger, pointers)
     compact(lake, config, landing)
-    paths = prefer_batches(landing, read_batches(lake))
-    check_there(lake, paths.values())
-    features = feature_names(lake, paths["feature_catalogue"])
+    readings = prefer_batches(landing, read_batches(lake))
+    check_there(lake, (reading.paths for reading in readings.values()))
+    features = feature_names(lake, readings["feature_catalogue"].paths)
+    check_files(lake, readings, features)
     return Plan(
         relations=read_relations(base=META_NAMES),
-        sources={name: source_text(lake, TABLES[name], paths[name], features) for name in TABLES},
+        sources={
+            name: source_of(lake, TABLES[name], reading, features)
+            for name, reading in readings.items()
+        },
         meta=meta_rows(lake, config, ledger, pointers),
-        n_files=sum(len(found) for found in paths.values()),
+        n_files=sum(len(reading.paths) for reading in readings.values()),
         pointers=pointers,
     )
-
-
-def feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
-    """Feature columns of each feature table, by the catalogue; needed where a table is empty."""
-    rows = [r for p in paths for r in read_parquet(lake.root / p, "feature_catalogue").to_pylist()]
-    rows.sort(key=lambda row: row["position"])
-    once = [row["sera_name"] for row in rows if not row["depends_on_bins"]]
-    binned = [row["sera_name"] for row in rows if row["depends_on_bins"]]
-    return {"feature_once": once, "feature_binned": binned}
-
-
-def source_text(
-    lake: Lake, table: LakeTable, paths: Sequence[str], features: Mapping[str, Sequence[str]]
-) -> str:
-    """Text that stands for a lake table in SQL: its files, or a typed select without rows."""
-    if not paths:
-        return _empty(table, features.get(table.name, ()))
-    files = ", ".join(_quoted(str(lake.root.resolve() / path)) for path in paths)
-    if table.name not in APPEND_ONLY:
-        return f"read_parquet([{files}], hive_partitioning = false)"
-    # Old files stay for ever: a column that came later is null in them.
-    named = (
-        f"read_parquet([{files}], hive_partitioning = false, filename = true, union_by_name = true)"
-    )
-    below = f"substr(filename, {len(str(lake.root.resolve())) + 2}) as lake_path"
-    every = f"select * exclude (filename), {below} from {named}"  # noqa: S608 - our own paths
-    return f"(select * from {_empty(table, ())} union all by name {every})"  # noqa: S608
-
-
-def _empty(table: LakeTable, features: Sequence[str]) -> str:
-    columns = {name: checks.duckdb_type(kind) for name, kind in table.columns.items()}
-    if table.has_features:
-        # A view cannot unpivot nothing: before the first catalogue there is one empty column.
-        columns |= dict.fromkeys(features or (f"no_{table.name}_yet",), "double")
-    if table.name in APPEND_ONLY:
-        columns["lake_path"] = "varchar"
-    casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns.items())
-    return f"(select {casts} where false)"
 
 
 def _stamp(lake: Lake, plan: Plan, sequence: int, run_name: str) -> pa.Table:
@@ -212,7 +197,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) ->
     connection.register("arrow_rows", rows)
     connection.execute(f"create table meta.{name} as select * from arrow_rows")  # noqa: S608
     connection.unregister("arrow_rows")
-    connection.execute(f"comment on table meta.{name} is {_quoted(META[name].one_row)}")
+    connection.execute(f"comment on table meta.{name} is {quoted(META[name].one_row)}")
 
 
 def create_relation(
@@ -234,7 +219,7 @@ def create_relation(
             f"{relation.layer}/{relation.full_name}.sql cannot be built: {_first_line(error)}",
             way_out="the published snapshot stays; mend the SQL or the file that is named",
         ) from error
-    connection.execute(f"comment on {kind} {relation.full_name} is {_quoted(relation.one_row)}")
+    connection.execute(f"comment on {kind} {relation.full_name} is {quoted(relation.one_row)}")
 
 
 def _list_relations(connection: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> None:
@@ -258,7 +243,3 @@ def _one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:300]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

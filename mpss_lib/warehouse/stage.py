@@ -8,9 +8,9 @@ from typing import Any
 
 from mpss_lib.config import Address, Config
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse import cohort, pointers
+from mpss_lib.warehouse import cohort, compaction, pointers, recovery
 from mpss_lib.warehouse.expectations.suites import SUITES
-from mpss_lib.warehouse.manifest import read_ledger
+from mpss_lib.warehouse.manifest import current_paths, read_ledger
 from mpss_lib.warehouse.snapshot import one_publisher, publish
 
 
@@ -38,8 +38,25 @@ def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, i
 
 
 def rebuild(lake: Lake, config: Config) -> dict[str, int]:
-    """Build the snapshot anew from the Parquet files alone, for instance after the home moved."""
-    return publish(lake, config, run_name="rebuild")
+    """Build the snapshot anew from the lake alone, for instance after the home was moved.
+
+    Nothing of the published snapshot is used. Where a stage has lost its manifest, records are made
+    from the names and times of its files (``recovery``).
+    """
+    with one_publisher(lake):
+        recovery.adopt_files(lake, config)
+    return publish(lake, config, run_name="rebuild", is_fresh=True)
+
+
+def merge(lake: Lake, config: Config) -> dict[str, int]:
+    """Join the batch files of the published version into large ones; the next publish reads them.
+
+    Gives ``batches`` written and ``joined``: how many they replace.
+    """
+    with one_publisher(lake):
+        ledger = read_ledger(lake)
+        landing = current_paths(lake, ledger, pointers.adopt(lake, config, ledger))
+        return compaction.merge(lake, config, landing)
 
 
 def freeze_cohort(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:

@@ -53,12 +53,13 @@ def retry_quarantined() -> dict[str, Any]:
 
 
 def remove_orphans() -> dict[str, Any]:
-    """Remove what killed writers and superseded versions left behind."""
+    """Join batches into large ones; remove what killed writers and old versions left behind."""
     from mpss_lib.warehouse.maintenance import remove_orphans as run
+    from mpss_lib.warehouse.stage import merge
 
     lake, config = open_home()
     with airflow_errors():
-        counts: dict[str, Any] = run(lake, config)
+        counts: dict[str, Any] = merge(lake, config) | run(lake, config)
     log.info("removed: %s", counts)
     return counts
 

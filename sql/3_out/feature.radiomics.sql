@@ -1,5 +1,6 @@
 -- One row is one segment of one study at one number of grey levels: all features.
 -- grain: study_key segment bins
+-- checked: with raw.feature_binned
 select
     once.study_key,
     once.segment,

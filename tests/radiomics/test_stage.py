@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from nm_objects import small_object, small_volume
@@ -126,3 +128,25 @@ def test_reads_the_object_that_intake_chose(put_study, lake, config, monkeypatch
     rows = rows_of(lake, config, "feature_once", key)
     assert [row["n_voxels"] for row in rows] == [inside.sum()] * 7
     assert rows[0]["stat_mean"] == pytest.approx(wanted.mean())
+
+
+@pytest.mark.parametrize("words", [(), ("--force",)], ids=["after a loss", "forced"])
+def test_features_come_again_from_the_image_byte_for_byte(
+    words, put_study, lake, config, monkeypatch, capsys
+):
+    """The way back from the de-identified DICOM and the masks: `mpss run radiomics --force`."""
+    from mpss_lib import cli
+
+    key = put_study()
+    first = stage.run(key, lake, config)
+    before = {file.path: (lake.root / file.path).read_bytes() for file in first.written}
+    if not words:
+        for path in before:
+            (lake.root / path).unlink()
+    monkeypatch.setenv("MPSS_HOME", str(lake.root.parent))
+    monkeypatch.setattr(sys, "argv", ["mpss", "run", "radiomics", key, *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert f"{key} done" in capsys.readouterr().out
+    assert {path: (lake.root / path).read_bytes() for path in before} == before

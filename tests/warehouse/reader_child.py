@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from mpss_lib import open_warehouse
@@ -16,7 +17,10 @@ select
     (select count(*) from feature.radiomics) as n_rows,
     (select count(distinct study_key) from feature.radiomics) as n_studies,
     (select count(*) from core.cohort_flow) as n_flow,
-    (select count(*) from core.study) as n_named
+    (select count(*) from core.study) as n_named,
+    (select sum(n_series_announced) from core.study) as sum_promised,
+    (select sum(stat_mean) from feature.radiomics where segment = 'MYO' and bins = 4) as sum_once,
+    (select sum(ih_entropy) from feature.radiomics where segment = 'MYO' and bins = 4) as sum_binned
 """
 
 
@@ -28,17 +32,19 @@ def main() -> None:
             for _ in range(2):
                 row = connection.execute(STATE).fetchone()
                 n_queries += 1
-                sequence, promised, n_rows, n_studies, n_flow, n_named = row
-                if not (promised == n_rows == 56 * n_studies and n_flow == n_named):
-                    torn.append(row)
+                sequence, n_promised, n_rows, n_studies, n_flow, n_named, *sums = row
+                is_whole = n_promised == n_rows == 56 * n_studies and n_flow == n_named
+                if not (is_whole and sums[0] == sums[1] == sums[2]):
+                    torn.append([str(value) for value in row])
                 sequences.append(sequence)
+    steps = pairwise(sequences)
     sys.stdout.write(
         json.dumps(
             {
                 "queries": n_queries,
                 "torn": torn,
                 "versions": len(set(sequences)),
-                "went_back": sequences != sorted(sequences),
+                "n_back": sum(later < earlier for earlier, later in steps),
             }
         )
     )

@@ -29,7 +29,7 @@ def test_a_wrong_column_type_stops_the_publish(filled):
         index = data.schema.get_field_index("nz")
         data = data.set_column(index, "nz", data["nz"].cast(pa.float64()))
         pq.write_table(data, path)
-    with pytest.raises(LakeCorruptError, match=r"raw\.volume: column nz is double, wanted bigint"):
+    with pytest.raises(LakeCorruptError, match=r"study=s01\..*: column nz is double, wanted int64"):
         stage.run(filled.lake, filled.config)
 
 
@@ -69,6 +69,6 @@ def test_a_check_without_severity_is_named(tmp_path):
 
 
 def test_a_relation_that_cannot_be_built_is_named(filled, monkeypatch):
-    monkeypatch.setattr(snapshot, "source_text", lambda *_: "(select 1 as study_key where false)")
+    monkeypatch.setattr(snapshot, "source_of", lambda *_: "(select 1 as study_key where false)")
     with pytest.raises(LakeCorruptError, match=r"cannot be built|column .* is absent"):
         stage.run(filled.lake, filled.config)

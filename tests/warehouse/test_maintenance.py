@@ -1,9 +1,15 @@
 import os
 import time
 
+import duckdb
+import pytest
+
+from mpss_lib.config import Config
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
-from mpss_lib.warehouse.reader import rows
+from mpss_lib.warehouse.reader import open_snapshot, rows
+
+SUM = "select sum(ih_entropy) + sum(stat_mean) as total from feature.radiomics"
 
 
 def test_rubbish_of_killed_writers_goes_after_an_hour(filled):
@@ -21,6 +27,7 @@ def test_superseded_files_go_after_the_retention(filled):
     before = filled.lake.current_path("feature_once", filled.config.address("radiomics"), "s01")
     filled.radiomics("s01", 77, salt="later")
     filled.flush()
+    stage.run(filled.lake, filled.config)
     assert remove_orphans(filled.lake, filled.config)["superseded"] == 0
     later = time.time() + 8 * DAY_S
     assert remove_orphans(filled.lake, filled.config, now=later)["superseded"] == 2
@@ -29,6 +36,37 @@ def test_superseded_files_go_after_the_retention(filled):
     stage.run(filled.lake, filled.config)
     count = "select count(*) as n from feature.radiomics where study_key = 's01'"
     assert rows(filled.lake, count) == [{"n": 56}]
+
+
+def test_a_file_that_the_published_snapshot_names_is_never_removed(filled):
+    """Publishing fails for two weeks: what readers see stays whole."""
+    eager = Config.model_validate({"warehouse": {"threads": 1, "compact_from": 3}})
+    stage.run(filled.lake, eager)
+    for key in ("s01", "s02", "s06"):  # more than a tenth: the batch is out of use
+        filled.radiomics(key, 77, salt="later")
+    filled.flush()
+    for days in (8, 16):
+        remove_orphans(filled.lake, eager, now=time.time() + days * DAY_S)
+        assert rows(filled.lake, SUM)
+
+
+def test_a_reader_of_an_old_snapshot_finds_its_files_within_the_retention(filled):
+    eager = Config.model_validate({"warehouse": {"threads": 1, "compact_from": 3}})
+    stage.run(filled.lake, filled.config)  # of landing files
+    with open_snapshot(filled.lake) as reader:
+        (before,) = reader.execute(SUM).fetchone()
+        filled.radiomics("s01", 77, salt="later")
+        filled.flush()
+        stage.run(filled.lake, eager)
+        stage.merge(filled.lake, eager)
+        remove_orphans(filled.lake, eager)
+        remove_orphans(filled.lake, eager, now=time.time() + 6.9 * DAY_S)
+        assert reader.execute(SUM).fetchone() == (before,)
+        remove_orphans(filled.lake, eager, now=time.time() + 8 * DAY_S)
+        with pytest.raises(duckdb.IOException, match="study=s01"):
+            reader.execute(SUM).fetchone()
+    (now,) = rows(filled.lake, SUM)
+    assert now["total"] != before
 
 
 def test_a_file_that_came_back_stays(filled):
@@ -40,6 +78,7 @@ def test_a_file_that_came_back_stays(filled):
     filled.flush()
     filled.radiomics("s01", 1)
     filled.flush()
+    stage.run(filled.lake, filled.config)
     assert (
         remove_orphans(filled.lake, filled.config, now=time.time() + 8 * DAY_S)["superseded"] == 2
     )

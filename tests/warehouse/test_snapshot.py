@@ -158,6 +158,17 @@ def test_a_reader_keeps_its_snapshot_and_the_next_one_sees_the_new(filled):
             assert new.execute(count).fetchall() == [(2, 672)]
 
 
+@pytest.mark.parametrize("left", [b"", None, b"00000000000000000002\n"])
+def test_the_number_of_a_snapshot_never_goes_back(filled, left):
+    """A publisher that is killed while it counts, or a lock file that somebody removed."""
+    for _ in range(2):
+        stage.run(filled.lake, filled.config)
+    lock = filled.lake.root / "warehouse.lock"
+    lock.unlink() if left is None else lock.write_bytes(left)
+    assert stage.run(filled.lake, filled.config)["sequence"] == 3
+    assert stage.run(filled.lake, filled.config)["sequence"] == 4
+
+
 def test_the_snapshot_cannot_be_written(filled):
     stage.run(filled.lake, filled.config)
     with closing(open_warehouse()) as connection, pytest.raises(duckdb.Error, match="read-only"):

@@ -11,7 +11,7 @@ from fabricated_lake import Builder
 
 from mpss_lib.config import Config
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse import compaction, snapshot
+from mpss_lib.warehouse import compaction, joining, snapshot
 
 
 def die(*_: object, **__: object) -> None:
@@ -38,7 +38,7 @@ def main() -> None:
             die()
 
     if point == "batch_temporary":
-        compaction.pq.ParquetWriter = die
+        joining.pq.ParquetWriter = die
     if point == "batch_unrecorded":
         compaction.add_record = die
     snapshot.publish(build.lake, config, progress=progress)

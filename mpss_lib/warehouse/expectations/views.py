@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mpss_lib.config import BINS, STAGES, Address, Config
@@ -22,7 +23,8 @@ from mpss_lib.warehouse.manifest import Ledger, current_paths, read_ledger
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.pointers import read_pointers
 from mpss_lib.warehouse.relations import read_relations
-from mpss_lib.warehouse.snapshot import create_relation, feature_names, source_text
+from mpss_lib.warehouse.snapshot import create_relation
+from mpss_lib.warehouse.sources import feature_names, source_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +73,8 @@ class Current:
         landing["prediction"] = tuple(p for p in landing["prediction"] if p in newest)
         self.landing = landing
         self._batches = read_batches(lake)
-        self.paths = prefer_batches(landing, self._batches)
+        self.readings = prefer_batches(landing, self._batches)
+        self.paths = {table: reading.paths for table, reading in self.readings.items()}
 
     def _files(self, table: str) -> list[dict[str, Any]]:
         """Manifest rows of a table's current files."""
@@ -94,7 +97,7 @@ class Current:
         import json
 
         address = self.pointers["radiomics"]
-        for row in self.ledger.settings:
+        for row in self.ledger.tables["settings"].to_pylist():
             made_by = (row["stage"], row["engine"], row["config"])
             if made_by == ("radiomics", address.engine, address.config) and row["field"] == "bins":
                 return tuple(json.loads(row["value"]))
@@ -163,8 +166,8 @@ class Current:
             *("core.study", "core.clinical_candidate"),
         }
         sources = {
-            name: source_text(self.lake, TABLES[name], self.paths[name], self.features)
-            for name in TABLES
+            name: source_of(self.lake, TABLES[name], reading, self.features)
+            for name, reading in self.readings.items()
         }
         settings = {"threads": self.config.warehouse.threads}
         with duckdb.connect(config=settings) as connection:
@@ -181,10 +184,15 @@ class Current:
         """Rows of a feature table, some thousands at a time."""
         columns = list(self.columns(table))
         waiting: list[pa.RecordBatch] = []
+        replaced = {source.path: source.without for source in self.readings[table].batches}
         for path in self.paths[table]:
             file = pq.ParquetFile(self.lake.root / path)
+            without = pa.array(sorted(replaced.get(path, ())), pa.string())
             for part in file.iter_batches(batch_size=CHUNK_ROWS, columns=columns):
-                waiting.append(part.select(columns))
+                rows = part.select(columns)
+                if len(without):
+                    rows = rows.filter(pc.invert(pc.is_in(rows["study_key"], without)))
+                waiting.append(rows)
                 if sum(batch.num_rows for batch in waiting) >= CHUNK_ROWS:
                     yield _as_frame(waiting)
                     waiting = []

@@ -1,0 +1,81 @@
+"""Columns of a lake file against the schema of its table: what differs, and the way out.
+
+A column that was added or changed without raising the stage's ``ENGINE`` leaves files of two kinds
+at one address. Read together they would give an error of the reader far from its cause, or nulls
+that look like data; so every reader of the lake asks here first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from mpss_lib.errors import LakeCorruptError
+from mpss_lib.schemas import REAL, LakeTable
+
+
+def check_columns(
+    table: LakeTable, schema: pa.Schema, where: str = "", *, features: Sequence[str] = ()
+) -> None:
+    """Compare the columns of a file (or of rows to be written) with the table's.
+
+    Parameters
+    ----------
+    table : LakeTable
+    schema : pyarrow.Schema
+        As found.
+    where : str
+        The file; "" for rows that are about to be written.
+    features : sequence of str
+        Feature columns that a table with features must have, no more and no less; where none are
+        given any float64 column beside the table's own is taken for a feature.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the table, the file, the first column that differs, and what to do.
+    """
+    wanted = dict(table.columns) | dict.fromkeys(features if table.has_features else (), REAL)
+    for name, kind in wanted.items():
+        found = schema.field(name).type if name in schema.names else "absent"
+        if found != kind:
+            raise LakeCorruptError(
+                f"{table.name} {where}: column {name} is {found}, wanted {kind}",
+                way_out=_way_out(table, where),
+            )
+    extra = [name for name in schema.names if name not in wanted]
+    if table.has_features and not features:
+        extra = [name for name in extra if schema.field(name).type != REAL]
+    if extra:
+        raise LakeCorruptError(
+            f"{table.name} {where}: unexpected columns {extra[:5]}", way_out=_way_out(table, where)
+        )
+
+
+def schema_digest(schema: pa.Schema) -> str:
+    """Digest of the names and types of columns, in any order: 16 hex digits."""
+    text = ";".join(sorted(f"{field.name}:{_kind(field.type)}" for field in schema))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _kind(kind: pa.DataType) -> str:
+    """Name of a type; of a list without the name of its field, which Parquet changes."""
+    return f"list of {kind.value_type}" if pa.types.is_list(kind) else str(kind)
+
+
+def wanted_schema(table: LakeTable, features: Sequence[str] = ()) -> pa.Schema:
+    """Columns that a file of the table must have."""
+    more = features if table.has_features else ()
+    return pa.schema([*table.columns.items(), *((name, REAL) for name in more)])
+
+
+def _way_out(table: LakeTable, where: str) -> str:
+    if not where:
+        return "write every column of mpss_lib.schemas, and no other"
+    return (
+        f"the file was written by a program with other columns and the same ENGINE: raise the"
+        f" ENGINE of {table.stage} in mpss_lib/config.py, or write the files of this version again:"
+        f" `mpss run {table.stage} --force`"
+    )

@@ -1,0 +1,191 @@
+"""A lake of thousands of studies, made fast: its batch files are written by the compaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fabricated_lake import Builder, clinical_row, row
+
+from mpss_lib.batch import write_record
+from mpss_lib.config import BINS, SEGMENTS, Config
+from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
+from mpss_lib.schemas import TABLES
+from mpss_lib.tables import Lake, digest_of
+from mpss_lib.warehouse.compaction import write_batch
+from mpss_lib.warehouse.joining import PATH, Source
+
+GROUP = 500
+NIGHT = 25
+_STAGES = {
+    "pull": ("study", "instance"),
+    "intake": ("volume",),
+    "segmentation": ("segmentation",),
+    "quality": ("quality_metric", "quality_verdict"),
+    "radiomics": ("feature_once", "feature_binned"),
+    "publication": ("prediction",),
+}
+_N_ROWS = {"instance": 3, "volume": 2, "quality_metric": 20, "prediction": 21} | {
+    "feature_once": 7,
+    "feature_binned": 56,
+}
+
+
+class BigLake:
+    """Studies with every table of the chain, ``GROUP`` in a batch file, ``NIGHT`` in a record."""
+
+    def __init__(self, lake: Lake, config: Config) -> None:
+        self.lake = lake
+        self.config = config
+        self.keys: list[str] = []
+        self.builder = Builder(lake, config, once=ONCE_NAMES, binned=BINNED_NAMES)
+
+    def fill(self, n: int) -> None:
+        """Write everything of ``n`` studies; nothing is published."""
+        self.keys = sorted(_key(f"study {i}") for i in range(n))
+        self.builder.catalogue()
+        for start in range(0, n, GROUP):
+            self._write_group(self.keys[start : start + GROUP], start)
+        for start in range(0, n, NIGHT):
+            self._record(self.keys[start : start + NIGHT])
+        self.builder.registry(
+            [clinical_row(f"r{key}", key, _key(f"patient {key}")) for key in self.keys]
+        )
+        self.builder.flush()
+
+    def add_study(self, number: int) -> None:
+        """One study more, as the night writes it: landing files and manifest records."""
+        key = _key(f"late {number}")
+        self.keys.append(key)
+        self.builder.through(key, _key(f"patient {key}"), seed=number)
+        self.builder.flush()
+
+    def feature_files(self, kind: str) -> list[Path]:
+        """Feature files that are there, of the newest batches only where ``kind`` is batch."""
+        found = []
+        for table in ("feature_once", "feature_binned"):
+            paths = sorted((self.lake.root / kind / table).rglob("*.parquet"), key=_number)
+            if kind == "batch" and len(self.keys) > GROUP:
+                paths = [p for p in paths if _number(p) > -(-len(self.keys) // GROUP)]
+            found += paths
+        return found
+
+    def read_landing(self, once: Path, binned: Path) -> int:
+        """Rows of one study from its two landing files, 487 columns."""
+        with duckdb.connect() as connection:
+            sql = (
+                "select * from read_parquet(?) as binned join read_parquet(?) as once"
+                " using (study_key, segment)"
+                " order by segment, bins"
+            )
+            columns = connection.execute(sql, [str(binned), str(once)]).fetchnumpy()
+        return len(columns["bins"])
+
+    def wide_parts(self, n: int) -> Iterator[pa.Table]:
+        """The rows of ``feature.radiomics`` for the peers: keys, then 487 columns."""
+        for start in range(0, n, GROUP):
+            keys = self.keys[start : start + GROUP]
+            once = _features("feature_once", keys, start).drop_columns(
+                ["n_voxels", "undefined_features"]
+            )
+            binned = _features("feature_binned", keys, start).drop_columns(["undefined_features"])
+            joined = once.join(binned, keys=["study_key", "segment"])
+            yield joined.select(["study_key", "segment", "bins", *ONCE_NAMES, *BINNED_NAMES])
+
+    def _write_group(self, keys: list[str], seed: int) -> None:
+        for tables in _STAGES.values():
+            for table in tables:
+                members = [self._member(table, key) for key in keys]
+                data = _rows(table, keys, seed)
+                if table == "prediction":
+                    paths = np.repeat(members, _N_ROWS[table])
+                    data = data.append_column(PATH, pa.array(paths))
+                raw = self.lake.root / f"{table}.parquet"
+                pq.write_table(data, raw, compression="none", store_schema=False)
+                write_batch(self.lake, table, [Source(raw.name)], members)
+                raw.unlink()
+
+    def _member(self, table: str, key: str) -> str:
+        address = self.config.address(TABLES[table].stage)
+        return self.lake.relative(self.lake.landing_path(table, address, key, _digest(table, key)))
+
+    def _record(self, keys: list[str]) -> None:
+        for stage, tables in _STAGES.items():
+            units = [
+                {
+                    "key": key,
+                    "status": "done",
+                    "reasons": [],
+                    "files": [
+                        {
+                            "table": table,
+                            "path": self._member(table, key),
+                            "input_digest": _digest(table, key),
+                            "n_rows": _N_ROWS.get(table, 1),
+                            "content_sha256": hashlib.sha256(key.encode()).hexdigest(),
+                        }
+                        for table in tables
+                    ],
+                }
+                for key in keys
+            ]
+            write_record(stage, units, self.lake, self.config, f"night {keys[0]}")
+
+
+def _rows(table: str, keys: list[str], seed: int) -> pa.Table:
+    if TABLES[table].has_features:
+        return _features(table, keys, seed)
+    rows = [_row(table, key, i) for key in keys for i in range(_N_ROWS.get(table, 1))]
+    return pa.Table.from_pylist(rows, schema=TABLES[table].schema)
+
+
+def _row(table: str, key: str, i: int) -> dict:
+    values = {"study_key": key}
+    special = {
+        "study": {"patient_key": _key(f"patient {key}"), "accession_key": f"acc{key}"}
+        | {"acquired_period": "2020-Q1", "study_date_shifted": dt.date(2019, 3, 1)},
+        "instance": {"series_key": f"{key}{i}", "object_key": f"{key}o{i}", "is_stored": True},
+        "volume": {"series_key": f"{key}{i}", "object_key": f"{key}o{i}", "is_chosen": i == 0},
+        "quality_metric": {"metric": f"metric {i}", "flag": "ok"},
+        "quality_verdict": {"verdict": "pass"},
+        "prediction": {"segment": SEGMENTS[i % 7], "configuration": f"c{i // 7}"}
+        | {"cohort_hash": "c0ffee", "profile": "as_published", "value": float(i)}
+        | {"value_low": i - 1.0, "value_high": i + 1.0},
+    }
+    return row(table, **(values | special.get(table, {})))
+
+
+def _features(table: str, keys: list[str], seed: int) -> pa.Table:
+    rng = np.random.default_rng([seed, len(table)])
+    names = ONCE_NAMES if table == "feature_once" else BINNED_NAMES
+    each = 7 if table == "feature_once" else 56
+    n = each * len(keys)
+    columns = {
+        "study_key": pa.array(np.repeat(keys, each)),
+        "segment": pa.array(np.tile(np.repeat(SEGMENTS, each // 7), len(keys))),
+    }
+    if table == "feature_once":
+        columns["n_voxels"] = pa.array(np.full(n, 1800))
+    else:
+        columns["bins"] = pa.array(np.tile(BINS, 7 * len(keys)))
+    columns["undefined_features"] = pa.array([[]] * n, pa.list_(pa.string()))
+    return pa.table(columns | {name: pa.array(rng.normal(size=n)) for name in names})
+
+
+def _digest(table: str, key: str) -> str:
+    return digest_of([table, key])
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _number(path: Path) -> int:
+    name = path.stem.removeprefix("seq=")
+    return int(name) if name.isdigit() else 0
