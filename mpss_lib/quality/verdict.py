@@ -86,10 +86,17 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
 They are a bootstrap. A site rebuilds them from its own accepted studies.
 """
 
-NEEDS_UNCORRECTED: Mapping[str, str] = MappingProxyType(
-    {"correction_gain": "over_correction", "correction_tilt": "misregistration"}
+NEEDS_MORE: Mapping[str, str] = MappingProxyType(
+    {
+        "correction_gain": "over_correction",
+        "correction_tilt": "misregistration",
+        "rim": "truncation",
+    }
 )
-"""Metrics of the series without correction, and the artefact that each one tells."""
+"""Metrics that the chosen volume alone may not give, and the artefact that each one tells.
+
+The first two need the series without correction; the third a transaxial one, with the body's edge.
+"""
 
 WEAK = ("correction_tilt",)
 """Metrics that find an artefact at times (area under the curve 0.76) and never exclude it."""
@@ -134,7 +141,7 @@ def judge(metric: str, value: float, limit: Limit) -> Finding:
 def findings_of(values: Mapping[str, float], limits: Mapping[str, Limit]) -> tuple[Finding, ...]:
     """Judge every metric; those without limits are kept as ok, absent ones as not assessable."""
     found = [judge(name, value, limits.get(name, Limit())) for name, value in values.items()]
-    absent = [name for name in NEEDS_UNCORRECTED if name not in values]
+    absent = [name for name in NEEDS_MORE if name not in values]
     found += [Finding(name, math.nan, limits[name], "not_assessable") for name in absent]
     return tuple(sorted(found, key=lambda finding: finding.metric))
 
@@ -152,7 +159,7 @@ def decide(findings: Sequence[Finding], segmentation_flags: Sequence[str] = ()) 
     held += [finding.metric for finding in findings if finding.flag == "hold"]
     looked = [finding.metric for finding in findings if finding.flag == "review"]
     absent = [
-        NEEDS_UNCORRECTED[finding.metric]
+        NEEDS_MORE[finding.metric]
         for finding in findings
         if finding.flag == "not_assessable" or (finding.metric in WEAK and finding.flag == "ok")
     ]
