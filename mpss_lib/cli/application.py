@@ -19,9 +19,11 @@ app = typer.Typer(
 archive_app = typer.Typer(no_args_is_help=True, help="The embedded PACS.")
 warehouse_app = typer.Typer(no_args_is_help=True, help="The published snapshot.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand still.")
+quality_app = typer.Typer(no_args_is_help=True, help="Limits and pictures of the quality check.")
 app.add_typer(archive_app, name="archive")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(quality_app, name="quality")
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)

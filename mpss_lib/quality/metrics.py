@@ -32,7 +32,8 @@ NORMAL_SD = (
     0.062, 0.068, 0.065, 0.067, 0.067,
 )  # fmt: skip
 """Counts of segments 1-17 over the mean of the upper half of segments 1-16, in 150 clean synthetic
-AC studies (seeds 5000-5149). A site replaces them by its own accepted studies."""
+AC studies (seeds 5000-5149). Where a site's normal studies differ, the limits of ``z_min`` and
+``deficit`` that it estimates from them make up for it."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mpss_lib.config import QualitySettings
 from mpss_lib.errors import SettingsError
 
 INF = math.inf
+SHIPPED_VERSION = "phantom-1"
 
 
 @dataclass(frozen=True)
