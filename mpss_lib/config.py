@@ -38,7 +38,7 @@ STAGES = (
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
-ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {"segmentation": "2", "quality": "2"}
+ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {"intake": "2", "segmentation": "2", "quality": "2"}
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
 READS: Mapping[str, tuple[str, ...]] = {
@@ -163,7 +163,7 @@ class SegmentationSettings(Section):
 class QualitySettings(Section):
     """Limits of the artefact metrics; ``limits`` replaces single entries of the shipped table."""
 
-    limits_version: str = "phantom-1"
+    limits_version: str = "phantom-2"
     limits: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
 
 
