@@ -38,7 +38,11 @@ STAGES = (
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
-ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {"intake": "2", "segmentation": "2", "quality": "2"}
+ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
+    "intake": "2",
+    "segmentation": "2",
+    "quality": "2",
+}
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
 READS: Mapping[str, tuple[str, ...]] = {

@@ -48,9 +48,7 @@ def background_noise(volume: Volume, epi: Mask, wall: Mask) -> float:
     return spread / float(np.median(counts[is_back]))
 
 
-def incoherence(
-    misfit_mm: float, base_residual_mm: float, rival_gap: float, noise: float
-) -> float:
+def incoherence(misfit_mm: float, base_residual_mm: float, rival_gap: float, noise: float) -> float:
     """How much the wall looks like two: above 0 the segmentation is not sure.
 
     A ragged ridge and a ragged base raise it, a clear lead over the next structure and noise (the

@@ -1,23 +1,20 @@
 """CPU time of one study on one thread: phantom, segmentation, quality, pictures.
 
 Run from the repository's root: ``python tests/bench/imaging_speed.py``. Medians after one study
-that compiles; exit status 1 where a median is above its limit. The time of a cohort of phantoms is
-their CPU time over two processes.
+that compiles; set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1, or waiting threads count as CPU
+time. Exit status 1 where a median is above its limit. The time of a cohort of phantoms is their CPU
+time over two processes.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # waiting threads would count as CPU time
 
 import numpy as np
 

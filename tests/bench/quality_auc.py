@@ -9,15 +9,11 @@ the clean studies are not passed, or a metric of ``CERTAIN`` has an area under t
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # waiting threads would count as CPU time
 
 import numpy as np
 

@@ -12,15 +12,11 @@ demonstration cohort; the other sets draw them as the cohort does, apart from wh
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # waiting threads would count as CPU time
 
 import numpy as np
 

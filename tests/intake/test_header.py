@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pydantic import ValidationError
 from nm_objects import SUBJECT, small_volume
+from pydantic import ValidationError
 from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.config import IntakeSettings, SeriesRule

@@ -76,7 +76,7 @@ def test_section_for_the_settings_comes_from_the_accepted_studies(lake, config):
 @pytest.mark.parametrize("version", ["phantom-2", "now-1", "Site 1", ""])
 def test_version_is_a_new_name(lake, version):
     config = Config(quality=QualitySettings(limits_version="now-1"))
-    with pytest.raises(WrongArgumentError, match="version|exist"):
+    with pytest.raises(WrongArgumentError, match=r"version|exist"):
         site_limits(lake, config, version)
 
 

@@ -47,9 +47,7 @@ def test_marked_wall_is_dark_where_the_convention_puts_it(theta):
 def test_long_axis_has_the_apex_on_top_and_on_the_right():
     made = phantom(31)
     found = segment(made.volume)
-    _, _, horizontal, vertical = _tiles(
-        made.volume, found.extras, _short_levels(found.extras)
-    )
+    _, _, horizontal, vertical = _tiles(made.volume, found.extras, _short_levels(found.extras))
     size = horizontal.shape[0]
     line = horizontal[:, 3 * size + size // 2]  # along the axis: one wall only
     assert line[: size // 2].max() > 2.0 * line[size // 2 :].max()
