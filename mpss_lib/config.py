@@ -58,7 +58,11 @@ CLINICAL = (
 )
 """The ten clinical terms; sex and race are factors, yes or no counts as 1 or 0."""
 
-ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1")
+ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
+    "intake": "2",
+    "segmentation": "2",
+    "quality": "2",
+}
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
 READS: Mapping[str, tuple[str, ...]] = {
@@ -186,7 +190,7 @@ class SegmentationSettings(Section):
 class QualitySettings(Section):
     """Limits of the artefact metrics; ``limits`` replaces single entries of the shipped table."""
 
-    limits_version: str = "phantom-1"
+    limits_version: str = "phantom-2"
     limits: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
 
 

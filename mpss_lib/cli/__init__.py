@@ -9,11 +9,21 @@ import sys
 
 from rich.text import Text
 
-from mpss_lib.cli import archive, home, segmentation, stages, warehouse
+from mpss_lib.cli import archive, home, quality, segmentation, stages, warehouse
 from mpss_lib.cli.application import app, console, errors
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 
-__all__ = ["app", "archive", "console", "home", "main", "segmentation", "stages", "warehouse"]
+__all__ = [
+    "app",
+    "archive",
+    "console",
+    "home",
+    "main",
+    "quality",
+    "segmentation",
+    "stages",
+    "warehouse",
+]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,6 +89,25 @@ class Heart:
         frame = np.stack([self.axis, self.anterior, self.lateral], axis=1)
         local: FloatArray = (position_mm - self.centre) @ frame
         return local
+
+    def beat(self, contraction: float) -> Heart:
+        """Shape between end-diastole (0) and end-systole (1), an ejection fraction near 60 %.
+
+        The epicardium hardly moves, the wall thickens inwards, the base comes down to the apex,
+        which stays; half way it is about the heart that was drawn.
+        """
+        outer = (self.r_endo + self.wall) * (1.02 - 0.05 * contraction)
+        r_endo = self.r_endo * (1.10 - 0.28 * contraction)
+        thickening = (outer - r_endo) / self.wall
+        wall_apex = self.wall_apex * (1.0 + 0.5 * (thickening - 1.0))
+        return replace(
+            self,
+            r_endo=r_endo,
+            wall=outer - r_endo,
+            wall_apex=wall_apex,
+            long_endo=self.long_endo + self.wall_apex - wall_apex,
+            base=self.base + 9.0 * (contraction - 0.5),
+        )
 
     def surface(self) -> FloatArray:
         """Points (n, 3) of the epicardium, LPS mm."""

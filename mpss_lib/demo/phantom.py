@@ -65,6 +65,9 @@ class PhantomSpec:
         ``transaxial`` or ``short_axis`` (slices from apex to base, anterior wall on top).
     matrix, slices : int
         Size of the volume: (slices, matrix, matrix).
+    gates : int
+        1: a heart that stands still. More: it beats, each time slot is reconstructed for itself
+        and the volume is their sum; the truth is what wall and cavity fill half of the time.
     anatomy : mapping of str to float
         Values of ``anatomy.DEFAULTS`` to fix instead of drawing them.
     """
@@ -77,6 +80,7 @@ class PhantomSpec:
     orientation: str = "transaxial"
     matrix: int = 64
     slices: int = 40
+    gates: int = 1
     anatomy: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,6 +95,8 @@ class PhantomSpec:
                 raise WrongArgumentError(
                     f"{name} = {getattr(self, name)!r}", way_out=f"use one of {values}"
                 )
+        if self.gates < 1:
+            raise WrongArgumentError(f"gates = {self.gates}", way_out="use 1 or more time slots")
         if set(self.amplitude) - set(anatomy.VESSELS):
             raise WrongArgumentError(
                 f"amplitude of {sorted(self.amplitude)}", way_out=f"use {anatomy.VESSELS}"
@@ -102,13 +108,15 @@ class Phantom:
     """A synthetic study.
 
     ``truth`` holds the masks MYO, ENDO and EPI on the volume's grid; ``labels`` plain values
-    (never given to the pipeline): what was planted and the true geometry, mm and mL.
+    (never given to the pipeline): what was planted and the true geometry, mm and mL; ``slots``
+    (gates, z, y, x) the time slots whose sum the volume is.
     """
 
     spec: PhantomSpec
     volume: Volume
     truth: Mapping[str, Mask]
     labels: Mapping[str, Plain]
+    slots: FloatArray
 
 
 def make_phantom(spec: PhantomSpec) -> Phantom:
@@ -131,15 +139,30 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
     values = anatomy.draw_parameters(shape_rng, fixed, spec.sex)
     heart = anatomy.draw_heart(shape_rng, values)
     organs, breast = anatomy.draw_organs(shape_rng, values, heart, spec.sex)
-    activity, mu = _paint(field_rng, spec, values, heart, organs)
-    mu_known = mu
+    mu_given = None
     if spec.artefact == "breast" and breast >= 0:
-        mu_known = _paint_background(np.delete(organs, breast, axis=0))[1]
+        mu_given = _paint_background(np.delete(organs, breast, axis=0))[1]
     how = _scan_of(spec, shape_rng, values)
-    array = acquisition.scan(noise_rng, activity, mu, mu_known, how)
-    volume = _deliver(array, spec, heart)
-    truth = _truth(heart, volume)
-    return Phantom(spec, volume, truth, _labels(spec, values, heart, truth))
+    field_state = field_rng.bit_generator.state
+    slots = []
+    for shape in _beats(heart, spec.gates):
+        field_rng.bit_generator.state = field_state  # the same pattern of perfusion in each slot
+        activity, mu = _paint(field_rng, spec, values, shape, organs)
+        mu_known = mu if mu_given is None else mu_given
+        array = acquisition.scan(noise_rng, activity, mu, mu_known, how)
+        slots.append(_deliver(array, spec, heart))
+    arrays = np.stack([slot.array for slot in slots])
+    volume = Volume(arrays.sum(axis=0), slots[0].affine)
+    truth = _truth(_beats(heart, spec.gates), volume)
+    return Phantom(spec, volume, truth, _labels(spec, values, heart, truth), arrays)
+
+
+def _beats(heart: anatomy.Heart, gates: int) -> list[anatomy.Heart]:
+    """Shape of the heart in each time slot."""
+    if gates == 1:
+        return [heart]
+    phase = 2.0 * np.pi * np.arange(gates) / gates
+    return [heart.beat(float(share)) for share in 0.5 - 0.5 * np.cos(phase)]
 
 
 def _artefact_values(spec: PhantomSpec, rng: np.random.Generator) -> dict[str, float]:
@@ -153,7 +176,7 @@ def _scan_of(spec: PhantomSpec, rng: np.random.Generator, values: Mapping[str, f
     strength = float(rng.uniform())
     is_shifted = spec.artefact == "misregistration"
     return Scan(
-        counts=values["counts_millions"] * 1e6,
+        counts=values["counts_millions"] * 1e6 / spec.gates,
         body_mm=(165.0 * scale, 115.0 * scale),
         is_corrected=spec.correction == "AC",
         mu_factor=1.3 + 0.25 * strength if spec.artefact == "over_correction" else 1.0,
@@ -239,9 +262,11 @@ def _overlap(have: int, want: int) -> tuple[slice, slice]:
     return slice(low, high), slice(low - start, high - start)
 
 
-def _truth(heart: anatomy.Heart, volume: Volume) -> dict[str, Mask]:
+def _truth(beats: list[anatomy.Heart], volume: Volume) -> dict[str, Mask]:
     nz, ny, nx = volume.array.shape
-    shares = anatomy.fractions(heart, volume.affine, (nz, ny, nx), sub=4)
+    shape = (nz, ny, nx)
+    parts = [anatomy.fractions(heart, volume.affine, shape, sub=4) for heart in beats]
+    shares = np.mean(parts, axis=0)
     epi = shares[0] + shares[1] >= 0.5
     endo = (shares[1] >= 0.5) & epi
     named = {"MYO": epi & ~endo, "ENDO": endo, "EPI": epi}

@@ -19,7 +19,7 @@ from pydicom.datadict import tag_for_keyword
 from mpss_lib.config import IntakeSettings
 from mpss_lib.dicom import Header
 from mpss_lib.dicom.slices import directions_of
-from mpss_lib.errors import GeometryError, SettingsError
+from mpss_lib.errors import GeometryError, SettingsError, WrongArgumentError
 
 UNKNOWN = "unknown"
 
@@ -66,14 +66,29 @@ class Answer:
     keyword: str = ""
     value: str = ""
 
+    @property
+    def tag(self) -> str:
+        """Tags of the keywords as PS3.6 writes them, ``(0008,103E)``; empty without a keyword."""
+        return " / ".join(_tag(keyword) for keyword in self.keyword.split(" / ") if keyword)
+
     def as_dict(self) -> dict[str, str]:
         """Plain values for the evidence column."""
         return {
             "answer": self.answer,
             "rule": self.rule,
             "keyword": self.keyword,
+            "tag": self.tag,
             "value": self.value,
         }
+
+
+def _tag(keyword: str) -> str:
+    number = tag_for_keyword(keyword)
+    if number is None:
+        raise WrongArgumentError(
+            f"{keyword!r} is no keyword of DICOM", way_out="write the keyword as PS3.6 does"
+        )
+    return f"({number >> 16:04X},{number & 0xFFFF:04X})"
 
 
 def _word(*words: str) -> str:

@@ -32,7 +32,8 @@ NORMAL_SD = (
     0.062, 0.068, 0.065, 0.067, 0.067,
 )  # fmt: skip
 """Counts of segments 1-17 over the mean of the upper half of segments 1-16, in 150 clean synthetic
-AC studies (seeds 5000-5149). A site replaces them by its own accepted studies."""
+AC studies (seeds 5000-5149). Where a site's normal studies differ, the limits of ``z_min`` and
+``deficit`` that it estimates from them make up for it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def measure(seen: Seen) -> dict[str, float]:
     Returns
     -------
     dict of metric to float
-        NaN where a metric is undefined (an empty segment, a field of view that ends).
+        NaN where a metric is undefined (an empty segment, a field of view that ends). ``rim``
+        is absent for a short-axis series: the body's edge does not lie in it.
     """
     check_same_grid(seen.volume, seen.masks["MYO"])
     segments = segment_means(seen)
@@ -75,8 +77,9 @@ def measure(seen: Seen) -> dict[str, float]:
         **_of_segments(segments),
         **_of_rays(seen),
         **_of_box(box, reference),
-        "rim": _rim(seen, reference),
     }
+    if not _is_short_axis(seen):
+        values["rim"] = _rim(seen, reference)
     for name in (
         "prominence", "misfit_mm", "base_residual_mm", "myocardium_ml", "cavity_ml",
         "length_mm", "edge_voxels", "rival_gap",
@@ -99,7 +102,8 @@ def compare(corrected: Seen, uncorrected: Volume) -> dict[str, float]:
     -------
     dict of metric to float
         ``correction_gain``: log of the wall's counts with over those without correction, per
-        100 mm of the body's mean width (both series must be stored in the same unit);
+        100 mm of the body's mean width (both series must be stored in the same unit; absent for a
+        short-axis series, which does not hold the body);
         ``correction_tilt``: how much more the septum gained than the lateral wall, log.
     """
     check_same_grid(uncorrected, corrected.masks["MYO"])
@@ -108,11 +112,11 @@ def compare(corrected: Seen, uncorrected: Volume) -> dict[str, float]:
     gain = np.log(np.maximum(with_it, 1e-9) / np.maximum(without, 1e-9))
     septal = float(np.mean(gain[[1, 2, 7, 8, 13]]))
     lateral = float(np.mean(gain[[4, 5, 10, 11, 15]]))
-    width = _body_width_mm(corrected)
-    return {
-        "correction_gain": float(np.mean(gain[:16])) / width * 100.0,
-        "correction_tilt": septal - lateral,
-    }
+    values = {"correction_tilt": septal - lateral}
+    if not _is_short_axis(corrected):
+        width = _body_width_mm(corrected)
+        values["correction_gain"] = float(np.mean(gain[:16])) / width * 100.0
+    return values
 
 
 def segment_means(seen: Seen) -> FloatArray:
@@ -215,6 +219,12 @@ def _crop(seen: Seen) -> _Box:
     part = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     outside = distance_transform_edt(~epi[part], sampling=spacing)
     return _Box(seen.volume.array[part], outside, seen.masks["MYO"].array[part])
+
+
+def _is_short_axis(seen: Seen) -> bool:
+    """Whether the slices lie across the long axis, within 20 degrees."""
+    normal = seen.volume.affine[:3, 0] / np.linalg.norm(seen.volume.affine[:3, 0])
+    return abs(float(normal @ seen.extras["axis"])) > math.cos(math.radians(20.0))
 
 
 def _rim(seen: Seen, reference: float) -> float:

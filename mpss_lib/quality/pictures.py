@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HALF_MM, PIXEL_MM = 58.0, 2.0
+HALF_MM, PIXEL_MM = 58.0, 2.0  # the same scale for every heart
+SMOOTH_VOXELS = 0.7  # of a mask before its outline is drawn: no staircase
 SHORT_AXIS_TILES, LONG_AXIS_TILES = 16, 8
 EPI_COLOUR, ENDO_COLOUR = "#35d0e8", "#62e05a"
+BEHIND_TEXT: Mapping[str, Any] = MappingProxyType(
+    {"facecolor": "black", "alpha": 0.6, "pad": 0.6, "linewidth": 0.0}
+)
 
 
 def montage(
@@ -47,15 +52,17 @@ def montage(
         File to write, whole or not at all.
     """
     top = float(np.percentile(volume.array[masks["MYO"].array], 99.5))
+    levels = _short_levels(extras)
     counts, epi, endo = (
-        _tiles(image, extras)
+        _tiles(image, extras, levels)
         for image in (volume, _as_volume(masks["EPI"]), _as_volume(masks["ENDO"]))
     )
     figure = new_sheet(12.0, 7.4)
     height = 1.0 / 4.35
     for row, title in enumerate(
         (
-            "SHORT AXIS   apex to base",
+            f"SHORT AXIS   apex to base, every {levels[0] - levels[1]:.1f} mm; mm below the apex;"
+            f" a tile is {2.0 * HALF_MM:.0f} mm wide",
             "",
             "HORIZONTAL LONG AXIS   inferior to anterior, apex up",
             "VERTICAL LONG AXIS   septal to lateral, apex right",
@@ -64,12 +71,23 @@ def montage(
         axes = figure.add_axes((0.01, 0.93 - (row + 1) * height, 0.93, 0.96 * height))
         _slices(axes, counts[row], epi[row], endo[row], top)
         axes.set_title(title, loc="left", fontsize=8, color=TEXT_COLOUR, pad=2)
-    _edge_words(figure, height)
+    _edge_words(figure)
+    _number_tiles(figure, levels[0] - levels)
     _colour_bar(figure, top)
-    write_sheet(figure, f"Study {study_key}", path)
+    size = f"wall {masks['MYO'].volume_ml:.0f} mL, cavity {masks['ENDO'].volume_ml:.0f} mL"
+    write_sheet(figure, f"Study {study_key}   {size}", path)
 
 
-def _tiles(volume: Volume, extras: Mapping[str, FloatArray]) -> list[FloatArray]:
+def _short_levels(extras: Mapping[str, FloatArray]) -> FloatArray:
+    """Place of the short-axis slices on the long axis, from apex to base, mm."""
+    apex = float(extras["epi_mm"][0].mean())
+    base = float(extras["base"][0])
+    return np.linspace(apex - 3.0, base + 3.0, SHORT_AXIS_TILES)
+
+
+def _tiles(
+    volume: Volume, extras: Mapping[str, FloatArray], short_levels: FloatArray
+) -> list[FloatArray]:
     """Four strips of tiles: short axis twice, horizontal and vertical long axis."""
     axis, anterior, lateral = (extras[name] for name in ("axis", "anterior", "lateral"))
     apex = float(extras["epi_mm"][0].mean())
@@ -77,8 +95,7 @@ def _tiles(volume: Volume, extras: Mapping[str, FloatArray]) -> list[FloatArray]
     line = np.arange(-HALF_MM, HALF_MM + 0.1, PIXEL_MM)
     middle = 0.5 * (apex + base)
     rows, columns = line[::-1, None, None], line[None, :, None]  # up, right
-    levels = np.linspace(apex - 3.0, base + 3.0, SHORT_AXIS_TILES)
-    short = [level * axis + rows * anterior + columns * lateral for level in levels]
+    short = [level * axis + rows * anterior + columns * lateral for level in short_levels]
     reach = 0.62 * float(extras["mid_mm"][9:14].mean())
     levels = np.linspace(-reach, reach, LONG_AXIS_TILES)
     horizontal = [(rows + middle) * axis + level * anterior + columns * lateral for level in levels]
@@ -98,7 +115,10 @@ def _strip(volume: Volume, origin: FloatArray, planes: list[FloatArray]) -> Floa
 
 
 def _as_volume(mask: Mask) -> Volume:
-    return Volume(mask.array.astype(np.float64), mask.affine)
+    from scipy.ndimage import gaussian_filter
+
+    soft = gaussian_filter(mask.array.astype(np.float64), SMOOTH_VOXELS)
+    return Volume(soft, mask.affine)
 
 
 def _slices(axes: Axes, counts: FloatArray, epi: FloatArray, endo: FloatArray, top: float) -> None:
@@ -108,17 +128,29 @@ def _slices(axes: Axes, counts: FloatArray, epi: FloatArray, endo: FloatArray, t
     axes.imshow(counts, cmap=warm(), vmin=0.0, vmax=top, interpolation="bilinear")
     for image, colour in ((epi, EPI_COLOUR), (endo, ENDO_COLOUR)):
         lines = [line[:, ::-1] for line in find_contours(image, 0.5)]
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.8))
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.8, alpha=0.9))
     width = counts.shape[0]
     for k in range(1, counts.shape[1] // width):
         axes.axvline(k * width - 0.5, color="#404040", linewidth=0.5)
     axes.set_axis_off()
 
 
-def _edge_words(figure: Figure, height: float) -> None:
-    """Name the walls at the first tile of each kind of slice."""
+def _number_tiles(figure: Figure, below_apex_mm: FloatArray) -> None:
+    """Write at each short-axis tile how far below the apex it lies."""
+    size = round(2.0 * HALF_MM / PIXEL_MM)
+    for number, depth in enumerate(below_apex_mm):
+        row, column = divmod(number, SHORT_AXIS_TILES // 2)
+        figure.axes[row].text(
+            (column + 0.96) * size, 0.95 * size, f"{depth:.0f}",
+            color=TEXT_COLOUR, fontsize=6, ha="right", va="center", bbox=BEHIND_TEXT,
+        )  # fmt: skip
+
+
+def _edge_words(figure: Figure) -> None:
+    """Name the walls at the first tile of each row."""
     words = {
         0: ("ANT", "SEP", "INF", "LAT"),
+        1: ("ANT", "SEP", "INF", "LAT"),
         2: ("APEX", "SEP", "", "LAT"),
         3: ("ANT", "", "INF", "APEX"),
     }
@@ -127,11 +159,11 @@ def _edge_words(figure: Figure, height: float) -> None:
         size = round(2.0 * HALF_MM / PIXEL_MM)
         style: dict[str, Any] = {
             "color": TEXT_COLOUR,
-            "fontsize": 5.5,
+            "fontsize": 6,
             "ha": "center",
             "va": "center",
+            "bbox": BEHIND_TEXT,
         }
-        style["bbox"] = {"facecolor": "black", "alpha": 0.5, "pad": 0.5, "linewidth": 0.0}
         for x, y, word in (
             (0.5, 0.05, up), (0.08, 0.5, left), (0.5, 0.95, down), (0.92, 0.5, right),
         ):  # fmt: skip
@@ -145,4 +177,8 @@ def _colour_bar(figure: Figure, top: float) -> None:
     axes.tick_params(labelsize=6, colors=TEXT_COLOUR)
     axes.yaxis.tick_right()
     axes.set_title("%", fontsize=7, color=TEXT_COLOUR)
-    axes.set_xlabel(f"{top:.0f}\ncounts", fontsize=5.5, color=TEXT_COLOUR)
+    axes.set_xlabel(f"100 % =\n{top:.0f}\ncounts", fontsize=6, color=TEXT_COLOUR)
+    for edge in axes.spines.values():
+        edge.set_color("#808080")
+    figure.text(0.949, 0.22, "epicardium", fontsize=6, color=EPI_COLOUR)
+    figure.text(0.949, 0.20, "endocardium", fontsize=6, color=ENDO_COLOUR)

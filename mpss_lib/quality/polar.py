@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-RING_F = (0.06, 1 / 3, 2 / 3, 1.0, 1.35)  # f at the rings; the last 6 % is the edge's blur
+RING_F = (0.10, 1 / 3, 2 / 3, 1.0, 1.35)  # f at the rings; the last 10 % is the edge's blur
 RING_RADIUS = (1.0, 0.733, 0.467, 0.200, 0.0)
 BLACKOUT_Z = -2.5
+VESSELS = (
+    ("LAD", (1, 2, 7, 8, 13, 14, 17)),
+    ("LCX", (5, 6, 11, 12, 16)),
+    ("RCA", (3, 4, 9, 10, 15)),
+)
 
 
 def polar_map(
@@ -50,6 +55,10 @@ def polar_map(
     figure.colorbar(drawn, cax=figure.add_axes((0.952, 0.16, 0.012, 0.6)))
     for axes in figure.axes:
         axes.tick_params(labelsize=7, colors=TEXT_COLOUR)
+        for edge in axes.spines.values():
+            edge.set_color("#808080")
+    means = (f"{name} {np.mean([percent[n - 1] for n in own]):.0f}" for name, own in VESSELS)
+    figure.text(0.015, 0.03, "mean %:  " + "   ".join(means), fontsize=7.5, color=TEXT_COLOUR)
     write_sheet(figure, f"Study {study_key}", path)
 
 

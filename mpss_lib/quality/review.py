@@ -79,6 +79,14 @@ def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:
     return [found[key] for key in sorted(found)]
 
 
+def accepted_studies(lake: Lake) -> list[str]:
+    """Keys of the studies whose last decision is an accept, sorted."""
+    folder = lake.root / "landing" / "review"
+    names = (path.name for path in folder.glob("engine=*/config=*/study=*.parquet"))
+    keys = sorted({name.removeprefix("study=").split(".", 1)[0] for name in names})
+    return [key for key in keys if reviews_of(lake, key)[-1]["decision"] == "accept"]
+
+
 def _check(decision: str, reason: str, reviewer: str) -> None:
     if decision not in DECISIONS:
         raise WrongArgumentError(f"decision {decision!r}", way_out=f"use one of {DECISIONS}")

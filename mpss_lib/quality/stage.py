@@ -101,7 +101,7 @@ def _beside(seen: Seen, uncorrected: Volume) -> dict[str, float]:
     except GeometryError:
         return {}
     if not (_has_scale(seen.volume) and _has_scale(uncorrected)):
-        del values["correction_gain"]
+        values.pop("correction_gain", None)
     return values
 
 

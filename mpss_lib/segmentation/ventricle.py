@@ -12,6 +12,7 @@ import numpy as np
 from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
 from mpss_lib.segmentation import localise, regions, storage, surface, valve
+from mpss_lib.segmentation.doubt import background_noise, incoherence
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import FloatArray, Mask, Volume
 
@@ -27,17 +28,18 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
         "rival_gap": (0.12, math.inf),
         "prominence": (0.27, 1.0),
         "aspect": (1.25, 2.4),
-        "radius_mm": (19.0, 43.0),
+        "radius_mm": (17.5, 43.0),
         "ridge_share": (0.80, 1.0),
         "misfit_mm": (0.0, 2.6),
         "base_residual_mm": (0.0, 7.0),
         "base_seen": (0.5, 1.0),
         "axis_off_deg": (0.0, 33.0),
-        "length_mm": (40.0, 108.0),
-        "myocardium_ml": (50.0, 270.0),
-        "cavity_ml": (20.0, 330.0),
+        "length_mm": (34.0, 108.0),
+        "myocardium_ml": (38.0, 270.0),
+        "cavity_ml": (12.0, 330.0),
         "edge_voxels": (3.0, math.inf),
         "higher_rival": (0.0, 0.5),
+        "incoherence": (-math.inf, 0.0),
     }
 )
 """Range of each self-check value; outside it the study is held, with the value's name as flag.
@@ -223,10 +225,14 @@ def _check(
     standard = regions.build_wall(mid_mm, 10.4, "anatomical")
     ml = _draw(volume, traced, standard)
     lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
+    noise = background_noise(volume, ml["EPI"], ml["MYO"])
+    gap = best.score - second
     return {
         "score": best.score,
         "rival_score": second,
-        "rival_gap": best.score - second,
+        "rival_gap": gap,
+        "noise": noise,
+        "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, gap, noise),
         "higher_rival": float(bool(higher)),
         "prominence": traced.prominence,
         "aspect": traced.ellipsoid.long / traced.ellipsoid.short,

@@ -11,10 +11,11 @@ from mpss_lib.demo.anatomy import (
     VESSELS,
     draw_heart,
     draw_parameters,
+    fractions,
     perfusion,
     territory,
 )
-from mpss_lib.demo.phantom import ARTEFACTS, PhantomSpec, make_phantom
+from mpss_lib.demo.phantom import ARTEFACTS, PhantomSpec, grid_affine, make_phantom
 from mpss_lib.errors import WrongArgumentError
 
 
@@ -73,6 +74,30 @@ def test_artefact_changes_the_counts(artefact):
     assert not np.array_equal(made.volume.array, phantom(3).volume.array)
 
 
+def test_beating_heart_is_the_sum_of_its_slots():
+    made = phantom(5, gates=4)
+    assert made.slots.shape == (4, 40, 64, 64)
+    np.testing.assert_allclose(made.slots.sum(axis=0), made.volume.array)
+    still = phantom(5)
+    np.testing.assert_array_equal(still.slots[0], still.volume.array)
+    assert made.volume.array.sum() == pytest.approx(still.volume.array.sum(), rel=0.02)
+    assert made.truth["MYO"].volume_ml == pytest.approx(still.truth["MYO"].volume_ml, rel=0.15)
+    cavity = still.truth["ENDO"].array  # at end-systole (slot 2) the wall has moved into it
+    assert made.slots[2][cavity].mean() > 1.2 * made.slots[0][cavity].mean()
+
+
+def test_ejection_fraction_is_that_of_a_healthy_heart():
+    values = draw_parameters(np.random.default_rng(1), {}, "F")
+    heart = draw_heart(np.random.default_rng(2), values)
+    affine = grid_affine()
+    wide, narrow = (
+        fractions(heart.beat(share), affine, (44, 80, 80))[:2].sum(axis=(1, 2, 3))
+        for share in (0.0, 1.0)
+    )
+    assert 0.5 < 1.0 - narrow[1] / wide[1] < 0.75
+    assert narrow[0] == pytest.approx(wide[0], rel=0.2)  # the muscle stays what it is
+
+
 def test_uncorrected_series_loses_the_deep_wall():
     corrected, plain = phantom(4), phantom(4, correction="NAC")
     mask = corrected.truth["MYO"].array
@@ -108,6 +133,7 @@ def test_amplitude_is_the_relative_spread_of_its_territory():
         {"correction": "ac"},
         {"orientation": "coronal"},
         {"amplitude": {"LM": 0.1}},
+        {"gates": 0},
     ],
 )
 def test_unknown_choice_is_refused(wrong):

@@ -69,6 +69,6 @@ def test_addresses_and_thread_counts_change_no_hash(tmp_path):
 def test_a_new_engine_of_one_stage_reaches_every_stage_that_reads_it(tmp_path, monkeypatch):
     config = settings.load(tmp_path, {})
     before = {stage: config.address(stage) for stage in settings.STAGES}
-    monkeypatch.setattr(settings, "ENGINES", {**settings.ENGINES, "intake": "2"})
+    monkeypatch.setattr(settings, "ENGINES", {**settings.ENGINES, "intake": "new"})
     changed = {stage for stage in settings.STAGES if config.address(stage) != before[stage]}
     assert changed == set(settings.STAGES) - {"pull", "warehouse"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from nm_objects import SUBJECT, small_volume
 from pydantic import ValidationError
 from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.config import IntakeSettings, SeriesRule
-from mpss_lib.dicom import Header
+from mpss_lib.demo.vendors import VENDORS, Content, describe
+from mpss_lib.dicom import Header, nm_dataset, read_header
 from mpss_lib.errors import SettingsError
 from mpss_lib.intake.header import RULES, UNKNOWN, answer, orientation, site_rules
 
@@ -157,3 +159,43 @@ def test_geometry_is_the_arbiter_of_orientation(cosines, texts, want):
     found = orientation(replace(says(**texts), orientation=cosines))
     assert found.answer == want
     assert "ImageOrientationPatient" in found.keyword or found.answer == "short_axis"
+
+
+QUESTIONS = ("stress", "attenuation", "reconstruction", "view")
+CONTENTS = [
+    Content(state, is_corrected, is_iterative, view)
+    for state in ("stress", "rest")
+    for is_corrected in (True, False)
+    for is_iterative in (True, False)
+    for view in ("transaxial", "short_axis")
+]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("content", CONTENTS, ids=str)
+def test_every_answer_names_rule_tag_and_raw_value(vendor, content):
+    text = describe(VENDORS[vendor], content, series="1.1", instance="1.2", number=1)
+    header = read_header(nm_dataset(small_volume(), SUBJECT, text, VENDORS[vendor].habits))
+    names = {(rule.question, rule.rule): rule for rule in RULES}
+    for question in QUESTIONS:
+        found = answer(question, header)
+        rule = names[(question, found.rule)]
+        assert found.keyword == rule.keyword
+        assert found.value in header.texts[rule.keyword]  # as it stands in the object
+        assert found.tag == "({:04X},{:04X})".format(*divmod(tag_for_keyword(rule.keyword), 65536))
+    want = {
+        "stress": content.state,
+        "attenuation": "AC" if content.is_corrected else "NAC",
+        "reconstruction": "iterative" if content.is_iterative else "FBP",
+        "view": content.view,
+    }
+    assert {question: answer(question, header).answer for question in QUESTIONS} == want
+
+
+def test_unknown_answer_says_what_was_looked_for():
+    assert answer("stress", says()).as_dict() == {
+        "answer": UNKNOWN, "rule": "no_rule", "keyword": "", "tag": "", "value": "",
+    }  # fmt: skip
+    torn = answer("stress", says(ImageID="STRESS", AcquisitionContextSequence="F-01604"))
+    assert torn.rule == "contradiction"
+    assert torn.tag == "(0040,0555) / (0054,0400)"

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from dataclasses import replace
 
 import pytest
 from nm_objects import SERIES, small_object
 
 from mpss_lib.batch import run_batch
-from mpss_lib.config import Config, IntakeSettings
+from mpss_lib.config import Config, IntakeSettings, load
 from mpss_lib.dicom import to_bytes
-from mpss_lib.errors import DicomFileError, IncompleteStudyError
+from mpss_lib.errors import DicomFileError, IncompleteStudyError, SettingsError
 from mpss_lib.intake import stage
 
 CONFIG = Config()
 STUDY = "study0001"
 REST = replace(SERIES, state="rest", image_id="REST_AC", description="REST AC OSEM", number=4)
+
+KORR = """
+[[intake.site_rules]]
+question = "attenuation"
+keyword = "SeriesDescription"
+pattern = "KORR"
+answer = "AC"
+"""
 
 
 def rows(lake, config=CONFIG):
@@ -45,9 +55,42 @@ def test_each_stored_object_has_a_row(pulled):
         "answer": "stress",
         "keyword": "AcquisitionContextSequence",
         "rule": "state_code_stress",
+        "tag": "(0040,0555)",
         "value": "432655005",
     }
     assert (lake.root / chosen["path"]).is_file()
+
+
+def test_habit_of_the_site_decides_with_its_provenance(pulled):
+    """A word that no shipped rule knows, taught in the settings file."""
+    said = replace(SERIES, image_id="", corrected=(), description="STRESS OSEM KORR")
+    lake = pulled(small_object(series=said))
+    assert stage.run(STUDY, lake, CONFIG).reasons == ("attenuation_unknown",)
+    taught = Config.model_validate(tomllib.loads(KORR))
+    pulled(small_object(series=said), config=taught)
+    assert stage.run(STUDY, lake, taught).status == "done"
+    evidence = json.loads(rows(lake, taught)[0]["evidence"])
+    assert evidence["attenuation"] == {
+        "answer": "AC",
+        "keyword": "SeriesDescription",
+        "rule": "site_1",
+        "tag": "(0008,103E)",
+        "value": "STRESS OSEM KORR",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (("attenuation", "atenuation"), "site_rules.0.question"),
+        (("KORR", "KORR("), "'KORR('"),
+        (("AC", "stress"), "answered by AC or NAC"),
+    ],
+)
+def test_wrong_habit_stops_the_start_and_is_named(tmp_path, change, named):
+    (tmp_path / "mpss.toml").write_text(KORR.replace(f'"{change[0]}"', f'"{change[1]}"'))
+    with pytest.raises(SettingsError, match=re.escape(named)):
+        load(tmp_path, {})
 
 
 def test_second_run_is_skipped_and_forced_run_gives_the_same_bytes(pulled):

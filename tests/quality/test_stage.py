@@ -42,7 +42,7 @@ def test_clean_study_passes(study, config):
     }
     rows = metrics_of(study, config)
     assert rows["rim"]["flag"] == "ok"
-    assert rows["rim"]["limits_version"] == "phantom-1"
+    assert rows["rim"]["limits_version"] == "phantom-2"
     assert rows["rim"]["review_low"] is None
     assert rows["correction_gain"]["flag"] == "not_assessable"
     assert rows["correction_gain"]["value"] is None
@@ -77,6 +77,31 @@ def test_uncorrected_series_makes_over_correction_assessable(lake, config, has_s
     row = verdict_of(lake, config)
     assert ("correction_gain" in row["flags"]) == has_scale
     assert ("over_correction" not in row["not_assessable"]) == has_scale
+
+
+def test_clean_pair_of_series_excludes_over_correction(lake, config):
+    """With both series over-correction is ruled out; misregistration is never ruled out."""
+    pair = (phantom(31).volume, "AC"), (phantom(31, correction="NAC").volume, "NAC")
+    put_study(lake, config, *pair, habits=replace(HABITS, rescale=True))
+    segmentation.run(STUDY, lake, config)
+    stage.run(STUDY, lake, config)
+    row = verdict_of(lake, config)
+    assert (row["verdict"], row["flags"]) == ("pass", [])
+    assert row["not_assessable"] == ["misregistration"]
+    assert metrics_of(lake, config)["correction_gain"]["flag"] == "ok"
+
+
+def test_short_axis_series_is_judged_by_what_it_holds(lake, config):
+    made = phantom(31, orientation="short_axis")
+    plain = phantom(31, orientation="short_axis", correction="NAC")
+    pair = (made.volume, "AC"), (plain.volume, "NAC")
+    put_study(lake, config, *pair, habits=replace(HABITS, rescale=True))
+    segmentation.run(STUDY, lake, config)
+    stage.run(STUDY, lake, config)
+    row = verdict_of(lake, config)
+    assert (row["verdict"], row["flags"]) == ("pass", [])
+    assert set(row["not_assessable"]) == {"over_correction", "misregistration", "truncation"}
+    assert metrics_of(lake, config)["rim"]["value"] is None
 
 
 def test_limit_of_the_settings_decides(study):

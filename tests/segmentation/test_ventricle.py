@@ -17,6 +17,14 @@ NAMES = {"ENDO", "EPI", "LAD3", "LCX3", "RCA3", *(f"S{n:02d}" for n in range(1, 
 ANTEROLATERAL = (("defect", 0.85), ("defect_theta_deg", 30.0), ("defect_f", 0.5))
 
 
+def test_very_small_heart_is_found_and_not_held():
+    made = phantom(21, anatomy=(("r_endo_mm", 16.0),))
+    found = segment(made.volume)
+    assert found.check["cavity_ml"] < 26.0
+    assert found.is_sure, found.flags
+    assert dice(found.masks["MYO"].array, made.truth["MYO"].array) > 0.85
+
+
 def axis_error_deg(found, made):
     truth = np.array([made.labels[f"axis_{letter}"] for letter in "xyz"])
     return float(np.degrees(np.arccos(np.clip(found.axis @ truth, -1, 1))))

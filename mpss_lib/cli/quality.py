@@ -1,0 +1,38 @@
+"""Limits of the artefact metrics from a site's own studies; pictures of a study."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mpss_lib.cli.application import open_home, quality_app
+
+
+@quality_app.command("limits")
+def quality_limits(
+    version: Annotated[str, typer.Option(help="Name of the new limits, such as site-1.")],
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Study keys; by default the accepted studies.")
+    ] = None,
+) -> None:
+    """Estimate limits from the accepted studies; prints the section for mpss.toml.
+
+    Nothing is changed: paste the section into the settings, then `mpss run quality`. At least 30
+    accepted studies are needed.
+    """
+    from mpss_lib.quality import site_limits
+
+    lake, config = open_home()
+    found = site_limits(lake, config, version, keys or ())
+    typer.echo(found.as_toml(), nl=False)
+    typer.echo(f"{found.n_studies} studies, {len(found.limits)} metrics", err=True)
+
+
+@quality_app.command("pictures")
+def quality_pictures(study_key: str) -> None:
+    """Draw the montage and the polar map of a study, if they are not there; prints the paths."""
+    from mpss_lib.quality.gallery import pictures_of
+
+    for path in pictures_of(study_key, *open_home()).values():
+        typer.echo(path)
