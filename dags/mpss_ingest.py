@@ -6,12 +6,14 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 (`pull.lookback_days`); a manual or backfill run asks for exactly its window. `from` and `to`
 (ISO dates) load any span in one run. **Safe to repeat**: identical outputs are skipped.
 
-**If a task is skipped**: no study in the window (an empty night is green), or nothing to predict.
+**If a task is skipped**: no study in the window (an empty night is green), nothing to predict, or
+`export_results`: no results database is set (connection `mpss_results`).
 
 **If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
 message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
 quarantined studies is above `pull.fault_share`, or the disk is full: `mpss quarantine ls` names
-study, reason and way out. Other batches go on and are published. `night_verdict` is red when
+study, reason and way out. Other batches go on and are published. `export_results`: PostgreSQL is
+away or refuses; the message says which; nothing was changed there. `night_verdict` is red when
 anything failed.
 """
 
@@ -21,7 +23,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
-from mpss_airflow.steps import export_task, predict_task, snapshot_task, stage_task
+from mpss_airflow.steps import export_task, predict_task, results_task, snapshot_task, stage_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, VERDICTS, tags
 
 ISO_DATE = {"type": ["null", "string"], "format": "date"}
@@ -66,7 +68,8 @@ def mpss_ingest() -> None:
 
     published = snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
     exported = export_task(trigger_rule="all_done")
-    batch.expand(keys=find_studies()) >> published >> predict_task() >> exported >> night_verdict()
+    predicted = batch.expand(keys=find_studies()) >> published >> predict_task()
+    predicted >> exported >> results_task() >> night_verdict()
 
 
 mpss_ingest()

@@ -77,6 +77,7 @@ class SiteSettings(Section):
     dimse_timeout_s: float = Field(default=120.0, gt=0)
     registry_url: str = ""
     results_url: str = ""
+    results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
 
     @field_validator("timezone")
     @classmethod

@@ -100,3 +100,21 @@ def predict() -> dict[str, Any]:
 def export() -> dict[str, Any]:
     """Publish the predictions: the snapshot again."""
     return snapshot()
+
+
+def export_results() -> dict[str, Any]:
+    """Bring the results database to the newest snapshot; without a database, say so and skip."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from mpss_lib.publication.stage import export_results as write
+
+    lake, config = open_home()
+    sites = open_sites(config)
+    if not sites.results_url:
+        raise AirflowSkipException(
+            "no results database is set, nothing was exported | way out, where one is wanted: add"
+            " the connection mpss_results (PostgreSQL) or site.results_url"
+        )
+    with airflow_errors():
+        counts: dict[str, Any] = write(lake, config, sites)
+    return counts

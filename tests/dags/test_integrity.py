@@ -21,7 +21,8 @@ EDGES = {
         "batch.radiomics": {"snapshot"},
         "snapshot": {"predict"},
         "predict": {"export"},
-        "export": {"night_verdict"},
+        "export": {"export_results"},
+        "export_results": {"night_verdict"},
         "night_verdict": set(),
     },
     "mpss_clinical": {
@@ -45,7 +46,7 @@ EDGES = {
 }
 CHAIN = (
     "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
-    "register_model", "snapshot", "predict", "export",
+    "register_model", "snapshot", "predict", "export", "export_results",
 )  # fmt: skip
 
 pytestmark = pytest.mark.airflow
