@@ -71,4 +71,4 @@ def test_what_may_pass_is_tried_again_and_what_needs_a_person_is_not(root, postg
     with pytest.raises(ResultsBusyError, match="does not answer"):
         export("postgresql://me:secret@127.0.0.1:1/x?connect_timeout=2")
     with pytest.raises(AirflowFailException, match="refuses the connection"):
-        export(postgres.url(password="wrong"))
+        export(postgres.url(user="nobody_here"))
