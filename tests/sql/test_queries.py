@@ -117,3 +117,18 @@ def test_selection_ledger(snapshot):
         ("S1_undefined", 3, 166),
         ("S6_correlated", 2, 56),
     ]
+
+
+def test_registry_refusals(snapshot):
+    found = [
+        (row["kind"], row["rule"], row["n_rows"]) for row in ask(snapshot, "registry_refusals")
+    ]
+    assert found == [
+        ("not_linked", "several_records", 2),
+        ("not_linked", "no_study", 1),
+        ("refused", "age_negative", 1),
+    ]
+
+
+def test_registry_flags(snapshot):
+    assert ask(snapshot, "registry_flags") == [{"flag": "cac_lad_missing", "n_studies": 1}]
