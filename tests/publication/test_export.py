@@ -466,6 +466,13 @@ def test_without_an_address_it_says_so(home):
         export(home, "")
 
 
+def test_without_a_snapshot_nothing_is_made(tmp_path, url, db):
+    with pytest.raises(PlatformFaultError, match=r"warehouse\.duckdb cannot be asked.*rebuild"):
+        export(tmp_path, url)
+    assert db.execute("select to_regnamespace('mpss')").fetchone() == (None,)
+    assert not (tmp_path / "lake").exists()
+
+
 @pytest.mark.parametrize("bad", ["mysql://a:secret@b/c", "sqlite:///x", "postgresql://a:secret%@b"])
 def test_an_address_of_something_else_is_a_setting_to_correct(home, bad):
     with pytest.raises(SettingsError, match="no address of PostgreSQL") as found:
