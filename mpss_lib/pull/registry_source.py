@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 RawRow = dict[str, object]
 
 CSV_SCHEME = "csv:///"
+MAX_LINES_OF_RECORD = 20
 _MARKS = {
     codecs.BOM_UTF8: ("utf-8", "utf-8-sig"),
     codecs.BOM_UTF16_LE: ("utf-16",),
@@ -96,9 +97,8 @@ def _present(names: Sequence[str], settings: PullSettings) -> dict[str, str]:
 def _csv_rows(path: Path, settings: PullSettings) -> list[RawRow]:
     form = settings.registry_format
     text = _decoded(path, form.encoding)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter, strict=True)
-    cells = _readable(lines)
-    header = next(cells, None)
+    lines = list(io.StringIO(text, newline=""))
+    used, header = _record(lines, 0, form.delimiter) if lines else (0, [])
     if not isinstance(header, list) or not any(name.strip() for name in header):
         raise SettingsError(
             f"the registry file {path.name} has no header line",
@@ -107,6 +107,7 @@ def _csv_rows(path: Path, settings: PullSettings) -> list[RawRow]:
     names = [name.strip() for name in header]
     present = _present(names, settings)
     places = {name: names.index(theirs) for name, theirs in present.items()}
+    cells = _records(lines, used, form.delimiter, len(names))
     return list(_by_our_names(cells, places, len(names)))
 
 
@@ -126,15 +127,37 @@ def _by_our_names(
             yield row
 
 
-def _readable(lines: Iterator[list[str]]) -> Iterator[list[str] | str]:
-    """Give each line of a CSV file, or why it cannot be read; the others go on."""
-    while True:
+def _records(
+    lines: Sequence[str], at: int, delimiter: str, width: int
+) -> Iterator[list[str] | str]:
+    """Give the cells of each record, or why a line cannot be read; the others go on."""
+    while at < len(lines):
+        used, cells = _record(lines, at, delimiter, width)
+        at += used
+        yield cells
+
+
+def _record(
+    lines: Sequence[str], at: int, delimiter: str, width: int | None = None
+) -> tuple[int, list[str] | str]:
+    """Read one record: how many lines it takes, and its cells or why there are none.
+
+    A quoted value may hold line breaks. A quote that nobody closes would swallow the rows behind
+    it: a record of several lines counts only where it has as many fields as the header.
+    """
+    problem = ""
+    for end in range(at + 1, min(at + MAX_LINES_OF_RECORD, len(lines)) + 1):
         try:
-            yield next(lines)
-        except StopIteration:
-            return
+            cells = next(csv.reader(lines[at:end], delimiter=delimiter, strict=True))
         except csv.Error as error:
-            yield f"row_unreadable: {error}"
+            problem = problem or f"row_unreadable: {error}"
+            if "unexpected end of data" not in str(error):
+                break
+        else:
+            if end == at + 1 or width in (None, len(cells)):
+                return end - at, cells
+            break
+    return 1, problem
 
 
 def _is_undecoded(cell: str) -> bool:

@@ -278,9 +278,18 @@ LINES = csv_text([good(1), good(2), good(3)]).splitlines()
         (LINES[3].replace("White", "Wh\u00e9te").encode("latin-1"), "row_encoding"),
         (LINES[3].replace("HOSP-3", "M\u00fcller").encode("cp1252"), "row_encoding"),
         (b'HOSP-3,"x"y,ACC3', "row_unreadable"),
+        (b'"' + LINES[3].encode(), "row_unreadable: unexpected end of data"),
         (b"HOSP-3," + b"x" * 200_000, "row_unreadable: field larger than field limit"),
     ],
-    ids=["short row", "long row", "latin-1", "cp1252 name", "stray quote", "huge field"],
+    ids=[
+        "short row",
+        "long row",
+        "latin-1",
+        "cp1252 name",
+        "stray quote",
+        "open quote",
+        "huge field",
+    ],
 )
 def test_a_line_that_cannot_be_read_is_kept_with_the_reason(lake, from_csv, bad, reason):
     content = "\r\n".join([LINES[0], LINES[1]]).encode() + b"\r\n" + bad + b"\r\n"
@@ -289,6 +298,13 @@ def test_a_line_that_cannot_be_read_is_kept_with_the_reason(lake, from_csv, bad,
     [told] = [one for one in rejected["reasons"] if one.startswith("row_")]
     assert told.startswith(reason)
     assert len(rows) == 3
+
+
+def test_two_open_quotes_swallow_nothing_between_them(lake, from_csv):
+    rows = [LINES[0], LINES[1], '"' + LINES[3], LINES[2], '"' + LINES[3].replace("3", "4")]
+    found = imported(lake, from_csv("\n".join(rows)))
+    assert [row["is_accepted"] for row in found].count(True) == 2
+    assert len(found) == 4
 
 
 def settings_of(**form):
