@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mpss_lib.errors import SettingsError
+from mpss_lib.sections import Section as Section
+from mpss_lib.sections import UpkeepSettings as UpkeepSettings
 
 STAGES = (
     "pull",
@@ -53,13 +55,6 @@ READS: Mapping[str, tuple[str, ...]] = {
     "publication": ("evaluation",),
 }
 """Stages whose (engine, config) enter the config hash of the key."""
-
-
-class Section(BaseModel):
-    """Base of the settings sections. Fields named in ``unhashed`` do not change any number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-    unhashed: ClassVar[frozenset[str]] = frozenset()
 
 
 class SiteSettings(Section):
@@ -283,6 +278,7 @@ class Config(BaseModel):
     selection: SelectionSettings = SelectionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     publication: PublicationSettings = PublicationSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
 
     def address(self, stage: str) -> Address:
         """Engine and config hash of a stage.

@@ -43,6 +43,17 @@ class StudyRejectedError(MpssError):
         self.reasons = reasons
 
 
+class StudyWithdrawnError(StudyRejectedError):
+    """The patient withdrew: nothing of the study may be written, its key not even in a record."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the study was withdrawn",
+            way_out="nothing: a tombstone keeps it out",
+            reasons=("withdrawn",),
+        )
+
+
 class StudyFaultError(MpssError):
     """The data of one study are broken: quarantine it, the others go on."""
 
