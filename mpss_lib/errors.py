@@ -6,6 +6,7 @@ class                     what the caller does
 ``StudyRejectedError``    record the reasons, go on with the next study (not a fault)
 ``StudyFaultError``       quarantine this study with the reason, go on with the next study
 ``ArchiveBusyError``      wait and try the same again
+``WritersAtWorkError``    wait and try the same again
 ``PlatformFaultError``    stop the batch at once: every study would fail in the same way
 ``SettingsError``         refuse to start: a person must correct the settings
 ``WrongArgumentError``    a mistake of the calling code: the argument is named
@@ -80,6 +81,10 @@ class ArchiveBusyError(MpssError):
 
 class PlatformFaultError(MpssError):
     """The fault is the platform's (disk full, archive down, vault locked): stop at once."""
+
+
+class WritersAtWorkError(PlatformFaultError):
+    """Something that must be alone found a writer at work: the same may succeed later."""
 
 
 class ArchiveDownError(PlatformFaultError):

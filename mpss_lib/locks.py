@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mpss_lib.errors import PlatformFaultError
+from mpss_lib.errors import WritersAtWorkError
 
 _ALONE: set[Path] = set()
 """Lakes that this process holds alone: its own writers must not wait for themselves."""
@@ -50,7 +50,7 @@ def alone(lake_root: Path, what: str) -> Iterator[None]:
 
     Raises
     ------
-    PlatformFaultError
+    WritersAtWorkError
         Somebody is writing.
     """
     root = lake_root.resolve()
@@ -62,7 +62,7 @@ def alone(lake_root: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PlatformFaultError(
+            raise WritersAtWorkError(
                 f"{what} must be alone, and a stage, a publish or another such work is writing in"
                 f" {root.name}",
                 way_out="wait until it has ended (Airflow's grid, other shells), then run it again",

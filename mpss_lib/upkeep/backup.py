@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.batch import code_version
-from mpss_lib.config import Config, Sites
+from mpss_lib.config import STAGES, Address, Config, Sites
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.pull.vault import Vault
@@ -31,7 +31,8 @@ from mpss_lib.upkeep.copies import (
 from mpss_lib.upkeep.database import copy_sqlite, dump_postgres, is_sound
 from mpss_lib.upkeep.orchestrator import Airflow
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
-from mpss_lib.warehouse.manifest import check_there, every_current, read_ledger
+from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
+from mpss_lib.warehouse.pointers import read_pointers
 
 VERSION = 1
 FIRST = ("manifest", "active.json")
@@ -248,11 +249,13 @@ def _copy_airflow(source: Source, folder: Path) -> list[str]:
 
 
 def _check_whole(folder: Path) -> None:
-    """Refuse a copy that lacks a file which its own manifest names as current."""
+    """Refuse a copy that lacks a file which its own manifest publishes."""
     lake = Lake(folder / "lake")
     if not lake.root.is_dir():
         return
-    paths = prefer_batches(every_current(read_ledger(lake)), read_batches(lake))
+    pointers = dict.fromkeys(STAGES, Address("", "")) | read_pointers(lake)
+    shown = current_paths(lake, read_ledger(lake), pointers)
+    paths = prefer_batches(shown, read_batches(lake))
     try:
         check_there(lake, paths.values())
     except LakeCorruptError as error:

@@ -55,7 +55,7 @@ def apply(
 
     Raises
     ------
-    PlatformFaultError
+    WritersAtWorkError
         A stage is writing: nothing was removed.
     """
     now = time.time() if now is None else now

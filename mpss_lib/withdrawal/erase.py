@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mpss_lib.tables import Lake, read_json, sha256_of, write_bytes, write_json
+from mpss_lib.withdrawal.reading import UnreadableError, texts_of
 from mpss_lib.withdrawal.scrub import GONE, Has, rewrite_parquet, scrub
 from mpss_lib.withdrawal.subject import Subject
 from mpss_lib.withdrawal.traces import Matcher
@@ -56,7 +57,8 @@ def _named(root: Path, matcher: Matcher) -> Iterator[Path]:
 
 def _files(lake: Lake) -> Iterator[Path]:
     for path in sorted(lake.root.rglob("*")):
-        if path.is_file() and path.suffix not in SNAPSHOT_SUFFIXES:
+        is_ours = path.suffix not in SNAPSHOT_SUFFIXES and not path.name.startswith(".tmp-")
+        if path.is_file() and is_ours:
             yield path
 
 
@@ -71,9 +73,10 @@ def _holds(path: Path, matcher: Matcher) -> bool:
 
 
 def _parquet_holds(path: Path, has: Has) -> bool:
-    from mpss_lib.withdrawal.reading import texts_of
-
-    return any(has(line) for text in texts_of(path, 0) for line in text.decode("utf-8").split("\n"))
+    try:
+        return any(has(line) for text in texts_of(path, 0) for line in text.decode().split("\n"))
+    except UnreadableError:
+        return False  # the search tells it: nobody can rewrite what nobody can read
 
 
 def rewrite(found: Found, subject: Subject, lake: Lake, matcher: Matcher) -> dict[str, int]:

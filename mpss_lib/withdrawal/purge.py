@@ -3,10 +3,10 @@
 ========== =====================================================================================
 phase      what is true after it
 ========== =====================================================================================
-tombstone  no later night takes the person in; the journal knows that a purge has begun
+tombstone  no later night takes the person in, the journal knows; temporary files are gone
 rows       shared files and the manifest hold nothing of the person; tombstones stand in the flow
-snapshot   the published snapshot shows nothing of the person
-files      the studies' own files, temporary files and the quarantine entries are gone
+snapshot   quarantine entries are gone, the published snapshot shows nothing of the person
+files      the studies' own files are gone
 airflow    its database and logs hold nothing
 search     every file outside the vault was read: nothing was found
 vault      the identities are gone, the pages overwritten
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
-from mpss_lib.errors import MpssError, PlatformFaultError, WrongArgumentError
+from mpss_lib.errors import MpssError, WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import write_withdrawn
@@ -161,8 +161,10 @@ def _in_airflow(
 
 
 def _log_folders(home: Home) -> list[Path]:
-    folders = [home.root / "logs"]
-    return [*folders, home.airflow.places().logs] if home.airflow else folders
+    folders = {home.root / "logs", home.root / "airflow" / "logs"}
+    if home.airflow:
+        folders.add(home.airflow.places().logs)
+    return sorted({folder.resolve() for folder in folders})
 
 
 def purge(
@@ -186,7 +188,7 @@ def purge(
 
     Raises
     ------
-    PlatformFaultError
+    WritersAtWorkError
         A run of Airflow or another writer is at work.
     SomethingLeftError
         The search found traces; the identities stay in the vault until a purge ends.
@@ -201,7 +203,7 @@ def purge(
 def _refuse_while_working(home: Home) -> None:
     runs = home.airflow.working() if home.airflow else []
     if runs:
-        raise PlatformFaultError(
+        raise WritersAtWorkError(
             f"{len(runs)} runs of Airflow are at work: {', '.join(sorted(set(runs)))}",
             way_out="wait for their end (or fail them in the grid), then run the purge again;"
             " runs that only wait for a physician do not matter",
@@ -223,6 +225,7 @@ def _purge(request: str, home: Home, tell: Progress) -> Report:
     journal.begin(vault, mark)
     vault.bury(subject.tombstones)
     share_tombstones(home.root, vault.tombstones())
+    report.counts["temporary"] = erase.remove_rubbish(home.lake, home.sites.staging)
     enter("rows")
     _mark_graves(subject, home)
     report.counts |= _named("rows", erase.rewrite(planned.found, subject, home.lake, matcher))
@@ -232,7 +235,6 @@ def _purge(request: str, home: Home, tell: Progress) -> Report:
         publish(home.lake, home.config, run_name="purge")
     enter("files")
     report.counts |= _named("removed", erase.remove(erase.look(home.lake, matcher)))
-    report.counts["temporary"] = erase.remove_rubbish(home.lake, home.sites.staging)
     enter("airflow")
     report.counts |= _clean_airflow(home, subject, matcher)
     enter("search")

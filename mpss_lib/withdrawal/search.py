@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,13 +109,23 @@ def _without(path: Path, matcher: Matcher, root: Path) -> str:
 
 def readers_of_old_snapshots(lake_root: Path) -> list[int]:
     """Find processes that still hold a snapshot which was replaced: it ends with them."""
-    start, found = str(lake_root.resolve()), []
-    for process in psutil.process_iter():
-        try:
-            links = [link.readlink() for link in Path(f"/proc/{process.pid}/fd").iterdir()]
-        except OSError:  # ended meanwhile, or of another account
-            continue
-        names = [str(link) for link in links]
-        if any(n.startswith(start) and n.endswith("duckdb (deleted)") for n in names):
-            found.append(process.pid)
-    return sorted(found)
+    start = str(lake_root.resolve())
+    return sorted(
+        process.pid
+        for process in psutil.process_iter()
+        if any(
+            name.startswith(start) and name.endswith("duckdb (deleted)")
+            for name in _open_files(process.pid)
+        )
+    )
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    """Names of the files that a process holds; none where it has ended or is not ours to see."""
+    try:
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return
+    for link in links:
+        with suppress(OSError):  # closed meanwhile
+            yield str(link.readlink())

@@ -27,6 +27,9 @@ AT_WORK = (
 """States of a task instance that writes or soon will."""
 
 WAITS = "awaiting_input"
+ARCHIVED = "_airflow_deleted__"
+"""Copies that `airflow db clean` makes of rows which it deletes; they have no key."""
+
 CONSTANT = frozenset(
     {"serialized_dag", "dag_code", "connection", "slot_pool", "ab_user", "alembic_version"}
 )
@@ -81,6 +84,10 @@ def clean(matcher: Matcher) -> dict[str, Any]:
         _skip_waiting(connection, matcher)
         for table in _tables(engine):
             if table.name in CONSTANT:
+                continue
+            if table.name.startswith(ARCHIVED) and _has_any(connection, table, matcher):
+                connection.exec_driver_sql(f'drop table "{table.name}"')
+                counts[table.name] = 1
                 continue
             if changed := _clean_table(connection, table, matcher):
                 counts[table.name] = changed
@@ -166,6 +173,17 @@ def _decrypted(text: str) -> str:
         return text
 
 
+def _has_any(connection: Connection, table: Table, matcher: Matcher) -> bool:
+    from sqlalchemy import select
+
+    columns = list(table.columns)
+    return any(
+        matcher.kinds(_bytes_of(column, value))
+        for row in connection.execute(select(*columns)).all()
+        for column, value in zip(columns, row, strict=True)
+    )
+
+
 def _clean_table(connection: Connection, table: Table, matcher: Matcher) -> int:
     from sqlalchemy import and_, delete, select, update
 
@@ -178,9 +196,8 @@ def _clean_table(connection: Connection, table: Table, matcher: Matcher) -> int:
         if not bad:
             continue
         where = and_(*(key == values[key] for key in keys))
-        if not keys or any(c.primary_key or c.name == "kwargs" for c in bad):
-            if keys:
-                connection.execute(delete(table).where(where))
+        if any(c.primary_key or c.name == "kwargs" for c in bad):
+            connection.execute(delete(table).where(where))
         else:
             new = {column.name: _scrubbed(values[column], matcher) for column in bad}
             connection.execute(update(table).where(where).values(new))

@@ -2,7 +2,7 @@
 -- grain: model_key
 with withdrawn as (
     -- A tombstone stands in the place of a member who was withdrawn.
-    select distinct cohort_hash
+    select distinct cohort_hash,
     from raw.cohort_member
     where starts_with(study_key, 'X')
 )
