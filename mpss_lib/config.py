@@ -40,6 +40,26 @@ STAGES = (
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
+AS_PUBLISHED, CORRECTED, ELASTIC_NET = "as_published", "corrected", "elastic_net"
+PROFILES = (AS_PUBLISHED, CORRECTED)
+"""Selection and evaluation are done in both: the paper to the letter, and what can be defended.
+
+``elastic_net`` names the fold models of the better model, which use the corrected selection."""
+
+CLINICAL = (
+    "sex",
+    "race",
+    "age",
+    "smoking",
+    "diabetes",
+    "hypertension",
+    "hyperlipidemia",
+    "family_history",
+    "bmi",
+    "lvef",
+)
+"""The ten clinical terms; sex and race are factors, yes or no counts as 1 or 0."""
+
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1")
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 

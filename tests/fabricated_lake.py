@@ -205,17 +205,31 @@ class Builder:
         steps = [(BINNED[2], "S1_undefined"), (BINNED[3], "S6_correlated")]
         steps += [(name, "selected") for name in ("morph_volume", "ih_entropy")]
         ledger = [
-            row("selection_step", cohort_hash=cohort, step=step, feature=name)
+            row(
+                "selection_step",
+                cohort_hash=cohort,
+                profile="as_published",
+                step=step,
+                feature=name,
+            )
             for name, step in steps
         ]
         chosen = [
-            row("selected_feature", cohort_hash=cohort, feature=name, bins=64, position=i)
+            row(
+                "selected_feature",
+                cohort_hash=cohort,
+                profile="as_published",
+                feature=name,
+                bins=64,
+                position=i,
+            )
             for i, name in enumerate(("morph_volume", "ih_entropy"), start=1)
         ]
         counts = [
             row(
                 "selection_count",
                 cohort_hash=cohort,
+                profile="as_published",
                 step=step,
                 position=i,
                 n_before=before,

@@ -20,7 +20,7 @@ def modules():
 
 def is_kernel(path):
     """A module whose loops numba compiles."""
-    return path.match("_*kernels.py") or path.name == "_runs.py"
+    return path.match("_*kernels.py")
 
 
 def test_no_module_is_longer_than_a_reader_bears():

@@ -25,6 +25,7 @@ order by "position"
 LEDGER = """
 select step, n_before as before, n_removed as removed, n_after as after, n_paper as "paper's"
 from selection.ledger
+where is_latest and profile = 'as_published'
 order by position
 """
 FISHER = """

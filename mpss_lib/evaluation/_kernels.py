@@ -279,39 +279,41 @@ def stepwise_path(
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def cross_products(
-    x: Floats, rows: Ints, mean: Floats, centred: Floats, own: Floats, gram: Floats
+    x: Floats, rows: Ints, begin: int, mean: Floats, centred: Floats, own: Floats, gram: Floats
 ) -> None:
     """Means, centred rows, and centred cross-products of the columns of ``x`` over ``rows``.
 
-    ``own`` is the diagonal, 0 where the column is constant in these rows.
+    ``own`` is the diagonal, 0 where the column is constant in these rows. With ``begin`` above 0
+    only the columns from there on are read and replaced, in ``mean``, ``centred`` and in the rows
+    and columns of ``gram``; what is there of the columns before is used as it stands.
     """
     n, m = rows.shape[0], x.shape[1]
-    mean[:] = 0.0
+    mean[begin:] = 0.0
     for r in range(n):
-        for j in range(m):
+        for j in range(begin, m):
             mean[j] += x[rows[r], j]
-    for j in range(m):
+    for j in range(begin, m):
         mean[j] /= n
     for r in range(n):
-        for j in range(m):
+        for j in range(begin, m):
             centred[r, j] = x[rows[r], j] - mean[j]
-    gram[:m, :m] = 0.0
+    gram[begin:m, :m] = 0.0
     for r in range(0, n - n % 4, 4):
         # Four rows at a time, a quarter of the traffic to and from ``gram``; rows as views and
         # columns from 0, else the check for negative indices keeps the loop from vectorising.
         row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
-        for i in range(m):
+        for i in range(begin, m):
             f0, f1, f2, f3 = row0[i], row1[i], row2[i], row3[i]
             out = gram[i]
             for j in range(i + 1):
                 out[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
     for r in range(n - n % 4, n):
         row0 = centred[r]
-        for i in range(m):
+        for i in range(begin, m):
             out = gram[i]
             for j in range(i + 1):
                 out[j] += row0[i] * row0[j]
-    for i in range(m):
+    for i in range(begin, m):
         for j in range(i):
             gram[j, i] = gram[i, j]
         raw = gram[i, i] + n * mean[i] * mean[i]
@@ -319,32 +321,23 @@ def cross_products(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def mid_ranks(order: Ints, fresh: Flags, place: Ints, n: int, ranks: Floats) -> None:
-    """Centred mid-ranks of the ``n`` members of a subset, walking the order of all rows.
+def subtract_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floats) -> None:
+    """Cross-products over ``n1`` rows from those over all and over the other ``n2``.
 
-    ``fresh[k]`` says that row ``order[k]`` has another value than the one before; ``place[row]``
-    is the position in ``ranks`` of a member row, -1 for the others.
+    ``means`` and ``owns`` (3, m), ``grams`` (3, m, m): place 2 holds all rows and place 1 the
+    others, place 0 is filled: a0 = a2 - a1 - n1 n2 / (n1 + n2) d d' with d the difference of the
+    means (Chan, Golub, LeVeque 1983). A column that is constant in the ``n1`` rows leaves what
+    rounding leaves of a2: below 1e-13 of it ``own`` is 0.
     """
-    before = 0
-    start = 0
-    total = order.shape[0]
-    shift = 0.5 * (n + 1)
-    while start < total:
-        stop = start + 1
-        if stop == total or fresh[stop]:
-            if place[order[start]] >= 0:
-                before += 1
-                ranks[place[order[start]]] = before - shift
-            start = stop
-            continue
-        size = 1 if place[order[start]] >= 0 else 0
-        while stop < total and not fresh[stop]:
-            if place[order[stop]] >= 0:
-                size += 1
-            stop += 1
-        rank = before + 0.5 * (size + 1) - shift
-        for k in range(start, stop):
-            if place[order[k]] >= 0:
-                ranks[place[order[k]]] = rank
-        before += size
-        start = stop
+    m = means.shape[1]
+    total = n1 + n2
+    weight = n1 * n2 / total
+    for i in range(m):
+        means[0, i] = (total * means[2, i] - n2 * means[1, i]) / n1
+    apart = means[0] - means[1]
+    for i in range(m):
+        d = weight * apart[i]
+        all_rows, others, out = grams[2, i], grams[1, i], grams[0, i]
+        for j in range(m):
+            out[j] = all_rows[j] - others[j] - d * apart[j]
+        owns[0, i] = out[i] if out[i] > 1e-13 * all_rows[i] else 0.0

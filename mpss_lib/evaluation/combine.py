@@ -91,7 +91,21 @@ def mean_prediction(predictions: Floats, test: Ints, n: int) -> Floats:
 def pooled_spearman(predictions: Floats, test: Ints, outcome: Floats) -> Test:
     """One-sided Spearman test of the patients' mean out-of-sample predictions.
 
-    One test over all patients: no run is counted twice.
+    One test over all patients: no run is counted twice. Its t approximation takes the predictions
+    for given, but a patient's outcome also shapes those of the others: in pairs of patients the
+    same product enters twice, and the spread of rho without any signal is up to sqrt(2) wider. The
+    permutation of the same rho has no such fault.
+    """
+    rho, n = pooled_rho(predictions, test, outcome)
+    if not np.isfinite(rho):
+        return Test(nan, max(n - 2, 0), nan, nan)
+    return Test(rho, n - 2, _critical_r(n), float(correlation_p(rho, n, "one")))
+
+
+def pooled_rho(predictions: Floats, test: Ints, outcome: Floats) -> tuple[float, int]:
+    """Spearman's rho of mean out-of-sample prediction and outcome, NaN where one is constant.
+
+    Answers the number of patients too. ``predictions`` and ``test`` have shape (outer, n_test).
     """
     from scipy.stats import rankdata
 
@@ -99,10 +113,8 @@ def pooled_spearman(predictions: Floats, test: Ints, outcome: Floats) -> Test:
     known = np.isfinite(mean)
     n = int(known.sum())
     if n < 3 or np.ptp(mean[known]) == 0.0 or np.ptp(outcome[known]) == 0.0:
-        return Test(nan, max(n - 2, 0), nan, nan)
-    x, y = rankdata(mean[known]), rankdata(outcome[known])
-    rho = float(np.corrcoef(x, y)[0, 1])
-    return Test(rho, n - 2, _critical_r(n), float(correlation_p(rho, n, "one")))
+        return nan, n
+    return float(np.corrcoef(rankdata(mean[known]), rankdata(outcome[known]))[0, 1]), n
 
 
 def nadeau_bengio(r: Floats, n_test: int, n_rest: int) -> Test:

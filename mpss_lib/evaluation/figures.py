@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpss_lib.config import SEGMENTS
-from mpss_lib.evaluation.profiles import AS_PUBLISHED, CORRECTED
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, SEGMENTS
 from mpss_lib.evaluation.randomised import CONFIGURATIONS
 
 if TYPE_CHECKING:

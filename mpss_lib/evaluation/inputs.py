@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 
-from mpss_lib.config import SEGMENTS, Config
+from mpss_lib.config import CLINICAL, PROFILES, SEGMENTS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.design import Floats
 from mpss_lib.tables import Lake, digest_of, sha256_of
-
-CLINICAL = (
-    "sex",
-    "race",
-    "age",
-    "smoking",
-    "diabetes",
-    "hypertension",
-    "hyperlipidemia",
-    "family_history",
-    "bmi",
-    "lvef",
-)
-"""The ten clinical terms; sex and race are factors, yes or no counts as 1 or 0."""
 
 FACTORS = ("sex", "race")
 OUTCOMES: Mapping[str, str] = {
@@ -39,6 +25,27 @@ OUTCOMES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class Selected:
+    """What one profile of the selection chose.
+
+    Parameters
+    ----------
+    features : tuple of str
+    bins : int
+    radiomics : dict of segment to (n, features) float64
+    """
+
+    features: tuple[str, ...]
+    bins: int
+    radiomics: dict[str, Floats]
+
+    def columns_of(self, segment: str) -> dict[str, Floats]:
+        """Radiomic terms of a segment."""
+        values = self.radiomics[segment]
+        return {name: values[:, k] for k, name in enumerate(self.features)}
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The complete cases of a cohort, rows in the order of the study keys.
 
@@ -46,9 +53,7 @@ class Inputs:
     ----------
     cohort : str
     studies : tuple of str
-    features : tuple of str
-    bins : int
-    radiomics : dict of segment to (n, features) float64
+    selected : dict of profile to Selected
     clinical : dict of term to (n,) array: float64, or text for a factor
     outcomes : dict of segment to (n,) float64
     left_out : dict of study to the first reason
@@ -58,25 +63,18 @@ class Inputs:
 
     cohort: str
     studies: tuple[str, ...]
-    features: tuple[str, ...]
-    bins: int
-    radiomics: dict[str, Floats]
+    selected: dict[str, Selected]
     clinical: dict[str, Any]
     outcomes: dict[str, Floats]
     left_out: dict[str, str]
     digest: str
 
-    def columns_of(self, segment: str) -> dict[str, Floats]:
-        """Radiomic terms of a segment."""
-        values = self.radiomics[segment]
-        return {name: values[:, k] for k, name in enumerate(self.features)}
-
 
 def load(cohort: str, lake: Lake, config: Config) -> Inputs:
     """Read a cohort with the features that were selected for it.
 
-    A study with a missing value is left out of every segment, so that all share the same splits;
-    with ``missing = "error"`` it stops the evaluation.
+    A study with a missing value is left out of every segment and profile, so that all share the
+    same splits; with ``missing = "error"`` it stops the evaluation.
 
     Raises
     ------
@@ -91,20 +89,15 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
             f"cohort {cohort}: outcomes {outcome_path}, selected features {chosen_path}",
             way_out="freeze the cohort and run selection with these settings first",
         )
-    chosen = sorted(
-        lake.rows("selected_feature", config.address("selection"), cohort),
-        key=lambda row: row["position"],
-    )
+    chosen = lake.rows("selected_feature", config.address("selection"), cohort)
     rows = sorted(
         lake.rows("cohort_outcome", config.address("warehouse"), cohort),
         key=lambda row: row["study_key"],
     )
-    features = [str(row["feature"]) for row in chosen]
-    bins = int(chosen[0]["bins"]) if chosen else 0
     keys = [str(row["study_key"]) for row in rows]
     files = _feature_files(lake, config, keys)
-    values = _features(files, features, bins, keys)
-    left_out = _left_out(rows, values)
+    found = {profile: _selected(profile, chosen, files, keys) for profile in PROFILES}
+    left_out = _left_out(rows, found)
     if left_out and config.evaluation.missing == "error":
         raise WrongArgumentError(
             f"{len(left_out)} of {len(keys)} studies have missing values: {_first(left_out)}",
@@ -122,9 +115,12 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
     return Inputs(
         cohort=cohort,
         studies=tuple(keys[k] for k in use),
-        features=tuple(features),
-        bins=bins,
-        radiomics={name: values[use, s] for s, name in enumerate(SEGMENTS)},
+        selected={
+            profile: replace(
+                one, radiomics={name: values[use] for name, values in one.radiomics.items()}
+            )
+            for profile, one in found.items()
+        },
         clinical={name: clinical_column(name, [row[name] for row in kept]) for name in CLINICAL},
         outcomes={
             segment: np.array([row[column] for row in kept], np.float64)
@@ -148,6 +144,23 @@ def _feature_files(lake: Lake, config: Config, keys: Sequence[str]) -> dict[str,
         table: list(lake.current_paths(table, address, keys).values())
         for table in ("feature_once", "feature_binned")
     }
+
+
+def _selected(
+    profile: str,
+    chosen: Sequence[Mapping[str, Any]],
+    files: Mapping[str, Sequence[Path]],
+    keys: Sequence[str],
+) -> Selected:
+    """Values of every study at what one profile chose, NaN where there is none."""
+    mine = sorted(
+        (row for row in chosen if row["profile"] == profile), key=lambda row: row["position"]
+    )
+    features = [str(row["feature"]) for row in mine]
+    bins = int(mine[0]["bins"]) if mine else 0
+    values = _features(files, features, bins, keys)
+    radiomics = {name: values[:, s] for s, name in enumerate(SEGMENTS)}
+    return Selected(tuple(features), bins, radiomics)
 
 
 def _features(
@@ -177,14 +190,15 @@ def _features(
     return values
 
 
-def _left_out(rows: Sequence[Mapping[str, Any]], values: Floats) -> dict[str, str]:
+def _left_out(rows: Sequence[Mapping[str, Any]], found: Mapping[str, Selected]) -> dict[str, str]:
     """Studies that are no complete case, with the first reason."""
     reasons: dict[str, str] = {}
+    blocks = [values for one in found.values() for values in one.radiomics.values()]
     for k, row in enumerate(rows):
         missing = [name for name in (*CLINICAL, *set(OUTCOMES.values())) if row[name] is None]
         if missing:
             reasons[str(row["study_key"])] = f"missing:{min(missing)}"
-        elif not np.isfinite(values[k]).all():
+        elif not all(np.isfinite(values[k]).all() for values in blocks):
             reasons[str(row["study_key"])] = "missing:features"
     return reasons
 

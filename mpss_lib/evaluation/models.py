@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import EvaluationSettings
+from mpss_lib.config import CORRECTED, ELASTIC_NET, EvaluationSettings
 from mpss_lib.evaluation.design import Design, Floats, Ints, encode
 from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.profiles import ELASTIC_NET
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, Evaluation
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
 
@@ -71,7 +70,7 @@ def model_rows(
                     "configuration": configuration,
                     "outer": outer,
                     "inner": int(evaluation.winner[g, k]),
-                    "bins": inputs.bins,
+                    "bins": inputs.selected[profile].bins,
                     "n_train": model.n,
                     "outcome_transform": settings.outcome_transform,
                     "intercept": model.coefficients[INTERCEPT],
@@ -87,11 +86,12 @@ def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:
     """Rows of ``model`` and ``model_term`` of the elastic net's fold models of one segment."""
     models: Rows = []
     terms: Rows = []
-    design = encode({**inputs.columns_of(segment), **inputs.clinical})
+    chosen = inputs.selected[CORRECTED]
+    design = encode({**chosen.columns_of(segment), **inputs.clinical})
     y = np.log1p(inputs.outcomes[segment])
     studies = np.array(inputs.studies, object)
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, len(inputs.features))
+        used = design_of(design, configuration, len(chosen.features))
         found = fit_ensemble(design.columns[:, used], y, seed)
         for k in range(FOLDS):
             key = f"{inputs.cohort}-{ELASTIC_NET}-{segment}-{configuration}-{k:02d}"
@@ -105,7 +105,7 @@ def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:
                     "configuration": configuration,
                     "outer": k,
                     "inner": 0,
-                    "bins": inputs.bins,
+                    "bins": chosen.bins,
                     "n_train": int((~own).sum()),
                     "outcome_transform": "log1p",
                     "intercept": float(found.intercepts[k]),
@@ -133,7 +133,7 @@ def _elastic_terms(
             {
                 "model_key": key,
                 "term": name,
-                "source": "feature" if name in inputs.features else "clinical",
+                "source": "feature" if name not in inputs.clinical else "clinical",
                 "level": level,
                 "is_reference": level not in mine,
                 "coefficient": mine.get(level, 0.0),
@@ -156,7 +156,7 @@ def _term_rows(key: str, model: Model, inputs: Inputs) -> Rows:
                 {
                     "model_key": key,
                     "term": term,
-                    "source": "feature" if term in inputs.features else "clinical",
+                    "source": "feature" if term not in inputs.clinical else "clinical",
                     "level": level,
                     "is_reference": is_reference,
                     "coefficient": model.coefficients.get(name, 0.0),

@@ -28,6 +28,16 @@ Beside it the median correlation with its sign. Both profiles and the paper's va
 <p>Bold is p &le; .01. A permutation p-value carries its Monte Carlo error.</p>
 {calibrated}
 
+<h2>How far the tests can be believed</h2>
+<p>Rejections in synthetic cohorts of 428 patients without any signal (one segment, 99
+permutations), with their standard errors. Fisher as published is anti-conservative; a test holds
+its level if it stays at or below 8 of 300 at .01 and 24 of 300 at .05.</p>
+{null}
+<p>Rejections at .05 in 20 cohorts each (199 permutations): an effect planted in the features and
+hidden behind the clinical terms, nothing, and a signal that lies open.</p>
+{planted}
+
+<h2>The runs</h2>
 <figure>{figure_r}<figcaption>Correlation in the test sets, with its sign (counterpart of Figure 8,
 which shows the absolute value).</figcaption></figure>
 <figure>{figure_p}<figcaption>P-values of the runs, log scale (counterpart of Figure 9). The dashed
@@ -48,8 +58,8 @@ overall it holds by construction, in the tails it need not.</p>
 <p>{notes}</p>
 <figure>{figure_varieties}<figcaption>Rank correlation of averaged and merged matrices, feature by
 feature (diagonals of Figure 5). The paper saw .98 to 1.</figcaption></figure>
-<p>Grey level ({bins} bins chosen):</p>{levels}
-<p><b>{n_features} features</b> (counterpart of Table 2): {features}.</p>
+<p>Grey levels:</p>{levels}
+{chosen}
 
 <h2>One feature at a time (counterparts of Figures 6 and 7)</h2>
 <figure>{figure_rho}<figcaption>|&rho;| of each selected feature with the five classes of its

@@ -1,22 +1,25 @@
 """What the whole procedure gives when there is nothing to find.
 
 ``outcome``: the scores are dealt out anew among the patients. ``radiomic_block``: the rows of the
-radiomic features are dealt out anew, clinical values and scores stay together; what the combined
-configuration then gains over the clinical one is chance. A permutation depends on the seed and
-its number only, so that chunks can be made apart and resumed.
+radiomic features are dealt out anew among the patients, whose clinical values and scores stay
+together; what the combined configuration then gains over the clinical one is chance. The splits
+follow the radiomic rows, and both configurations are run on the same deal: with radiomics
+independent of the rest the deals and the observed order are exchangeable, so the test is exact, and
+the cross-products of the radiomic columns are made once for all deals. A permutation depends on
+the seed and its number only, so that chunks can be made apart and resumed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mpss_lib.config import EvaluationSettings
-from mpss_lib.evaluation.combine import correlation_p, fisher
+from mpss_lib.evaluation.combine import Test, correlation_p, fisher, permutation_test, pooled_rho
 from mpss_lib.evaluation.design import Design, Floats, Ints
-from mpss_lib.evaluation.randomised import run
+from mpss_lib.evaluation.randomised import Raw, run
 from mpss_lib.evaluation.splits import Splits
 
 OUTCOME, RADIOMIC_BLOCK = "outcome", "radiomic_block"
@@ -32,6 +35,7 @@ class Null:
     numbers: tuple[int, ...]
     fisher: Floats
     mean_r: Floats
+    pooled_rho: Floats
 
 
 def statistics(r: Floats, n_test: int, settings: EvaluationSettings) -> tuple[float, float]:
@@ -68,8 +72,8 @@ def permuted_outcomes(
             [outcome[order(k, OUTCOME, len(outcome), settings.seed)] for k in batch]
         )
         raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False)
-        parts.append(raw.correlations)
-    return _null(numbers, parts, splits, settings)
+        parts.append(_statistics(raw, outcomes, splits, settings))
+    return _null(numbers, parts)
 
 
 def permuted_radiomics(
@@ -80,29 +84,52 @@ def permuted_radiomics(
     splits: Splits,
     numbers: Sequence[int],
 ) -> Null:
-    """Run the combined configuration on dealt-out radiomic rows."""
-    last = int(design.first[n_radiomics])
+    """Run the clinical and the combined configuration on dealt-out radiomic rows.
+
+    The radiomic rows keep their places in the splits; clinical values and outcome come to them.
+    """
     parts = []
-    for k in numbers:
-        rows = order(k, RADIOMIC_BLOCK, len(outcome), settings.seed)
-        columns, codes = design.columns.copy(), design.codes.copy()
-        columns[:, :last] = design.columns[rows, :last]
-        codes[:n_radiomics] = design.codes[:n_radiomics, rows]
-        shuffled = replace(design, columns=columns, codes=codes)
+    for begin in range(0, len(numbers), BATCH):
+        batch = numbers[begin : begin + BATCH]
+        deals = np.array([order(k, RADIOMIC_BLOCK, len(outcome), settings.seed) for k in batch])
         raw = run(
-            shuffled, n_radiomics, outcome[None, :], settings, splits,
-            is_kept=False, configurations=(2,),
+            design, n_radiomics, outcome[deals], settings, splits,
+            is_kept=False, configurations=(1, 2), deals=deals,
         )  # fmt: skip
-        parts.append(raw.correlations)
-    return _null(numbers, parts, splits, settings)
+        parts.append(_statistics(raw, outcome[deals], splits, settings))
+    return _null(numbers, parts)
 
 
-def _null(
-    numbers: Sequence[int], parts: list[Floats], splits: Splits, settings: EvaluationSettings
-) -> Null:
-    r = np.concatenate(parts) if parts else np.zeros((0, len(splits.outer), 3))
+def increment_test(observed: Floats, null: Floats) -> Test:
+    """Whether the combined configuration gains more over the clinical one than chance gives.
+
+    Parameters
+    ----------
+    observed : (2,) float64
+        Mean r of the clinical and of the combined configuration.
+    null : (permutations, 2) float64
+        The same of each deal of the radiomic rows.
+    """
+    return permutation_test(float(observed[1] - observed[0]), null[:, 1] - null[:, 0])
+
+
+def _statistics(raw: Raw, outcomes: Floats, splits: Splits, settings: EvaluationSettings) -> Floats:
+    """(permutations, 3 configurations, 3): Fisher's X, mean r, pooled rho."""
     n_test = splits.test.shape[1]
-    both = np.array(
-        [[statistics(r[k, :, g], n_test, settings) for g in range(3)] for k in range(len(r))]
-    ).reshape(len(r), 3, 2)
-    return Null(tuple(numbers), both[..., 0], both[..., 1])
+    return np.array(
+        [
+            [
+                (
+                    *statistics(raw.correlations[k, :, g], n_test, settings),
+                    pooled_rho(raw.predictions[k, :, g], splits.test, outcomes[k])[0],
+                )
+                for g in range(3)
+            ]
+            for k in range(len(outcomes))
+        ]
+    )
+
+
+def _null(numbers: Sequence[int], parts: list[Floats]) -> Null:
+    found = np.concatenate(parts) if parts else np.zeros((0, 3, 3))
+    return Null(tuple(numbers), found[..., 0], found[..., 1], found[..., 2])

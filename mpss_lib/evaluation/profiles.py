@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mpss_lib.config import EvaluationSettings
-
-AS_PUBLISHED, CORRECTED = "as_published", "corrected"
-ELASTIC_NET = "elastic_net"
-"""Profile of the registered fold models of ``elastic``."""
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, EvaluationSettings
 
 _CORRECTED = {
     "winner": "dev_r2",

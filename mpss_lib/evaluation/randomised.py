@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpss_lib.config import EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.evaluation import _runs
+from mpss_lib.evaluation import _run_kernels
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
 from mpss_lib.evaluation.splits import Splits, draw
@@ -18,13 +19,17 @@ from mpss_lib.evaluation.splits import Splits, draw
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
 STATES = ("valid", "intercept_only", "degenerate")
 _WINNER = {
-    "max_loglik": _runs.MAX_LOGLIK,
-    "max_aic": _runs.MAX_AIC,
-    "min_aic": _runs.MIN_AIC,
-    "dev_r2": _runs.DEV_R2,
-    "common_aic": _runs.COMMON_AIC,
+    "max_loglik": _run_kernels.MAX_LOGLIK,
+    "max_aic": _run_kernels.MAX_AIC,
+    "min_aic": _run_kernels.MIN_AIC,
+    "dev_r2": _run_kernels.DEV_R2,
+    "common_aic": _run_kernels.COMMON_AIC,
 }
-_FINAL = {"dev": _runs.COEF_DEV, "train": _runs.COEF_TRAIN, "train+dev": _runs.COEF_BOTH}
+_FINAL = {
+    "dev": _run_kernels.COEF_DEV,
+    "train": _run_kernels.COEF_TRAIN,
+    "train+dev": _run_kernels.COEF_BOTH,
+}
 
 
 @dataclass(frozen=True)
@@ -146,15 +151,17 @@ def run(
     *,
     is_kept: bool = True,
     configurations: Sequence[int] = (0, 1, 2),
+    deals: Ints | None = None,
 ) -> Raw:
     """Run the kernel for one or many (permuted) outcomes, shape (p, n).
 
-    Configurations that are not asked for have no candidates, hence no valid run.
+    Configurations that are not asked for have no candidates, hence no valid run. With ``deals``,
+    shape (p, n), the clinical terms are dealt out too: row r takes those of row ``deals[p, r]``.
     """
     x, _, _ = design.standardised()
-    screened, levels = _screened_as(design, settings)
-    orders, fresh = _orders(screened)
-    outcome_orders, outcome_fresh = _orders(outcomes)
+    levels = _levels(design, settings)
+    groups, n_groups = _groups(design.codes)
+    outcome_groups, n_outcome_groups = _groups(outcomes)
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = np.zeros((3, n_terms), np.bool_)
     allowed[0, :n_radiomics] = 0 in configurations
@@ -172,9 +179,11 @@ def run(
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
-    _runs.run_splits(
-        x, screened, orders, fresh, levels, design.first,
-        np.ascontiguousarray(outcomes), outcome_orders, outcome_fresh, allowed,
+    _run_kernels.run_splits(
+        x, groups, n_groups, levels, design.first,
+        np.ascontiguousarray(outcomes), outcome_groups, n_outcome_groups,
+        np.zeros((1, 1), np.int64) if deals is None else deals,
+        n_terms if deals is None else n_radiomics, allowed,
         splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
         settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
         settings.rank_tol, settings.loglik_variance == "mse", _WINNER[settings.winner],
@@ -211,20 +220,21 @@ def _as_evaluation(
     )
 
 
-def _screened_as(design: Design, settings: EvaluationSettings) -> tuple[Floats, Ints]:
-    """Tell what the screen ranks, and the levels of factors that Kruskal-Wallis screens."""
+def _levels(design: Design, settings: EvaluationSettings) -> Ints:
+    """Levels of the factors that Kruskal-Wallis screens, else 0."""
     kruskal = settings.categorical_screen == "kruskal"
-    counts = [len(levels) if kruskal else 0 for levels in design.levels]
-    return design.codes, np.array(counts, np.int64)
+    return np.array([len(levels) if kruskal else 0 for levels in design.levels], np.int64)
 
 
-def _orders(values: Floats) -> tuple[Ints, Flags]:
-    """Rows in ascending order, and where the value changes, for each row of ``values``."""
-    order = np.argsort(values, axis=1, kind="stable").astype(np.int64)
+def _groups(values: Floats) -> tuple[npt.NDArray[np.int32], Ints]:
+    """Numbers of the distinct values of each row of ``values``, ascending, and how many."""
+    order = np.argsort(values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
-    fresh = np.ones(values.shape, np.bool_)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    return np.ascontiguousarray(order), fresh
+    number = np.zeros(values.shape, np.int32)
+    number[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
+    groups = np.empty(values.shape, np.int32)
+    np.put_along_axis(groups, order, number, axis=1)
+    return groups, number[:, -1].astype(np.int64) + 1
 
 
 def _limits(splits: Splits, settings: EvaluationSettings, levels: Ints) -> Floats:

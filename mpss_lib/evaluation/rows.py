@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import EvaluationSettings
+from mpss_lib.config import CORRECTED, EvaluationSettings
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
@@ -93,11 +93,12 @@ def prediction_rows(found: Evaluation, inputs: Inputs, start: Mapping[str, str])
 
 def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
     """Score the elastic net on patients that neither tuning nor fit has seen."""
-    design = encode({**inputs.columns_of(segment), **inputs.clinical})
+    chosen = inputs.selected[CORRECTED]
+    design = encode({**chosen.columns_of(segment), **inputs.clinical})
     outcome = inputs.outcomes[segment]
     rows: Rows = []
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, len(inputs.features))
+        used = design_of(design, configuration, len(chosen.features))
         guess = cross_fit(design.columns[:, used], outcome, seed)
         rows += [
             {
@@ -129,6 +130,7 @@ def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[i
             "permutation": number,
             "fisher": float(null.fisher[k, g]),
             "mean_r": float(null.mean_r[k, g]),
+            "pooled_rho": _known(float(null.pooled_rho[k, g])),
         }
         for k, number in enumerate(null.numbers)
         for g in shown

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mpss_lib.config import SEGMENTS, Config, EvaluationSettings
+from mpss_lib.config import CORRECTED, SEGMENTS, Config, EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows
-from mpss_lib.evaluation.profiles import CORRECTED, profiles
+from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import (
     Evaluation,
     transform,
@@ -57,9 +57,10 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         return {
             "univariate": [
-                {"cohort_hash": cohort, "segment": segment, **asdict(found)}
+                {"cohort_hash": cohort, "profile": profile, "segment": segment, **asdict(found)}
+                for profile, chosen in inputs.selected.items()
                 for segment in SEGMENTS
-                for found in associations(inputs.columns_of(segment), inputs.outcomes[segment])
+                for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
             ]
         }
 
@@ -80,7 +81,7 @@ def evaluate_segment(cohort: str, segment: str, lake: Lake, config: Config) -> A
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
         for profile, settings in profiles(config.evaluation).items():
-            found = _evaluation(inputs, segment, settings)
+            found = _evaluation(inputs, profile, segment, settings)
             start = {"cohort_hash": cohort, "profile": profile, "segment": segment}
             tables["split_fit"] += fit_rows(found, start)
             tables["split_result"] += result_rows(found, start, settings)
@@ -135,7 +136,7 @@ def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
         tables: dict[str, Rows] = {"model": [], "model_term": []}
         for profile, settings in profiles(config.evaluation).items():
             for segment in SEGMENTS:
-                found = _evaluation(inputs, segment, settings)
+                found = _evaluation(inputs, profile, segment, settings)
                 models, terms = model_rows(found, inputs, segment, profile, settings)
                 tables["model"] += models
                 tables["model_term"] += terms
@@ -154,10 +155,11 @@ def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
 # --------------------------------------------------------------------------- pieces
 
 
-def _evaluation(inputs: Inputs, segment: str, settings: EvaluationSettings) -> Evaluation:
-    return evaluate_columns(
-        inputs.columns_of(segment), inputs.clinical, inputs.outcomes[segment], settings
-    )
+def _evaluation(
+    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings
+) -> Evaluation:
+    columns = inputs.selected[profile].columns_of(segment)
+    return evaluate_columns(columns, inputs.clinical, inputs.outcomes[segment], settings)
 
 
 def _permute(inputs: Inputs, chunk: str, lake: Lake, config: Config) -> Answer:
@@ -169,15 +171,16 @@ def _permute(inputs: Inputs, chunk: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         rows: Rows = []
         for profile, settings in profiles(config.evaluation).items():
-            design = encode({**inputs.columns_of(segment), **inputs.clinical})
+            chosen = inputs.selected[profile]
+            design = encode({**chosen.columns_of(segment), **inputs.clinical})
             y = transform(inputs.outcomes[segment], settings)
-            given = (design, len(inputs.features), y, settings, draw(len(y), settings), numbers)
+            given = (design, len(chosen.features), y, settings, draw(len(y), settings), numbers)
             start = {"cohort_hash": inputs.cohort, "profile": profile, "segment": segment}
             null = permutation.permuted_outcomes(*given)
             rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
             if profile == CORRECTED:
                 null = permutation.permuted_radiomics(*given)
-                rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (2,))
+                rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (1, 2))
         return {"permutation": rows}
 
     key = f"{inputs.cohort}-{chunk}"

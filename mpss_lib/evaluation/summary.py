@@ -16,7 +16,7 @@ from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.combine import Test
 from mpss_lib.evaluation.design import Floats, Ints
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, statistics
+from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, increment_test, statistics
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
 from mpss_lib.evaluation.splits import draw
@@ -34,7 +34,7 @@ class Sources:
     ----------
     r : (outer,) float64, NaN where the run is invalid
     predictions : (outer, n_test) float64, NaN where there was no winner
-    null : by key and kind: (permutations, 2) Fisher's X and mean r
+    null : by key and kind: (permutations, 3) Fisher's X, mean r, pooled rho
     digests : content of the files read
     """
 
@@ -70,7 +70,7 @@ def read(cohort: str, chunks: Sequence[str], lake: Lake, config: Config) -> Sour
         r |= _correlations(results)
         n_test = int(results["n_test"][0].as_py())
         predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
-    null: dict[tuple[Key, str], list[tuple[int, float, float]]] = {}
+    null: dict[tuple[Key, str], list[tuple[int, float, float, float]]] = {}
     for key in chunks:
         path = lake.current_path("permutation", address, key)
         if path is None:
@@ -79,7 +79,8 @@ def read(cohort: str, chunks: Sequence[str], lake: Lake, config: Config) -> Sour
         for row in lake.rows("permutation", address, key):
             name = (row["profile"], row["segment"], row["configuration"])
             place = null.setdefault((name, row["kind"]), [])
-            place.append((row["permutation"], row["fisher"], row["mean_r"]))
+            rho = np.nan if row["pooled_rho"] is None else row["pooled_rho"]
+            place.append((row["permutation"], row["fisher"], row["mean_r"], rho))
     arrays = {name: np.array(sorted(set(rows)))[:, 1:] for name, rows in null.items()}
     return Sources(r, predictions, arrays, tuple(digests))
 
@@ -134,11 +135,14 @@ def _tests(
     if null is not None:
         tests["permutation_fisher"] = combine.permutation_test(x, null[:, 0])
         tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, 1])
-    block = sources.null.get((key, RADIOMIC_BLOCK))
-    if block is not None:
-        clinical = (key[0], key[1], "clinical")
-        base = statistics(sources.r[clinical], n_test, settings)[1]
-        tests["increment_mean_r"] = combine.permutation_test(mean_r - base, block[:, 1] - base)
+        rho = tests["pooled_spearman"].statistic
+        tests["permutation_pooled"] = combine.permutation_test(rho, null[:, 2])
+    clinical = (key[0], key[1], "clinical")
+    dealt = [sources.null.get((name, RADIOMIC_BLOCK)) for name in (clinical, key)]
+    if key[2] == "combined" and dealt[0] is not None and dealt[1] is not None:
+        observed = np.array([statistics(sources.r[clinical], n_test, settings)[1], mean_r])
+        null = np.column_stack([dealt[0][:, 1], dealt[1][:, 1]])
+        tests["increment_mean_r"] = increment_test(observed, null)
     return tests
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from mpss_lib.config import SEGMENTS, Config, Sites
+from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, SEGMENTS, Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.publication.predict import (
     CONFIGURATIONS,
@@ -23,21 +23,7 @@ from mpss_lib.publication.predict import (
 )
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 
-PROFILE = "as_published"
-ELASTIC_NET = "elastic_net"
 FEATURE_TABLES = ("feature_once", "feature_binned")
-CLINICAL = (
-    "sex",
-    "race",
-    "age",
-    "smoking",
-    "diabetes",
-    "hypertension",
-    "hyperlipidemia",
-    "family_history",
-    "bmi",
-    "lvef",
-)
 PREDICTABLE = """
 select study_key
 from core.study_state
@@ -92,23 +78,26 @@ def run(
             way_out="run mpss_evaluate once",
             reasons=("no_model",),
         )
-    registered, elastic = _registered(*files, PROFILE), _registered(*files, ELASTIC_NET)
+    registered, elastic = _registered(*files, AS_PUBLISHED), _registered(*files, ELASTIC_NET)
     study, parts = _study(study_key, lake, config, registered)
+    corrected = replace(study, features=_features_at(study_key, lake, config, elastic.bins))
     digest = digest_of([sha256_of(files[0]), sha256_of(files[1]), *parts])
     address = config.address("publication")
     written = lake.existing("publication", address, study_key, digest)
     if written and not force:
         return Outcome("skipped", written)
-    rows = _rows(study, registered, elastic)
+    rows = _rows(study, registered, corrected, elastic)
     return Outcome("done", (lake.write("prediction", address, study_key, digest, rows),))
 
 
-def _rows(study: StudyValues, registered: Registered, elastic: Registered) -> list[dict[str, Any]]:
+def _rows(
+    study: StudyValues, registered: Registered, corrected: StudyValues, elastic: Registered
+) -> list[dict[str, Any]]:
     rows = []
     for segment in SEGMENTS:
         for configuration in CONFIGURATIONS:
             found = predict(study, registered, segment, configuration)
-            value, low, high = predict_interval(study, elastic, segment, configuration)
+            value, low, high = predict_interval(corrected, elastic, segment, configuration)
             rows.append(
                 {
                     "cohort_hash": registered.cohort,
@@ -162,16 +151,28 @@ def _study(
     study_key: str, lake: Lake, config: Config, registered: Registered
 ) -> tuple[StudyValues, list[str]]:
     """Gather what is known of the study, and what of it enters the input digest."""
-    radiomics = config.address("radiomics")
-    paths = [lake.current_path(table, radiomics, study_key) for table in FEATURE_TABLES]
-    there = [path for path in paths if path is not None]
-    features = _features(there, registered.bins) if len(there) == len(FEATURE_TABLES) else None
+    there = _feature_files(study_key, lake, config)
+    features = _features_at(study_key, lake, config, registered.bins)
     path = lake.current_path("cohort_outcome", config.address("warehouse"), registered.cohort)
     cohort = _cohort(path) if path is not None else {}
     is_training = study_key in cohort
     clinical = cohort.get(study_key) if is_training else _linked(lake).get(study_key)
     parts = [*(sha256_of(path) for path in there), repr(clinical), repr(is_training)]
     return StudyValues(study_key, features, clinical, is_training), parts
+
+
+def _feature_files(study_key: str, lake: Lake, config: Config) -> list[Path]:
+    radiomics = config.address("radiomics")
+    paths = [lake.current_path(table, radiomics, study_key) for table in FEATURE_TABLES]
+    return [path for path in paths if path is not None]
+
+
+def _features_at(
+    study_key: str, lake: Lake, config: Config, bins: int
+) -> dict[str, dict[str, float]] | None:
+    """Feature values by segment at a grey level; None where there are none at all."""
+    there = _feature_files(study_key, lake, config)
+    return _features(there, bins) if len(there) == len(FEATURE_TABLES) else None
 
 
 def _features(paths: list[Path], bins: int) -> dict[str, dict[str, float]]:

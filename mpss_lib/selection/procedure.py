@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import BINS, SelectionSettings
+from mpss_lib.config import AS_PUBLISHED, BINS, CORRECTED, SelectionSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.selection import steps
 from mpss_lib.selection.grey_level import Level, bootstrap_shares, choose, describe
@@ -61,6 +61,16 @@ class _AtLevel:
     @property
     def names(self) -> list[str]:
         return [f.name for f in self.features]
+
+
+def profiles(settings: SelectionSettings) -> Mapping[str, SelectionSettings]:
+    """Give the settings of each profile.
+
+    ``as_published`` is the settings as they stand (the paper's choices by default). ``corrected``
+    divides the range by |mean|: by the signed mean every feature with a negative mean falls out.
+    """
+    corrected = settings.model_copy(update={"dynamic_range": "abs_mean"})
+    return {AS_PUBLISHED: settings, CORRECTED: corrected}
 
 
 def select(

@@ -11,14 +11,15 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mpss_lib.config import SEGMENTS, Config
+from mpss_lib.config import PROFILES, SEGMENTS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.selection.blind import connect
-from mpss_lib.selection.procedure import Selection, select
+from mpss_lib.selection.procedure import Selection, profiles, select
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
 from mpss_lib.tables import Lake, Written, digest_of, sha256_of
 
 CATALOGUE_KEY = "all"
+TABLES = ("selection_step", "selection_count", "selected_feature", "grey_level")
 
 
 def select_features(cohort: str, lake: Lake, config: Config) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def select_features(cohort: str, lake: Lake, config: Config) -> dict[str, Any]:
 
 
 def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict[str, Any]:
-    """Choose features for a frozen cohort, blind to its outcomes.
+    """Choose features for a frozen cohort, blind to its outcomes, in both profiles.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
     Returns
     -------
     dict
-        Counts, ``bins``, and ``units`` for the manifest record.
+        For each profile how many features at which ``bins``, and ``units`` for the record.
 
     Raises
     ------
@@ -64,16 +65,17 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
         return _answer(cohort, "skipped", written, lake, config)
     with closing(connect({"member": [member], "catalogue": [catalogue], **files})) as connection:
         rows, values = _read(connection, config.radiomics.bins)
-    chosen = select(values, rows, config.selection, bins=sorted(config.radiomics.bins))
-    tables = {
-        "selection_step": _ledger_rows(cohort, chosen),
-        "selection_count": _count_rows(cohort, chosen),
-        "selected_feature": [
-            {"cohort_hash": cohort, "feature": name, "bins": chosen.bins, "position": position}
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for profile, settings in profiles(config.selection).items():
+        chosen = select(values, rows, settings, bins=sorted(config.radiomics.bins))
+        start = {"cohort_hash": cohort, "profile": profile}
+        tables["selection_step"] += _ledger_rows(start, chosen)
+        tables["selection_count"] += _count_rows(start, chosen)
+        tables["selected_feature"] += [
+            {**start, "feature": name, "bins": chosen.bins, "position": position}
             for position, name in enumerate(chosen.features, start=1)
-        ],
-        "grey_level": [{"cohort_hash": cohort, **asdict(level)} for level in chosen.grey_levels],
-    }
+        ]
+        tables["grey_level"] += [{**start, **asdict(level)} for level in chosen.grey_levels]
     written = tuple(
         lake.write(table, address, cohort, digest, found) for table, found in tables.items()
     )
@@ -163,10 +165,10 @@ def _place(values: Any, index: Mapping[Any, int]) -> Any:
     return np.array([index.get(value, -1) for value in values.tolist()], np.int64)
 
 
-def _ledger_rows(cohort: str, chosen: Selection) -> list[dict[str, Any]]:
+def _ledger_rows(start: Mapping[str, str], chosen: Selection) -> list[dict[str, Any]]:
     return [
         {
-            "cohort_hash": cohort,
+            **start,
             "step": entry.step,
             "position": position,
             "feature": entry.feature,
@@ -178,11 +180,11 @@ def _ledger_rows(cohort: str, chosen: Selection) -> list[dict[str, Any]]:
     ]
 
 
-def _count_rows(cohort: str, chosen: Selection) -> list[dict[str, Any]]:
+def _count_rows(start: Mapping[str, str], chosen: Selection) -> list[dict[str, Any]]:
     before = [chosen.counts["start"], *(chosen.counts[step] for step in STEPS[:-1])]
     return [
         {
-            "cohort_hash": cohort,
+            **start,
             "step": step,
             "position": k + 1,
             "n_patients": chosen.n_patients,
@@ -201,9 +203,10 @@ def _answer(
 ) -> dict[str, Any]:
     rows = lake.rows("selected_feature", config.address("selection"), cohort)
     files = [asdict(file) for file in written]
+    chosen = {profile: [row for row in rows if row["profile"] == profile] for profile in PROFILES}
     return {
         "cohort": cohort,
-        "selected": len(rows),
-        "bins": rows[0]["bins"] if rows else 0,
+        "selected": {profile: len(mine) for profile, mine in chosen.items()},
+        "bins": {profile: mine[0]["bins"] if mine else 0 for profile, mine in chosen.items()},
         "units": [{"key": cohort, "status": status, "reasons": [], "files": files}],
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mpss_lib import config as settings
-from mpss_lib.config import BINS, SEGMENTS
+from mpss_lib.config import AS_PUBLISHED, BINS, PROFILES, SEGMENTS
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.tables import Lake, write_bytes
 from mpss_lib.warehouse.answers import render, rows_of
@@ -123,6 +123,7 @@ def feature_matrix(
     segment: str,
     bins: int | None = None,
     selection: str | Sequence[str] | None = None,
+    profile: str = AS_PUBLISHED,
     home: Path | str | None = None,
 ) -> pd.DataFrame:
     """Features of one segment, one row for each study.
@@ -137,6 +138,8 @@ def feature_matrix(
     selection : str or sequence of str, optional
         ``"latest"`` or a cohort hash: the features chosen for that frozen cohort, and its studies
         only. A sequence: these features. By default all 487, all studies.
+    profile : {"as_published", "corrected"}
+        Whose choice ``selection`` means where it names a cohort.
     home : Path or str, optional
         See ``open_warehouse``.
 
@@ -155,7 +158,7 @@ def feature_matrix(
             f"unknown segment {segment!r}", way_out=f"give one of {', '.join(SEGMENTS)}"
         )
     with closing(open_warehouse(home)) as connection:
-        names, chosen_bins, cohort_hash = _chosen(connection, selection)
+        names, chosen_bins, cohort_hash = _chosen(connection, selection, profile)
         levels = chosen_bins if bins is None else bins
         if levels not in BINS:
             raise WrongArgumentError(
@@ -177,7 +180,7 @@ def feature_matrix(
 
 
 def _chosen(
-    connection: duckdb.DuckDBPyConnection, selection: str | Sequence[str] | None
+    connection: duckdb.DuckDBPyConnection, selection: str | Sequence[str] | None, profile: str
 ) -> tuple[list[str], int | None, str]:
     """Feature names, bins of the selection and hash of its cohort."""
     known = [
@@ -196,12 +199,16 @@ def _chosen(
                 way_out="core.feature_dictionary lists the names",
             )
         return list(selection), None, ""
+    if profile not in PROFILES:
+        raise WrongArgumentError(
+            f"unknown profile {profile!r}", way_out=f"give one of {', '.join(PROFILES)}"
+        )
     rows = connection.execute(
         "select feature, bins, cohort_hash from selection.selected_feature"
         " where cohort_hash = case when ? = 'latest'"
         " then (select cohort_hash from core.cohort_frozen where is_latest) else ? end"
-        " order by position",
-        [selection, selection],
+        " and profile = ? order by position",
+        [selection, selection, profile],
     ).fetchall()
     if not rows:
         raise WrongArgumentError(

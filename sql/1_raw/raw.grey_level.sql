@@ -1,4 +1,4 @@
--- One row is one number of grey levels judged for one cohort.
--- grain: cohort_hash bins
+-- One row is one number of grey levels judged for one cohort and profile.
+-- grain: cohort_hash profile bins
 select *,
 from ${grey_level}

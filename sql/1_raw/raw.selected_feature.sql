@@ -1,4 +1,4 @@
--- One row is one feature chosen for one cohort.
--- grain: cohort_hash feature
+-- One row is one feature chosen for one cohort and profile.
+-- grain: cohort_hash profile feature
 select *,
 from ${selected_feature}

@@ -1,4 +1,4 @@
--- One row is one step of the choice of features for one cohort.
--- grain: cohort_hash step
+-- One row is one step of the choice of features for one cohort and profile.
+-- grain: cohort_hash profile step
 select *,
 from ${selection_count}

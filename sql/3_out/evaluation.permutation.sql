@@ -9,4 +9,5 @@ select
     permutation,
     fisher,
     mean_r,
+    pooled_rho,
 from raw.permutation

@@ -1,7 +1,8 @@
 -- One row is one feature tested alone against one outcome in one segment.
--- grain: cohort_hash segment outcome feature
+-- grain: cohort_hash profile segment outcome feature
 select
     cohort_hash,
+    profile,
     segment,
     outcome,
     feature,

@@ -1,7 +1,8 @@
--- One row is one number of grey levels judged for one cohort.
--- grain: cohort_hash bins
+-- One row is one number of grey levels judged for one cohort and profile.
+-- grain: cohort_hash profile bins
 select
     cohort_hash,
+    profile,
     bins,
     is_survivor,
     is_chosen,

@@ -1,7 +1,8 @@
--- One row is one step of the choice of features for one cohort: how many features stay.
--- grain: cohort_hash step
+-- One row is one step of the choice of features for one cohort and profile: how many features stay.
+-- grain: cohort_hash profile step
 select
     counted.cohort_hash,
+    counted.profile,
     counted."position",
     counted.step,
     coalesce(cohort_frozen.is_latest, false) as is_latest,

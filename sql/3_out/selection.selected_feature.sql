@@ -1,7 +1,8 @@
--- One row is one feature chosen for one cohort, with its IBSI codes.
--- grain: cohort_hash feature
+-- One row is one feature chosen for one cohort and profile, with its IBSI codes.
+-- grain: cohort_hash profile feature
 select
     selected.cohort_hash,
+    selected.profile,
     selected.feature,
     selected.bins,
     selected."position",

@@ -1,7 +1,8 @@
--- One row is one event of the choice of features for one cohort.
--- grain: cohort_hash step feature partner
+-- One row is one event of the choice of features for one cohort and profile.
+-- grain: cohort_hash profile step feature partner
 select
     cohort_hash,
+    profile,
     step,
     position,
     feature,

@@ -2,6 +2,7 @@
 -- severity: report
 select
     cohort_hash,
+    profile,
     feature,
 from selection.selected_feature
 where ibsi_code is null

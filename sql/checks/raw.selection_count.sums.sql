@@ -2,6 +2,7 @@
 -- severity: report
 select
     cohort_hash,
+    profile,
     step,
     n_before,
     n_removed,
@@ -10,6 +11,6 @@ from raw.selection_count
 qualify
     n_before - n_removed != n_after
     or n_before != lag(n_after, 1, n_before) over (
-        partition by cohort_hash
+        partition by cohort_hash, profile
         order by "position"
     )

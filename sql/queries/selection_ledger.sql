@@ -1,5 +1,6 @@
 -- How did 487 features become those of the latest cohort, and what did the paper keep?
 select
+    profile,
     "position",
     step,
     n_before,
@@ -8,4 +9,4 @@ select
     n_paper,
 from selection.ledger
 where is_latest
-order by "position"
+order by profile, "position"

@@ -3,7 +3,7 @@
 Scores of a synthetic cohort of 428 are dealt out anew, then the whole evaluation of one segment
 is done (three configurations, both profiles) with 99 permutations. A calibrated test holds its
 level if it rejects at most 8 of 300 cohorts at .01 and 24 of 300 at .05. About 2 CPU-hours for
-300 cohorts with the increment test; stop and start it as you like.
+300 cohorts; stop and start it as you like.
 
 Run, with PYTHONPATH=.:tests OMP_NUM_THREADS=1:
 
@@ -32,7 +32,6 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--cohorts", type=int, default=300)
     parser.add_argument("--permutations", type=int, default=99)
-    parser.add_argument("--no-increment", action="store_true")
     given = parser.parse_args()
     lines = given.results.read_text().splitlines() if given.results.exists() else []
     done = {json.loads(line)["seed"] for line in lines}
@@ -43,7 +42,7 @@ def main() -> None:
         rng = np.random.default_rng([seed, 99])
         found = p_values(
             cohort.radiomics["MYO"], cohort.clinical, rng.permutation(cohort.scores["MYO"]),
-            EvaluationSettings(seed=seed), given.permutations, increment=not given.no_increment,
+            EvaluationSettings(seed=seed), given.permutations,
         )  # fmt: skip
         with given.results.open("a") as file:
             file.write(json.dumps({"seed": seed, "p": found}) + "\n")
@@ -51,18 +50,22 @@ def main() -> None:
 
 
 def table(results: Path) -> None:
-    """Print rejection rates with their standard errors."""
+    """Print rejection rates with their standard errors, then the rows of ``calibration.NULL``."""
     rows = [json.loads(line)["p"] for line in results.read_text().splitlines()]
     sys.stdout.write(f"{len(rows)} null cohorts\n")
+    counted = []
     for name in sorted(rows[0]):
         p = np.array([row[name] for row in rows], float)
+        counts = [int((p <= level).sum()) for level in LIMITS]
         parts = []
-        for level, limit in LIMITS.items():
-            rate = float((p <= level).mean())
+        for (level, limit), count in zip(LIMITS.items(), counts, strict=True):
+            rate = count / len(p)
             error = np.sqrt(max(rate * (1 - rate), level * (1 - level)) / len(p))
             verdict = "holds" if rate <= limit else "too often"
             parts.append(f"at {level}: {rate:.3f} +- {error:.3f} {verdict}")
         sys.stdout.write(f"{name:52s} {'   '.join(parts)}\n")
+        counted.append((name, *counts))
+    sys.stdout.writelines(f"    {row},\n" for row in counted)
 
 
 if __name__ == "__main__":

@@ -57,14 +57,22 @@ def main() -> None:
                 )  # fmt: skip
                 with given.results.open("a") as file:
                     file.write(json.dumps({"key": [kind, segment, seed], "p": found}) + "\n")
-    rows = [json.loads(line) for line in given.results.read_text().splitlines()]
-    for kind in KINDS:
-        for segment in ("MYO", "LAD3"):
-            mine = [row["p"] for row in rows if row["key"][:2] == [kind, segment]]
-            sys.stdout.write(f"{kind}, {segment}, {len(mine)} cohorts, rejected at .05:\n")
-            for name in SHOWN:
-                count = int((np.array([p[name] for p in mine]) <= 0.05).sum())
-                sys.stdout.write(f"    {name}: {count}\n")
+    table(given.results)
+
+
+def table(results: Path) -> None:
+    """Print the rejections at .05, then the rows of ``calibration.PLANTED``."""
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    counted = []
+    for segment in ("MYO", "LAD3"):
+        for name in SHOWN:
+            counts = []
+            for kind in KINDS:
+                mine = [row["p"] for row in rows if row["key"][:2] == [kind, segment]]
+                counts.append(int((np.array([p[name] for p in mine]) <= 0.05).sum()))
+                sys.stdout.write(f"{kind}, {segment}, {name}: {counts[-1]} of {len(mine)}\n")
+            counted.append((name, segment, *counts))
+    sys.stdout.writelines(f"    {row},\n" for row in counted)
 
 
 if __name__ == "__main__":

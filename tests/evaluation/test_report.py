@@ -21,7 +21,9 @@ def test_page_stands_alone_and_says_what_it_must(evaluated):
     assert "{" not in re.sub(r"<(style|pre|svg)\b.*?</\1>", "", text, flags=re.DOTALL)
     found = json.loads(data.read_text(encoding="utf-8"))
     assert found["cohort_hash"] == cohort
-    assert len(found["selection"]) == 8
+    steps = [(row["profile"], row["step"]) for row in found["selection"]]
+    assert len(set(steps)) == len(steps) == 2 * 8
+    assert set(found["selected"]) == {"as_published", "corrected"}
     assert answer["units"]
 
 

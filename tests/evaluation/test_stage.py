@@ -103,7 +103,8 @@ def test_registered_models_predict_what_the_runs_predicted(done):
     }
     place = {study: k for k, study in enumerate(inputs.studies)}
     for model in [m for m in models if m["profile"] != "elastic_net"]:
-        columns = inputs.columns_of(model["segment"]) | inputs.clinical
+        columns = inputs.selected[model["profile"]].columns_of(model["segment"])
+        columns = columns | inputs.clinical
         for study in model["test_studies"]:
             value = model["intercept"]
             for term in terms[model["model_key"]]:

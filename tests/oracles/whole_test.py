@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from mpss_lib.evaluation import CONFIGURATIONS, combine, evaluate
-from mpss_lib.evaluation.permutation import permuted_outcomes, permuted_radiomics, statistics
+from mpss_lib.evaluation.permutation import (
+    increment_test,
+    permuted_outcomes,
+    permuted_radiomics,
+    statistics,
+)
 from mpss_lib.evaluation.profiles import CORRECTED, profiles
 
 
-def p_values(radiomics, clinical, score, settings, permutations, *, increment=True):
+def p_values(radiomics, clinical, score, settings, permutations):
     """Map ``profile configuration test`` to its p-value."""
     found = {}
     for profile, own in profiles(settings).items():
@@ -37,12 +42,13 @@ def p_values(radiomics, clinical, score, settings, permutations, *, increment=Tr
                 "permutation_fisher": combine.permutation_test(observed[g][0], null.fisher[:, g]),
                 "permutation_mean_r": combine.permutation_test(observed[g][1], null.mean_r[:, g]),
             }
+            rho = tests["pooled_spearman"].statistic
+            tests["permutation_pooled"] = combine.permutation_test(rho, null.pooled_rho[:, g])
             for name, test in tests.items():
                 p = test.p_value
                 found[f"{profile} {configuration} {name}"] = 1.0 if np.isnan(p) else p
-        if increment and profile == CORRECTED:
+        if profile == CORRECTED:
             block = permuted_radiomics(*given)
-            base = observed[1][1]
-            test = combine.permutation_test(observed[2][1] - base, block.mean_r[:, 2] - base)
+            test = increment_test(np.array([observed[1][1], observed[2][1]]), block.mean_r[:, 1:])
             found[f"{profile} combined increment_mean_r"] = test.p_value
     return found

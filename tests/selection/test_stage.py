@@ -4,7 +4,7 @@ import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, catalogue_rows, fill, study_key
 
-from mpss_lib.config import Config
+from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.selection import stage
 from mpss_lib.selection.blind import connect
@@ -23,24 +23,28 @@ def lake(tmp_path_factory):
 def test_ledger_choice_and_grey_levels_are_written(lake):
     answer = stage.run(COHORT, lake, CONFIG)
     address = CONFIG.address("selection")
-    steps = lake.rows("selection_step", address, COHORT)
+    for profile in PROFILES:
+        steps, counts, chosen, levels = (
+            [row for row in lake.rows(table, address, COHORT) if row["profile"] == profile]
+            for table in stage.TABLES
+        )
+        check(profile, answer, steps, counts, chosen, levels)
+    tables = {file["table"] for file in answer["units"][0]["files"]}
+    assert tables == {"selection_step", "selection_count", "selected_feature", "grey_level"}
+
+
+def check(profile, answer, steps, counts, chosen, levels):
     assert sorted(row["feature"] for row in steps) == sorted(
         str(row["sera_name"]) for row in catalogue_rows()
     )
-    counts = lake.rows("selection_count", address, COHORT)
     assert [row["n_before"] - row["n_removed"] for row in counts] == [
         row["n_after"] for row in counts
     ]
     assert [row["n_paper"] for row in counts] == [215, 166, 166, 162, 121, 118, 113, 56]
-    assert (
-        counts[-1]["n_after"]
-        == answer["selected"]
-        == len(lake.rows("selected_feature", address, COHORT))
-    )
+    assert counts[-1]["n_after"] == answer["selected"][profile] == len(chosen)
+    assert {row["bins"] for row in chosen} == {answer["bins"][profile]}
     assert counts[0]["n_patients"] == 20
-    assert len(lake.rows("grey_level", address, COHORT)) == 8
-    tables = {file["table"] for file in answer["units"][0]["files"]}
-    assert tables == {"selection_step", "selection_count", "selected_feature", "grey_level"}
+    assert len(levels) == 8
 
 
 def test_the_same_input_is_skipped_and_forced_gives_the_same_bytes(lake):

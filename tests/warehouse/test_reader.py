@@ -114,8 +114,12 @@ def test_feature_matrix_of_a_selection(filled):
     stage.run(filled.lake, filled.config)
     cohort = stage.freeze_cohort(filled.lake, filled.config)
     rows = [
-        {"cohort_hash": cohort, "feature": name, "bins": 64, "position": i}
-        for i, name in enumerate(["binned_004", "stat_mean"], start=1)
+        {"cohort_hash": cohort, "profile": profile, "feature": name, "bins": 64, "position": i}
+        for profile, names in (
+            ("as_published", ["binned_004", "stat_mean"]),
+            ("corrected", ["stat_mean"]),
+        )
+        for i, name in enumerate(names, start=1)
     ]
     file = filled.write("selected_feature", cohort, rows)
     filled.record("selection", cohort, "done", [file])
@@ -125,6 +129,10 @@ def test_feature_matrix_of_a_selection(filled):
     assert list(frame.columns) == ["binned_004", "stat_mean"]
     assert list(frame.index) == ["s01", "s16", "s19"]
     assert frame.equals(mpss_lib.feature_matrix(segment="LAD3", selection=cohort))
+    other = mpss_lib.feature_matrix(segment="LAD3", selection="latest", profile="corrected")
+    assert list(other.columns) == ["stat_mean"]
+    with pytest.raises(WrongArgumentError, match="unknown profile 'better'"):
+        mpss_lib.feature_matrix(segment="LAD3", selection="latest", profile="better")
 
 
 @pytest.mark.parametrize(

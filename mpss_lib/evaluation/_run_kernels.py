@@ -1,7 +1,5 @@
 """The loop over splits: screen on train rows, fit, score, take the winner, try the test rows."""
 
-# ruff: noqa: C901 -- a kernel is one long loop on purpose
-
 from __future__ import annotations
 
 from math import inf, nan, sqrt
@@ -16,55 +14,15 @@ from mpss_lib.evaluation._kernels import (
     Ints,
     criterion,
     cross_products,
-    mid_ranks,
     start_model,
     stepwise_path,
+    subtract_products,
 )
+from mpss_lib.evaluation._screen_kernels import Groups, rank_terms, screen, subset_ranks
 
 VALID, INTERCEPT_ONLY, DEGENERATE = 0, 1, 2
 MAX_LOGLIK, MAX_AIC, MIN_AIC, DEV_R2, COMMON_AIC = range(5)
 COEF_DEV, COEF_TRAIN, COEF_BOTH = range(3)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _screen(
-    ranks_y: Floats, ranks_x: Floats, sizes: Floats, levels: Ints, limits: Floats, n: int
-) -> Floats:
-    """Strength of each term on the train rows; below 1 where it does not pass the screen.
-
-    A number gives |rho| / limit; a factor (``levels`` > 0) the Kruskal-Wallis H / limit, its
-    limit standing in ``limits`` by levels present.
-    """
-    n_terms = ranks_x.shape[0]
-    out = np.zeros(n_terms)
-    ss = 0.0
-    for r in range(n):
-        ss += ranks_y[r] * ranks_y[r]
-    if ss <= 0.0:
-        return out
-    for t in range(n_terms):
-        if sizes[t] <= 0.0:
-            continue
-        if levels[t] == 0:
-            dot = 0.0
-            for r in range(n):
-                dot += ranks_y[r] * ranks_x[t, r]
-            out[t] = abs(dot) / sqrt(ss * sizes[t]) / limits[0]
-            continue
-        total = np.zeros(levels[t])
-        count = np.zeros(levels[t])
-        for r in range(n):
-            total[int(ranks_x[t, r])] += ranks_y[r]
-            count[int(ranks_x[t, r])] += 1.0
-        h = 0.0
-        present = 0
-        for level in range(levels[t]):
-            if count[level] > 0.0:
-                h += total[level] * total[level] / count[level]
-                present += 1
-        if present > 1:
-            out[t] = h * (n - 1) / ss / limits[present - 1]
-    return out
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -83,10 +41,8 @@ def _compact(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _centre_outcome(
-    y: Floats, rows: Ints, centred: Floats, cross: Floats, out: Floats
-) -> tuple[float, float]:
-    """Mean and centred sum of squares of the outcome; ``cross`` gets its products, ``out`` y."""
+def _centre_outcome(y: Floats, rows: Ints, centred: Floats, cross: Floats) -> tuple[float, float]:
+    """Mean and centred sum of squares of the outcome; ``cross`` gets its products with columns."""
     n = rows.shape[0]
     mean = 0.0
     for r in range(n):
@@ -95,10 +51,17 @@ def _centre_outcome(
     cross[:] = 0.0
     yy = 0.0
     for r in range(n):
-        out[r] = y[rows[r]] - mean
-        yy += out[r] * out[r]
+        yy += (y[rows[r]] - mean) ** 2
+    for r in range(0, n - n % 4, 4):
+        row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
+        f0, f1 = y[rows[r]] - mean, y[rows[r + 1]] - mean
+        f2, f3 = y[rows[r + 2]] - mean, y[rows[r + 3]] - mean
         for j in range(cross.shape[0]):
-            cross[j] += out[r] * centred[r, j]
+            cross[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
+    for r in range(n - n % 4, n):
+        row0, f0 = centred[r], y[rows[r]] - mean
+        for j in range(cross.shape[0]):
+            cross[j] += f0 * row0[j]
     if yy <= 1e-24 * n * mean * mean:
         yy = 0.0
     return mean, yy
@@ -124,14 +87,15 @@ def _pearson(x: Floats, y: Floats) -> float:
 @njit(cache=True, error_model="numpy", nogil=True)
 def run_splits(
     x: Floats,
-    screened_as: Floats,
-    orders: Ints,
-    fresh: Flags,
+    groups: Groups,
+    n_groups: Ints,
     levels: Ints,
     first: Ints,
     outcomes: Floats,
-    outcome_orders: Ints,
-    outcome_fresh: Flags,
+    outcome_groups: Groups,
+    n_outcome_groups: Ints,
+    deals: Ints,
+    n_kept: int,
     configurations: Flags,
     test: Ints,
     train: Ints,
@@ -161,13 +125,17 @@ def run_splits(
     Parameters
     ----------
     x : (n, m) columns, standardised
-    screened_as : (terms, n) what the screen ranks: the column, or the codes of a factor
-    orders, fresh : (terms, n) rows in ascending order of ``screened_as``; where its value changes
+    groups, n_groups : (terms, n) and (terms,): the distinct values that the screen ranks, numbered
+        in ascending order (of a factor, its codes), and how many there are
     levels : (terms,) number of levels where the screen is Kruskal-Wallis, else 0
     first : (terms + 1,) first column of each term
-    outcomes, outcome_orders, outcome_fresh : (p, n); more than one for permuted outcomes
+    outcomes, outcome_groups, n_outcome_groups : (p, n), (p, n), (p,), the same of the outcome;
+        more than one for permuted outcomes
+    deals, n_kept : (p, n) and int; the terms from ``n_kept`` on are dealt out together with the
+        outcome, row r taking the values of row ``deals[p, r]`` (p >= 1 row, unread where
+        ``n_kept`` is the number of terms; the outcomes are given as dealt)
     configurations : (3, terms)
-    test : (outer, n_test); train, dev : (outer, inner, rows)
+    test : (outer, n_test); train, dev : (outer, inner, rows), together all rows but the test
     limits : |rho| of the screen, then the chi-squared limits for 1, 2, ... df
     is_kept : whether terms, train_terms (outer, inner, 3, terms), numbers (outer, inner, 3, 3:
         AIC, log-likelihood, terms screened) and states (outer, inner, 3) of the first outcome
@@ -181,60 +149,86 @@ def run_splits(
     n_outcomes = outcomes.shape[0]
     n_train, n_dev, n_test = train.shape[2], dev.shape[2], test.shape[1]
     n_both = n_train + n_dev
-    refit_both = winner == COMMON_AIC or final_coef == COEF_BOTH
-    ranks_x = np.empty((n_terms, n_train))
+    ranks_x = np.empty((n_train, n_terms))
     ranks_y = np.empty(n_train)
     sizes = np.empty(n_terms)
+    count = np.zeros(n + 1, np.int64)
+    # Places of the three: 0 train, 1 dev, 2 both.
     grams = np.zeros((3, m, m))
     owns = np.zeros((3, m))
     means = np.zeros((3, m))
-    kept_rows = np.zeros((3, n_both, m))
     cross = np.zeros((3, m))
-    y_rows = np.empty(n_both)
     y_means = np.zeros(3)
     y_ss = np.zeros(3)
-    place = np.empty(n, np.int64)
+    kept_dev = np.zeros((n_dev, m))
+    kept_both = np.zeros((n_both, m))
     best_score = np.empty((n_outcomes, 3))
     best_coef = np.zeros((n_outcomes, 3, 1 + m))
     y_test = np.empty(n_test)
     guess = np.empty(n_test)
     both = np.empty(n_both, np.int64)
+    last_kept = first[n_kept]
+    is_dealt = n_kept < n_terms
+    dealt_both = np.empty(n_both, np.int64)
+    # What belongs to an outcome over both, and to the columns that are dealt with it.
+    both_cross = np.empty((n_outcomes, m))
+    both_y = np.empty((n_outcomes, 2))
+    n_tails = n_outcomes if is_dealt else 0
+    tail_gram = np.empty((n_tails, m - last_kept, m))
+    tail_mean = np.empty((n_tails, m - last_kept))
+    tail_own = np.empty((n_tails, m - last_kept))
     no_path = np.empty((0, 3))
     for outer in range(test.shape[0]):
         best_score[:] = -inf
         best_coef[:] = 0.0
         chosen[:, outer, :] = -1
+        for r in range(n_train):
+            both[r] = train[outer, 0, r]
+        for r in range(n_dev):
+            both[n_train + r] = dev[outer, 0, r]
+        cross_products(x, both, 0, means[2], kept_both, owns[2], grams[2])
+        for p in range(n_outcomes):
+            if is_dealt:
+                for r in range(n_both):
+                    dealt_both[r] = deals[p, both[r]]
+                cross_products(x, dealt_both, last_kept, means[2], kept_both, owns[2], grams[2])
+                tail_gram[p] = grams[2, last_kept:]
+                tail_mean[p] = means[2, last_kept:]
+                tail_own[p] = owns[2, last_kept:]
+            both_y[p] = _centre_outcome(outcomes[p], both, kept_both, both_cross[p])
         for inner in range(train.shape[1]):
-            place[:] = -1
-            for r in range(n_train):
-                place[train[outer, inner, r]] = r
-                both[r] = train[outer, inner, r]
-            for r in range(n_dev):
-                both[n_train + r] = dev[outer, inner, r]
-            for t in range(n_terms):
-                if levels[t] > 0:
-                    for r in range(n_train):
-                        ranks_x[t, r] = screened_as[t, train[outer, inner, r]]
-                    sizes[t] = 1.0
-                    continue
-                mid_ranks(orders[t], fresh[t], place, n_train, ranks_x[t])
-                sizes[t] = 0.0
-                for r in range(n_train):
-                    sizes[t] += ranks_x[t, r] * ranks_x[t, r]
-            cross_products(x, train[outer, inner], means[0], kept_rows[0], owns[0], grams[0])
-            cross_products(x, dev[outer, inner], means[1], kept_rows[1], owns[1], grams[1])
-            if refit_both:
-                cross_products(x, both, means[2], kept_rows[2], owns[2], grams[2])
+            rank_terms(groups, n_groups, levels, train[outer, inner], 0, count, ranks_x, sizes)
+            cross_products(x, dev[outer, inner], 0, means[1], kept_dev, owns[1], grams[1])
+            if not is_dealt:
+                subtract_products(n_train, n_dev, means, owns, grams)
             for p in range(n_outcomes):
-                mid_ranks(outcome_orders[p], outcome_fresh[p], place, n_train, ranks_y)
-                strength = _screen(ranks_y, ranks_x, sizes, levels, limits, n_train)
-                for s in range(3 if refit_both else 2):
-                    rows = train[outer, inner] if s == 0 else dev[outer, inner]
-                    if s == 2:
-                        rows = both
-                    y_means[s], y_ss[s] = _centre_outcome(
-                        outcomes[p], rows, kept_rows[s], cross[s], y_rows
-                    )
+                if is_dealt:
+                    dealt_train = deals[p][train[outer, inner]]
+                    dealt_dev = deals[p][dev[outer, inner]]
+                    rank_terms(groups, n_groups, levels, dealt_train, n_kept, count, ranks_x, sizes)
+                    cross_products(x, dealt_dev, last_kept, means[1], kept_dev, owns[1], grams[1])
+                    means[2, last_kept:] = tail_mean[p]
+                    owns[2, last_kept:] = tail_own[p]
+                    for i in range(last_kept, m):
+                        grams[2, i] = tail_gram[p, i - last_kept]
+                        grams[2, :, i] = tail_gram[p, i - last_kept]
+                    subtract_products(n_train, n_dev, means, owns, grams)
+                size_y = subset_ranks(
+                    outcome_groups[p], n_outcome_groups[p], train[outer, inner], count, ranks_y
+                )
+                strength = screen(ranks_y, size_y, ranks_x, sizes, levels, limits, n_train)
+                y_means[1], y_ss[1] = _centre_outcome(
+                    outcomes[p], dev[outer, inner], kept_dev, cross[1]
+                )
+                y_means[2], y_ss[2] = both_y[p]
+                cross[2] = both_cross[p]
+                y_means[0] = (n_both * y_means[2] - n_dev * y_means[1]) / n_train
+                apart = n_train * n_dev / n_both * (y_means[0] - y_means[1])
+                y_ss[0] = y_ss[2] - y_ss[1] - apart * (y_means[0] - y_means[1])
+                if y_ss[0] <= 1e-13 * y_ss[2]:
+                    y_ss[0] = 0.0
+                for j in range(m):
+                    cross[0, j] = cross[2, j] - cross[1, j] - apart * (means[0, j] - means[1, j])
                 ordered = np.argsort(-strength, kind="mergesort")
                 for g in range(3):
                     candidates = np.empty(n_terms, np.int64)
@@ -325,8 +319,8 @@ def run_splits(
                             shift = y_means[0] - y_means[1]
                             for i in range(n_cols):
                                 if swept[i]:
-                                    gap = means[1, columns[i]] - means[0, columns[i]]
-                                    shift += a[i, n_cols] * gap
+                                    apart = means[1, columns[i]] - means[0, columns[i]]
+                                    shift += a[i, n_cols] * apart
                             loss = y_ss[1] + n_dev * shift * shift
                             for i in range(n_cols):
                                 if swept[i]:
@@ -379,8 +373,10 @@ def run_splits(
                     row = test[outer, r]
                     y_test[r] = outcomes[p, row]
                     guess[r] = best_coef[p, g, 0]
+                    dealt_row = deals[p, row] if is_dealt else row
                     for j in range(m):
                         if best_coef[p, g, 1 + j] != 0.0:
-                            guess[r] += best_coef[p, g, 1 + j] * x[row, j]
+                            source = row if j < last_kept else dealt_row
+                            guess[r] += best_coef[p, g, 1 + j] * x[source, j]
                     predictions[p, outer, g, r] = guess[r]
                 correlations[p, outer, g] = _pearson(guess, y_test)

@@ -1,0 +1,210 @@
+"""Tables of the report as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from mpss_lib.config import AS_PUBLISHED, PROFILES, SEGMENTS
+from mpss_lib.evaluation.calibration import NULL, NULL_COHORTS, PLANTED
+from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.randomised import CONFIGURATIONS
+
+Row = Mapping[str, Any]
+
+PAPER_FISHER = {
+    "radiomics": dict(
+        zip(SEGMENTS, (111.93, 115.02, 88.02, 95.87, 139.25, 53.8, 53.28), strict=True)
+    ),
+    "clinical": dict(
+        zip(SEGMENTS, (294.43, 253.13, 153.14, 84.12, 253.13, 153.14, 84.12), strict=True)
+    ),
+    "combined": dict(
+        zip(SEGMENTS, (341.39, 348.97, 194.73, 174.53, 326.97, 189.2, 141.6), strict=True)
+    ),
+}
+"""Table 3 of the paper (Ashrafinia et al. 2021)."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """HTML table; a cell that starts with '<' is taken as it is."""
+    head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "&ndash;"
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}"
+    text = str(value)
+    return text if text.startswith("<") else escape(text)
+
+
+def clinical_table(inputs: Inputs) -> str:
+    """Distribution of each clinical term."""
+    rows: list[list[Any]] = []
+    for name, values in inputs.clinical.items():
+        if values.dtype.kind == "f" and set(np.unique(values)) - {0.0, 1.0}:
+            shown = f"{values.mean():.1f} ± {values.std():.1f}"
+            rows.append([name, shown])
+        elif values.dtype.kind == "f":
+            rows.append([name, f"{int(values.sum())} ({100 * values.mean():.1f} %)"])
+        else:
+            levels, counts = np.unique(values, return_counts=True)
+            parts = [f"{a} {b}" for a, b in zip(levels, counts, strict=True)]
+            rows.append([name, ", ".join(parts)])
+    return table(["clinical term", "cohort"], rows)
+
+
+def ledger_table(counts: Sequence[Row]) -> str:
+    """Features left after each step, both profiles beside the paper."""
+    by = {(row["profile"], row["step"]): row for row in counts}
+    steps = dict.fromkeys(row["step"] for row in counts)
+    rows = []
+    for step in steps:
+        mine = [by[profile, step] for profile in PROFILES]
+        cells = [row[name] for row in mine for name in ("n_removed", "n_after")]
+        rows.append([step, *cells, mine[0]["n_paper"]])
+    header = [f"{profile}: {what}" for profile in PROFILES for what in ("removed", "left")]
+    return table(["step", *header, "left in the paper"], rows)
+
+
+def chosen_list(inputs: Inputs) -> str:
+    """Names of the features that each profile chose."""
+    return "".join(
+        f"<p><b>{profile}: {len(chosen.features)} features at {chosen.bins} grey levels</b>"
+        f" (counterpart of Table 2): {escape(', '.join(chosen.features))}.</p>"
+        for profile, chosen in inputs.selected.items()
+    )
+
+
+def level_table(levels: Sequence[Row]) -> str:
+    """How each number of grey levels was judged."""
+    header = (
+        "profile,bins,constant features,low range,rank stability,pairs |ρ| ≥ .9,bootstrap share,"
+        "survives,chosen,runner-up"
+    )
+    keys = (
+        "profile,bins,n_identical,n_low_range,rank_stability,n_correlated_pairs,bootstrap_share,"
+        "is_survivor,is_chosen,is_runner_up"
+    )
+    return table(header.split(","), [[row[k] for k in keys.split(",")] for row in levels])
+
+
+def fisher_table(tests: Sequence[Row]) -> str:
+    """Fisher's X by segment, both profiles and the paper."""
+    by = {
+        (r["profile"], r["configuration"], r["segment"]): r for r in tests if r["test"] == "fisher"
+    }
+    rows: list[list[Any]] = []
+    for configuration in CONFIGURATIONS:
+        for profile in PROFILES:
+            cells = [by.get((profile, configuration, s)) for s in SEGMENTS]
+            rows.append([f"{configuration}, {profile}", *(_fisher_cell(cell) for cell in cells)])
+        paper = PAPER_FISHER[configuration]
+        rows.append([f"{configuration}, paper", *(paper[s] for s in SEGMENTS)])
+    return table(["X", *SEGMENTS], rows)
+
+
+def _fisher_cell(row: Row | None) -> Any:
+    if row is None:
+        return None
+    sign = "" if row["median_r"] is None else f" <small>r {row['median_r']:+.2f}</small>"
+    text = f"{row['statistic']:.1f}"
+    above = row["threshold"] is not None and row["statistic"] > row["threshold"]
+    return f"<b>{text}</b>{sign}" if above else f"<span>{text}</span>{sign}"
+
+
+def calibrated_table(tests: Sequence[Row]) -> str:
+    """P-values of the tests that hold their level."""
+    names = {
+        "pooled_spearman": "pooled Spearman, one-sided",
+        "permutation_mean_r": "permutation of mean r",
+        "permutation_fisher": "permutation of X",
+        "nadeau_bengio": "Nadeau-Bengio",
+        "increment_mean_r": "radiomics add to clinical",
+    }
+    by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
+    rows: list[list[Any]] = []
+    for profile in PROFILES:
+        for test, title in names.items():
+            for configuration in CONFIGURATIONS:
+                cells = [by.get((profile, test, configuration, s)) for s in SEGMENTS]
+                if any(cells):
+                    label = f"{profile}: {title}, {configuration}"
+                    rows.append([label, *(_p_cell(cell) for cell in cells)])
+    return table(["p-value", *SEGMENTS], rows)
+
+
+def _p_cell(row: Row | None) -> Any:
+    if row is None or row["p_value"] is None:
+        return None
+    p = row["p_value"]
+    text = f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+    if row["p_error"]:
+        text += f" <small>± {row['p_error']:.3f}</small>"
+    return f"<b>{text}</b>" if p <= 0.01 else f"<span>{text}</span>"
+
+
+def better_table(better: Sequence[Row]) -> str:
+    """Scores of the elastic net, one table for each configuration."""
+    metrics = list(dict.fromkeys(row["metric"] for row in better))
+    by = {(r["segment"], r["configuration"], r["metric"]): r for r in better}
+    parts = []
+    for c in CONFIGURATIONS:
+        rows = [
+            [name.replace("_", " "), *(_score_cell(by.get((s, c, name))) for s in SEGMENTS)]
+            for name in metrics
+        ]
+        parts.append(table([f"{c}, out of sample", *SEGMENTS], rows))
+    return "".join(parts)
+
+
+def _score_cell(row: Row | None) -> Any:
+    if row is None or row["value"] is None:
+        return None
+    text = f"<span>{row['value']:.2f}</span>"
+    if row["low"] is None:
+        return text
+    return text + f"<br><small>{row['low']:.2f} to {row['high']:.2f}</small>"
+
+
+def null_table() -> str:
+    """How often each test rejected cohorts without any signal."""
+    if not NULL:
+        return "<p>Not measured for this version.</p>"
+    rows = [[name, _rate(low, NULL_COHORTS), _rate(high, NULL_COHORTS)] for name, low, high in NULL]
+    return table(["test", "rejected at .01", "rejected at .05"], rows)
+
+
+def _rate(count: int, total: int) -> str:
+    share = count / total
+    error = (share * (1.0 - share) / total) ** 0.5
+    return f"<span>{count} ({share:.3f})</span> <small>± {error:.3f}</small>"
+
+
+def planted_table() -> str:
+    """How often the tests found what was planted, nothing, and an open signal."""
+    if not PLANTED:
+        return "<p>Not measured for this version.</p>"
+    header = ["test", "segment", "planted", "nothing there", "open signal"]
+    return table(header, [list(row) for row in PLANTED])
+
+
+def discoveries(univariate: Sequence[Row]) -> str:
+    """Count the false-discovery-controlled findings of the published profile."""
+
+    def count(outcome: str) -> int:
+        mine = [row for row in univariate if row["profile"] == AS_PUBLISHED]
+        return sum(row["is_discovery"] for row in mine if row["outcome"] == outcome)
+
+    return f"{count('raw')} against the raw score, {count('class5')} against the five classes"
