@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mpss_lib.errors import SettingsError
 from mpss_lib.sections import Section as Section
+from mpss_lib.sections import SeriesRule as SeriesRule
 from mpss_lib.sections import UpkeepSettings as UpkeepSettings
 
 STAGES = (
@@ -126,35 +126,6 @@ class PullSettings(Section):
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
     fault_share: float = Field(default=0.2, gt=0, le=1)
-
-
-class SeriesRule(Section):
-    """A habit of a site: regular expression ``pattern`` found in ``keyword`` means ``answer``."""
-
-    question: Literal["stress", "attenuation", "reconstruction"]
-    keyword: str = Field(min_length=1)
-    pattern: str = Field(min_length=1)
-    answer: Literal["stress", "rest", "AC", "NAC", "iterative", "FBP"]
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{value!r} is no regular expression: {error}") from error
-        return value
-
-    @model_validator(mode="after")
-    def _answers_its_question(self) -> SeriesRule:
-        allowed = {
-            "stress": ("stress", "rest"),
-            "attenuation": ("AC", "NAC"),
-            "reconstruction": ("iterative", "FBP"),
-        }[self.question]
-        if self.answer not in allowed:
-            raise ValueError(f"{self.question} is answered by {' or '.join(allowed)}")
-        return self
 
 
 class IntakeSettings(Section):

@@ -1,10 +1,11 @@
-"""Base of the settings sections, and the section that belongs to no stage."""
+"""Base of the settings sections, the rules of a site, and the section that belongs to no stage."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -12,6 +13,35 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
     unhashed: ClassVar[frozenset[str]] = frozenset()
+
+
+class SeriesRule(Section):
+    """A habit of a site: regular expression ``pattern`` found in ``keyword`` means ``answer``."""
+
+    question: Literal["stress", "attenuation", "reconstruction"]
+    keyword: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+    answer: Literal["stress", "rest", "AC", "NAC", "iterative", "FBP"]
+
+    @field_validator("pattern")
+    @classmethod
+    def _is_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _answers_its_question(self) -> SeriesRule:
+        allowed = {
+            "stress": ("stress", "rest"),
+            "attenuation": ("AC", "NAC"),
+            "reconstruction": ("iterative", "FBP"),
+        }[self.question]
+        if self.answer not in allowed:
+            raise ValueError(f"{self.question} is answered by {' or '.join(allowed)}")
+        return self
 
 
 class UpkeepSettings(Section):

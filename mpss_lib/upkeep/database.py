@@ -57,7 +57,7 @@ def _run(command: Sequence[str], url: URL) -> None:
             way_out="install PostgreSQL's client programs, of the server's version or newer",
         )
     environment = os.environ | {
-        "PGHOST": url.host or "",
+        "PGHOST": str(url.host or url.query.get("host", "")),
         "PGPORT": str(url.port or 5432),
         "PGUSER": url.username or "",
         "PGPASSWORD": str(url.password or ""),
