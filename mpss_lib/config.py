@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mpss_lib.errors import SettingsError
 from mpss_lib.sections import RegistryFormat, Section, SeriesRule
+from mpss_lib.sections import UpkeepSettings as UpkeepSettings
 
 STAGES = (
     "pull",
@@ -270,6 +271,7 @@ class Config(BaseModel):
     selection: SelectionSettings = SelectionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     publication: PublicationSettings = PublicationSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
 
     def address(self, stage: str) -> Address:
         """Engine and config hash of a stage.

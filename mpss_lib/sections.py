@@ -1,4 +1,4 @@
-"""What the sections of the settings are made of: their base, and settings inside settings."""
+"""Parts of the settings: base of the sections, rules of a site, and what belongs to no stage."""
 
 from __future__ import annotations
 
@@ -93,3 +93,16 @@ class RegistryFormat(Section):
         if self.delimiter == self.decimal:
             raise ValueError(f"delimiter and decimal are both {self.decimal!r}")
         return self
+
+
+class UpkeepSettings(Section):
+    """How long each layer is kept, in days (0: for ever), and where backups go."""
+
+    dicom_days: float = Field(default=0.0, ge=0)  # objects of studies that have their features
+    versions_days: float = Field(default=0.0, ge=0)  # outputs of versions that nobody publishes
+    quarantine_days: float = Field(default=0.0, ge=0)
+    logs_days: float = Field(default=180.0, ge=0)
+    airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
+    snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
+    backups_days: float = Field(default=56.0, ge=0)
+    backup_target: str = ""  # folder of weekly backups of the whole home; "": the vault only

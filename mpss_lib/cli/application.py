@@ -19,6 +19,8 @@ app = typer.Typer(
 archive_app = typer.Typer(no_args_is_help=True, help="The embedded PACS.")
 warehouse_app = typer.Typer(no_args_is_help=True, help="The published snapshot.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand still.")
+backup_app = typer.Typer(no_args_is_help=True, help="Copies of the whole home.")
+app.add_typer(backup_app, name="backup")
 app.add_typer(archive_app, name="archive")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(quarantine_app, name="quarantine")

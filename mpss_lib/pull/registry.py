@@ -16,6 +16,7 @@ from datetime import date, timedelta
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, PullSettings, Sites
+from mpss_lib.locks import working
 from mpss_lib.pull.contract import CODES, CONTRACT_VERSION, RANGES, CheckedRow, check_row
 from mpss_lib.pull.registry_source import RawRow, canonical, read_rows
 from mpss_lib.pull.vault import Vault
@@ -43,7 +44,8 @@ def import_registry(
     Returns
     -------
     dict
-        ``given = accepted + rejected``, and ``skipped``: 1 where the same rows were there.
+        ``given = accepted + rejected + withdrawn`` (rows of whom nothing may be kept), and
+        ``skipped``: 1 where the same rows were there.
 
     Raises
     ------
@@ -52,8 +54,15 @@ def import_registry(
     SettingsError
         If the table or a column of the mapping is not there.
     """
-    raw = read_rows(sites.registry_url, config.pull)
-    vault = Vault(sites.vault)
+    given = read_rows(sites.registry_url, config.pull)
+    with working(lake.root):
+        return _write_rows(given, lake, config, Vault(sites.vault), run_name)
+
+
+def _write_rows(
+    given: Sequence[RawRow], lake: Lake, config: Config, vault: Vault, run_name: str
+) -> dict[str, int]:
+    raw = _kept_rows(given, vault, config.pull)
     address = config.address(STAGE)
     checked = check_rows(raw, config.pull)
     # What is wrong with a row may change with the day: a date is in the future only for a while.
@@ -75,14 +84,38 @@ def import_registry(
     write_record(STAGE, [unit], lake, config, run_name)
     accepted = sum(not row.reasons for row in checked)
     counts = {
-        "given": len(checked),
+        "given": len(given),
         "accepted": accepted,
         "rejected": len(checked) - accepted,
+        "withdrawn": len(given) - len(checked),
         "skipped": int(bool(there)),
     }
     rules = Counter(reason.split(":", 1)[0] for row in checked for reason in row.reasons)
     log.info("registry: %s, broken rules: %s", counts, dict(sorted(rules.items())))
     return counts
+
+
+def _kept_rows(given: Sequence[RawRow], vault: Vault, settings: PullSettings) -> list[RawRow]:
+    """Leave out the rows of patients and studies that were withdrawn."""
+    rows = [check_row(one, settings) for one in given]
+    links = [_links(row, vault, settings.max_shift_days) for row in rows]
+    gone = vault.withdrawn(text for texts in links for text in texts)
+    return [one for one, texts in zip(given, links, strict=True) if not gone & set(texts)]
+
+
+def _links(row: CheckedRow, vault: Vault, max_shift_days: int) -> list[str]:
+    """Texts of which a tombstone would have been made: patient, accession, the patient's day."""
+    patient_key = vault.patient_key(row.patient_id) if row.patient_id else ""
+    links = [vault.accession_key(row.accession_number), patient_key]
+    if patient_key and row.study_date is not None:
+        shift = timedelta(days=vault.shift_days(patient_key, max_shift_days))
+        links.append(day_of_patient(patient_key, row.study_date + shift))
+    return [text for text in links if text]
+
+
+def day_of_patient(patient_key: str, shifted: date) -> str:
+    """Name a patient's day: what links a registry row without accession number to a study."""
+    return f"{patient_key} {shifted.isoformat()}"
 
 
 def check_rows(raw: Sequence[RawRow], settings: PullSettings) -> list[CheckedRow]:

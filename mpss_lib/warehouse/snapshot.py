@@ -24,6 +24,7 @@ import pyarrow as pa
 from mpss_lib.batch import code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.tables import Lake, read_parquet, replacing
 from mpss_lib.warehouse import checks
@@ -92,7 +93,7 @@ def publish(
 def one_publisher(lake: Lake) -> Iterator[int]:
     """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
     path = lake.root / "warehouse.lock"
-    with path.open("a+", encoding="ascii") as handle:
+    with working(lake.root), path.open("a+", encoding="ascii") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         handle.seek(0)
         text = handle.read().strip()

@@ -4,6 +4,7 @@
 our error                 the task
 ========================  ==========================================
 ``TryAgainError``         fails this try; Airflow's retries go on
+``WritersAtWorkError``    fails this try; Airflow's retries go on
 any other of ours         fails at once (``AirflowFailException``)
 foreign errors            fail this try; Airflow's retries go on
 ========================  ==========================================
@@ -31,11 +32,11 @@ def airflow_errors() -> Iterator[None]:
     """Translate this package's errors: retry what may pass, fail the rest at once."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_lib.errors import MpssError, TryAgainError
+    from mpss_lib.errors import MpssError, TryAgainError, WritersAtWorkError
 
     try:
         yield
-    except TryAgainError:
+    except (TryAgainError, WritersAtWorkError):
         raise
     except MpssError as error:
         raise AirflowFailException(str(error)) from error

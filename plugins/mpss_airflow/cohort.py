@@ -72,14 +72,15 @@ def cohort_step(stage: str, step: str, *arguments: Any) -> dict[str, Any]:
     from importlib import import_module
 
     from mpss_lib.batch import write_record
+    from mpss_lib.locks import working
 
     lake, config = open_home()
     door = getattr(import_module(f"mpss_lib.{stage}.stage"), step)
-    with airflow_errors():
+    with airflow_errors(), working(lake.root):
         answer = dict(door(*arguments, lake, config))
-    units = answer.pop("units")
-    if units:
-        write_record(stage, units, lake, config, current_run())
+        units = answer.pop("units")
+        if units:
+            write_record(stage, units, lake, config, current_run())
     log.info("%s.%s: %s", stage, step, answer)
     return answer
 

@@ -7,6 +7,7 @@ select
     overview.configuration,
     coalesce(cohort_frozen.is_latest, false) as is_latest,
     overview.is_underpowered,
+    overview.has_withdrawn,
     cohort_frozen.n_studies,
     cohort_frozen.n_patients,
     overview.n_runs,

@@ -49,6 +49,7 @@ create table ${results}.evaluation (
     configuration text not null,
     is_latest boolean not null,
     is_underpowered boolean,
+    has_withdrawn boolean,
     n_studies bigint,
     n_patients bigint,
     n_runs bigint,

@@ -39,7 +39,8 @@ EDGES = {
     "mpss_maintain": {
         "self_test": {"quarantine_retry"},
         "quarantine_retry": {"remove_orphans"},
-        "remove_orphans": {"snapshot"},
+        "remove_orphans": {"retention"},
+        "retention": {"snapshot"},
         "snapshot": {"backup"},
         "backup": set(),
     },

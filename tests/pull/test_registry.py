@@ -69,7 +69,7 @@ def other(number, **values):
 def test_a_good_row_is_stored_by_pseudonyms_and_shifted_dates(registry, lake, config):
     sites = registry(GOOD)
     counts = import_registry(lake, config, sites)
-    assert counts == {"given": 1, "accepted": 1, "rejected": 0, "skipped": 0}
+    assert counts == {"given": 1, "accepted": 1, "rejected": 0, "withdrawn": 0, "skipped": 0}
     [row] = lake.rows("clinical", config.address("pull"), "all")
     vault = Vault(sites.vault)
     assert row["patient_key"] == vault.patient_key("HOSP-00001")
