@@ -5,7 +5,7 @@
 weekly, or by hand. **Safe to repeat**: the same cohort and settings give the same cohort hash,
 and every step answers that its output is there.
 
-**If a task is skipped**: nothing here skips.
+**If a task is skipped**: `export_results`: no results database is set.
 
 **If a task fails**: `freeze_cohort`: nobody is in the cohort; `select * from core.cohort_flow`
 says why for each study. A later step: its message names the column or the setting. The model
@@ -18,7 +18,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import cohort_task, export_task, predict_task, snapshot_task, validate_task
+from mpss_airflow.steps import (
+    cohort_task,
+    export_task,
+    predict_task,
+    results_task,
+    snapshot_task,
+    validate_task,
+)
 from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, on_time, tags
 
 
@@ -53,6 +60,7 @@ def mpss_evaluate() -> None:
         predict_task(),
         validate_task(),
         export_task(),
+        results_task(),
     )
 
 

@@ -6,13 +6,15 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 (`pull.lookback_days`); a manual or backfill run asks for exactly its window. `from` and `to`
 (ISO dates) load any span in one run. **Safe to repeat**: identical outputs are skipped.
 
-**If a task is skipped**: no study in the window (an empty night is green), or nothing to predict.
+**If a task is skipped**: no study in the window (an empty night is green), nothing to predict, or
+`export_results`: no results database is set (connection `mpss_results`).
 
 **If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
 message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
 quarantined studies is above `pull.fault_share`, or the disk is full: `mpss quarantine ls` names
 study, reason and way out. Other batches go on and are published. `validate`: a table is at fault
-(files, columns, grain) and nothing is published until it is mended. `night_verdict` is red when
+(files, columns, grain) and nothing is published until it is mended. `export_results`: PostgreSQL is
+away or refuses; the message says which; nothing was changed there. `night_verdict` is red when
 anything failed.
 """
 
@@ -22,7 +24,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
-from mpss_airflow.steps import export_task, predict_task, snapshot_task, stage_task, validate_task
+from mpss_airflow import steps
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, VERDICTS, tags
 
 ISO_DATE = {"type": ["null", "string"], "format": "date"}
@@ -55,9 +57,9 @@ def mpss_ingest() -> None:
 
     @task_group
     def batch(keys: list[str]) -> None:
-        before: Any = stage_task("pull", task_id="fetch")(keys)
+        before: Any = steps.stage_task("pull", task_id="fetch")(keys)
         for stage in ("intake", "segmentation", "quality", "radiomics"):
-            before = stage_task(stage)(before)
+            before = steps.stage_task(stage)(before)
 
     @task(trigger_rule="all_done", retries=0)
     def night_verdict(**context: Any) -> dict[str, int]:
@@ -65,12 +67,13 @@ def mpss_ingest() -> None:
 
         return judge(context)
 
-    checked = validate_task(trigger_rule="all_done")
-    published = snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
-    predictions = validate_task("validate_predictions", trigger_rule="all_done")
-    exported = export_task(trigger_rule="all_done")
+    checked = steps.validate_task(trigger_rule="all_done")
+    published = steps.snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
+    predictions = steps.validate_task("validate_predictions", trigger_rule="all_done")
+    exported = steps.export_task(trigger_rule="all_done")
     batch.expand(keys=find_studies()) >> checked >> published
-    published >> predict_task() >> predictions >> exported >> night_verdict()
+    published >> steps.predict_task() >> predictions >> exported
+    exported >> steps.results_task() >> night_verdict()
 
 
 mpss_ingest()

@@ -1,14 +1,16 @@
 """# Keep the platform sound: self-test, compaction, removal of rubbish, backup, second chances.
 
-**Reads** the lake, the vault. **Writes** `batch/`, `backup/`, the snapshot; removes temporary and
-superseded files older than `warehouse.retention_days`. **Runs** weekly. **Safe to repeat.**
+**Reads** the lake, the vault. **Writes** `batch/`, `backup/`, the snapshot, the
+backup target; removes temporary and superseded files older than `warehouse.retention_days` and
+what the days of `[upkeep]` say. **Runs** weekly. **Safe to repeat.**
 
 **If a task is skipped**: nothing was to do.
 
 **If a task fails**: `self_test`: the radiomics engine misses published reference values; do not
 publish features of this installation, `mpss verify` shows the family. `validate`: a table is at
-fault; nothing is published until it is mended. `backup`: no space beside
-the home. `quarantine_retry`: the same studies fail again; `mpss quarantine ls` says why.
+fault; nothing is published until it is mended. `backup`: no space beside the home or at the target.
+`retention`: a stage was writing; it is tried again.
+`quarantine_retry`: the same studies fail again; `mpss quarantine ls` says why.
 """
 
 from __future__ import annotations
@@ -53,19 +55,19 @@ def mpss_maintain() -> None:
         return run()
 
     @task
+    def retention() -> dict[str, Any]:
+        from mpss_airflow.upkeep import retention as run
+
+        return run()
+
+    @task
     def backup() -> str:
         from mpss_airflow.upkeep import backup as run
 
         return run()
 
-    chain(
-        self_test(),
-        quarantine_retry(),
-        remove_orphans(),
-        validate_task(),
-        snapshot_task(),
-        backup(),
-    )
+    before = (self_test(), quarantine_retry(), remove_orphans(), retention(), validate_task())
+    chain(*before, snapshot_task(), backup())
 
 
 mpss_maintain()

@@ -28,8 +28,10 @@ from mpss_lib.errors import (
     MpssError,
     PlatformFaultError,
     StudyRejectedError,
+    StudyWithdrawnError,
     WrongArgumentError,
 )
+from mpss_lib.locks import working
 from mpss_lib.tables import Lake, Outcome, check_key
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,14 @@ Work = Callable[[str], Outcome]
 
 CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics")
 """The study-level stages of an ingest, in order."""
+
+
+TOMBSTONE = "X"
+"""First letter of what stands in the place of a withdrawn study's key."""
+
+
+WITHDRAWN = ("withdrawn",)
+"""Reasons of a study of which no record is kept."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +140,27 @@ def run_batch(
         After the last study, when the quarantined share is above ``pull.fault_share``.
     """
     todo = [check_key(key) for key in dict.fromkeys(keys)]
+    with working(lake.root):
+        return _run_batch(stage, work, todo, lake, config, run_name, progress)
+
+
+def _run_batch(
+    stage: str,
+    work: Work,
+    todo: Sequence[str],
+    lake: Lake,
+    config: Config,
+    run_name: str,
+    progress: Callable[[str, str], None] | None,
+) -> BatchResult:
     states: dict[str, list[str]] = {s: [] for s in ("done", "skipped", "rejected", "quarantined")}
     units: list[dict[str, object]] = []
     try:
         for key in todo:
             outcome = _one(stage, work, key, lake)
             states[outcome.status].append(key)
-            units.append(_unit(key, outcome))
+            if outcome.reasons != WITHDRAWN:
+                units.append(_unit(key, outcome))
             if progress is not None:
                 progress(key, outcome.status)
     finally:
@@ -176,6 +200,8 @@ def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
 def _one(stage: str, work: Work, key: str, lake: Lake) -> Outcome:
     try:
         outcome = work(key)
+    except StudyWithdrawnError:
+        return Outcome("rejected", (), WITHDRAWN)
     except StudyRejectedError as error:
         outcome = Outcome("rejected", (), error.reasons)
     except (PlatformFaultError, ArchiveBusyError, WrongArgumentError):

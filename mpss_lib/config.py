@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +17,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mpss_lib.errors import SettingsError
+from mpss_lib.sections import RegistryFormat, Section, SeriesRule
+from mpss_lib.sections import UpkeepSettings as UpkeepSettings
 
 STAGES = (
     "pull",
@@ -79,13 +80,6 @@ READS: Mapping[str, tuple[str, ...]] = {
 """Stages whose (engine, config) enter the config hash of the key."""
 
 
-class Section(BaseModel):
-    """Base of the settings sections. Fields named in ``unhashed`` do not change any number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-    unhashed: ClassVar[frozenset[str]] = frozenset()
-
-
 class SiteSettings(Section):
     """Where things are: in no hash."""
 
@@ -101,6 +95,7 @@ class SiteSettings(Section):
     dimse_timeout_s: float = Field(default=120.0, gt=0)
     registry_url: str = ""
     results_url: str = ""
+    results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
 
     @field_validator("timezone")
     @classmethod
@@ -118,7 +113,8 @@ class PullSettings(Section):
     unhashed: ClassVar[frozenset[str]] = frozenset(
         {
             *("lookback_days", "fault_share", "min_batch", "fetch_attempts"),
-            *("registry_table", "registry_columns", "registry_codes"),  # in the digest of the rows
+            # In the digest of the rows instead:
+            *("registry_table", "registry_columns", "registry_codes", "registry_format"),
         }
     )
 
@@ -136,36 +132,8 @@ class PullSettings(Section):
     registry_columns: Mapping[str, str] = Field(default_factory=dict)  # our name -> the site's
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
+    registry_format: RegistryFormat = RegistryFormat()
     fault_share: float = Field(default=0.2, gt=0, le=1)
-
-
-class SeriesRule(Section):
-    """A habit of a site: regular expression ``pattern`` found in ``keyword`` means ``answer``."""
-
-    question: Literal["stress", "attenuation", "reconstruction"]
-    keyword: str = Field(min_length=1)
-    pattern: str = Field(min_length=1)
-    answer: Literal["stress", "rest", "AC", "NAC", "iterative", "FBP"]
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{value!r} is no regular expression: {error}") from error
-        return value
-
-    @model_validator(mode="after")
-    def _answers_its_question(self) -> SeriesRule:
-        allowed = {
-            "stress": ("stress", "rest"),
-            "attenuation": ("AC", "NAC"),
-            "reconstruction": ("iterative", "FBP"),
-        }[self.question]
-        if self.answer not in allowed:
-            raise ValueError(f"{self.question} is answered by {' or '.join(allowed)}")
-        return self
 
 
 class IntakeSettings(Section):
@@ -314,6 +282,7 @@ class Config(BaseModel):
     selection: SelectionSettings = SelectionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     publication: PublicationSettings = PublicationSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
 
     def address(self, stage: str) -> Address:
         """Engine and config hash of a stage.

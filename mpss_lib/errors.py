@@ -5,7 +5,8 @@ class                     what the caller does
 ========================  =====================================================================
 ``StudyRejectedError``    record the reasons, go on with the next study (not a fault)
 ``StudyFaultError``       quarantine this study with the reason, go on with the next study
-``ArchiveBusyError``      wait and try the same again
+``TryAgainError``         wait and try the same again (``ArchiveBusyError``: the PACS;
+                          ``WritersAtWorkError``; ``ResultsBusyError``)
 ``PlatformFaultError``    stop the batch at once: every study would fail in the same way
 ``SettingsError``         refuse to start: a person must correct the settings
 ``WrongArgumentError``    a mistake of the calling code: the argument is named
@@ -43,6 +44,17 @@ class StudyRejectedError(MpssError):
         self.reasons = reasons
 
 
+class StudyWithdrawnError(StudyRejectedError):
+    """The patient withdrew: nothing of the study may be written, its key not even in a record."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the study was withdrawn",
+            way_out="nothing: a tombstone keeps it out",
+            reasons=("withdrawn",),
+        )
+
+
 class StudyFaultError(MpssError):
     """The data of one study are broken: quarantine it, the others go on."""
 
@@ -67,12 +79,20 @@ class SameUidOtherBytesError(StudyFaultError):
     """Two objects carry the same SOP Instance UID and differ in content."""
 
 
-class ArchiveBusyError(MpssError):
+class TryAgainError(MpssError):
+    """Somebody else is busy or away: the same may succeed later."""
+
+
+class ArchiveBusyError(TryAgainError):
     """The archive broke off or answered that it is busy: the same request may succeed later."""
 
 
 class PlatformFaultError(MpssError):
     """The fault is the platform's (disk full, archive down, vault locked): stop at once."""
+
+
+class WritersAtWorkError(PlatformFaultError):
+    """Something that must be alone found a writer at work: the same may succeed later."""
 
 
 class ArchiveDownError(PlatformFaultError):
@@ -81,6 +101,18 @@ class ArchiveDownError(PlatformFaultError):
 
 class ArchiveRefusedError(PlatformFaultError):
     """The archive answered and refused us (AE title, user rights, presentation context)."""
+
+
+class ResultsBusyError(TryAgainError):
+    """The results database does not answer, is busy or broke off: nothing of it was changed."""
+
+
+class ResultsRefusedError(PlatformFaultError):
+    """The results database answered and refused us (user, password, database, rights)."""
+
+
+class ResultsSchemaError(PlatformFaultError):
+    """The tables of the results database are not those that this version writes."""
 
 
 class LakeCorruptError(PlatformFaultError):

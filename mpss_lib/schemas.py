@@ -143,6 +143,7 @@ _PULL = (
         cac_rca=REAL,
         is_accepted=FLAG,
         reasons=TEXTS,
+        flags=TEXTS,  # what is missing, was computed from other values or converted
     ),
 )
 

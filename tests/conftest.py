@@ -76,3 +76,19 @@ def dagbag():
     from airflow.dag_processing.dagbag import DagBag
 
     return DagBag(dag_folder=str(PROJECT / "dags"))
+
+
+@pytest.fixture(scope="session")
+def postgres(installed):
+    """Give a running PostgreSQL server of Debian's package."""
+    from postgres_server import running
+
+    with running(installed("initdb"), installed("pg_ctl")) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres):
+    """Give the name of an empty database of that server."""
+    with postgres.database() as name:
+        yield name

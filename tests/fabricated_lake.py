@@ -388,7 +388,7 @@ def fabricate(build: Builder) -> None:
             clinical_row(
                 "r16", "", "p16", accession_key="", study_date_shifted=dt.date(2019, 3, 4)
             ),
-            clinical_row("r17", "s17", "p17", cac_total=None),
+            clinical_row("r17", "s17", "p17", cac_total=None, flags=["cac_lad_missing"]),
             clinical_row("r19", "s19", "p19", cac_total=7.0, cac_lad=7.0),
             clinical_row("r99", "s99", "p99"),
         ]

@@ -81,7 +81,7 @@ def test_help_of_every_command(words, mpss):
 
 def test_the_commands_of_the_design_are_there():
     found = {" ".join(words) for words in commands()}
-    wanted = "sql verify status run quarantine archive warehouse demo up down"
+    wanted = "sql export verify status run quarantine archive warehouse demo up down"
     assert set(wanted.split()) <= found
     assert {"quarantine ls", "quarantine retry", "archive serve"} <= found
     assert {f"warehouse {name}" for name in ("status", "activate", "rebuild", "check")} <= found
@@ -100,6 +100,7 @@ def test_the_commands_of_the_design_are_there():
         (("quarantine", "retry", "S0"), "'S0' is no study in quarantine"),
         (("sql", "select 1", "--format", "xml"), "unknown format 'xml'"),
         (("sql", "select 1", "--format", "parquet"), "Parquet is not for a terminal"),
+        (("export",), "no results database is set"),
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(words, named, published, mpss):
@@ -265,6 +266,30 @@ def test_verify_names_every_feature_that_drifts(empty, mpss, monkeypatch):
     assert "not matched: stat_mean: 2.2, published 2.15 +- 0.005" in out
     assert "481 matched, 1 not matched" in out
     assert "way out" in out
+
+
+def test_export_prints_the_tables_for_their_owner(published, mpss, monkeypatch):
+    monkeypatch.setenv("MPSS_SITE__RESULTS_SCHEMA", "trial")
+    status, out, _ = mpss("export", "--ddl")
+    assert status == 0
+    assert out.startswith("begin;\n\ncreate schema if not exists trial;")
+    assert "create table trial.prediction (" in out
+    assert "insert into trial.schema_version" in out
+    assert "${" not in out
+
+
+def test_export_writes_to_the_database_of_the_settings(
+    published, mpss, monkeypatch, postgres, database
+):
+    monkeypatch.setenv("MPSS_SITE__RESULTS_URL", postgres.url(database))
+    status, out, _ = mpss("export")
+    assert status == 0
+    assert "'inserted': 1" in out
+    monkeypatch.setenv("MPSS_SITE__RESULTS_URL", postgres.url("no_such_database"))
+    status, _, err = mpss("export")
+    assert status == 1
+    assert "does not exist" in err
+    assert postgres.password not in err
 
 
 def test_quarantine_ls_shows_what_stands_still(published, mpss):

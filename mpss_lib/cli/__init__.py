@@ -9,7 +9,16 @@ import sys
 
 from rich.text import Text
 
-from mpss_lib.cli import archive, home, quality, segmentation, stages, warehouse
+from mpss_lib.cli import (
+    archive,
+    home,
+    quality,
+    results,
+    segmentation,
+    stages,
+    upkeep,
+    warehouse,
+)
 from mpss_lib.cli.application import app, console, errors
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 
@@ -20,8 +29,10 @@ __all__ = [
     "home",
     "main",
     "quality",
+    "results",
     "segmentation",
     "stages",
+    "upkeep",
     "warehouse",
 ]
 

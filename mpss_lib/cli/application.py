@@ -21,6 +21,8 @@ warehouse_app = typer.Typer(no_args_is_help=True, help="The published snapshot."
 quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand still.")
 segmentation_app = typer.Typer(no_args_is_help=True, help="Masks from files, and to files.")
 quality_app = typer.Typer(no_args_is_help=True, help="Limits and pictures of the quality check.")
+backup_app = typer.Typer(no_args_is_help=True, help="Copies of the whole home.")
+app.add_typer(backup_app, name="backup")
 app.add_typer(archive_app, name="archive")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(quarantine_app, name="quarantine")

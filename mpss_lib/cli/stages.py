@@ -13,6 +13,7 @@ from rich.table import Table
 from mpss_lib import config as settings
 from mpss_lib.batch import (
     CHAIN,
+    TOMBSTONE,
     BatchResult,
     TooManyFaultsError,
     bound_door,
@@ -22,6 +23,7 @@ from mpss_lib.batch import (
 from mpss_lib.cli.application import Force, app, console, open_home, quarantine_app
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.locks import working
 from mpss_lib.tables import Lake
 
 
@@ -85,7 +87,8 @@ def _run_studies(
 ) -> BatchResult:
     door = import_module(f"mpss_lib.{stage}.stage")
     sites = settings.sites_of(config, settings.home())
-    todo = keys or sorted(lake.current_paths("study", config.address("pull")))
+    known = lake.current_paths("study", config.address("pull"))
+    todo = keys or sorted(key for key in known if not key.startswith(TOMBSTONE))
     with bound_door(door, lake, config, sites, force=force) as work:
         return run_batch(
             stage,
@@ -111,9 +114,10 @@ def _run_cohort(
             way_out="what is identical is skipped; another seed or setting makes a new version",
         )
     for cohort in keys or [freeze_cohort(lake, config)]:
-        answer = dict(door.run(cohort, lake, config, **more))
-        if units := answer.pop("units"):
-            write_record(stage, units, lake, config, "by hand")
+        with working(lake.root):
+            answer = dict(door.run(cohort, lake, config, **more))
+            if units := answer.pop("units"):
+                write_record(stage, units, lake, config, "by hand")
         console.print(answer)
 
 

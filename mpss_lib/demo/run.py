@@ -143,6 +143,14 @@ def connections(root: Path, config: Config) -> dict[str, dict[str, Any]]:
             "description": "Clinical registry with the calcium scores (SQLAlchemy URL in extra)",
             "extra": {"url": url},
         }
+    if site.results_url:
+        found["mpss_results"] = {
+            "conn_type": "generic",
+            "host": "",
+            "port": None,
+            "description": "Results database (address of PostgreSQL in extra)",
+            "extra": {"url": site.results_url},
+        }
     return found
 
 

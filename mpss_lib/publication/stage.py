@@ -1,18 +1,20 @@
-"""Publication: the registered model applied to a study, 7 segments x 3 configurations."""
+"""Publication: the registered model applied to a study, 7 segments x 3 configurations.
+
+Doors: ``run`` (a study -> its predictions), ``predictable`` (which studies) and ``export_results``
+(predictions and evaluation to the results database).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, SEGMENTS, Config, Sites
-from mpss_lib.errors import PlatformFaultError, StudyRejectedError
+from mpss_lib.errors import StudyRejectedError
+from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
     CONFIGURATIONS,
     Registered,
@@ -21,20 +23,13 @@ from mpss_lib.publication.predict import (
     predict,
     predict_interval,
 )
+from mpss_lib.publication.reading import ask
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 
+__all__ = ["export_results", "predictable", "run"]
+
 FEATURE_TABLES = ("feature_once", "feature_binned")
-PREDICTABLE = """
-select study_key
-from core.study_state
-where
-    has_features
-    and not is_held_back
-    and not has_reject
-    and (last_decision = 'accept' or verdict = 'pass')
-    and coalesce(reading, 'normal') = 'normal'
-order by study_key
-"""
+PREDICTABLE = "select study_key from core.predictable where is_predictable order by study_key"
 
 
 def predictable(lake: Lake) -> list[str]:
@@ -44,7 +39,7 @@ def predictable(lake: Lake) -> list[str]:
     """
     if _newest_model_files(lake) is None or not lake.snapshot.is_file():
         return []
-    return [str(row[0]) for row in _ask(lake.snapshot, PREDICTABLE)]
+    return [str(row[0]) for row in ask(lake.snapshot, PREDICTABLE)]
 
 
 def run(
@@ -205,29 +200,9 @@ def _linked(lake: Lake) -> Mapping[str, Mapping[str, Any]]:
 @lru_cache(maxsize=2)
 def _snapshot_clinical(path: Path, _inode: int, _mtime: int) -> Mapping[str, Mapping[str, Any]]:
     """Read once for each published snapshot."""
-    rows = _ask(
+    rows = ask(
         path,
         f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
         " where study_key is not null order by study_key",
     )
     return {str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows}
-
-
-def _ask(path: Path, query: str) -> list[tuple[Any, ...]]:
-    """Rows of a query on the snapshot, opened read-only.
-
-    Attached, not opened by its path: DuckDB would otherwise share an older snapshot with another
-    connection of this process.
-    """
-    literal = str(path).replace("'", "''")
-    try:
-        with closing(duckdb.connect(":memory:")) as connection:
-            connection.execute(f"attach '{literal}' as mpss (read_only)")
-            connection.execute("use mpss")
-            rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
-            return rows
-    except duckdb.Error as error:
-        raise PlatformFaultError(
-            f"{path.name} cannot be asked: {str(error).partition(chr(10))[0]}",
-            way_out="publish again: `mpss warehouse rebuild`",
-        ) from error

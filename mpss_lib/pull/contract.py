@@ -2,28 +2,32 @@
 
 A value that cannot be typed becomes null; every broken rule is named with the value where the
 value is a number (a text may name a patient). A missing value breaks no rule, except where the
-row could not be linked or judged without it.
+row could not be linked or judged without it: it is flagged. Nothing is imputed; what is computed
+from other values of the row (body mass index, age) is flagged too.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
-from typing import TypeVar
+
+from mpss_lib.config import PullSettings
+from mpss_lib.pull import cells
+from mpss_lib.pull.cells import Notes
+from mpss_lib.sections import UNITS
 
 COLUMNS: tuple[str, ...] = (
     *("patient_id", "accession_number", "study_date", "cac_date", "reading", "sex", "race", "age"),
     *("height_m", "weight_kg", "bmi", "lvef", "smoking", "diabetes", "hypertension"),
     *("hyperlipidemia", "family_history", "stress_agent", "cac_total", "cac_lm", "cac_lad"),
-    *("cac_lcx", "cac_rca"),
+    *("cac_lcx", "cac_rca", "birth_date"),
 )
 """What is read of the registry, by our names."""
 
-OPTIONAL: frozenset[str] = frozenset({"height_m", "weight_kg", "accession_number"})
-"""Columns that a registry may lack altogether."""
+OPTIONAL: frozenset[str] = frozenset({"height_m", "weight_kg", "accession_number", "birth_date"})
+"""Columns that a registry may lack altogether. The birth date is looked at and never kept."""
 
 CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -53,22 +57,25 @@ RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 FLAGS = ("smoking", "diabetes", "hypertension", "hyperlipidemia", "family_history")
 ARTERIES = ("cac_lm", "cac_lad", "cac_lcx", "cac_rca")
+COVARIATES = ("sex", "race", "age", "bmi", "lvef", *FLAGS, "stress_agent")
 OLDEST_AGE = 90.0
 """Older patients are stored as 90 (PS3.15: an age above 89 identifies)."""
 
-FIRST_DATE = date(1990, 1, 1)
 BMI_TOLERANCE = 1.0
+AGE_TOLERANCE = 1.0
 CAC_TOLERANCE = 1.0
 """Agatston units by which the arteries may miss the total (rounding of four scores)."""
 
-_YES_NO = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
+CONTRACT_VERSION = "2"
+"""Raised when the same row may be judged otherwise: it is in the digest of the rows."""
 
-T = TypeVar("T")
+FAULT = "row_fault"
+"""Column in which the reader of a file says why a whole row cannot be read."""
 
 
 @dataclass
 class CheckedRow:
-    """One row, typed; ``reasons`` say why it is not accepted."""
+    """One row, typed; ``reasons`` say why it is not accepted, ``flags`` what to know of it."""
 
     patient_id: str
     accession_number: str
@@ -76,145 +83,122 @@ class CheckedRow:
     cac_date: date | None
     values: dict[str, object]
     reasons: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
 
 
-def check_row(raw: Mapping[str, object], codes: Mapping[str, Mapping[str, str]]) -> CheckedRow:
+def check_row(
+    raw: Mapping[str, object], settings: PullSettings, *, today: date | None = None
+) -> CheckedRow:
     """Type the values of one row and check it by the contract.
 
     Parameters
     ----------
-    raw : mapping of our column names to the values as the database gives them
-    codes : mapping of column to {site's code: ours}
+    raw : mapping of our column names to the values as the source gives them
+    settings : PullSettings
+        The site's codes (``registry_codes``) and how it writes (``registry_format``).
+    today : date, optional
+        No date may be later; tomorrow by UTC, so that no time zone is ahead, by default.
     """
-    reasons: list[str] = []
+    today = datetime.now(UTC).date() + timedelta(days=1) if today is None else today
+    notes, form = Notes(), settings.registry_format
+    if raw.get(FAULT):
+        notes.reasons.append(str(raw[FAULT]))
     values: dict[str, object] = {}
-    for name in CODES:
-        values[name] = _code(name, raw.get(name), codes.get(name, {}), reasons)
-    for name in RANGES:
-        values[name] = _number(name, raw.get(name), reasons)
+    for name, allowed in CODES.items():
+        own = settings.registry_codes.get(name, {})
+        values[name] = cells.code(name, raw.get(name), allowed, own, notes)
+    for name, limits in RANGES.items():
+        values[name] = cells.number(name, raw.get(name), limits, form, notes)
     for name in FLAGS:
-        values[name] = _flag(name, raw.get(name), reasons)
+        values[name] = cells.flag(name, raw.get(name), notes)
     row = CheckedRow(
-        patient_id=_text(raw.get("patient_id")),
-        accession_number=_text(raw.get("accession_number")),
-        study_date=_date("study_date", raw.get("study_date"), reasons),
-        cac_date=_date("cac_date", raw.get("cac_date"), reasons),
+        patient_id=cells.identifier("patient_id", raw.get("patient_id"), notes),
+        accession_number=cells.identifier("accession_number", raw.get("accession_number"), notes),
+        study_date=cells.day("study_date", raw.get("study_date"), form, today, notes),
+        cac_date=cells.day("cac_date", raw.get("cac_date"), form, today, notes),
         values=values,
-        reasons=reasons,
+        reasons=notes.reasons,
+        flags=notes.flags,
     )
-    _check_presence(row)
-    _check_body(row)
-    _check_calcium(row)
+    if not raw.get(FAULT):
+        born = cells.any_day("birth_date", raw.get("birth_date"), form, notes)
+        _check_presence(row, notes)
+        _check_body(row, notes)
+        _check_age(row, born, notes)
+        _check_calcium(row, notes)
+        notes.flags += [f"{name}_missing" for name in COVARIATES if _is_missing(row, name, notes)]
     return row
 
 
-def _check_presence(row: CheckedRow) -> None:
+def _is_missing(row: CheckedRow, name: str, notes: Notes) -> bool:
+    return row.values[name] is None and not notes.has(name)
+
+
+def _check_presence(row: CheckedRow, notes: Notes) -> None:
     required = {
         "patient_id": row.patient_id,
         "study_date": row.study_date,
         "reading": row.values["reading"],
     }
     for name, value in required.items():
-        if not value and not any(reason.startswith(name) for reason in row.reasons):
-            row.reasons.append(f"{name}_missing")
+        if not value and not notes.has(name):
+            notes.reasons.append(f"{name}_missing")
 
 
-def _check_body(row: CheckedRow) -> None:
+def _check_body(row: CheckedRow, notes: Notes) -> None:
     height, weight, bmi = (_real(row.values[name]) for name in ("height_m", "weight_kg", "bmi"))
-    if height is not None and weight is not None:
-        computed = weight / height**2
-        if bmi is None and not _has_reason(row, "bmi"):
-            row.values["bmi"] = computed
-        elif bmi is not None and abs(bmi - computed) > BMI_TOLERANCE:
-            row.reasons.append(f"bmi_mismatch: {bmi:g}, height and weight give {computed:.1f}")
+    if height is None or weight is None:
+        return
+    computed = weight / height**2
+    low, high = RANGES["bmi"]
+    if bmi is None and not notes.has("bmi") and low <= computed <= high:
+        row.values["bmi"] = computed
+        notes.flags.append("bmi_derived: from height and weight")
+    elif bmi is None and not notes.has("bmi"):
+        notes.reasons.append(f"bmi_range: height and weight give {computed:.1f}")
+    elif bmi is not None and abs(bmi - computed) > BMI_TOLERANCE:
+        in_pounds = computed * UNITS["weight_kg"]["lb"]
+        notes.reasons.append(
+            f"weight_kg_unit: {weight:g} reads as lb (pull.registry_format.units)"
+            if abs(bmi - in_pounds) <= BMI_TOLERANCE
+            else f"bmi_mismatch: {bmi:g}, height and weight give {computed:.1f}"
+        )
+
+
+def _check_age(row: CheckedRow, born: date | None, notes: Notes) -> None:
     age = _real(row.values["age"])
-    if age is not None:
-        row.values["age"] = min(age, OLDEST_AGE)
+    if born is not None:
+        for name, when in (("study_date", row.study_date), ("cac_date", row.cac_date)):
+            if when is not None and when < born:
+                notes.reasons.append(f"{name}_before_birth")
+    if born is not None and row.study_date is not None and row.study_date >= born:
+        computed = (row.study_date - born).days // 365.25
+        if age is None and not notes.has("age") and computed <= RANGES["age"][1]:
+            age = computed
+            notes.flags.append("age_derived: from the birth date")
+        elif age is not None and abs(age - computed) > AGE_TOLERANCE:
+            told = min(computed, OLDEST_AGE)
+            notes.reasons.append(f"age_mismatch: {age:g}, the birth date gives {told:g}")
+    if age is not None and age > OLDEST_AGE:
+        notes.flags.append(f"age_capped: at {OLDEST_AGE:g}")
+    row.values["age"] = None if age is None else min(age, OLDEST_AGE)
 
 
-def _check_calcium(row: CheckedRow) -> None:
+def _check_calcium(row: CheckedRow, notes: Notes) -> None:
     total = _real(row.values["cac_total"])
     scores = [_real(row.values[name]) for name in ARTERIES]
     known = [score for score in scores if score is not None]
-    if total is not None and len(known) == len(scores) and abs(sum(known) - total) > CAC_TOLERANCE:
-        row.reasons.append(f"cac_sum: total {total:g}, arteries {sum(known):g}")
-    if total is None and known and not _has_reason(row, "cac_total"):
-        row.reasons.append("cac_total_missing")
-    if total is not None and row.cac_date is None and not _has_reason(row, "cac_date"):
-        row.reasons.append("cac_date_missing")
-
-
-def _has_reason(row: CheckedRow, name: str) -> bool:
-    return any(reason.startswith(name + "_") for reason in row.reasons)
+    if total is None:
+        if known and not notes.has("cac_total"):
+            notes.reasons.append("cac_total_missing")
+        return
+    above = sum(known) - total
+    if above > CAC_TOLERANCE or (len(known) == len(scores) and above < -CAC_TOLERANCE):
+        notes.reasons.append(f"cac_sum: total {total:g}, arteries {sum(known):g}")
+    if row.cac_date is None and not notes.has("cac_date"):
+        notes.reasons.append("cac_date_missing")
+    notes.flags += [f"{name}_missing" for name in ARTERIES if _is_missing(row, name, notes)]
 
 
 def _real(value: object) -> float | None:
     return value if isinstance(value, float) else None
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _typed(
-    name: str, value: object, kind: str, convert: Callable[[str], T], reasons: list[str]
-) -> T | None:
-    text = _text(value)
-    if not text:
-        return None
-    try:
-        return convert(text)
-    except (ValueError, KeyError):
-        reasons.append(f"{name}_type: no {kind}")
-        return None
-
-
-def _number(name: str, value: object, reasons: list[str]) -> float | None:
-    number = _typed(name, value, "number", _finite, reasons)
-    low, high = RANGES[name]
-    if number is not None and not low <= number <= high:
-        reasons.append(f"{name}_range: {number:g} not in {low:g}..{high:g}")
-        return None
-    return number
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("not finite")
-    return number
-
-
-def _flag(name: str, value: object, reasons: list[str]) -> bool | None:
-    return _typed(
-        name, value, "0 or 1", lambda text: _YES_NO[text.lower().removesuffix(".0")], reasons
-    )
-
-
-def _code(name: str, value: object, own: Mapping[str, str], reasons: list[str]) -> str | None:
-    text = _text(value)
-    if not text:
-        return None
-    text = own.get(text, text)
-    for code in CODES[name]:
-        if code.lower() == text.lower():
-            return code
-    reasons.append(f"{name}_code: not one of {', '.join(CODES[name])}")
-    return None
-
-
-def _date(name: str, value: object, reasons: list[str]) -> date | None:
-    if isinstance(value, datetime):
-        found: date | None = value.date()
-    elif isinstance(value, date):
-        found = value
-    else:
-        found = _typed(name, value, "date YYYY-MM-DD", _iso_date, reasons)
-    if found is not None and found < FIRST_DATE:
-        reasons.append(f"{name}_range: before {FIRST_DATE.year}")
-        return None
-    return found
-
-
-def _iso_date(text: str) -> date:
-    return datetime.fromisoformat(text).date()

@@ -1,4 +1,4 @@
-"""Clinical rows and calcium scores from a SQL registry to the lake.
+"""Clinical rows and calcium scores from a registry (SQL or CSV) to the lake.
 
 Each row is checked by ``contract``; rejected rows are kept with their reasons. Only pseudonyms
 and shifted dates leave this module: a row meets its study in SQL, by accession key, else by
@@ -10,19 +10,15 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
-from pathlib import Path
-
-from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, PullSettings, Sites
-from mpss_lib.errors import PlatformFaultError, SettingsError
-from mpss_lib.pull.contract import CODES, COLUMNS, OPTIONAL, RANGES, CheckedRow, check_row
+from mpss_lib.locks import working
+from mpss_lib.pull.contract import CODES, CONTRACT_VERSION, RANGES, CheckedRow, check_row
+from mpss_lib.pull.registry_source import RawRow, canonical, read_rows
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake, digest_of
 
@@ -30,8 +26,6 @@ log = logging.getLogger(__name__)
 
 STAGE = "pull"
 KEY = "all"
-
-RawRow = dict[str, object]
 
 
 def import_registry(
@@ -42,15 +36,16 @@ def import_registry(
     Parameters
     ----------
     lake, config, sites
-        ``sites.registry_url`` is any SQLAlchemy URL; table, columns and codes of a site are named
-        in ``config.pull.registry_*``.
+        ``sites.registry_url`` is any SQLAlchemy URL or ``csv:////path/of/a/file.csv``; table,
+        columns, codes, format and units of a site are named in ``config.pull.registry_*``.
     run_name : str
         Name of the run that asks; only its digest is stored.
 
     Returns
     -------
     dict
-        ``given = accepted + rejected``, and ``skipped``: 1 where the same rows were there.
+        ``given = accepted + rejected + withdrawn`` (rows of whom nothing may be kept), and
+        ``skipped``: 1 where the same rows were there.
 
     Raises
     ------
@@ -59,11 +54,21 @@ def import_registry(
     SettingsError
         If the table or a column of the mapping is not there.
     """
-    raw = read_rows(sites.registry_url, config.pull)
-    vault = Vault(sites.vault)
+    given = read_rows(sites.registry_url, config.pull)
+    with working(lake.root):
+        return _write_rows(given, lake, config, Vault(sites.vault), run_name)
+
+
+def _write_rows(
+    given: Sequence[RawRow], lake: Lake, config: Config, vault: Vault, run_name: str
+) -> dict[str, int]:
+    raw = _kept_rows(given, vault, config.pull)
     address = config.address(STAGE)
-    digest = digest_of([_made_by(config.pull), vault.key_id, *(_canonical(row) for row in raw)])
-    checked = check_rows(raw, config.pull.registry_codes)
+    checked = check_rows(raw, config.pull)
+    # What is wrong with a row may change with the day: a date is in the future only for a while.
+    judged = json.dumps([row.reasons for row in checked])
+    texts = (canonical(row) for row in raw)
+    digest = digest_of([_made_by(config.pull), vault.key_id, *texts, judged])
     there = lake.existing(STAGE, address, KEY, digest, tables=("clinical",))
     if there:
         written = there[0]
@@ -79,9 +84,10 @@ def import_registry(
     write_record(STAGE, [unit], lake, config, run_name)
     accepted = sum(not row.reasons for row in checked)
     counts = {
-        "given": len(checked),
+        "given": len(given),
         "accepted": accepted,
         "rejected": len(checked) - accepted,
+        "withdrawn": len(given) - len(checked),
         "skipped": int(bool(there)),
     }
     rules = Counter(reason.split(":", 1)[0] for row in checked for reason in row.reasons)
@@ -89,43 +95,43 @@ def import_registry(
     return counts
 
 
-def read_rows(url: str, settings: PullSettings) -> list[RawRow]:
-    """Read the registry's table by our column names, in an order of its own content.
-
-    Raises
-    ------
-    PlatformFaultError, SettingsError
-    """
-    engine = _engine(url)
-    try:
-        table = _table(engine, settings)
-        columns = [
-            table.c[settings.registry_columns.get(name, name)].label(name)
-            for name in _present(table, settings)
-        ]
-        with engine.connect() as connection:
-            found = connection.execute(select(*columns)).mappings().all()
-    except SQLAlchemyError as error:
-        raise _unreachable(engine, error) from None  # its text may quote rows or the password
-    finally:
-        engine.dispose()
-    return sorted((dict(row) for row in found), key=_canonical)
+def _kept_rows(given: Sequence[RawRow], vault: Vault, settings: PullSettings) -> list[RawRow]:
+    """Leave out the rows of patients and studies that were withdrawn."""
+    rows = [check_row(one, settings) for one in given]
+    links = [_links(row, vault, settings.max_shift_days) for row in rows]
+    gone = vault.withdrawn(text for texts in links for text in texts)
+    return [one for one, texts in zip(given, links, strict=True) if not gone & set(texts)]
 
 
-def check_rows(raw: Sequence[RawRow], codes: Mapping[str, Mapping[str, str]]) -> list[CheckedRow]:
+def _links(row: CheckedRow, vault: Vault, max_shift_days: int) -> list[str]:
+    """Texts of which a tombstone would have been made: patient, accession, the patient's day."""
+    patient_key = vault.patient_key(row.patient_id) if row.patient_id else ""
+    links = [vault.accession_key(row.accession_number), patient_key]
+    if patient_key and row.study_date is not None:
+        shift = timedelta(days=vault.shift_days(patient_key, max_shift_days))
+        links.append(day_of_patient(patient_key, row.study_date + shift))
+    return [text for text in links if text]
+
+
+def day_of_patient(patient_key: str, shifted: date) -> str:
+    """Name a patient's day: what links a registry row without accession number to a study."""
+    return f"{patient_key} {shifted.isoformat()}"
+
+
+def check_rows(raw: Sequence[RawRow], settings: PullSettings) -> list[CheckedRow]:
     """Check each row by the contract, then all of them for duplicates.
 
     Of rows that are the same in every value the first stays; rows that say different things about
     one study are all rejected: nobody can tell which one is right.
     """
-    rows = [check_row(one, codes) for one in raw]
-    same = Counter(_canonical(one) for one in raw)
+    rows = [check_row(one, settings) for one in raw]
+    same = Counter(canonical(one) for one in raw)
     seen: set[str] = set()
     by_link: dict[tuple[str, str], set[str]] = {}
     for one, row in zip(raw, rows, strict=True):
-        by_link.setdefault(_link(row), set()).add(_canonical(one))
+        by_link.setdefault(_link(row), set()).add(canonical(one))
     for one, row in zip(raw, rows, strict=True):
-        text = _canonical(one)
+        text = canonical(one)
         if same[text] > 1 and text in seen:
             row.reasons.append("duplicate_row")
         seen.add(text)
@@ -148,7 +154,7 @@ def _lake_rows(
     rows = []
     times: Counter[str] = Counter()
     for one, row in zip(raw, checked, strict=True):
-        text = _canonical(one)
+        text = canonical(one)
         times[text] += 1
         patient_key = vault.patient_key(row.patient_id) if row.patient_id else ""
         shift = timedelta(days=vault.shift_days(patient_key, max_shift_days))
@@ -166,6 +172,7 @@ def _lake_rows(
                 },
                 "is_accepted": not row.reasons,
                 "reasons": row.reasons,
+                "flags": row.flags,
             }
         )
     return sorted(rows, key=lambda row: str(row["record_key"]))
@@ -176,75 +183,9 @@ def _shifted(day: date | None, shift: timedelta, patient_key: str) -> date | Non
     return day + shift if day is not None and patient_key else None
 
 
-def _canonical(row: Mapping[str, object]) -> str:
-    return json.dumps(row, sort_keys=True, default=str)
-
-
 def _made_by(settings: PullSettings) -> str:
     """Name what decides the rows beside the registry: mapping and contract."""
     parts = [settings.registry_table, settings.registry_columns, settings.registry_codes]
-    contract = [dict(CODES), dict(RANGES)]
+    parts.append(settings.registry_format.model_dump(mode="json"))
+    contract = [dict(CODES), dict(RANGES), CONTRACT_VERSION]
     return json.dumps([*parts, *contract], sort_keys=True, default=dict)
-
-
-def _engine(url: str) -> Engine:
-    if not url:
-        raise SettingsError(
-            "no registry is set",
-            way_out="give site.registry_url or the connection mpss_registry (any SQLAlchemy URL)",
-        )
-    try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-            raise PlatformFaultError(
-                f"the registry {parsed.render_as_string(hide_password=True)} is not there",
-                way_out="check the path of the SQLite file in site.registry_url",
-            )
-        return create_engine(parsed)
-    except (ArgumentError, ImportError) as error:
-        lacking = getattr(error, "name", None)  # of a driver that is not installed
-        cause = f"no module {lacking}" if lacking else type(error).__name__
-        raise SettingsError(
-            f"site.registry_url cannot be used ({cause})",
-            way_out="write it as dialect+driver://user:password@host/database and install the"
-            " driver that it names",
-        ) from None  # the text of the error holds the URL with its password
-
-
-def _table(engine: Engine, settings: PullSettings) -> Table:
-    schema, _, name = settings.registry_table.rpartition(".")
-    try:
-        return Table(name, MetaData(), autoload_with=engine, schema=schema or None)
-    except NoSuchTableError:
-        tables = sorted(inspect(engine).get_table_names(schema=schema or None))
-        raise SettingsError(
-            f"the registry has no table {settings.registry_table}",
-            way_out=f"set pull.registry_table; it has: {', '.join(tables[:10]) or 'none'}",
-        ) from None
-
-
-def _present(table: Table, settings: PullSettings) -> list[str]:
-    unknown = sorted(set(settings.registry_columns) - set(COLUMNS))
-    missing = [
-        name
-        for name in COLUMNS
-        if settings.registry_columns.get(name, name) not in table.c
-        and (name not in OPTIONAL or name in settings.registry_columns)
-    ]
-    if unknown or missing:
-        raise SettingsError(
-            f"the registry's columns do not fit: missing {missing}, unknown in the mapping"
-            f" {unknown}",
-            way_out="set pull.registry_columns, our name = the site's column;"
-            f" the table has: {', '.join(sorted(table.c.keys()))}",
-        )
-    return [name for name in COLUMNS if settings.registry_columns.get(name, name) in table.c]
-
-
-def _unreachable(engine: Engine, error: SQLAlchemyError) -> PlatformFaultError:
-    where = engine.url.render_as_string(hide_password=True)
-    cause = type(getattr(error, "orig", None) or error).__name__
-    return PlatformFaultError(
-        f"the registry {where} does not answer ({cause})",
-        way_out="check that it runs, the network, and user and password of site.registry_url",
-    )

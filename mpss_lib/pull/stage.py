@@ -17,12 +17,14 @@ from pathlib import Path
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
-from mpss_lib.errors import SettingsError, WrongArgumentError
+from mpss_lib.errors import SettingsError, StudyWithdrawnError, WrongArgumentError
+from mpss_lib.locks import working
+from mpss_lib.pull.answers import WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
 from mpss_lib.pull.objects import StudyJob, announced_by
 from mpss_lib.pull.registry import import_registry
 from mpss_lib.pull.vault import Vault
-from mpss_lib.pull.window import identity_of, write_study, write_window
+from mpss_lib.pull.window import identity_of, write_study, write_window, write_withdrawn
 from mpss_lib.tables import Lake, Outcome, Written
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
@@ -75,25 +77,43 @@ def find(
     vault = Vault(sites.vault)
     with _session(session, sites) as archive:
         answer = archive.find_studies(date_from, date_to, config.pull.modality)
+    with working(lake.root):
+        return _record_window(window, answer, vault, lake, config, run_name)
+
+
+def _record_window(
+    window: tuple[date, date],
+    answer: WindowAnswer,
+    vault: Vault,
+    lake: Lake,
+    config: Config,
+    run_name: str,
+) -> list[str]:
+    """Write what the archive named; of a withdrawn study only its tombstone."""
+    date_from, date_to = window
     identities = {identity_of(study, vault, config): study for study in answer.studies}
-    ordered = sorted(identities, key=lambda identity: identity.study_key)
+    named = sorted(identities, key=lambda identity: identity.study_key)
+    marks = vault.withdrawn(text for one in named for text in (one.study_key, one.patient_key))
+    ordered = [one for one in named if not marks & {one.study_key, one.patient_key}]
+    gone = sorted(vault.tombstone(one.study_key) for one in named if one not in ordered)
     window_key = vault.window_key(date_from.isoformat(), date_to.isoformat())
     vault.remember_studies(ordered)
     vault.remember_window(window_key, date_from.isoformat(), date_to.isoformat())
     found = [
         write_study(identity, identities[identity], lake, config, vault) for identity in ordered
     ]
+    graves = [write_withdrawn(mark, lake, config) for mark in gone]
     row = {
         "window_key": window_key,
         "n_days": (date_to - date_from).days + 1,
-        "n_returned": len(found),
+        "n_returned": len(found) + len(graves),
         "n_new": sum(study.state == "new" for study in found),
         "n_grown": sum(study.state == "grown" for study in found),
         "n_requests": answer.n_requests,
         "n_unusable": answer.n_unusable,
     }
-    written = write_window(row, found, lake, config)
-    units = [_unit(one.key, one.state != "known", one.written) for one in found]
+    written = write_window(row, [*found, *graves], lake, config)
+    units = [_unit(one.key, one.state != "known", one.written) for one in [*found, *graves]]
     units.append(_unit(window_key, True, written))
     write_record(STAGE, units, lake, config, run_name)
     if answer.n_unusable:
@@ -108,7 +128,7 @@ def find(
     else:
         lake.release(STAGE, window_key)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
-    log.info("find: %s", {name: row[name] for name in counts})
+    log.info("find: %s, withdrawn %d", {name: row[name] for name in counts}, len(graves))
     return [one.key for one in found]
 
 
@@ -155,6 +175,8 @@ def run(
     """
     _check_places(lake, sites)
     vault = Vault(sites.vault)
+    if vault.withdrawn([study_key]):
+        raise StudyWithdrawnError
     identity = vault.identity(study_key)
     with _session(session, sites) as archive:
         attempts = config.pull.fetch_attempts

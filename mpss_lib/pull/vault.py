@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 import stat
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +33,9 @@ _TABLES = (
     " study_key text not null)",
     "create table if not exists query_window (window_key text primary key,"
     " date_from text not null, date_to text not null)",
+    "create table if not exists tombstone (mark text primary key)",
+    "create table if not exists withdrawal (mark text primary key, phase text not null,"
+    " begun_at text not null, ended_at text not null)",
 )
 
 
@@ -74,7 +77,7 @@ class Vault:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._key = self._read_key()
             self.path.touch(mode=0o600)
-            with self._opened() as db:
+            with self.opened() as db:
                 db.execute("pragma journal_mode = wal")
                 for statement in _TABLES:
                     db.execute(statement)
@@ -149,7 +152,7 @@ class Vault:
         """
         names = ", ".join(Identity.__dataclass_fields__)
         statement = f"select {names} from identity where study_key = ?"  # noqa: S608
-        with self._opened() as db:
+        with self.opened() as db:
             row = db.execute(statement, (study_key,)).fetchone()
         if row is None:
             raise StudyFaultError(
@@ -173,7 +176,7 @@ class Vault:
 
     def sop_uid(self, object_key: str) -> str | None:
         """Return the original SOP Instance UID of an object, None where it is unknown."""
-        with self._opened() as db:
+        with self.opened() as db:
             row = db.execute(
                 "select sop_uid from object where object_key = ?", (object_key,)
             ).fetchone()
@@ -187,19 +190,42 @@ class Vault:
             [{"window_key": window_key, "date_from": date_from, "date_to": date_to}],
         )
 
+    # ------------------------------------------------------------ withdrawn
+
+    def tombstone(self, text: str) -> str:
+        """Make ``X`` and 16 hex digits: a mark that tells nothing to whoever lacks the secret."""
+        return "X" + self._mac("tombstone", text).hex()[:16]
+
+    def bury(self, marks: Iterable[str]) -> None:
+        """Store tombstones; those that are there stay."""
+        rows = [{"mark": mark} for mark in marks]
+        self._write("insert or ignore into tombstone (mark) values (:mark)", rows)
+
+    def tombstones(self) -> list[str]:
+        """Every tombstone, sorted."""
+        with self.opened() as db:
+            return [str(row[0]) for row in db.execute("select mark from tombstone order by mark")]
+
+    def withdrawn(self, texts: Iterable[str]) -> set[str]:
+        """Those of the texts (keys of studies, patients, accession numbers) with a tombstone."""
+        known = set(self.tombstones())
+        return {text for text in texts if known and self.tombstone(text) in known}
+
     # ------------------------------------------------------------ the files
 
     def _write(self, statement: str, rows: Sequence[Mapping[str, str]]) -> None:
-        with self._opened() as db:
+        with self.opened() as db:
             db.execute("begin immediate")
             db.executemany(statement, rows)
             db.execute("commit")
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection to the file; what is deleted is overwritten, each commit is synced."""
         try:
             with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as db:
                 db.execute("pragma synchronous = full")
+                db.execute("pragma secure_delete = on")
                 yield db
         except sqlite3.Error as error:
             raise self._fault(f"{type(error).__name__}: {error.sqlite_errorname}") from error

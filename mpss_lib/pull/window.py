@@ -69,6 +69,24 @@ def write_study(
     return FoundStudy(key, "new" if before is None else "grown", digest, written)
 
 
+def write_withdrawn(mark: str, lake: Lake, config: Config) -> FoundStudy:
+    """Write the row of a withdrawn study: that there is one, under its tombstone, nothing else."""
+    row: dict[str, object] = {
+        "study_key": mark,
+        "patient_key": mark,
+        "accession_key": "",
+        "study_date_shifted": None,
+        "acquired_period": "",
+        "modalities": [],
+        "n_series_announced": None,
+        "n_objects_announced": None,
+    }
+    address, digest = config.address(STAGE), digest_of(["withdrawn", mark])
+    there = lake.existing(STAGE, address, mark, digest, tables=("study",))
+    written = there[0] if there else lake.write("study", address, mark, digest, [row])
+    return FoundStudy(mark, "known", digest, written)
+
+
 def period_of(day: date | None, kind: str) -> str:
     """Name the true period of a date, as coarse as the settings allow."""
     if day is None or kind == "none":

@@ -9,6 +9,7 @@ from typing import Any
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.locks import working
 from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
 
 DECISIONS = ("accept", "reject", "unsure")
@@ -54,14 +55,15 @@ def record_review(
         "decided_at": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
     digest = digest_of(row.values())
-    written = lake.write("review", address, study_key, digest, [row])
-    unit: dict[str, object] = {
-        "key": study_key,
-        "status": "done",
-        "reasons": [],
-        "files": [asdict(written)],
-    }
-    write_record("quality", [unit], lake, config, "review")
+    with working(lake.root):
+        written = lake.write("review", address, study_key, digest, [row])
+        unit: dict[str, object] = {
+            "key": study_key,
+            "status": "done",
+            "reasons": [],
+            "files": [asdict(written)],
+        }
+        write_record("quality", [unit], lake, config, "review")
     return written
 
 

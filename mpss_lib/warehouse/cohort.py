@@ -11,6 +11,7 @@ import duckdb
 from mpss_lib.batch import write_record
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import MpssError
+from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.answers import rows_of
@@ -53,6 +54,11 @@ def freeze(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
         The snapshot was built with other cohort rules, or shows another version of the features
         than the present settings make.
     """
+    with working(lake.root):
+        return _freeze(lake, config, run_name)
+
+
+def _freeze(lake: Lake, config: Config, run_name: str) -> str:
     with closing(open_snapshot(lake)) as connection:
         _check_is_of_settings(connection, config)
         rows = _cohort_rows(connection)

@@ -22,6 +22,18 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from mpss_lib.errors import SettingsError
+from mpss_lib.sql_files import first_line_of, header_of, sql_folder
+
+__all__ = [
+    "LAYERS",
+    "SCHEMAS",
+    "Relation",
+    "first_line_of",
+    "header_of",
+    "names_in",
+    "read_relations",
+    "sql_folder",
+]
 
 LAYERS: Mapping[str, str] = {"1_raw": "table", "2_core": "table", "3_out": "view"}
 """Layer folder -> how its relations are stored unless their header says otherwise."""
@@ -37,7 +49,6 @@ SCHEMAS = (
     "result",
 )
 
-_HEADER = re.compile(r"^-- (grain|stored|checked|severity): *(.+?) *$", re.MULTILINE)
 _COMMENT = re.compile(r"--[^\n]*")
 _NAME = re.compile(rf"\b({'|'.join(SCHEMAS)})\.([a-z_][a-z0-9_]*)")
 
@@ -77,40 +88,6 @@ class Relation:
     def full_name(self) -> str:
         """Schema and name."""
         return f"{self.schema}.{self.name}"
-
-
-def sql_folder() -> Path:
-    """Folder ``sql/``: inside the installed package, else beside it in a checkout.
-
-    Raises
-    ------
-    SettingsError
-        Where neither is there.
-    """
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "sql", package.parent / "sql"):
-        if (folder / "1_raw").is_dir():
-            return folder
-    raise SettingsError(
-        f"no folder sql/ in or beside {package}",
-        way_out="install the package again, or run from a whole checkout",
-    )
-
-
-def header_of(text: str) -> dict[str, str]:
-    """Read the ``-- key: value`` lines of an SQL file."""
-    return dict(_HEADER.findall(text))
-
-
-def first_line_of(path: Path, text: str) -> str:
-    """Read the first line of an SQL file, a comment that says what one row is."""
-    first = text.partition("\n")[0]
-    if not first.startswith("-- "):
-        raise SettingsError(
-            f"{path.name} does not open with a comment",
-            way_out="let the first line say what one row is",
-        )
-    return first.removeprefix("-- ").strip()
 
 
 def names_in(sql: str) -> frozenset[str]:

@@ -24,6 +24,7 @@ import pyarrow as pa
 from mpss_lib.batch import code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
@@ -107,9 +108,7 @@ def publish(
 @contextmanager
 def one_publisher(lake: Lake) -> Iterator[int]:
     """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
-    lake.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with working(lake.root), _lock_file(lake) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         text = os.pread(handle, 64, 0).decode("ascii", errors="replace").strip()
         # A lock file that was removed or emptied must not make the number go back.
@@ -118,6 +117,14 @@ def one_publisher(lake: Lake) -> Iterator[int]:
         os.pwrite(handle, f"{sequence:020d}\n".encode(), 0)
         os.fsync(handle)
         yield sequence
+
+
+@contextmanager
+def _lock_file(lake: Lake) -> Iterator[int]:
+    lake.root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield handle
     finally:
         os.close(handle)
 

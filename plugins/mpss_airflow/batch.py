@@ -3,7 +3,8 @@
 ========================  ==========================================
 our error                 the task
 ========================  ==========================================
-``ArchiveBusyError``      fails this try; Airflow's retries go on
+``TryAgainError``         fails this try; Airflow's retries go on
+``WritersAtWorkError``    fails this try; Airflow's retries go on
 any other of ours         fails at once (``AirflowFailException``)
 foreign errors            fail this try; Airflow's retries go on
 ========================  ==========================================
@@ -31,11 +32,11 @@ def airflow_errors() -> Iterator[None]:
     """Translate this package's errors: retry what may pass, fail the rest at once."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_lib.errors import ArchiveBusyError, MpssError
+    from mpss_lib.errors import MpssError, TryAgainError, WritersAtWorkError
 
     try:
         yield
-    except ArchiveBusyError:
+    except (TryAgainError, WritersAtWorkError):
         raise
     except MpssError as error:
         raise AirflowFailException(str(error)) from error

@@ -83,14 +83,15 @@ def cohort_step(stage: str, step: str, *arguments: Any) -> dict[str, Any]:
     from importlib import import_module
 
     from mpss_lib.batch import write_record
+    from mpss_lib.locks import working
 
     lake, config = open_home()
     door = getattr(import_module(f"mpss_lib.{stage}.stage"), step)
-    with airflow_errors():
+    with airflow_errors(), working(lake.root):
         answer = dict(door(*arguments, lake, config))
-    units = answer.pop("units")
-    if units:
-        write_record(stage, units, lake, config, current_run())
+        units = answer.pop("units")
+        if units:
+            write_record(stage, units, lake, config, current_run())
     log.info("%s.%s: %s", stage, step, answer)
     return answer
 
@@ -111,3 +112,21 @@ def predict() -> dict[str, Any]:
 def export() -> dict[str, Any]:
     """Publish the predictions: the snapshot again."""
     return snapshot()
+
+
+def export_results() -> dict[str, Any]:
+    """Bring the results database to the newest snapshot; without a database, say so and skip."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from mpss_lib.publication.stage import export_results as write
+
+    lake, config = open_home()
+    sites = open_sites(config)
+    if not sites.results_url:
+        raise AirflowSkipException(
+            "no results database is set, nothing was exported | way out, where one is wanted: add"
+            " the connection mpss_results (PostgreSQL) or site.results_url"
+        )
+    with airflow_errors():
+        counts: dict[str, Any] = write(lake, config, sites)
+    return counts

@@ -63,5 +63,15 @@ def _archive(site: SiteSettings, pacs: Connection) -> SiteSettings:
 
 
 def _url(connection: Connection) -> str:
-    """SQLAlchemy URL: the extra field ``url`` where there is one, else made from the fields."""
-    return str(connection.extra_dejson.get("url") or connection.get_uri())
+    """SQLAlchemy URL: the extra field ``url`` where there is one, else made from the fields.
+
+    Airflow's own type ``postgres`` is no dialect of SQLAlchemy: it is PostgreSQL by psycopg.
+    """
+    given = connection.extra_dejson.get("url")
+    if given:
+        return str(given)
+    kind, _, rest = connection.get_uri().partition("://")
+    return f"postgresql+psycopg://{rest}" if kind in _POSTGRES else f"{kind}://{rest}"
+
+
+_POSTGRES = ("postgres", "postgresql")

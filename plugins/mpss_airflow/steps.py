@@ -1,4 +1,4 @@
-"""Tasks that more than one DAG has: a stage over a batch, validate, snapshot, predict, export."""
+"""Tasks that more than one DAG has: a stage over a batch, validate, snapshot, predict, exports."""
 
 from __future__ import annotations
 
@@ -76,6 +76,18 @@ def export_task(**arguments: Any) -> Any:
         return publish()
 
     return export()
+
+
+def results_task() -> Any:
+    """Make the task that brings the results database up to date; skipped where there is none."""
+
+    @task(task_id="export_results")
+    def results() -> dict[str, Any]:
+        from mpss_airflow.cohort import export_results as write
+
+        return write()
+
+    return results()
 
 
 def cohort_task(stage: str, step: str) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.batch import airflow_errors, stage_result
 from mpss_airflow.home import open_home, open_sites
+
+if TYPE_CHECKING:
+    from mpss_lib.upkeep.orchestrator import Airflow
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +67,56 @@ def remove_orphans() -> dict[str, Any]:
     return counts
 
 
-def backup() -> str:
-    """Copy the vault consistently beside the home; answers the file's name."""
-    from mpss_lib.pull.backup import backup as run
+def retention() -> dict[str, Any]:
+    """Remove what has been kept long enough; rows of Airflow's database by its own command."""
+    from mpss_lib.config import home
+    from mpss_lib.upkeep.orchestrator import clean_metadata
+    from mpss_lib.upkeep.retention import apply
 
-    _, config = open_home()
+    lake, config = open_home()
+    airflow = _own_airflow()
     with airflow_errors():
-        return str(run(open_sites(config).vault).name)
+        logs = airflow.places().logs if airflow else None
+        counts: dict[str, Any] = dict(apply(home(), lake, config, logs=logs))
+        days = config.upkeep.airflow_days
+        if airflow and days:
+            counts["airflow_rows"] = clean_metadata(airflow, days)
+    log.info("retention: %s", counts)
+    return counts
+
+
+def backup() -> str:
+    """Copy the vault beside the home and, where a target is set, the whole home to it.
+
+    Answers the name of the larger copy.
+    """
+    from pathlib import Path
+
+    from mpss_lib.config import home
+    from mpss_lib.pull.backup import backup as copy_vault
+    from mpss_lib.upkeep.backup import Source, create
+
+    lake, config = open_home()
+    sites = open_sites(config)
+    with airflow_errors():
+        copied = copy_vault(sites.vault)
+        if config.upkeep.backup_target:
+            source = Source(home(), lake, config, sites, _own_airflow())
+            copied = create(source, Path(config.upkeep.backup_target))
+    return str(copied.name)
+
+
+def _own_airflow() -> Airflow | None:
+    """Airflow of a home on one machine; a worker of a cluster has no way to the database."""
+    from mpss_lib.config import home, load
+    from mpss_lib.demo.airflow_home import AirflowHome
+    from mpss_lib.upkeep.orchestrator import Airflow
+
+    root = home()
+    if not (root / "airflow" / "secrets.json").exists():
+        log.warning(
+            "Airflow's database is not reached from a task here: run `airflow db clean` and"
+            " `mpss backup create` beside the scheduler"
+        )
+        return None
+    return Airflow(AirflowHome.load(root).environment(load(root)))

@@ -73,6 +73,7 @@ select
     record.cac_lad,
     record.cac_lcx,
     record.cac_rca,
+    record.flags,
     record.study_date_shifted,
     record.cac_date_shifted,
 from raw.clinical as record

@@ -5,6 +5,7 @@ with members as (
         cohort_hash,
         count(*) as n_studies,
         count(distinct patient_key) as n_patients,
+        count(*) filter (where starts_with(study_key, 'X')) as n_withdrawn,
     from raw.cohort_member
     group by cohort_hash
 ),
@@ -24,6 +25,7 @@ select
     files.last_sequence = max(files.last_sequence) over () as is_latest,
     members.n_studies,
     members.n_patients,
+    members.n_withdrawn,
     run.written_at as first_frozen_at,
     run.code_version,
 from members

@@ -7,6 +7,7 @@ select
     description,
 from (
     values
+    ('withdrawn', 0, 'pull', 'withdrawn: nothing of it is kept but a tombstone'),
     ('pull_quarantined', 1, 'pull', 'the archive did not deliver it whole and sound'),
     ('pull_missing', 2, 'pull', 'named by the archive, not fetched yet'),
     ('intake_quarantined', 3, 'intake', 'its objects are broken'),

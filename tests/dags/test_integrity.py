@@ -23,7 +23,8 @@ EDGES = {
         "snapshot": {"predict"},
         "predict": {"validate_predictions"},
         "validate_predictions": {"export"},
-        "export": {"night_verdict"},
+        "export": {"export_results"},
+        "export_results": {"night_verdict"},
         "night_verdict": set(),
     },
     "mpss_clinical": {
@@ -40,7 +41,8 @@ EDGES = {
     "mpss_maintain": {
         "self_test": {"quarantine_retry"},
         "quarantine_retry": {"remove_orphans"},
-        "remove_orphans": {"validate"},
+        "remove_orphans": {"retention"},
+        "retention": {"validate"},
         "validate": {"snapshot"},
         "snapshot": {"backup"},
         "backup": set(),
@@ -48,7 +50,7 @@ EDGES = {
 }
 CHAIN = (
     "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
-    "register_model", "snapshot", "predict", "validate", "export",
+    "register_model", "snapshot", "predict", "validate", "export", "export_results",
 )  # fmt: skip
 
 pytestmark = pytest.mark.airflow

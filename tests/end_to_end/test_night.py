@@ -92,3 +92,23 @@ def test_manifest_records_hold_digests_of_runs_only(night):
         record = json.loads(path.read_text())
         assert "manual__" not in path.read_text()
         assert len(record["run_digest"]) == 16
+
+
+def queries():
+    from mpss_lib.sql_files import sql_folder
+
+    return sorted((sql_folder() / "queries").glob("*.sql"))
+
+
+NOTHING_TO_TELL = {"standing_still", "registry_flags"}
+"""Questions that a sound demo night may answer with no row."""
+
+
+@pytest.mark.parametrize("path", queries(), ids=lambda path: path.stem)
+def test_every_worked_query_has_an_answer_on_the_demo_warehouse(night, path):
+    assert night.rows(path.read_text()) or path.stem in NOTHING_TO_TELL
+
+
+def test_no_check_of_the_demo_warehouse_finds_a_bad_row_but_records_without_one_study(night):
+    found = night.rows("select check_name from quality.check_result where n_bad > 0")
+    assert {row["check_name"] for row in found} <= {"core.clinical.unlinked"}

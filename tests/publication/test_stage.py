@@ -9,7 +9,9 @@ from mpss_lib.config import Config, EvaluationSettings, Sites, SiteSettings
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
+from mpss_lib.publication.reading import ask
 from mpss_lib.selection.stage import run as select_run
+from mpss_lib.sql_files import sql_folder
 from mpss_lib.tables import Lake
 
 CONFIG = Config(evaluation=EvaluationSettings(n_outer=12, n_inner=3, permutations=0))
@@ -102,6 +104,8 @@ def home(tmp_path_factory):
             " has_features, study_key = 'study0002' as has_reject, 'pass' as verdict,"
             " null::varchar as last_decision, null::varchar as reading from core.clinical"
         )
+        rule = (sql_folder() / "2_core/core.predictable.sql").read_text()
+        connection.execute(f"create table core.predictable as {rule}")
     return lake
 
 
@@ -215,4 +219,4 @@ def test_a_broken_snapshot_is_the_platforms_fault(home, sites, tmp_path):
     broken = tmp_path / "warehouse.duckdb"
     broken.write_bytes(b"no database")
     with pytest.raises(PlatformFaultError, match="cannot be asked"):
-        stage._ask(broken, "select 1")
+        ask(broken, "select 1")

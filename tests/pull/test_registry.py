@@ -38,6 +38,7 @@ GOOD = {
     "cac_lad": 60,
     "cac_lcx": 20,
     "cac_rca": 30,
+    "birth_date": "1964-05-20",
 }
 
 
@@ -68,7 +69,7 @@ def other(number, **values):
 def test_a_good_row_is_stored_by_pseudonyms_and_shifted_dates(registry, lake, config):
     sites = registry(GOOD)
     counts = import_registry(lake, config, sites)
-    assert counts == {"given": 1, "accepted": 1, "rejected": 0, "skipped": 0}
+    assert counts == {"given": 1, "accepted": 1, "rejected": 0, "withdrawn": 0, "skipped": 0}
     [row] = lake.rows("clinical", config.address("pull"), "all")
     vault = Vault(sites.vault)
     assert row["patient_key"] == vault.patient_key("HOSP-00001")
@@ -103,7 +104,7 @@ def test_the_same_rows_are_skipped_and_the_bytes_are_the_same(registry, lake, co
         ({"age": "old"}, "age_type: no number"),
         ({"lvef": -5}, "lvef_range: -5 not in 5..100"),
         ({"cac_total": 500}, "cac_sum: total 500, arteries 110.5"),
-        ({"cac_lad": float("inf")}, "cac_lad_type: no number"),
+        ({"cac_lad": float("inf")}, "cac_lad_type: not finite"),
         ({"cac_total": None}, "cac_total_missing"),
         ({"cac_date": None}, "cac_date_missing"),
         ({"study_date": "02.03.2026"}, "study_date_type: no date YYYY-MM-DD"),
@@ -118,13 +119,20 @@ def test_the_same_rows_are_skipped_and_the_bytes_are_the_same(registry, lake, co
     ],
 )
 def test_each_broken_rule_is_named(change, reason):
-    row = check_row(GOOD | change, {})
+    row = check_row(GOOD | change, PullSettings())
     assert row.reasons == [reason]
 
 
 def test_missing_values_break_no_rule_and_old_age_is_capped():
-    row = check_row(GOOD | {"lvef": None, "race": "", "bmi": None, "age": 97}, {})
+    gone = {"lvef": None, "race": "", "bmi": None, "birth_date": None}
+    row = check_row(GOOD | gone | {"age": 97}, PullSettings())
     assert row.reasons == []
+    assert row.flags == [
+        "bmi_derived: from height and weight",
+        "age_capped: at 90",
+        "race_missing",
+        "lvef_missing",
+    ]
     assert row.values["bmi"] == pytest.approx(25.0)
     assert row.values["age"] == 90.0
 

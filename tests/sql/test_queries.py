@@ -126,3 +126,18 @@ def test_data_quality(snapshot):
         "warn",
         3,
     )
+
+
+def test_registry_refusals(snapshot):
+    found = [
+        (row["kind"], row["rule"], row["n_rows"]) for row in ask(snapshot, "registry_refusals")
+    ]
+    assert found == [
+        ("not_linked", "several_records", 2),
+        ("not_linked", "no_study", 1),
+        ("refused", "age_negative", 1),
+    ]
+
+
+def test_registry_flags(snapshot):
+    assert ask(snapshot, "registry_flags") == [{"flag": "cac_lad_missing", "n_studies": 1}]
