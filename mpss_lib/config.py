@@ -117,6 +117,8 @@ class PullSettings(Section):
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
+    contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
+    contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
     lookback_days: int = Field(default=7, ge=0, le=90)
     min_batch: int = Field(default=25, ge=1)
@@ -142,6 +144,7 @@ class IntakeSettings(Section):
 class SegmentationSettings(Section):
     """The wall is a convention at 4.8 mm, so it is a setting that every mask carries."""
 
+    masks_from: Literal["automatic", "contours", "contours_else_automatic"] = "automatic"
     wall_mode: Literal["anatomical", "thick"] = "anatomical"
     wall_mm: float = Field(default=10.4, gt=2, lt=30)
     seed: int = Field(default=20210201, ge=0)
@@ -231,7 +234,7 @@ class EvaluationSettings(Section):
     loglik_variance: Literal["ml", "mse"] = "ml"
     outcome_transform: Literal["none", "log1p"] = "none"
     missing: Literal["error", "complete_case"] = "complete_case"
-    permutations: int = Field(default=20, ge=0)
+    permutations: int = Field(default=199, ge=0)
     permutation_chunk: int = Field(default=50, ge=1)
     min_test: int = Field(default=30, ge=1)
     seed: int = Field(default=20210129, ge=0)

@@ -51,6 +51,10 @@ class GeometryError(StudyFaultError):
     """Geometry is missing, contradictory or does not match between objects."""
 
 
+class FrameOfReferenceError(GeometryError):
+    """Two objects do not share a frame of reference: one cannot be laid over the other."""
+
+
 class DicomFileError(StudyFaultError):
     """A DICOM object is truncated, unreadable or inconsistent with its own header."""
 

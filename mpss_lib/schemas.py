@@ -182,7 +182,9 @@ _IMAGE = (
         object_key=TEXT,
         is_sure=FLAG,
         flags=TEXTS,
-        wall_mode=TEXT,
+        masks_from=TEXT,  # automatic | contours
+        contours_key=TEXT,  # object that gave the masks, "" where they are automatic
+        wall_mode=TEXT,  # anatomical | thick | given (wall_mm is then measured)
         wall_mm=REAL,
         axis_x=REAL,
         axis_y=REAL,
@@ -193,6 +195,36 @@ _IMAGE = (
         check=TEXT,  # JSON: name of a self-check value -> number
         voxels=TEXT,  # JSON: name of a mask -> number of voxels
         mask_path=TEXT,
+    ),
+    _table(
+        "contour_object",
+        "segmentation",
+        "study",
+        "study_key object_key",
+        study_key=TEXT,
+        object_key=TEXT,
+        kind=TEXT,  # RTSTRUCT | SEG, "" where it cannot be read
+        origin=TEXT,  # archive | import
+        is_usable=FLAG,
+        is_used=FLAG,
+        reasons=TEXTS,  # why it cannot be or was not used
+        problem=TEXT,
+        regions=TEXTS,
+        n_unknown=WHOLE,  # regions whose name nobody knows
+        path=TEXT,
+    ),
+    _table(
+        "segmentation_agreement",
+        "segmentation",
+        "study",
+        "study_key segment",
+        study_key=TEXT,
+        segment=TEXT,  # of the 26 masks
+        dice=REAL,
+        given_ml=REAL,
+        automatic_ml=REAL,
+        volume_ratio=REAL,  # given over automatic
+        distance_mm=REAL,  # of the centroids
     ),
     _table(
         "quality_metric",

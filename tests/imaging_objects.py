@@ -13,7 +13,7 @@ from mpss_lib.volume import Volume
 
 STUDY = "study0001"
 SUBJECT = Subject(
-    "Synthetic^Study", "SYN1", "19600101", "F", "1", "2", "A1", "20200102", "101010",
+    "Synthetic^Study", "SYN1", "19600101", "F", "2.25.1", "2.25.2", "A1", "20200102", "101010",
     "MPS stress", 60, 1.65, 70.0,
 )  # fmt: skip
 HABITS = Habits("Maker", "Model", "1.0")
@@ -45,7 +45,9 @@ def put_study(lake, config, *volumes: tuple[Volume, str], habits: Habits = HABIT
     """Write objects and ``volume`` rows as intake leaves them; the first one is chosen."""
     rows = []
     for number, (volume, attenuation) in enumerate(volumes):
-        series = SeriesText(f"3.{number}", f"4.{number}", number + 1, f"STRESS {attenuation}")
+        series = SeriesText(
+            f"2.25.3{number}", f"2.25.4{number}", number + 1, f"STRESS {attenuation}"
+        )
         path = lake.dicom_folder(study) / f"object{number}.dcm"
         write_bytes(path, to_bytes(nm_dataset(volume, SUBJECT, series, habits)))
         nz, ny, nx = volume.array.shape

@@ -206,6 +206,19 @@ def test_verify_matches_every_published_value(empty, mpss):
     status, out, _ = mpss("verify")
     assert status == 0
     assert "482 matched, 0 not matched" in out
+    assert "no published value: morph_vol_dens_ombb" in out
+
+
+def test_verify_names_every_feature_that_drifts(empty, mpss, monkeypatch):
+    from mpss_lib.radiomics import verify
+
+    extract = verify.extract
+    monkeypatch.setattr(verify, "extract", lambda *args: extract(*args) | {"stat_mean": 2.2})
+    status, out, _ = mpss("verify")
+    assert status == 1
+    assert "not matched: stat_mean: 2.2, published 2.15 +- 0.005" in out
+    assert "481 matched, 1 not matched" in out
+    assert "way out" in out
 
 
 def test_export_prints_the_tables_for_their_owner(published, mpss, monkeypatch):

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import sys
 
-from mpss_lib.cli import archive, home, results, stages, warehouse
+from mpss_lib.cli import archive, home, results, segmentation, stages, warehouse
 from mpss_lib.cli.application import app, console, errors
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 
-__all__ = ["app", "archive", "console", "home", "main", "results", "stages", "warehouse"]
+__all__ = [
+    "app",
+    "archive",
+    "console",
+    "home",
+    "main",
+    "results",
+    "segmentation",
+    "stages",
+    "warehouse",
+]
 
 
 def main() -> None:

@@ -19,9 +19,11 @@ app = typer.Typer(
 archive_app = typer.Typer(no_args_is_help=True, help="The embedded PACS.")
 warehouse_app = typer.Typer(no_args_is_help=True, help="The published snapshot.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand still.")
+segmentation_app = typer.Typer(no_args_is_help=True, help="Masks from files, and to files.")
 app.add_typer(archive_app, name="archive")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(segmentation_app, name="segmentation")
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)

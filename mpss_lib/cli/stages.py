@@ -27,17 +27,26 @@ from mpss_lib.tables import Lake
 @app.command()
 def verify() -> None:
     """Compare the radiomics engine with the published IBSI digital-phantom values."""
+    from mpss_lib.config import ENGINES
     from mpss_lib.radiomics.verify import verify as compare
 
     results = compare()
-    table = Table(title="IBSI digital phantom")
-    for name in ("family", "matched", "not matched", "no reference"):
-        table.add_column(name, justify="left" if name == "family" else "right")
+    table = Table(title=f"IBSI digital phantom, radiomics engine {ENGINES['radiomics']}")
+    for name in ("family", "IBSI", "matched", "not matched", "no published value"):
+        table.add_column(name, justify="left" if name in {"family", "IBSI"} else "right")
     for row in results:
-        table.add_row(row.family, *map(str, (row.n_matched, row.n_missed, row.n_without)))
+        counts = map(str, (row.n_matched, row.n_missed, row.n_without))
+        table.add_row(row.family, row.family_code, *counts)
     console.print(table)
+    for row in results:
+        for line in row.missed:
+            typer.echo(f"not matched: {line}")
     missed = sum(row.n_missed for row in results)
-    console.print(f"{sum(row.n_matched for row in results)} matched, {missed} not matched")
+    without = [name for row in results for name in row.without]
+    typer.echo(f"{sum(row.n_matched for row in results)} matched, {missed} not matched")
+    typer.echo(f"no published value: {', '.join(without)}")
+    if missed:
+        typer.echo("way out: use no feature of this installation; install it again (make install)")
     raise typer.Exit(1 if missed else 0)
 
 

@@ -71,7 +71,7 @@ def _from_multiframe(dataset: Dataset, gated: str, orientation: str) -> Volume:
     header = read_header(dataset)
     _check_kind(header)
     notes: list[str] = []
-    order = _frame_order(dataset, header)
+    order = frame_order(dataset)
     if order.shape[0] > 1 and gated == "refuse":
         raise StudyRejectedError(
             f"the object is gated ({order.shape[0]} time slots)",
@@ -113,9 +113,15 @@ def _check_kind(header: Header) -> None:
 # --------------------------------------------------------------------- frame order
 
 
-def _frame_order(dataset: Dataset, header: Header) -> np.ndarray:
-    """Index of the stored frame for each (time slot, slice): (slots, slices) intp array."""
-    n_frames = header.n_frames
+def frame_order(dataset: Dataset) -> np.ndarray:
+    """Index of the stored frame for each (time slot, slice): (slots, slices) intp array.
+
+    Raises
+    ------
+    GeometryError
+        If the vectors are absent, of another length, or name a frame twice.
+    """
+    n_frames = whole_of(dataset, "NumberOfFrames") or 1
     _check_single(dataset, "RRIntervalVector", "NumberOfRRIntervals")
     _check_single(dataset, "EnergyWindowVector", "NumberOfEnergyWindows")
     slices = _vector(dataset, "SliceVector", n_frames)

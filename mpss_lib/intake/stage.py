@@ -16,6 +16,8 @@ from mpss_lib.tables import Lake, Outcome, check_key, digest_of, read_parquet, s
 
 STAGE = "intake"
 NO_OBJECT = "no_stored_object"
+CONTOURS = ("RTSTRUCT", "SEG")
+"""Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 
 
 def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
@@ -69,7 +71,7 @@ def _stored(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
             f"study {study_key} has no instance rows at this address of pull",
             way_out="run pull for this study first",
         )
-    stored = [row for row in instances if row["is_stored"]]
+    stored = [row for row in instances if row["is_stored"] and row["modality"] not in CONTOURS]
     for row in stored:
         path = lake.root / row["path"]
         if not path.is_file():

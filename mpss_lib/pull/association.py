@@ -15,7 +15,9 @@ from pydicom.uid import (
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
     RLELossless,
+    RTStructureSetStorage,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
 )
 from pynetdicom import AE, _config, build_role, evt
 from pynetdicom.association import Association
@@ -34,8 +36,11 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.parking import Checkpoint
 
+CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
+"""Regions that somebody drew: fetched where the archive offers them."""
 FETCHED_CLASSES: tuple[UID, ...] = (
     NuclearMedicineImageStorage,
+    *CONTOUR_CLASSES,
     # Only asked for where the archive does not say the class of an object of modality NM.
     SecondaryCaptureImageStorage,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -180,6 +185,13 @@ class ArchiveAssociation:
             return SUCCESS  # a late object of a request that was given up: nothing keeps it
         return self.receiver.take(
             str(event.request.AffectedSOPInstanceUID), event.encoded_dataset()
+        )
+
+    def offers(self, sop_class: str) -> bool:
+        """Whether the archive sends objects of a class over C-GET."""
+        return any(
+            context.abstract_syntax == sop_class and context.as_scp
+            for context in self.association().accepted_contexts
         )
 
     def _check_contexts(self, assoc: Association) -> None:

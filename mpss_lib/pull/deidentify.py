@@ -1,6 +1,7 @@
-"""De-identification of an NM object: deny by default, at every depth (PS3.15 Annex E).
+"""De-identification of a DICOM object: deny by default, at every depth (PS3.15 Annex E).
 
-Nothing of the object as received is copied unless ``attributes.KEPT`` names it; text keeps only
+Nothing of the object as received is copied unless ``attributes.KEPT`` (NM) or
+``contour_attributes.KEPT_OF`` (RTSTRUCT, SEG) names it; text keeps only
 allow-listed words; dates are shifted by the patient's own number of days, times of day become
 times since the study's start; UIDs, PatientID and PatientName are pseudonyms; file meta
 information and preamble are written anew.
@@ -9,7 +10,7 @@ information and preamble are written anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
@@ -22,13 +23,16 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
+from mpss_lib.dicom.region_names import region_of
 from mpss_lib.pull import attributes as table
+from mpss_lib.pull import contour_attributes as contours
 
 IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
 IMPLEMENTATION_NAME = "MPSS_PULL_1"
 
+UNKNOWN_REGION = "UNKNOWN"
 _DICOM_ROOT = "1.2.840.10008."
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"([^\W_]+)")
@@ -38,6 +42,7 @@ _DATE_OF = {
     "SeriesTime": "SeriesDate",
     "AcquisitionTime": "AcquisitionDate",
     "ContentTime": "ContentDate",
+    "StructureSetTime": "StructureSetDate",
     "InterventionDrugStartTime": "InterventionDrugStartDate",
 }
 _TIME_OF = {day: clock for clock, day in _DATE_OF.items()}
@@ -79,12 +84,20 @@ class Deidentifier:
         Pseudonym of a UID.
     extra_words : tuple of str
         A site's own words that may stay in descriptions.
+    region_names : mapping of our name to the site's names, optional
+        Of the regions of structure sets and segmentations.
     """
 
     def __init__(
-        self, subject: Subject, new_uid: Callable[[str], str], extra_words: tuple[str, ...] = ()
+        self,
+        subject: Subject,
+        new_uid: Callable[[str], str],
+        extra_words: tuple[str, ...] = (),
+        region_names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.subject = subject
+        self._region_names = region_names or {}
+        self._kept: Mapping[str, str] = table.KEPT
         self._new_uid = new_uid
         self._words = table.WORDS | {word.upper() for word in extra_words}
         day, clock = parse_date(subject.study_date), parse_time(subject.study_time)
@@ -96,11 +109,15 @@ class Deidentifier:
         Parameters
         ----------
         received : FileDataset
-            An NM object with uncompressed pixel data; it is not changed.
+            An NM or SEG object with uncompressed pixel data, or an RTSTRUCT; it is not changed.
         """
         with pydicom.config.disable_value_validation():
-            kept = self._dataset(received)
+            sop_class = received.SOPClassUID
+            self._kept = contours.KEPT_OF.get(sop_class, table.KEPT)
+            source = self._known_regions(received)
+            kept = self._dataset(source)
             self._sign(kept, received)
+            contours.complete(kept, sop_class)
             meta = FileMetaDataset()
             meta.MediaStorageSOPClassUID = kept.SOPClassUID
             meta.MediaStorageSOPInstanceUID = kept.SOPInstanceUID
@@ -121,7 +138,8 @@ class Deidentifier:
         if "PatientAge" not in kept:
             age = _age_between(self.subject.birth_date, self.subject.study_date)
             _put(kept, "PatientAge", age, "AS")
-        kept.BurnedInAnnotation = "NO"
+        if "PixelData" in kept:
+            kept.BurnedInAnnotation = "NO"
         kept.PatientIdentityRemoved = "YES"
         kept.LongitudinalTemporalInformationModified = "MODIFIED"
         kept.DeidentificationMethod = self.subject.method
@@ -133,7 +151,7 @@ class Deidentifier:
         kept = Dataset()
         for tag in source.keys():  # noqa: SIM118 - iterating a Dataset would decode every value
             keyword = keyword_for_tag(tag)
-            action = table.KEPT.get(keyword)
+            action = self._kept.get(keyword)
             if action is None or tag.is_private:
                 continue
             try:
@@ -162,8 +180,31 @@ class Deidentifier:
             table.ITEMS: lambda: [self._dataset(item) for item in value] or None,
             table.CODES: lambda: self._codes(value),
             table.PIXELS: lambda: value,
+            contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
+            contours.TERM: lambda: _terms(value, keyword),
         }
         return simple[action]()
+
+    def _known_regions(self, received: FileDataset) -> Dataset:
+        """Leave the regions of a structure set out whose names nobody knows, contours and all."""
+        if received.SOPClassUID != RTStructureSetStorage:
+            return received
+        known = {
+            str(item.get("ROINumber"))
+            for item in received.get("StructureSetROISequence") or []
+            if region_of(str(item.get("ROIName", "")), self._region_names)
+        }
+        source = Dataset()
+        source.update({tag: received.get_item(tag) for tag in received.keys()})  # noqa: SIM118
+        for keyword, number in (
+            ("StructureSetROISequence", "ROINumber"),
+            ("ROIContourSequence", "ReferencedROINumber"),
+            ("RTROIObservationsSequence", "ReferencedROINumber"),
+        ):
+            items = received.get(keyword) or []
+            kept = [one for one in items if str(one.get(number)) in known]
+            source[Tag(keyword)] = DataElement(Tag(keyword), "SQ", kept)  # not that of received
+        return source
 
     # ---------------------------------------------------------------- text
 
@@ -294,6 +335,12 @@ def _numbers(value: object) -> object:
         if not _NUMBER.fullmatch(text):
             return None
     return value
+
+
+def _terms(value: object, keyword: str) -> object:
+    """Keep a value (or all of several) if each is one that the attribute may have."""
+    many = value if isinstance(value, MultiValue | list) else [value]
+    return value if all(str(one) in contours.TERMS[keyword] for one in many) else None
 
 
 def _age(text: str) -> str | None:

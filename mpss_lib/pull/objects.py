@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import pydicom
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import NuclearMedicineImageStorage
+from pydicom.uid import (
+    NuclearMedicineImageStorage,
+    RTStructureSetStorage,
+    SegmentationStorage,
+)
 
 from mpss_lib.config import Config
-from mpss_lib.errors import IncompleteStudyError, SameUidOtherBytesError
+from mpss_lib.dicom.region_names import check_aliases
+from mpss_lib.errors import DicomFileError, IncompleteStudyError, SameUidOtherBytesError
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
 from mpss_lib.pull.deidentify import Deidentifier, Subject
@@ -25,7 +32,20 @@ STAGE = "pull"
 NOT_MODALITY = "modality"
 NOT_NM_OBJECT = "sop_class"
 BURNED_IN = "burned_in"
+NOT_OFFERED = "not_offered"
+UNREADABLE = "unreadable"
 """Reasons for which a series or an object is left at the archive."""
+
+
+CONTOUR_MODALITIES: Mapping[str, str] = MappingProxyType(
+    {"RTSTRUCT": RTStructureSetStorage, "SEG": SegmentationStorage}
+)
+"""Modality of a series of contours -> the one SOP class that is taken from it."""
+
+
+def class_in(modality: str) -> str:
+    """SOP class that is taken from a series of a modality."""
+    return CONTOUR_MODALITIES.get(modality, NuclearMedicineImageStorage)
 
 
 @dataclass(frozen=True)
@@ -35,11 +55,19 @@ class Manifest:
     left_series: tuple[SeriesAnswer, ...]
     objects: tuple[ObjectAnswer, ...]
     modalities: dict[str, str]
+    not_offered: frozenset[str] = frozenset()
 
     @property
     def wanted(self) -> list[ObjectAnswer]:
-        """Objects that are or may be NM Image Storage."""
-        return [one for one in self.objects if one.sop_class in ("", NuclearMedicineImageStorage)]
+        """Objects that are or may be NM Image Storage or contours that the archive sends."""
+        return [one for one in self.objects if self.why_left(one) == ""]
+
+    def why_left(self, one: ObjectAnswer) -> str:
+        """Reason for which an object stays at the archive, "" where it is wanted."""
+        expected = class_in(self.modalities[one.series_uid])
+        if one.sop_class not in ("", expected):
+            return NOT_NM_OBJECT
+        return NOT_OFFERED if expected in self.not_offered else ""
 
     @property
     def whole_series(self) -> frozenset[str]:
@@ -49,8 +77,13 @@ class Manifest:
         return frozenset(one.series_uid for one in self.wanted) - partly
 
 
-def announced_by(archive: ArchiveSession, study_uid: str, modality: str) -> Manifest:
+def announced_by(
+    archive: ArchiveSession, study_uid: str, modality: str, *, contours: bool = False
+) -> Manifest:
     """Ask the archive for the series of a study and the objects of those of the modality.
+
+    With ``contours``, the objects of its RTSTRUCT and SEG series too; an archive that does not
+    send those classes is not asked for them.
 
     Raises
     ------
@@ -63,9 +96,10 @@ def announced_by(archive: ArchiveSession, study_uid: str, modality: str) -> Mani
             "the archive no longer has this study: it announces no series",
             way_out="ask the PACS team whether it was deleted or merged; the lake is as it was",
         )
+    asked = {modality, *(CONTOUR_MODALITIES if contours else ())}
     objects: list[ObjectAnswer] = []
     for one in series:
-        if one.modality != modality:
+        if one.modality not in asked:
             continue
         listed = archive.find_objects(study_uid, one.series_uid)
         if one.n_objects is not None and one.n_objects != len(listed):
@@ -75,8 +109,13 @@ def announced_by(archive: ArchiveSession, study_uid: str, modality: str) -> Mani
                 " retry` later; if it lasts, ask the PACS team for its limit of answers",
             )
         objects += listed
-    left = tuple(one for one in series if one.modality != modality)
-    return Manifest(left, tuple(objects), {one.series_uid: one.modality for one in series})
+    left = tuple(one for one in series if one.modality not in asked)
+    modalities = {one.series_uid: one.modality for one in series}
+    not_offered = {
+        uid for name, uid in CONTOUR_MODALITIES.items()
+        if name in modalities.values() and name in asked and not archive.offers(uid)
+    }  # fmt: skip
+    return Manifest(left, tuple(objects), modalities, frozenset(not_offered))
 
 
 class StudyJob:
@@ -129,8 +168,7 @@ class StudyJob:
                 " `mpss quarantine retry`",
             )
         received = {
-            one.sop_uid: read_received(delivered[one.sop_uid].path, one, self.identity.study_uid)
-            for one in self.manifest.wanted
+            one.sop_uid: self._received(one, delivered[one.sop_uid]) for one in self.manifest.wanted
         }
         deidentifier = self._deidentifier()
         rows = [self._left_series_row(series) for series in self.manifest.left_series]
@@ -146,7 +184,17 @@ class StudyJob:
         key = self.identity.study_key
         return Outcome("done", (self.lake.write("instance", self.address, key, self.digest, rows),))
 
+    def _received(self, one: ObjectAnswer, delivery: Delivery) -> FileDataset | None:
+        """Read an object; contours that cannot be read do not hold up the images."""
+        try:
+            return read_received(delivery.path, one, self.identity.study_uid)
+        except DicomFileError:
+            if self.manifest.modalities[one.series_uid] in CONTOUR_MODALITIES:
+                return None
+            raise
+
     def _deidentifier(self) -> Deidentifier:
+        check_aliases(self.config.pull.contour_names)
         identity = self.identity
         subject = Subject(
             patient_key=identity.patient_key,
@@ -157,7 +205,12 @@ class StudyJob:
             method=f"MPSS allow-list {self.address.engine}/{self.address.config}"
             f" key {self.vault.key_id}",
         )
-        return Deidentifier(subject, self.vault.uid, self.config.pull.extra_words)
+        return Deidentifier(
+            subject,
+            self.vault.uid,
+            self.config.pull.extra_words,
+            self.config.pull.contour_names,
+        )
 
     def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
         return self._row(series.series_uid, "") | {
@@ -170,11 +223,14 @@ class StudyJob:
         self, one: ObjectAnswer, received: FileDataset | None, deidentifier: Deidentifier
     ) -> dict[str, object]:
         sop_class = one.sop_class or str(received.SOPClassUID if received is not None else "")
+        modality = self.manifest.modalities[one.series_uid]
         row = self._row(one.series_uid, self.vault.uid(one.sop_uid)) | {
-            "modality": self.manifest.modalities[one.series_uid],
+            "modality": modality,
             "sop_class": sop_class,
         }
-        if received is None or received.SOPClassUID != NuclearMedicineImageStorage:
+        if received is None:
+            return row | {"reason": self.manifest.why_left(one) or UNREADABLE}
+        if received.SOPClassUID != class_in(modality):
             return row | {"reason": NOT_NM_OBJECT}
         if str(received.get("BurnedInAnnotation", "")).strip().upper() == "YES":
             return row | {"reason": BURNED_IN}
@@ -230,7 +286,7 @@ def _check_same_content(path: Path, content: bytes) -> None:
             _strip_times(dataset)
         is_same = Dataset(old) == Dataset(new)
     else:
-        is_same = old.PixelData == new.PixelData
+        is_same = old.get("PixelData") == new.get("PixelData")
     if not is_same:
         raise SameUidOtherBytesError(
             "an object came again under the same SOP Instance UID with other content",

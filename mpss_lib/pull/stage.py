@@ -160,7 +160,9 @@ def run(
         attempts = config.pull.fetch_attempts
         manifest = archive.persistently(
             "the list of objects",
-            lambda: announced_by(archive, identity.study_uid, config.pull.modality),
+            lambda: announced_by(
+                archive, identity.study_uid, config.pull.modality, contours=config.pull.contours
+            ),
             attempts,
         )
         job = StudyJob(identity, manifest, lake, config, vault)

@@ -8,7 +8,7 @@ import pydicom
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import NuclearMedicineImageStorage, RLELossless
+from pydicom.uid import NuclearMedicineImageStorage, RLELossless, SegmentationStorage
 
 from mpss_lib.errors import DicomFileError
 from mpss_lib.pull.answers import ObjectAnswer
@@ -53,7 +53,7 @@ def read_received(path: Path, announced: ObjectAnswer, study_uid: str) -> FileDa
                     f"an object does not carry the {keyword} under which it was announced",
                     way_out=_WAY_OUT,
                 )
-        if received.get("SOPClassUID") == NuclearMedicineImageStorage:
+        if received.get("SOPClassUID") in (NuclearMedicineImageStorage, SegmentationStorage):
             _check_pixels(received)
     return received
 
@@ -78,7 +78,7 @@ def _check_pixels(received: FileDataset) -> None:
     try:
         for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
             expected *= int(received[keyword].value)
-        expected = expected * int(received.get("NumberOfFrames") or 1) // 8
+        expected = -(-expected * int(received.get("NumberOfFrames") or 1) // 8)
     except (KeyError, ValueError, TypeError) as error:
         raise DicomFileError(
             "an object does not state its rows, columns, samples, bits or frames",

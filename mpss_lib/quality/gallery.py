@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mpss_lib.chosen import lake_file, segmentation_row
 from mpss_lib.config import Config
 from mpss_lib.dicom import read_volume
-from mpss_lib.errors import LakeCorruptError
 from mpss_lib.masks import read_masks
 from mpss_lib.quality.pictures import montage
 from mpss_lib.quality.polar import polar_map
-from mpss_lib.quality.stage import segmentation_of, volumes_of
-from mpss_lib.tables import Lake, check_key
+from mpss_lib.quality.stage import volumes_of
+from mpss_lib.tables import Lake
 
 KINDS = ("montage", "polar")
 
@@ -34,14 +34,11 @@ def pictures_of(study_key: str, lake: Lake, config: Config) -> dict[str, Path]:
     Raises
     ------
     StudyRejectedError
-        ``no_volume_chosen`` or ``no_segmentation``.
+        ``no_volume_chosen`` or ``not_segmented``.
     """
-    chosen, _ = volumes_of(lake, config, check_key(study_key))
-    masks_at = lake.root / str(segmentation_of(lake, config, study_key)["mask_path"])
-    if not masks_at.is_file():
-        raise LakeCorruptError(
-            f"mask file {masks_at.name} is not on the lake", way_out="run segmentation again"
-        )
+    chosen, _ = volumes_of(lake, config, study_key)
+    row = segmentation_row(lake, config, study_key)
+    masks_at = lake_file(lake, str(row["mask_path"]), "segmentation")
     address = config.address("quality")
     folder = lake.root / "pictures" / f"engine={address.engine}" / f"config={address.config}"
     paths = {kind: folder / f"{masks_at.stem}.{kind}.png" for kind in KINDS}

@@ -81,7 +81,8 @@ def measure(seen: Seen) -> dict[str, float]:
         "prominence", "misfit_mm", "base_residual_mm", "myocardium_ml", "cavity_ml",
         "length_mm", "edge_voxels", "rival_gap",
     ):  # fmt: skip
-        values[name] = float(seen.check[name])
+        if name in seen.check:  # given masks have no rival
+            values[name] = float(seen.check[name])
     return values
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mpss_lib.chosen import lake_file, segmentation_row, volume_rows
 from mpss_lib.config import Config
-from mpss_lib.errors import GeometryError, LakeCorruptError, StudyRejectedError
+from mpss_lib.errors import GeometryError
 from mpss_lib.masks import read_masks
 from mpss_lib.quality.metrics import Seen, compare, measure
 from mpss_lib.quality.verdict import Finding, decide, findings_of, limits_of
-from mpss_lib.tables import Lake, Outcome, check_key, digest_of, sha256_of
+from mpss_lib.tables import Lake, Outcome, digest_of, sha256_of
 from mpss_lib.volume import Volume
 
 TABLES = ("quality_metric", "quality_verdict")
@@ -38,15 +39,15 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     Raises
     ------
     StudyRejectedError
-        ``no_volume_chosen`` or ``no_segmentation``: an earlier stage rejected the study.
+        ``no_volume_chosen`` or ``not_segmented``: an earlier stage rejected the study.
     """
     address = config.address("quality")
     limits = limits_of(config.quality)
-    chosen, uncorrected = volumes_of(lake, config, check_key(study_key))
-    row = segmentation_of(lake, config, study_key)
-    masks_at = _file(lake, str(row["mask_path"]))
-    image_at = _file(lake, str(chosen["path"]))
-    other_at = None if uncorrected is None else _file(lake, str(uncorrected["path"]))
+    chosen, uncorrected = volumes_of(lake, config, study_key)
+    row = segmentation_row(lake, config, study_key)
+    masks_at = lake_file(lake, str(row["mask_path"]), "segmentation")
+    image_at = lake_file(lake, str(chosen["path"]), "pull")
+    other_at = None if uncorrected is None else lake_file(lake, str(uncorrected["path"]), "pull")
     parts = [sha256_of(path) for path in (image_at, masks_at, other_at) if path is not None]
     digest = digest_of([*parts, str(row["check"]), *row["flags"]])
     there = lake.existing("quality", address, study_key, digest, tables=TABLES)
@@ -78,34 +79,15 @@ def volumes_of(
     lake: Lake, config: Config, study_key: str
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Row of the chosen volume, and of the stress series without correction beside it, if any."""
-    rows = lake.rows("volume", config.address("intake"), study_key)
-    chosen = next((row for row in rows if row["is_chosen"]), None)
-    if chosen is None:
-        raise StudyRejectedError(
-            f"study {study_key} has no chosen volume",
-            way_out="see the reasons in table volume",
-            reasons=("no_volume_chosen",),
-        )
+    chosen, *others = volume_rows(lake, config, study_key)
     grid = ("orientation", "nz", "ny", "nx")
     beside = [
         row
-        for row in rows
+        for row in others
         if row["attenuation"] == "NAC" and row["stress"] == chosen["stress"] and row["path"]
         and all(row[name] == chosen[name] for name in grid)
     ]  # fmt: skip
     return chosen, min(beside, key=lambda row: str(row["object_key"]), default=None)
-
-
-def segmentation_of(lake: Lake, config: Config, study_key: str) -> dict[str, Any]:
-    """Row of table ``segmentation``."""
-    rows = lake.rows("segmentation", config.address("segmentation"), study_key)
-    if not rows:
-        raise StudyRejectedError(
-            f"study {study_key} is not segmented",
-            way_out="run segmentation; see its reasons if it rejected the study",
-            reasons=("no_segmentation",),
-        )
-    return rows[0]
 
 
 def _beside(seen: Seen, uncorrected: Volume) -> dict[str, float]:
@@ -131,16 +113,6 @@ def _read(path: Path, config: Config) -> Volume:
     from mpss_lib.dicom import read_volume
 
     return read_volume(path, gated=config.intake.gated)
-
-
-def _file(lake: Lake, relative: str) -> Path:
-    path = lake.root / relative
-    if not path.is_file():
-        raise LakeCorruptError(
-            f"{path.name} is named by a table and is not on the lake",
-            way_out="run the stages of this study again, from pull on",
-        )
-    return path
 
 
 def _metric_row(study_key: str, finding: Finding, version: str) -> Mapping[str, Any]:

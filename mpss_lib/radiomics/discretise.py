@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +18,11 @@ MOST_LEVELS = 1_000_000
 """Scratch memory grows with the number of levels; more of them than this is a mistake of units."""
 
 
+def is_number(value: object) -> bool:
+    """Whether it is a real number (a truth value is none)."""
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
 @dataclass(frozen=True)
 class FixedBinNumber:
     """``n`` bins between the smallest and largest intensity of the region (IBSI K15C).
@@ -28,7 +34,8 @@ class FixedBinNumber:
     n: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not 2 <= self.n <= MOST_LEVELS:
+        is_whole = isinstance(self.n, Integral) and not isinstance(self.n, bool)
+        if not is_whole or not 2 <= self.n <= MOST_LEVELS:
             raise WrongArgumentError(
                 f"FixedBinNumber(n={self.n!r})", way_out=f"give a whole number 2..{MOST_LEVELS}"
             )
@@ -51,11 +58,11 @@ class FixedBinSize:
     lowest: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.width < np.inf:
+        if not is_number(self.width) or not 0 < self.width < np.inf:
             raise WrongArgumentError(
                 f"FixedBinSize(width={self.width!r})", way_out="give a width above 0"
             )
-        if self.lowest is not None and not np.isfinite(self.lowest):
+        if self.lowest is not None and not (is_number(self.lowest) and np.isfinite(self.lowest)):
             raise WrongArgumentError(
                 f"FixedBinSize(lowest={self.lowest!r})", way_out="give a finite number or None"
             )

@@ -4,17 +4,19 @@ Rules for what cannot be computed (each family's module has its own): a value th
 NaN, never an exception, and ``undefined_of`` names it. An empty mask makes every feature NaN; an
 intensity mask that re-segmentation emptied leaves the shape. Where an intensity of the intensity
 mask is not finite, everything that needs intensities is NaN: a re-segmentation range drops such
-voxels, knowingly. Wrong arguments raise ``WrongArgumentError``.
+voxels, knowingly. What overflows double precision is NaN too. Wrong arguments raise
+``WrongArgumentError``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mpss_lib.config import BINS
+from mpss_lib.errors import WrongArgumentError
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, NAMES, ONCE_NAMES
 from mpss_lib.radiomics.discretise import Discretisation, FixedBinNumber, discretise
 from mpss_lib.radiomics.intensity import (
@@ -78,7 +80,7 @@ def extract(
     WrongArgumentError
         Names the argument that cannot be accepted.
     """
-    chosen = Settings() if settings is None else settings
+    chosen = _checked(settings)
     regions = _measure(image, {"mask": mask}, spacing_mm, chosen, {0: chosen.discretisation})
     features = regions["mask"]
     return _named(features.once, features.binned[0])
@@ -123,13 +125,23 @@ def measure_regions(
     bins: Sequence[int] = BINS,
 ) -> dict[str, RegionFeatures]:
     """As ``extract_many``, as arrays: what the stage writes."""
-    hows: dict[int, Discretisation] = {int(n): FixedBinNumber(int(n)) for n in bins}
-    return _measure(image, masks, spacing_mm, Settings() if settings is None else settings, hows)
+    if isinstance(bins, str) or not isinstance(bins, Iterable):
+        raise WrongArgumentError(f"bins={bins!r}", way_out="give a sequence of bin numbers")
+    hows: dict[int, Discretisation] = {n: FixedBinNumber(n) for n in bins}
+    return _measure(image, masks, spacing_mm, _checked(settings), hows)
 
 
 def undefined_of(names: Sequence[str], values: FloatArray) -> list[str]:
     """Names of the features that are undefined (NaN)."""
     return [name for name, is_nan in zip(names, np.isnan(values), strict=True) if is_nan]
+
+
+def _checked(settings: Settings | None) -> Settings:
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise WrongArgumentError(f"settings={settings!r}", way_out="give a Settings(...) or None")
+    return settings
 
 
 def _measure(
@@ -139,15 +151,21 @@ def _measure(
     settings: Settings,
     hows: Mapping[int, Discretisation],
 ) -> dict[str, RegionFeatures]:
+    if not isinstance(masks, Mapping):
+        raise WrongArgumentError(
+            f"masks is a {type(masks).__name__}", way_out="give a mapping of name to mask"
+        )
     array, spacing = check_image(image, spacing_mm)
     checked = {name: check_mask(mask, array.shape, name) for name, mask in masks.items()}
-    prepared = prepare_image(array, spacing, settings)
-    return {
-        name: _measure_region(
-            prepare_region(mask, prepared, spacing, settings), prepared, settings, hows
-        )
-        for name, mask in checked.items()
-    }
+    # Intensities near the ends of double precision: what overflows becomes NaN at the end.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        prepared = prepare_image(array, spacing, settings)
+        return {
+            name: _measure_region(
+                prepare_region(mask, prepared, spacing, settings), prepared, settings, hows
+            )
+            for name, mask in checked.items()
+        }
 
 
 def _measure_region(
@@ -179,6 +197,7 @@ def _measure_region(
         levels, n_levels = discretise(values, how, range_low)
         binned[n][:23] = describe_histogram(levels, n_levels)
         binned[n][23:] = describe_texture(levels, n_levels, graph)
+    once[np.isinf(once)] = np.nan
     return RegionFeatures(n_voxels, once, binned)
 
 

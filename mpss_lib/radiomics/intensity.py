@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpss_lib.errors import WrongArgumentError
 from mpss_lib.radiomics import _shape_kernels
 from mpss_lib.radiomics.discretise import (
     AsIs,
@@ -23,6 +24,9 @@ from mpss_lib.volume import FloatArray, IntArray, Triple
 
 SPHERE_RADIUS_MM = 10.0 * (3.0 / (4.0 * np.pi)) ** (1.0 / 3.0)
 """Radius of the sphere of 1 cm3."""
+
+SAFE_VARIANCE = (1e-120, 1e120)
+"""Within them, the square of a variance is a normal number; beyond, deviations are scaled first."""
 
 
 def describe_statistics(values: FloatArray) -> FloatArray:
@@ -64,6 +68,12 @@ def _moments(values: FloatArray) -> list[float]:
     # All equal: rounding of the mean must not make a variance.
     if values[0] == values.min() == values.max():
         return [float(values[0]), 0.0, 0.0, 0.0]
+    if not SAFE_VARIANCE[0] < variance < SAFE_VARIANCE[1]:
+        scale = float(np.abs(d).max())
+        if not 0 < scale < np.inf:
+            return [mean, variance, np.nan, np.nan]
+        _, unit, skewness, kurtosis = _moments(d / scale)
+        return [mean, unit * scale * scale, skewness, kurtosis]
     skewness = float((square * d).mean()) / variance**1.5
     return [mean, variance, skewness, float((square * square).mean()) / variance**2 - 3.0]
 
@@ -76,7 +86,10 @@ def _order(values: FloatArray) -> list[float]:
     mean = float(values.mean()) if high > low else low
     first, last = np.searchsorted(sorted_values, p10), np.searchsorted(sorted_values, p90, "right")
     middle = sorted_values[first:last]
-    deviation = float(np.sqrt(((values - mean) ** 2).mean()))
+    scale = float(np.abs(values - mean).max())
+    if SAFE_VARIANCE[0] < scale * scale < SAFE_VARIANCE[1] or scale == 0:
+        scale = 1.0
+    deviation = scale * float(np.sqrt((((values - mean) / scale) ** 2).mean()))
     return [
         median,
         low,
@@ -156,11 +169,16 @@ def _volume_levels(
             lowest = float(values.min())
         levels, count = discretise(values, FixedBinSize(how.width, lowest))
         if np.isfinite(high):
-            # The range is closed: its upper limit belongs to the last bin, not to one above.
-            count = max(1, int(np.ceil((high - lowest) / how.width - 1e-9)))
-            levels = np.minimum(levels, count)
+            # The range is closed: its upper limit is the last level that can occur.
+            count = max(count, int(np.floor((high - lowest) / how.width + 1e-9)) + 1)
         return levels.astype(np.int64) - 1, lowest + 0.5 * how.width, how.width, count
     lowest = low if np.isfinite(low) else float(values.min())
+    if not np.array_equal(values, np.floor(values)):
+        raise WrongArgumentError(
+            f"ivh=AsIs() needs whole intensities; there are fractions in"
+            f" {values.min():g}..{values.max():g}",
+            way_out="use round_intensities=True, or FixedBinSize or FixedBinNumber for ivh",
+        )
     shifted, count = discretise(values - lowest + 1.0, AsIs())
     if np.isfinite(high):
         count = int(np.floor(high - lowest)) + 1
@@ -183,7 +201,10 @@ def describe_peaks(
         Their intensities.
     spacing_mm : (dz, dy, dx) float, mm
     """
-    reach = [int(SPHERE_RADIUS_MM / step) for step in spacing_mm]
+    reach = [
+        int(min(SPHERE_RADIUS_MM / step, size - 1))
+        for step, size in zip(spacing_mm, image.shape, strict=True)
+    ]
     axes = [np.arange(-r, r + 1) for r in reach]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     distance = ((offsets * np.asarray(spacing_mm)) ** 2).sum(axis=1)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from mpss_lib.radiomics import _shape_kernels
+from mpss_lib.radiomics.intensity import SAFE_VARIANCE
 from mpss_lib.radiomics.mesh import measure_mesh, outer_vertices
 from mpss_lib.volume import BoolArray, FloatArray, IntArray, Triple
 
@@ -116,6 +117,10 @@ def _autocorrelation(
     if n < 2 or values.min() == values.max():
         return np.nan, np.nan
     deviations = values - values.mean()
+    scale = float(np.abs(deviations).max())
+    if not SAFE_VARIANCE[0] < scale * scale < SAFE_VARIANCE[1]:
+        # Neither measure changes with the unit of the intensities.
+        deviations = deviations / scale
     places = voxels - voxels.min(axis=0)
     weights = _inverse_distances(places.max(axis=0) + 1, spacing_mm)
     if n <= PAIRS_UP_TO:

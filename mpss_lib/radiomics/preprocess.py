@@ -15,6 +15,9 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.radiomics.settings import Settings
 from mpss_lib.volume import BoolArray, FloatArray, Triple
 
+MOST_VOXELS = 500_000_000
+"""Of a new grid (4 GB); more of them is a mistake of units."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -55,19 +58,26 @@ def check_image(image: FloatArray, spacing_mm: Triple) -> tuple[FloatArray, Trip
     Raises
     ------
     WrongArgumentError
-        If the image is not a 3D array of numbers or the spacing not three numbers above 0.
+        If the image is not a 3D array of numbers, is a masked array, or the spacing is not three
+        numbers above 0.
     """
+    if np.ma.isMaskedArray(image):
+        raise WrongArgumentError(
+            "image is a masked array", way_out="give image.filled(...) and a mask of the region"
+        )
     array = np.asarray(image)
     if array.ndim != 3 or array.dtype.kind not in "fiub":
         raise WrongArgumentError(
             f"image has {array.ndim} axes of {array.dtype}", way_out="give a (z, y, x) array"
         )
-    spacing = tuple(float(step) for step in spacing_mm)
-    if len(spacing) != 3 or not all(0 < step < np.inf for step in spacing):
+    spacing = np.asarray(spacing_mm)
+    is_numbers = spacing.shape == (3,) and spacing.dtype.kind in "fiu"
+    if not is_numbers or not ((spacing > 0) & np.isfinite(spacing)).all():
         raise WrongArgumentError(
             f"spacing_mm={spacing_mm!r}", way_out="give (dz, dy, dx) in mm, each above 0"
         )
-    return np.ascontiguousarray(array, dtype=np.float64), (spacing[0], spacing[1], spacing[2])
+    dz, dy, dx = (float(step) for step in spacing)
+    return np.ascontiguousarray(array, dtype=np.float64), (dz, dy, dx)
 
 
 def check_mask(mask: BoolArray, shape: tuple[int, ...], name: str = "mask") -> BoolArray:
@@ -156,6 +166,11 @@ def resample(
     The new grid has ceil(n * old / new) points along an axis. Outside the original grid the nearest
     edge value is taken. An axis with None is left alone, so that the interpolation is in the other
     axes only.
+
+    Raises
+    ------
+    WrongArgumentError
+        If the new grid has more than ``MOST_VOXELS`` points.
     """
     from scipy import ndimage
 
@@ -169,6 +184,12 @@ def resample(
         origins.append(0.5 * (size - 1 - step * (count - 1)))
     if all(step == 1.0 for step in steps):
         return image
+    if np.prod(np.array(sizes, dtype=np.float64)) > MOST_VOXELS:
+        raise WrongArgumentError(
+            f"resample_mm={resample_mm!r} makes {' x '.join(map(str, sizes))} voxels of an image"
+            f" with {spacing_mm!r} mm",
+            way_out="give the new spacing in mm, or crop the image first",
+        )
     order = {"nearest": 0, "linear": 1, "cubic": 3}[interpolation]
     result: FloatArray = ndimage.affine_transform(
         image, np.array(steps), np.array(origins), tuple(sizes), order=order, mode="nearest"

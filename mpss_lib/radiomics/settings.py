@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from numbers import Real
+from types import MappingProxyType
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.radiomics.discretise import Discretisation, FixedBinNumber
+from mpss_lib.radiomics.discretise import (
+    AsIs,
+    Discretisation,
+    FixedBinNumber,
+    FixedBinSize,
+    is_number,
+)
 
 ImageInterpolation: TypeAlias = Literal["nearest", "linear", "cubic"]
 MaskInterpolation: TypeAlias = Literal["nearest", "linear"]
@@ -55,33 +64,100 @@ class Settings:
     ivh: Discretisation = field(default_factory=lambda: FixedBinNumber(1000))
 
     def __post_init__(self) -> None:
-        if self.resegment_range is not None and not _is_range(self.resegment_range):
-            raise _wrong("resegment_range", self.resegment_range, "give (low, high), low < high")
-        if self.outlier_sigma is not None and not self.outlier_sigma > 0:
-            raise _wrong("outlier_sigma", self.outlier_sigma, "give a number above 0, or None")
-        if self.resample_mm is not None and not _is_spacing(self.resample_mm):
-            raise _wrong(
-                "resample_mm", self.resample_mm, "give (dz, dy, dx) in mm, None for no change"
-            )
-        if self.image_interpolation not in ("nearest", "linear", "cubic"):
-            raise _wrong(
-                "image_interpolation", self.image_interpolation, "give nearest, linear or cubic"
-            )
-        if self.mask_interpolation not in ("nearest", "linear"):
-            raise _wrong("mask_interpolation", self.mask_interpolation, "give nearest or linear")
-        if not 0 < self.mask_threshold <= 1:
-            raise _wrong("mask_threshold", self.mask_threshold, "give a number above 0, at most 1")
-        if self.slice_axis not in (0, 1, 2):
-            raise _wrong("slice_axis", self.slice_axis, "give 0, 1 or 2")
+        for name, (is_right, way_out) in _RULES.items():
+            value = getattr(self, name)
+            if not is_right(value):
+                raise WrongArgumentError(f"Settings({name}={value!r})", way_out=f"give {way_out}")
 
 
-def _is_range(limits: tuple[float, float]) -> bool:
-    return len(limits) == 2 and limits[0] < limits[1]
+def _is_discretisation(how: object) -> bool:
+    return isinstance(how, (FixedBinNumber, FixedBinSize, AsIs))
 
 
-def _is_spacing(spacing: tuple[float | None, float | None, float | None]) -> bool:
-    return len(spacing) == 3 and all(step is None or 0 < step < np.inf for step in spacing)
+def _is_range(limits: object) -> bool:
+    if limits is None:
+        return True
+    if not isinstance(limits, (tuple, list)) or len(limits) != 2:
+        return False
+    return all(map(is_number, limits)) and bool(limits[0] < limits[1])
 
 
-def _wrong(name: str, value: object, way_out: str) -> WrongArgumentError:
-    return WrongArgumentError(f"Settings({name}={value!r})", way_out=way_out)
+def _is_spacing(spacing: object) -> bool:
+    if spacing is None:
+        return True
+    if not isinstance(spacing, (tuple, list)) or len(spacing) != 3:
+        return False
+    return all(s is None or (is_number(s) and 0 < s < np.inf) for s in spacing)
+
+
+def _is_sigma(sigma: object) -> bool:
+    return sigma is None or (isinstance(sigma, Real) and is_number(sigma) and float(sigma) > 0)
+
+
+def _is_share(share: object) -> bool:
+    return isinstance(share, Real) and is_number(share) and 0 < float(share) <= 1
+
+
+_HOW = "FixedBinNumber(n), FixedBinSize(width, lowest) or AsIs()"
+_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "discretisation": (_is_discretisation, _HOW),
+    "resegment_range": (_is_range, "(low, high), low < high, or None"),
+    "outlier_sigma": (_is_sigma, "a number above 0, or None"),
+    "resample_mm": (_is_spacing, "(dz, dy, dx) in mm, None for an axis to be left alone"),
+    "image_interpolation": (get_args(ImageInterpolation).__contains__, "nearest, linear or cubic"),
+    "mask_interpolation": (get_args(MaskInterpolation).__contains__, "nearest or linear"),
+    "mask_threshold": (_is_share, "a number above 0, at most 1"),
+    "round_intensities": (lambda value: isinstance(value, (bool, np.bool_)), "True or False"),
+    "slice_axis": (lambda value: is_number(value) and value in (0, 1, 2), "0, 1 or 2"),
+    "ivh": (_is_discretisation, _HOW),
+}
+
+_TISSUE, _WIDE, _CUBE = (-500.0, 400.0), (-1000.0, 400.0), (2.0, 2.0, 2.0)
+
+IBSI_CONFIGURATIONS: Mapping[str, Settings] = MappingProxyType(
+    {
+        "A": Settings(
+            discretisation=FixedBinSize(25.0),
+            resegment_range=_TISSUE,
+            round_intensities=True,
+            ivh=AsIs(),
+        ),
+        "B": Settings(
+            discretisation=FixedBinNumber(32),
+            resegment_range=_TISSUE,
+            resample_mm=(None, 2.0, 2.0),
+            round_intensities=True,
+            ivh=AsIs(),
+        ),
+        "C": Settings(
+            discretisation=FixedBinSize(25.0),
+            resegment_range=_WIDE,
+            resample_mm=_CUBE,
+            round_intensities=True,
+            ivh=FixedBinSize(2.5),
+        ),
+        "D": Settings(
+            discretisation=FixedBinNumber(32),
+            outlier_sigma=3.0,
+            resample_mm=_CUBE,
+            round_intensities=True,
+            ivh=AsIs(),
+        ),
+        "E": Settings(
+            discretisation=FixedBinNumber(32),
+            resegment_range=_WIDE,
+            outlier_sigma=3.0,
+            resample_mm=_CUBE,
+            image_interpolation="cubic",
+            round_intensities=True,
+            ivh=FixedBinNumber(1000),
+        ),
+    }
+)
+"""Image processing of the five IBSI 1 reference configurations of a CT, as settings.
+
+Source: the reference manual, chapter "Reference data sets". Axis 0 is the slice axis (a NIfTI array
+is (x, y, z): give its transpose, and its spacing reversed). The manual reports A and B with the 2D
+and 2.5D aggregations, C to E with the 3D ones. A rounds too, without interpolation, because the
+manual wants Hounsfield units that come as floats rounded first.
+"""

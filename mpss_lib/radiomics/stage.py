@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mpss_lib.chosen import chosen_volume, lake_file, segmentation_row
 from mpss_lib.config import SEGMENTS, Address, Config
-from mpss_lib.errors import LakeCorruptError, StudyRejectedError
+from mpss_lib.errors import LakeCorruptError
 from mpss_lib.masks import read_masks
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, FEATURES, ONCE_NAMES
 from mpss_lib.radiomics.discretise import FixedBinNumber
@@ -19,7 +20,7 @@ from mpss_lib.radiomics.extraction import RegionFeatures, measure_regions, undef
 from mpss_lib.radiomics.reporting import ensure_sheet, reporting_items
 from mpss_lib.radiomics.settings import Settings
 from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake, Outcome, Written, check_key, digest_of, sha256_of
+from mpss_lib.tables import Lake, Outcome, Written, digest_of, sha256_of
 from mpss_lib.volume import FloatArray, Mask, check_same_grid
 
 _STUDY_TABLES = ("feature_once", "feature_binned")
@@ -50,7 +51,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     from mpss_lib.dicom import read_volume
 
     address = config.address("radiomics")
-    image_at, masks_at = _inputs(check_key(study_key), lake, config)
+    image_at, masks_at = _inputs(study_key, lake, config)
     digest = digest_of([sha256_of(image_at), sha256_of(masks_at)])
     catalogue = ensure_catalogue(lake, address)
     ensure_sheet(lake, address, reporting_items(settings_of(config), config.radiomics.bins))
@@ -88,29 +89,12 @@ def ensure_catalogue(lake: Lake, address: Address) -> Written:
 
 
 def _inputs(study_key: str, lake: Lake, config: Config) -> tuple[Path, Path]:
-    volumes = lake.rows("volume", config.address("intake"), study_key)
-    chosen = [row for row in volumes if row["is_chosen"]]
-    if not chosen:
-        raise StudyRejectedError(
-            f"study {study_key} has no chosen volume ({len(volumes)} were looked at)",
-            way_out="see the reasons in table volume; nothing is to be done for a rejected study",
-            reasons=("no_volume_chosen",),
-        )
-    segmented = lake.rows("segmentation", config.address("segmentation"), study_key)
-    if not segmented:
-        raise StudyRejectedError(
-            f"study {study_key} has no row in table segmentation",
-            way_out="run segmentation first; if it refused the study, nothing is to be done",
-            reasons=("not_segmented",),
-        )
-    paths = lake.root / str(chosen[0]["path"]), lake.root / str(segmented[0]["mask_path"])
-    for path, stage in zip(paths, ("pull", "segmentation"), strict=True):
-        if not path.is_file():
-            raise LakeCorruptError(
-                f"{path.name} of study {study_key} is not on the lake",
-                way_out=f"run {stage} for this study again",
-            )
-    return paths
+    volume = chosen_volume(lake, config, study_key)
+    segmented = segmentation_row(lake, config, study_key)
+    return (
+        lake_file(lake, str(volume["path"]), "pull"),
+        lake_file(lake, str(segmented["mask_path"]), "segmentation"),
+    )
 
 
 def _seven(path: Path) -> dict[str, Mask]:

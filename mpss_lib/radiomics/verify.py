@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpss_lib.radiomics.catalogue import FAMILIES, names_of
+from mpss_lib.radiomics.catalogue import BY_NAME, FAMILIES, names_of
 from mpss_lib.radiomics.discretise import AsIs
 from mpss_lib.radiomics.extraction import extract
 from mpss_lib.radiomics.reference import PHANTOM_REFERENCE, SPACING_MM, digital_phantom
@@ -17,18 +17,23 @@ class FamilyResult:
 
     Parameters
     ----------
-    family : str
+    family, family_code : str
+        Short name and IBSI identifier.
     n_matched, n_missed, n_without : int
         Features within tolerance, outside it, and without a published value.
     missed : tuple of str
         "name: value, published value" of each feature outside.
+    without : tuple of str
+        Names of the features without a published value.
     """
 
     family: str
+    family_code: str
     n_matched: int
     n_missed: int
     n_without: int
     missed: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -46,6 +51,7 @@ def verify() -> list[FamilyResult]:
 def _compare(family: str, values: dict[str, float]) -> FamilyResult:
     names = names_of(family)
     published = [name for name in names if name in PHANTOM_REFERENCE]
+    without = tuple(name for name in names if name not in PHANTOM_REFERENCE)
     outside = tuple(
         f"{name}: {values[name]:.6g}, published {PHANTOM_REFERENCE[name].value:g}"
         f" +- {PHANTOM_REFERENCE[name].tolerance:g}"
@@ -54,8 +60,10 @@ def _compare(family: str, values: dict[str, float]) -> FamilyResult:
     )
     return FamilyResult(
         family,
+        BY_NAME[names[0]].family_code,
         n_matched=len(published) - len(outside),
         n_missed=len(outside),
-        n_without=len(names) - len(published),
+        n_without=len(without),
         missed=outside,
+        without=without,
     )

@@ -66,11 +66,11 @@ def build_wall(mid_mm: FloatArray, wall_mm: float, mode: str) -> Wall:
     thickness = np.full(ROWS, wall_mm)
     if mode == "anatomical":
         thickness = wall_mm * (1.0 - APEX_THINNING * np.cos(PHI) ** 2)
-    half = 0.5 * thickness[:, None] / _cosine(mid_mm)
+    half = 0.5 * thickness[:, None] / cosine_of(mid_mm)
     return Wall(np.maximum(mid_mm - half, 2.0), mid_mm + half)
 
 
-def _cosine(mid_mm: FloatArray) -> FloatArray:
+def cosine_of(mid_mm: FloatArray) -> FloatArray:
     """Cosine of the angle between ray and surface normal, at least 0.75."""
     around = (np.roll(mid_mm, -1, axis=1) - np.roll(mid_mm, 1, axis=1)) / (4 * np.pi / ANGLES)
     across = around / np.maximum(mid_mm * np.sin(PHI)[:, None], 3.0)

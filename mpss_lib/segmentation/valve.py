@@ -67,7 +67,7 @@ def find_basal_plane(
     place = np.clip(CAP_ROWS - ends / 4.0, 0, ROWS - 1)
     radius = np.array([np.interp(row, np.arange(ROWS), held[:, k]) for k, row in enumerate(place)])
     theta = np.arange(ANGLES) * 2.0 * np.pi / ANGLES
-    return _plane(radius * np.sin(theta), radius * np.cos(theta), ends, is_end)
+    return fit_plane(radius * np.sin(theta), radius * np.cos(theta), ends, is_end)
 
 
 def _held(surface_mm: FloatArray, ellipsoid: Ellipsoid) -> FloatArray:
@@ -113,7 +113,8 @@ def _ends(along: FloatArray, fine: FloatArray) -> tuple[FloatArray, np.ndarray]:
     return ends, found
 
 
-def _plane(a: FloatArray, s: FloatArray, ends: FloatArray, is_end: np.ndarray) -> BasalPlane:
+def fit_plane(a: FloatArray, s: FloatArray, ends: FloatArray, is_end: np.ndarray) -> BasalPlane:
+    """Robust plane through ends (n,) of the wall at (a, s); those not ``is_end`` do not count."""
     design = np.stack([np.ones_like(a), a, s], axis=1)
     x = np.array([float(np.median(ends[is_end])) if is_end.any() else -24.0, 0.0, 0.0])
     scale = 6.0

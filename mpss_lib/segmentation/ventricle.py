@@ -240,7 +240,7 @@ def _check(
         "length_mm": float(mid_mm[0].mean()) - plane.at,
         "myocardium_ml": ml["MYO"].volume_ml,
         "cavity_ml": ml["ENDO"].volume_ml,
-        "edge_voxels": _edge_voxels(masks["EPI"]),
+        "edge_voxels": edge_voxels(masks["EPI"]),
     }
 
 
@@ -254,7 +254,7 @@ def _body(shell: Shell) -> FloatArray:
     return point
 
 
-def _edge_voxels(mask: Mask) -> float:
+def edge_voxels(mask: Mask) -> float:
     """Smallest number of voxels between the mask and the edge of the volume."""
     index = np.argwhere(mask.array)
     far = np.array(mask.array.shape) - 1 - index.max(axis=0)

@@ -13,7 +13,7 @@ from (
     ('intake_rejected', 4, 'intake', 'no series passes the header and geometry gate'),
     ('intake_missing', 5, 'intake', 'not judged yet with the published settings'),
     ('segmentation_quarantined', 6, 'segmentation', 'the left ventricle was not found'),
-    ('segmentation_rejected', 7, 'segmentation', 'the self-check refused the segmentation'),
+    ('segmentation_rejected', 7, 'segmentation', 'no left ventricle, or no usable contours'),
     ('segmentation_missing', 8, 'segmentation', 'not segmented yet with the published settings'),
     ('quality_quarantined', 9, 'quality', 'the artefact metrics could not be measured'),
     ('quality_missing', 10, 'quality', 'no verdict yet with the published settings'),

@@ -92,7 +92,7 @@ def test_study_that_was_not_segmented(lake, config):
     put_study(lake, config, (phantom(31).volume, "AC"))
     with pytest.raises(StudyRejectedError) as refused:
         stage.run(STUDY, lake, config)
-    assert refused.value.reasons == ("no_segmentation",)
+    assert refused.value.reasons == ("not_segmented",)
 
 
 def test_review_is_written_and_recorded(lake, config):

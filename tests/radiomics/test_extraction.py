@@ -239,12 +239,36 @@ def test_undefined_features_are_named():
         ({"spacing_mm": (1.0, 1.0)}, "spacing_mm"),
         ({"spacing_mm": (1.0, 0.0, 1.0)}, "spacing_mm"),
         ({"spacing_mm": (1.0, float("nan"), 1.0)}, "spacing_mm"),
+        ({"spacing_mm": 4.8}, "spacing_mm"),
+        ({"spacing_mm": None}, "spacing_mm"),
+        ({"spacing_mm": ("a", "b", "c")}, "spacing_mm"),
+        ({"image": np.ma.masked_less(np.zeros((8, 9, 10)), 1)}, "masked array"),
+        ({"mask": np.full((8, 9, 10), np.nan)}, "mask"),
+        ({"settings": {"slice_axis": 0}}, "settings"),
+        ({"settings": Settings(resample_mm=(1e-6, 1e-6, 1e-6))}, "resample_mm"),
+        ({"settings": Settings(ivh=AsIs())}, "ivh=AsIs"),
     ],
 )
 def test_wrong_arguments_are_named(image, mask, change, word):
     arguments = {"image": image, "mask": mask, "spacing_mm": SPACING} | change
     with pytest.raises(WrongArgumentError, match=word):
         extract(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [({"masks": []}, "masks"), ({"bins": 64}, "bins"), ({"bins": (4, 8.5)}, "8.5")],
+)
+def test_wrong_arguments_of_many_are_named(image, mask, change, word):
+    arguments = {"masks": {"a": mask}, "bins": (4,)} | change
+    with pytest.raises(WrongArgumentError, match=word):
+        extract_many(image, arguments["masks"], SPACING, bins=arguments["bins"])
+
+
+def test_spacing_in_metres_costs_no_memory(image, mask):
+    # The sphere of the local peaks then holds the whole image.
+    values = extract(image, mask, tuple(step / 1000 for step in SPACING))
+    assert values["loc_peak_glob"] == pytest.approx(image.mean())
 
 
 def test_wrong_mask_of_many_is_named(image, mask):
@@ -263,6 +287,16 @@ def test_wrong_mask_of_many_is_named(image, mask):
         {"mask_interpolation": "cubic"},
         {"mask_threshold": 0.0},
         {"slice_axis": 3},
+        {"slice_axis": "z"},
+        {"discretisation": 64},
+        {"ivh": None},
+        {"resegment_range": (float("nan"), 5.0)},
+        {"resegment_range": 5.0},
+        {"outlier_sigma": "3"},
+        {"resample_mm": 2.0},
+        {"resample_mm": ("2", None, None)},
+        {"mask_threshold": None},
+        {"round_intensities": "yes"},
     ],
 )
 def test_wrong_settings_are_named(change):

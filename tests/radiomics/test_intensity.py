@@ -164,7 +164,7 @@ def test_calibrated_whole_numbers_take_the_range_of_resegmentation(rng):
 def test_calibrated_units_answer_in_bin_centres(rng):
     values = rng.uniform(-990, 380, 300)
     found = volume_of(values, FixedBinSize(2.5), (-1000.0, 400.0))
-    centres = -1000 + (np.arange(1, 561) - 0.5) * 2.5
+    centres = -1000 + (np.arange(1, 562) - 0.5) * 2.5
     levels = centres[np.floor((values + 1000) / 2.5).astype(int)]
     v10, v90, i10, i90, area = slow_volume(levels, centres)
     assert found["ivh_v10"] == pytest.approx(v10)
@@ -174,9 +174,21 @@ def test_calibrated_units_answer_in_bin_centres(rng):
     assert found["ivh_auc"] == pytest.approx(area)
 
 
-def test_upper_limit_of_the_range_belongs_to_the_last_bin():
+def test_upper_limit_of_the_range_is_a_level_of_its_own():
+    # Levels are floor((x - low) / width) + 1 over a closed range: 0..10 in steps of 1 makes 11.
     found = volume_of([0.0, 1.0, 10.0], FixedBinSize(1.0), (0.0, 10.0))
     assert found["ivh_v90"] == pytest.approx(1 / 3)
+    levels = np.array([1, 2, 11])
+    v10, _, i10, _, area = slow_volume(levels, np.arange(1, 12))
+    assert found["ivh_v10"] == pytest.approx(v10)
+    assert found["ivh_i10"] == 11.5
+    assert i10 == np.inf
+    assert found["ivh_auc"] == pytest.approx(area)
+
+
+def test_levels_as_they_are_need_whole_intensities():
+    with pytest.raises(WrongArgumentError, match="ivh=AsIs"):
+        volume_of([-3.0, 0.5], AsIs())
 
 
 def test_one_level_has_no_fractions():
@@ -261,6 +273,11 @@ def test_absurd_numbers_of_levels_are_refused():
     "make",
     [
         lambda: FixedBinNumber(1),
+        lambda: FixedBinNumber(64.0),
+        lambda: FixedBinNumber("64"),
+        lambda: FixedBinNumber(True),
+        lambda: FixedBinSize("25"),
+        lambda: FixedBinSize(25.0, lowest="0"),
         lambda: FixedBinSize(0.0),
         lambda: FixedBinSize(1.0, lowest=float("nan")),
     ],

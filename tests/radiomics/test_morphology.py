@@ -198,6 +198,30 @@ def test_transform_equals_the_sum_over_pairs(rng, monkeypatch):
     assert_allclose(mass_of(mask, values)[2:], exact, rtol=1e-9)
 
 
+@pytest.mark.parametrize("spacing", [(2.0, 2.0, 2.0), (3.0, 0.9, 1.4)])
+def test_mask_above_the_threshold_equals_the_sum_over_pairs(rng, spacing, monkeypatch):
+    mask = rng.random((22, 17, 25)) < 0.65
+    mask[8:12, 6:9] = False
+    values = np.round(rng.normal(100, 20, int(mask.sum())))
+    assert values.size > morphology.PAIRS_UP_TO
+    found = mass_of(mask, values, spacing)[2:]
+    monkeypatch.setattr(morphology, "PAIRS_UP_TO", values.size)
+    assert_allclose(found, mass_of(mask, values, spacing)[2:], rtol=1e-9)
+    # And a sum over pairs that shares no code with either.
+    places = np.argwhere(mask) * spacing
+    d = values - values.mean()
+    total = product = squares = 0.0
+    for a in range(0, len(d), 500):
+        apart = np.sqrt(((places[a : a + 500, None] - places) ** 2).sum(axis=2))
+        weights = np.divide(1.0, apart, out=np.zeros_like(apart), where=apart > 0)
+        total += weights.sum()
+        product += (weights * np.outer(d[a : a + 500], d)).sum()
+        squares += (weights * (d[a : a + 500, None] - d) ** 2).sum()
+    moran = len(d) / total * product / (d @ d)
+    geary = (len(d) - 1) / (2 * total) * squares / (d @ d)
+    assert_allclose(found, (moran, geary), rtol=1e-9)
+
+
 def test_equal_intensities_have_no_autocorrelation_and_no_shift():
     mask = np.ones((2, 3, 4), bool)
     shift, integrated, moran, geary = mass_of(mask, np.full(24, 5.0))

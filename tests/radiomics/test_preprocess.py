@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.interpolate import RegularGridInterpolator
 
@@ -58,6 +60,68 @@ def test_cubic_spline_is_exact_inside_for_a_cubic():
     places = grid_of(40, 1.0, 0.8)
     middle = slice(18, 32)
     assert_allclose(found[middle], (0.01 * (places - 20) ** 3 - places)[middle], rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.tuples(*[st.integers(6, 14)] * 3),
+    st.tuples(*[st.floats(0.8, 4)] * 3),
+    st.tuples(*[st.floats(0.6, 4)] * 3),
+)
+def test_linear_field_is_exact_inside_on_a_grid_about_the_same_centre(shape, old, new):
+    extents = np.array(shape) * old / new
+    assume((np.abs(extents - np.round(extents)) > 1e-6).all())
+    slope = np.array([2.0, -3.0, 0.5])
+
+    def field(axes):
+        return sum(k * a for k, a in zip(slope, np.meshgrid(*axes, indexing="ij"), strict=True))
+
+    image = field([np.arange(n) * s for n, s in zip(shape, old, strict=True)])
+    axes = [grid_of(n, a, b) for n, a, b in zip(shape, old, new, strict=True)]
+    found = resample(image, old, new, "linear")
+    assert found.shape == tuple(map(len, axes))
+    ends = [s * (n - 1) for n, s in zip(shape, old, strict=True)]
+    inside = np.ix_(*((a >= 0) & (a <= end) for a, end in zip(axes, ends, strict=True)))
+    assert_allclose(found[inside], field(axes)[inside], rtol=1e-9, atol=1e-9)
+    # Centres of both grids are one point: mirrored positions add up to twice the centre.
+    for a, end in zip(axes, ends, strict=True):
+        assert_allclose(a + a[::-1], end, atol=1e-9)
+
+
+def test_in_plane_interpolation_looks_at_no_other_slice(rng):
+    image = rng.normal(size=(5, 8, 9))
+    other = image.copy()
+    other[2] += 100
+    for method in ("linear", "cubic"):
+        before = resample(image, SPACING, (None, 2.0, 2.0), method)
+        after = resample(other, SPACING, (None, 2.0, 2.0), method)
+        assert before.shape == (5, 4, 7)
+        assert_allclose(np.delete(after, 2, axis=0), np.delete(before, 2, axis=0), rtol=1e-9)
+        assert_allclose(after[2], before[2] + 100)
+        # In space a slice has its neighbours in it.
+        before = resample(image, SPACING, (2.0, 2.0, 2.0), method)
+        after = resample(other, SPACING, (2.0, 2.0, 2.0), method)
+        assert (np.abs(after - before).max(axis=(1, 2)) > 1).sum() > 1
+
+
+def test_outliers_are_those_of_the_drawn_mask_not_of_what_the_range_left():
+    # Mean and deviation of the region as drawn, as the standard has it for both filters together.
+    image = np.array([[[-2000.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 40.0]]])
+    mask = np.ones(image.shape, bool)
+    both = resegment(image, mask, Settings(resegment_range=(-1000.0, 400.0), outlier_sigma=3.0))
+    assert both.ravel().tolist() == [False] + [True] * 7
+    alone = resegment(image, both, Settings(outlier_sigma=2.0))
+    assert not alone.ravel()[-1]
+
+
+def test_sphere_of_the_peaks_reaches_voxels_that_were_removed():
+    image = np.full((5, 5, 5), 10.0)
+    image[2, 2, 3] = 900.0
+    mask = np.zeros(image.shape, bool)
+    mask[2, 2, 1:4] = True
+    values = extract(image, mask, (4.8, 4.8, 4.8), Settings(resegment_range=(0.0, 400.0)))
+    assert values["stat_max"] == 10
+    assert values["loc_peak_glob"] == pytest.approx((6 * 10 + 900) / 7)
 
 
 def test_ten_slices_of_three_into_two_are_fifteen():

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
+from oracles import kernel_matrices as kernel_matrices_script
 from oracles import texture as oracle
 from reference import phantom_matrices
 
@@ -90,6 +92,44 @@ def test_oracle_has_the_published_matrices_of_the_phantom(space):
         assert {i: n for i, (n, _) in found.items()} == {i: n for i, (n, _) in wanted.items()}
         for i, (_, s) in wanted.items():
             assert found[i][1] == pytest.approx(s, abs=5e-7)
+
+
+@pytest.fixture(scope="module")
+def kernel_matrices():
+    """What the kernels hold on their way from the phantom to its features."""
+    done = subprocess.run(
+        [sys.executable, kernel_matrices_script.__file__],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("space", ["2D", "3D"])
+@pytest.mark.parametrize(
+    "family", ["COOCCURRENCE", "RUNS", "ZONES", "DISTANCE_ZONES", "DEPENDENCES"]
+)
+def test_kernels_have_the_published_matrices_of_the_phantom(kernel_matrices, family, space):
+    published = getattr(phantom_matrices, family)[space]
+    wanted = [{f"{i},{j}": count for (i, j), count in m.items()} for m in published]
+    assert kernel_matrices[family][space] == wanted
+
+
+@pytest.mark.parametrize("space", ["2D", "3D"])
+def test_kernels_have_the_published_tone_differences(kernel_matrices, space):
+    published = phantom_matrices.DIFFERENCES[space]
+    for found, wanted in zip(kernel_matrices["DIFFERENCES"][space], published, strict=True):
+        assert {int(i): n for i, (n, _) in found.items()} == {i: n for i, (n, _) in wanted.items()}
+        for i, (_, s) in wanted.items():
+            assert found[str(i)][1] == pytest.approx(s, abs=5e-7)
+
+
+def test_kernels_make_a_matrix_for_each_aggregation(kernel_matrices):
+    # 4 slices x 4 directions, 4 slices, 4 directions, all; 9 more directions in space, all.
+    assert kernel_matrices["counts"] == [16 + 4 + 4 + 1 + 9 + 1, 35 + 3 * 6, 6]
 
 
 def test_phantom_equals_the_oracle():

@@ -52,10 +52,10 @@ def sera_name(column: str) -> str:
     return base
 
 
-def measure(case, folder: Path) -> dict[str, float]:
+def write_images(case, folder: Path) -> tuple[str, str]:
+    """Write image and mask of a case as files; MIRP's way to take them."""
     import itk
     import numpy as np
-    from mirp import extract_features
 
     paths = []
     for name, array in (("image", case.image), ("mask", case.mask.astype(np.uint8))):
@@ -63,13 +63,21 @@ def measure(case, folder: Path) -> dict[str, float]:
         volume.SetSpacing(case.spacing_mm[::-1])
         paths.append(str(folder / f"{case.name}_{name}.nrrd"))
         itk.imwrite(volume, paths[-1])
+    return paths[0], paths[1]
+
+
+def measure(image: str, mask: str, n_bins: list[int]) -> dict[str, float]:
+    """All features in all aggregations; of several bin numbers, those of the first."""
+    from mirp import extract_features
+
     (table,) = extract_features(
-        image=paths[0],
-        mask=paths[1],
+        image=image,
+        mask=mask,
         base_feature_families="all",
         ibsi_compliant=False,
+        no_approximation=True,
         base_discretisation_method="fixed_bin_number",
-        base_discretisation_n_bins=case.n_bins,
+        base_discretisation_n_bins=n_bins,
         ivh_discretisation_method="fixed_bin_number",
         ivh_discretisation_n_bins=1000,
         glcm_spatial_method=DIRECTIONAL,
@@ -79,7 +87,9 @@ def measure(case, folder: Path) -> dict[str, float]:
         ngtdm_spatial_method=BY_SLICE,
         ngldm_spatial_method=BY_SLICE,
     )
-    return {sera_name(column): table[column].iloc[0] for column in table.columns}
+    others = tuple(f"_fbn_n{n}" for n in n_bins[1:])
+    columns = [name for name in table.columns if not (others and name.endswith(others))]
+    return {sera_name(column): table[column].iloc[0] for column in columns}
 
 
 def main() -> None:
@@ -90,7 +100,7 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for case in cases():
-            found[case.name] = measure(case, Path(folder))
+            found[case.name] = measure(*write_images(case, Path(folder)), [case.n_bins])
     families = (
         "morph_",
         "loc_",

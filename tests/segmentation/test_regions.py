@@ -14,7 +14,7 @@ from mpss_lib.segmentation.regions import (
     segment_number,
 )
 from mpss_lib.segmentation.surface import ANGLES, ROWS, Ellipsoid, unbend
-from mpss_lib.segmentation.valve import _plane
+from mpss_lib.segmentation.valve import fit_plane
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_basal_plane_resists_outliers():
     a, s = 28.0 * np.sin(theta), 28.0 * np.cos(theta)
     ends = -30.0 + 0.05 * a - 0.15 * s
     ends[5:10] -= 25.0
-    plane = _plane(a, s, ends, np.ones(36, dtype=bool))
+    plane = fit_plane(a, s, ends, np.ones(36, dtype=bool))
     assert plane.at == pytest.approx(-30.0, abs=1.5)
     assert plane.slope_s == pytest.approx(-0.15, abs=0.06)

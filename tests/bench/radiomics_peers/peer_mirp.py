@@ -1,42 +1,33 @@
-"""Measure MIRP on the regions of a folder; prints JSON. Runs in MIRP's own environment."""
+"""Measure MIRP in its own environment; one call for all bin numbers, nothing approximated."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import tempfile
-import time
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
+from clock import put_on_path, serve
+
+FOLDER = tempfile.TemporaryDirectory()
 
 
-def main() -> None:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "reference"))
-    from make_mirp_values import measure
+def make(image, mask, spacing):
+    from make_mirp_values import measure, write_images
 
-    logging.disable(logging.CRITICAL)
-    data = np.load(sys.argv[1])
-    result = {"version": version("mirp"), "regions": {}}
-    for name in data["regions"]:
-        case = SimpleNamespace(
-            name=str(name),
-            image=data["image"],
-            mask=data[f"mask_{name}"],
-            spacing_mm=tuple(map(float, data["spacing"])),
-            n_bins=int(data["n_bins"]),
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.process_time()
-            found = measure(case, Path(folder))
-            cpu = time.process_time() - start
-        values = {k: float(v) for k, v in found.items() if isinstance(v, (int, float, np.number))}
-        result["regions"][str(name)] = {"cpu_s": cpu, "values": values}
-    sys.stdout.write("\nRESULT " + json.dumps(result))
+    case = SimpleNamespace(name=f"n{mask.sum()}", image=image, mask=mask, spacing_mm=spacing)
+    paths = write_images(case, Path(FOLDER.name))
+
+    def extract(bins):
+        found = measure(*paths, list(bins))
+        return {key: v for key, v in found.items() if isinstance(v, Real)}
+
+    return extract
 
 
 if __name__ == "__main__":
-    main()
+    put_on_path("tests", "reference")
+    logging.disable(logging.CRITICAL)
+    serve(version("mirp"), make)

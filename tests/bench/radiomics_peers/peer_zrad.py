@@ -1,13 +1,16 @@
-"""Measure z-rad on the regions of a folder; prints JSON. Runs in z-rad's own environment."""
+"""Measure z-rad in its own environment.
+
+It has six calls, one for each aggregation. A family without directions is asked for once for each
+dimension, and what needs neither slices nor bins once in all, in a 3D call (2D calls leave small
+slices out).
+"""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from importlib.metadata import version
 
 import numpy as np
+from clock import serve
 
 CALLS = (
     ("2D", "AVER"),
@@ -19,7 +22,7 @@ CALLS = (
 )
 ZONES = ["glszm", "gldzm", "ngtdm", "ngldm"]
 PAIRS = ["glcm", "glrlm"]
-ONCE = ["morphology", "local_intensity", "intensity_statistics", "intensity_histogram", "ivh"]
+ONCE = ["morphology", "local_intensity", "intensity_statistics", "ivh"]
 
 
 def prepare(image, mask, spacing, n_bins):
@@ -43,30 +46,25 @@ def prepare(image, mask, spacing, n_bins):
     return IVHIntensityDiscretizer("fixed_bin_number", number_of_bins=1000).apply(roi)
 
 
-def measure(image, mask, spacing, n_bins):
+def make(image, mask, spacing):
     from zrad.radiomics import Radiomics
 
-    values = {}
-    start = time.process_time()
-    roi = prepare(image, mask, spacing, n_bins)
-    for number, (dimension, method) in enumerate(CALLS):
-        # Families without directions come once for each dimension, the others in every call;
-        # what needs no slices in a 3D call, because 2D calls leave small slices out.
-        families = [*PAIRS, *(ZONES if number % 2 == 0 else []), *(ONCE if number == 4 else [])]
-        found = Radiomics(dimension, method).extract_features(roi, families=families)
-        values.update({name: float(v) for name, v in found.items()})
-    return time.process_time() - start, values
+    def extract(bins):
+        first = {}
+        for n_bins in bins:
+            values = {}
+            roi = prepare(image, mask, spacing, n_bins)
+            for number, (dimension, method) in enumerate(CALLS):
+                families = [*PAIRS, *(ZONES if number % 2 == 0 else [])]
+                if number == 4:
+                    families += ["intensity_histogram", *(ONCE if n_bins == bins[0] else [])]
+                found = Radiomics(dimension, method).extract_features(roi, families=families)
+                values.update(found)
+            first = first or values
+        return first
 
-
-def main() -> None:
-    data = np.load(sys.argv[1])
-    spacing, n_bins = tuple(map(float, data["spacing"])), int(data["n_bins"])
-    result = {"version": version("z-rad"), "regions": {}}
-    for name in data["regions"]:
-        cpu, values = measure(data["image"], data[f"mask_{name}"], spacing, n_bins)
-        result["regions"][str(name)] = {"cpu_s": cpu, "values": values}
-    sys.stdout.write("\nRESULT " + json.dumps(result))
+    return extract
 
 
 if __name__ == "__main__":
-    main()
+    serve(version("z-rad"), make)

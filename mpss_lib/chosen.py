@@ -1,0 +1,84 @@
+"""What the stages after intake read of a study: its chosen volume, its masks, and their files.
+
+One reader, so that one fact has one reason: ``no_volume_chosen`` where intake accepted no series,
+``not_segmented`` where segmentation has no row.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mpss_lib.config import Config
+from mpss_lib.errors import LakeCorruptError, StudyRejectedError
+from mpss_lib.tables import Lake, check_key
+
+NO_VOLUME_CHOSEN = "no_volume_chosen"
+NOT_SEGMENTED = "not_segmented"
+
+
+def volume_rows(lake: Lake, config: Config, study_key: str) -> list[dict[str, Any]]:
+    """Rows of table ``volume``: the chosen object first, then the others as they stand.
+
+    Raises
+    ------
+    StudyRejectedError
+        ``no_volume_chosen``: intake accepted no series of the study, or did not see it.
+    """
+    rows = lake.rows("volume", config.address("intake"), check_key(study_key))
+    chosen = [row for row in rows if row["is_chosen"]]
+    if not chosen:
+        raise StudyRejectedError(
+            f"study {study_key} has no chosen volume ({len(rows)} were looked at)",
+            way_out="see the reasons in table volume; nothing is to be done for a rejected study",
+            reasons=(NO_VOLUME_CHOSEN,),
+        )
+    return [*chosen[:1], *(row for row in rows if not row["is_chosen"])]
+
+
+def chosen_volume(lake: Lake, config: Config, study_key: str) -> dict[str, Any]:
+    """Row of table ``volume`` that intake chose for the study; see ``volume_rows``."""
+    return volume_rows(lake, config, study_key)[0]
+
+
+def segmentation_row(lake: Lake, config: Config, study_key: str) -> dict[str, Any]:
+    """Row of table ``segmentation``.
+
+    Raises
+    ------
+    StudyRejectedError
+        ``not_segmented``: segmentation refused the study, or did not see it.
+    """
+    rows = lake.rows("segmentation", config.address("segmentation"), check_key(study_key))
+    if not rows:
+        raise StudyRejectedError(
+            f"study {study_key} has no row in table segmentation",
+            way_out="run segmentation first; if it refused the study, nothing is to be done",
+            reasons=(NOT_SEGMENTED,),
+        )
+    return rows[0]
+
+
+def lake_file(lake: Lake, relative: str, made_by: str) -> Path:
+    """Path of a file that a table names.
+
+    Parameters
+    ----------
+    lake : Lake
+    relative : str
+        Path below the lake, as the row has it.
+    made_by : str
+        Stage that wrote it.
+
+    Raises
+    ------
+    LakeCorruptError
+        If it is not there.
+    """
+    path = lake.root / relative
+    if not path.is_file():
+        raise LakeCorruptError(
+            f"{path.name} is named by a table and is not on the lake",
+            way_out=f"run {made_by} for this study again",
+        )
+    return path

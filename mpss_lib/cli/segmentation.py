@@ -1,0 +1,59 @@
+"""Masks in and out: contours of a file, names of its regions, the masks as a DICOM SEG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from mpss_lib import config as settings
+from mpss_lib.cli.application import console, open_home, segmentation_app
+from mpss_lib.tables import write_bytes
+
+
+@segmentation_app.command("names")
+def segmentation_names(file: Annotated[Path, typer.Argument(help="RTSTRUCT or SEG file.")]) -> None:
+    """List the regions of a file and our name of each; what is `-` is not known.
+
+    Add a site's names to [pull] contour_names.
+    """
+    from mpss_lib.pull.contours import named_regions
+
+    _, config = open_home()
+    table = Table("region of the file", "ours")
+    for one in named_regions(file, config):
+        table.add_row(one.text, one.region or "-")
+    console.print(table)
+
+
+@segmentation_app.command("import")
+def segmentation_import(
+    file: Annotated[Path, typer.Argument(help="RTSTRUCT or SEG file of this study.")],
+    study_key: Annotated[str, typer.Argument(help="The study that it was drawn on.")],
+) -> None:
+    """De-identify contours of a study and put them on the lake; then run segmentation again.
+
+    Whether they are used is a setting: segmentation.masks_from.
+    """
+    from mpss_lib.pull.contours import import_contours
+
+    lake, config = open_home()
+    sites = settings.sites_of(config, settings.home())
+    imported = import_contours(file, study_key, lake, config, sites)
+    console.print(f"{lake.relative(imported.path)}: {', '.join(imported.regions)}")
+    console.print(f"next: mpss run segmentation {study_key}")
+
+
+@segmentation_app.command("export")
+def segmentation_export(
+    study_key: Annotated[str, typer.Argument(help="A study that was segmented.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="DICOM file to write.")],
+) -> None:
+    """Write the seven analysed masks of a study as a DICOM SEG, pseudonymous as the lake is."""
+    from mpss_lib.segmentation.export import export_masks
+
+    lake, config = open_home()
+    write_bytes(output, export_masks(study_key, lake, config))
+    console.print(f"{output}: 7 segments. For research use only.")

@@ -1,0 +1,199 @@
+"""The pull client against archives that others wrote: Orthanc, and DCMTK's dcmqrscp."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from datetime import date
+
+import orthanc
+import pytest
+from contour_objects import make_structures
+from pacs_objects import ROOT, make_capture, make_nm, sop_uid, study_uid
+from peer import free_port
+
+from mpss_lib.config import PullSettings
+from mpss_lib.dicom.structures import read_structures
+from mpss_lib.dicom.writing import to_bytes
+from mpss_lib.errors import ArchiveRefusedError
+from mpss_lib.pull import stage
+from mpss_lib.pull.archive import ArchiveSession, echo
+
+pytestmark = pytest.mark.pacs
+
+WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
+DCMQRSCP = """\
+NetworkTCPPort = {port}
+MaxPDUSize = 16384
+MaxAssociations = 16
+HostTable BEGIN
+mpss = (MPSS, 127.0.0.1, {other})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+DCMQRSCP {folder} RW (500, 1024mb) ANY
+AETable END
+"""
+
+
+@pytest.fixture(scope="module")
+def orthanc_server(installed, tmp_path_factory):
+    with orthanc.running(installed("Orthanc"), tmp_path_factory.mktemp("orthanc")) as server:
+        yield server.port, server.aet
+
+
+@pytest.fixture(scope="module")
+def dcmqrscp_server(installed, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dcmqrscp")
+    port = free_port()
+    (folder / "db").mkdir()
+    settings = DCMQRSCP.format(port=port, other=free_port(), folder=folder / "db")
+    (folder / "dcmqrscp.cfg").write_text(settings)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [installed("dcmqrscp"), "-c", str(folder / "dcmqrscp.cfg")],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"TCP_NODELAY": "1"},
+        )
+        try:
+            _wait(installed("echoscu"), "DCMQRSCP", port)
+            yield port, "DCMQRSCP"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _wait(echoscu, aet, port):
+    for _ in range(100):
+        command = [echoscu, "-aec", aet, "127.0.0.1", str(port)]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.1)
+    raise RuntimeError("dcmqrscp does not answer")
+
+
+@pytest.fixture(scope="module", params=["orthanc", "dcmqrscp"])
+def hospital(request, installed, tmp_path_factory):
+    """Port and title of a real archive with three studies of two days."""
+    port, aet = request.getfixturevalue(f"{request.param}_server")
+    folder = tmp_path_factory.mktemp(f"to-{request.param}")
+    for number, dataset in enumerate(_objects()):
+        (folder / f"{number}.dcm").write_bytes(to_bytes(dataset))
+    _store(installed, aet, port, folder)
+    return port, aet
+
+
+def _objects():
+    yield make_nm(1)
+    yield make_nm(1, series=2, SeriesDescription="REST AC OSEM")
+    yield make_capture(1, series=3, SeriesInstanceUID=f"{ROOT}.2.1.2")  # among the images
+    yield make_nm(2, study_date="20260303", shape=(40, 64, 64))
+    yield make_nm(3, study_date="20260304")  # outside the window
+    yield make_nm(1, series=4, Modality="CT", SeriesInstanceUID=f"{ROOT}.2.1.4")
+    yield _structures()
+
+
+def _structures():
+    import numpy as np
+
+    square = np.array([[0.0, 0, 0], [20, 0, 0], [20, 20, 0], [0, 20, 0]])
+    return make_structures(
+        {"LV Endo": [square], "Dr Smith's liver": [square]}, frame=f"{ROOT}.4.1", study=study_uid(1)
+    )
+
+
+def _store(installed, aet, port, folder):
+    command = [installed("storescu"), "-R", "-aet", "MPSS", "-aec", aet, "+sd", "+r"]
+    done = subprocess.run(
+        [*command, "127.0.0.1", str(port), str(folder)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TCP_NODELAY": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def sites(hospital, sites_of):
+    port, aet = hospital
+    return sites_of(port, called_aet=aet, dimse_timeout_s=20, acse_timeout_s=10)
+
+
+def test_echo(sites):
+    echo(sites)
+
+
+def test_services_in_one_association(sites):
+    with ArchiveSession(sites.archive) as session:
+        answer = session.find_studies(*WINDOW, "NM")
+        found = {study.study_uid: study for study in answer.studies}
+        assert set(found) == {study_uid(1), study_uid(2)}
+        assert found[study_uid(1)].patient_id == "HOSP-00001"
+        assert found[study_uid(2)].study_date == "20260303"
+        series = {one.modality for one in session.find_series(study_uid(1))}
+        assert series == {"NM", "CT", "RTSTRUCT"}
+        assert session.offers("1.2.840.10008.5.1.4.1.1.481.3")
+        [one] = session.find_objects(study_uid(2), f"{ROOT}.2.2.1")
+        assert one.sop_uid == sop_uid(2)
+        assert one.sop_class in ("", "1.2.840.10008.5.1.4.1.1.20")
+
+
+def test_a_night(sites, lake, config):
+    keys = stage.find(WINDOW, lake, config, sites)
+    assert len(keys) == 2
+    with ArchiveSession(sites.archive) as session:
+        outcomes = [stage.run(key, lake, config, sites, session=session).status for key in keys]
+        again = [stage.run(key, lake, config, sites, session=session).status for key in keys]
+    assert outcomes == ["done", "done"]
+    assert again == ["skipped", "skipped"]
+    rows = [row for key in keys for row in lake.rows("instance", config.address("pull"), key)]
+    kept = sorted((row["modality"], row["is_stored"], row["reason"]) for row in rows)
+    assert kept == [
+        ("CT", False, "modality"),
+        ("NM", False, "sop_class"),
+        ("NM", True, ""),
+        ("NM", True, ""),
+        ("NM", True, ""),
+        ("RTSTRUCT", True, ""),
+    ]
+    [drawn] = [row for row in rows if row["modality"] == "RTSTRUCT"]
+    structures = read_structures(lake.root / drawn["path"])
+    assert [region.name for region in structures.regions] == ["ENDO"]
+
+
+def test_pixels_come_as_they_were_sent(sites, lake, config):
+    from pydicom import dcmread
+
+    from mpss_lib.pull.vault import Vault
+
+    [key] = stage.find((WINDOW[1], WINDOW[1]), lake, config, sites)
+    stage.run(key, lake, config, sites)
+    [path] = lake.dicom_folder(key).glob("*.dcm")
+    sent = make_nm(2, study_date="20260303", shape=(40, 64, 64))
+    got = dcmread(path)
+    assert got.PixelData == sent.PixelData
+    assert got.SOPInstanceUID == Vault(sites.vault).uid(sop_uid(2))
+
+
+def test_without_contours_they_stay_where_they_are(sites, lake, config):
+    plain = config.model_copy(update={"pull": PullSettings(contours=False)})
+    for key in stage.find(WINDOW, lake, plain, sites):
+        stage.run(key, lake, plain, sites)
+        for row in lake.rows("instance", plain.address("pull"), key):
+            assert (row["modality"] == "NM") or row["reason"] == "modality"
+
+
+def test_lists_of_objects_and_single_ones(hospital, sites_of, lake, config):
+    port, aet = hospital
+    sites = sites_of(port, called_aet=aet, uids_per_request=1, dimse_timeout_s=20)
+    for key in stage.find(WINDOW, lake, config, sites):
+        assert stage.run(key, lake, config, sites).status == "done"
+
+
+def test_a_wrong_title_is_refused(hospital, sites_of):
+    with pytest.raises(ArchiveRefusedError, match="refused us"):
+        echo(sites_of(hospital[0], called_aet="NOBODY"))
