@@ -230,7 +230,7 @@ class EvaluationSettings(Section):
     loglik_variance: Literal["ml", "mse"] = "ml"
     outcome_transform: Literal["none", "log1p"] = "none"
     missing: Literal["error", "complete_case"] = "complete_case"
-    permutations: int = Field(default=20, ge=0)
+    permutations: int = Field(default=199, ge=0)
     permutation_chunk: int = Field(default=50, ge=1)
     min_test: int = Field(default=30, ge=1)
     seed: int = Field(default=20210129, ge=0)

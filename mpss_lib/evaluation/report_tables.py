@@ -124,15 +124,20 @@ def _fisher_cell(row: Row | None) -> Any:
     return f"<b>{text}</b>{sign}" if above else f"<span>{text}</span>{sign}"
 
 
-def calibrated_table(tests: Sequence[Row]) -> str:
-    """P-values of the tests that hold their level."""
-    names = {
-        "pooled_spearman": "pooled Spearman, one-sided",
-        "permutation_mean_r": "permutation of mean r",
-        "permutation_fisher": "permutation of X",
-        "nadeau_bengio": "Nadeau-Bengio",
-        "increment_mean_r": "radiomics add to clinical",
-    }
+EXACT = {
+    "permutation_mean_r": "permutation of mean r",
+    "permutation_fisher": "permutation of X",
+    "permutation_pooled": "permutation of pooled rho",
+    "increment_mean_r": "radiomics add to clinical",
+}
+APPROXIMATE = {
+    "pooled_spearman": "pooled Spearman, one-sided t",
+    "nadeau_bengio": "Nadeau-Bengio",
+}
+
+
+def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> str:
+    """P-values of the named tests by profile, configuration and segment."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
     rows: list[list[Any]] = []
     for profile in PROFILES:
