@@ -83,4 +83,19 @@ def status() -> None:
         last = records[-1]["written_at"][:19] if records else "-"
         table.add_row(stage, str(len(units)), last, str(waiting.count(stage)))
     console.print(table)
+    _tell_unfinished_purges(config)
     print_versions(versions(lake, config))
+
+
+def _tell_unfinished_purges(config: settings.Config) -> None:
+    from mpss_lib.pull.vault import Vault
+    from mpss_lib.withdrawal.journal import unfinished
+
+    vault = settings.sites_of(config, settings.home()).vault
+    if not vault.exists():
+        return
+    for row in unfinished(Vault(vault)):
+        console.print(
+            f"a purge begun {row['begun_at']} stands at {row['phase']!r}: run the same purge again",
+            soft_wrap=True,
+        )

@@ -237,6 +237,16 @@ def _purge(request: str, home: Home, tell: Progress) -> Report:
     report.counts |= _named("removed", erase.remove(erase.look(home.lake, matcher)))
     enter("airflow")
     report.counts |= _clean_airflow(home, subject, matcher)
+    _prove_and_forget(subject, home, vault, report, enter)
+    journal.reach(vault, mark, journal.ENDED)
+    return report
+
+
+def _prove_and_forget(
+    subject: Subject, home: Home, vault: Vault, report: Report, enter: Progress
+) -> None:
+    """Search everything but the vault; only where nothing is left, forget who it was."""
+    matcher = Matcher(subject.traces)
     enter("search")
     report.proof = _search_all(home, subject, matcher)
     report.readers = tuple(readers_of_old_snapshots(home.lake.root))
@@ -249,8 +259,6 @@ def _purge(request: str, home: Home, tell: Progress) -> Report:
     report.vault_proof = _search_vault(home, subject)
     if not report.vault_proof.is_clean:
         raise SomethingLeftError(report.vault_proof)
-    journal.reach(vault, mark, journal.ENDED)
-    return report
 
 
 def _named(name: str, counts: dict[str, int]) -> dict[str, int]:

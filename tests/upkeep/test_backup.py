@@ -286,6 +286,7 @@ def test_a_purge_that_leaves_something_says_so(at_home, mpss):
     assert status == 1
     assert "cannot be read" in out
     assert "traces are left in 1 places" in err
+    assert "stands at 'search': run the same purge again" in mpss("status")[1]
 
 
 def test_the_settings_of_the_invented_home_are_those_of_its_file(invented):
