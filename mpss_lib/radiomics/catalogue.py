@@ -115,10 +115,10 @@ _FAMILIES: Mapping[str, tuple[str, str, str]] = {
         """
     v10               BC2M 1             Volume fraction at 10% intensity
     v90               BC2M 1             Volume fraction at 90% intensity
-    i10               GBPN IVH bin       Intensity at 10% volume
-    i90               GBPN IVH bin       Intensity at 90% volume
+    i10               GBPN bin           Intensity at 10% volume
+    i90               GBPN bin           Intensity at 90% volume
     diff_v10_v90      DDTU 1             Volume fraction difference between 10% and 90% intensity
-    diff_i10_i90      CNV2 IVH bin       Intensity difference between 10% and 90% volume
+    diff_i10_i90      CNV2 bin           Intensity difference between 10% and 90% volume
     auc               9CMM 1             Area under the IVH curve
 """,
     ),

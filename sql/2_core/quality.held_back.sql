@@ -28,7 +28,10 @@ select
     -- A bad prediction is held back itself; if it took its study out of the cohort, then the
     -- models would choose who they are made from.
     bool_or(suite != 'predictions') as is_study_held_back,
-    arg_min(expectation || ': ' || says, suite || expectation) as problem,
+    arg_min(
+        expectation || ': ' || says,
+        (suite = 'predictions')::varchar || suite || expectation
+    ) as problem,
     count(distinct expectation) as n_expectations,
     sum(n_rows) as n_rows,
 from named

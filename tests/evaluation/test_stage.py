@@ -74,7 +74,7 @@ def test_tests_of_every_segment_and_configuration(done):
     }
     assert increments == {("corrected", "combined")}
     permuted = [row for row in rows if row["test"].startswith("permutation")]
-    assert len(permuted) == 2 * 21 * 2
+    assert len(permuted) == 3 * 21 * 2
     assert all(row["p_value"] * 6 == pytest.approx(round(row["p_value"] * 6)) for row in permuted)
 
 

@@ -1,5 +1,6 @@
 """Export to a real PostgreSQL server."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -194,14 +195,18 @@ def test_a_study_that_may_no_longer_be_predicted_is_marked(home, builder, url, d
 
 def test_a_prediction_that_the_snapshot_lost_is_marked_and_comes_back(home, builder, url, db):
     export(home, url)
-    kept = home / "kept"
-    (home / "lake/manifest/publication").rename(kept)
+    records = {
+        path: path.read_text() for path in (home / "lake/manifest/publication").glob("*.json")
+    }
+    for path, text in records.items():
+        path.write_text(json.dumps(json.loads(text) | {"units": []}))
     publish(home)
     counts = export(home, url)
     assert counts["marked"] == 3
     assert predictions(db)["s01"] == [100.0, False, "no_prediction", 2]
     assert export(home, url)["marked"] == 0  # again: nothing more
-    kept.rename(home / "lake/manifest/publication")
+    for path, text in records.items():
+        path.write_text(text)
     publish(home)
     export(home, url)
     assert predictions(db)["s01"] == [100.0, True, "", 3]
@@ -209,8 +214,6 @@ def test_a_prediction_that_the_snapshot_lost_is_marked_and_comes_back(home, buil
 
 def without_study(home, key):
     """Take a study out of the manifest, as a withdrawal does."""
-    import json
-
     for path in (home / "lake/manifest").rglob("*.json"):
         record = json.loads(path.read_text())
         record["units"] = [unit for unit in record["units"] if unit["key"] != key]

@@ -102,7 +102,8 @@ def home(tmp_path_factory):
         connection.execute(
             "create table core.study_state as select study_key, study_key <> 'study0001' as"
             " has_features, study_key = 'study0002' as has_reject, 'pass' as verdict,"
-            " null::varchar as last_decision, null::varchar as reading from core.clinical"
+            " null::varchar as last_decision, null::varchar as reading,"
+            " false as is_held_back from core.clinical"
         )
         rule = (sql_folder() / "2_core/core.predictable.sql").read_text()
         connection.execute(f"create table core.predictable as {rule}")
