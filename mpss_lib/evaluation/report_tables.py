@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from mpss_lib.config import AS_PUBLISHED, PROFILES, SEGMENTS
-from mpss_lib.evaluation.calibration import NULL, NULL_COHORTS, PLANTED
+from mpss_lib.evaluation.calibration import (
+    NULL,
+    NULL_COHORTS,
+    NULL_LIMITS,
+    PLANTED,
+    PLANTED_COHORTS,
+)
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.randomised import CONFIGURATIONS
 
@@ -187,21 +193,27 @@ def null_table() -> str:
     """How often each test rejected cohorts without any signal."""
     if not NULL:
         return "<p>Not measured for this version.</p>"
-    rows = [[name, _rate(low, NULL_COHORTS), _rate(high, NULL_COHORTS)] for name, low, high in NULL]
+    rows = [
+        [name, *(_rate(n, limit) for n, limit in zip(counts, NULL_LIMITS, strict=True))]
+        for name, *counts in NULL
+    ]
     return table(["test", "rejected at .01", "rejected at .05"], rows)
 
 
-def _rate(count: int, total: int) -> str:
-    share = count / total
-    error = (share * (1.0 - share) / total) ** 0.5
-    return f"<span>{count} ({share:.3f})</span> <small>± {error:.3f}</small>"
+def _rate(count: int, limit: int) -> str:
+    """Rejections with rate and standard error; bold above the limit of a test that holds."""
+    share = count / NULL_COHORTS
+    error = (share * (1.0 - share) / NULL_COHORTS) ** 0.5
+    mark = "b" if count > limit else "span"
+    return f"<{mark}>{count} ({share:.3f})</{mark}> <small>± {error:.3f}</small>"
 
 
 def planted_table() -> str:
     """How often the tests found what was planted, nothing, and an open signal."""
     if not PLANTED:
         return "<p>Not measured for this version.</p>"
-    header = ["test", "segment", "planted", "nothing there", "open signal"]
+    of = f"of {PLANTED_COHORTS}"
+    header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]
     return table(header, [list(row) for row in PLANTED])
 
 
