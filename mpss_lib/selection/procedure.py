@@ -63,6 +63,16 @@ class _AtLevel:
         return [f.name for f in self.features]
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """What S0-S4 leave, by grey level."""
+
+    n_features: int
+    n_patients: int
+    entries: tuple[Entry, ...]
+    levels: dict[int, _AtLevel]
+
+
 def profiles(settings: SelectionSettings) -> Mapping[str, SelectionSettings]:
     """Give the settings of each profile.
 
@@ -100,6 +110,28 @@ def select(
         If shapes do not match or fewer than 5 patients are left.
     """
     settings = settings or SelectionSettings()
+    return _choose(_prepare(values, catalogue, settings, bins), settings)
+
+
+def select_profiles(
+    values: Any,
+    catalogue: Sequence[Mapping[str, Any]],
+    settings: SelectionSettings,
+    *,
+    bins: Sequence[int] = BINS,
+) -> dict[str, Selection]:
+    """Do ``select`` for each of ``profiles``; S0-S4, which they share, are done once."""
+    prepared = _prepare(values, catalogue, settings, bins)
+    return {profile: _choose(prepared, own) for profile, own in profiles(settings).items()}
+
+
+def _prepare(
+    values: Any,
+    catalogue: Sequence[Mapping[str, Any]],
+    settings: SelectionSettings,
+    bins: Sequence[int],
+) -> _Prepared:
+    """S0-S4 at each grey level: nothing in which the profiles differ."""
     features = steps.read_catalogue(catalogue)
     block = _checked(values, len(features), bins)
     first = steps.drop_by_metadata(features)
@@ -110,19 +142,26 @@ def select(
         b: _at_level(_rows(block[:, :, g, kept], settings), candidates, settings)
         for g, b in enumerate(bins)
     }
+    return _Prepared(len(features), block.shape[0], tuple(first), levels)
+
+
+def _choose(prepared: _Prepared, settings: SelectionSettings) -> Selection:
+    """S5-S7: the grey level, and what is left at it."""
+    levels = prepared.levels
     table = _grey_levels(levels, settings)
     chosen = next(level.bins for level in table if level.is_chosen)
-    entries = first + levels[chosen].entries + _redundant(levels[chosen], settings)
-    gone = {entry.feature for entry in entries}
-    names = tuple(f.name for f in features if f.name not in gone)
+    left = _redundant(levels[chosen], settings)
+    entries = [*prepared.entries, *levels[chosen].entries, *left]
+    gone = {entry.feature for entry in left}
+    names = tuple(name for name in levels[chosen].names if name not in gone)
     entries += [Entry(name, "selected", f"{chosen} bins", float(chosen)) for name in names]
     return Selection(
         features=names,
         bins=chosen,
         ledger=tuple(entries),
         grey_levels=tuple(table),
-        counts=_counts(len(features), entries),
-        n_patients=block.shape[0],
+        counts=_counts(prepared.n_features, entries),
+        n_patients=prepared.n_patients,
         notes=tuple(levels[chosen].notes),
     )
 

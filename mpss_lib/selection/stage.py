@@ -14,7 +14,7 @@ import numpy as np
 from mpss_lib.config import PROFILES, SEGMENTS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.selection.blind import connect
-from mpss_lib.selection.procedure import Selection, profiles, select
+from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
 from mpss_lib.tables import Lake, Written, digest_of, sha256_of
 
@@ -66,8 +66,8 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
     with closing(connect({"member": [member], "catalogue": [catalogue], **files})) as connection:
         rows, values = _read(connection, config.radiomics.bins)
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    for profile, settings in profiles(config.selection).items():
-        chosen = select(values, rows, settings, bins=sorted(config.radiomics.bins))
+    found = select_profiles(values, rows, config.selection, bins=sorted(config.radiomics.bins))
+    for profile, chosen in found.items():
         start = {"cohort_hash": cohort, "profile": profile}
         tables["selection_step"] += _ledger_rows(start, chosen)
         tables["selection_count"] += _count_rows(start, chosen)
