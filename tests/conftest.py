@@ -1,5 +1,6 @@
 """Settings that every test needs: no home of a person, one thread, quiet DICOM."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 _HOME = Path(tempfile.mkdtemp(prefix="mpss-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["MPSS_HOME"] = str(_HOME / "home")
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -27,6 +29,18 @@ os.environ.update(
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     }
 )
+
+
+def pytest_collection_modifyitems(items):
+    """Keep together, under ``pytest -n``, what shares a costly fixture; begin with the longest.
+
+    The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
+    """
+    for item in items:
+        folder = item.path.parent.name
+        unit = folder if folder == "end_to_end" else f"{folder}/{item.path.name}"
+        item.add_marker(pytest.mark.xdist_group(unit))
+    items.sort(key=lambda item: item.path.parent.name != "end_to_end")
 
 
 @pytest.fixture
