@@ -31,15 +31,19 @@ os.environ.update(
 )
 
 
-def pytest_collection_modifyitems(items):
-    """Keep together, under ``pytest -n``, what shares a costly fixture; begin with the longest.
+def pytest_itemcollected(item):
+    """Keep together, under ``pytest -n``, what shares a costly fixture.
 
     The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
     """
-    for item in items:
-        folder = item.path.parent.name
-        unit = folder if folder == "end_to_end" else f"{folder}/{item.path.name}"
-        item.add_marker(pytest.mark.xdist_group(unit))
+    folder = item.path.parent.name
+    unit = folder if folder == "end_to_end" else f"{folder}/{item.path.name}"
+    item.add_marker(pytest.mark.xdist_group(unit))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the longest unit."""
     items.sort(key=lambda item: item.path.parent.name != "end_to_end")
 
 
