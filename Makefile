@@ -30,7 +30,7 @@ servers: ## install the real peers of some tests (Debian, as root; else those te
 	tests/install_servers.sh
 
 test: .venv/installed servers ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
 lint: .venv/installed ## ruff, mypy, import contracts, SQL, spelling
 	$(BIN)/ruff check .

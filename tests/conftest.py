@@ -31,14 +31,20 @@ os.environ.update(
 )
 
 
-def pytest_itemcollected(item):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """Keep together, under ``pytest -n``, what shares a costly fixture.
 
     The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
     """
-    folder = item.path.parent.name
-    unit = folder if folder == "end_to_end" else f"{folder}/{item.path.name}"
-    item.add_marker(pytest.mark.xdist_group(unit))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return "end_to_end" if "/end_to_end/" in path else path
+
+    return Units(config, log)
 
 
 @pytest.hookimpl(trylast=True)
