@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from mpss_lib.segmentation.surface import RADIUS_MM, Rays, directions
 from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
 
 USUAL_NOISE = 0.11
@@ -16,6 +17,9 @@ USUAL_NOISE = 0.11
 NOISE_FILTER_MM = 5.8
 NEAREST_MM, FARTHEST_MM = 12.0, 60.0
 DARKEST, BRIGHTEST = 0.02, 0.35  # of the wall: outside it is air or another organ
+
+ACROSS_MM = 16.0
+FEWEST_RAYS = 36
 
 
 def background_noise(volume: Volume, epi: Mask, wall: Mask) -> float:
@@ -46,6 +50,44 @@ def background_noise(volume: Volume, epi: Mask, wall: Mask) -> float:
     rest = (counts - gaussian_filter(counts, NOISE_FILTER_MM / spacing))[is_back]
     spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
     return spread / float(np.median(counts[is_back]))
+
+
+def stretch_mm2(rays: Rays, surface_mm: FloatArray, is_wall: BoolArray) -> float:
+    """How much more the wall is widened along one direction in space than across it.
+
+    Two walls a jump apart are wide where they face the jump and narrow beside it, whichever way
+    the patient moved; noise and a filled cavity widen all alike. A quadratic form of the rays'
+    directions is fitted to the variance of the counts across the wall.
+
+    Parameters
+    ----------
+    rays : Rays
+    surface_mm : (rows, angles) float64 array
+        Radius of the smooth ridge.
+    is_wall : (rows, angles) bool array
+
+    Returns
+    -------
+    float
+        Largest minus smallest eigenvalue, mm2; 0 where there are too few rays.
+    """
+    rays_used = is_wall.copy()
+    rays_used[:2] = False  # all of them point along the axis
+    if int(rays_used.sum()) < FEWEST_RAYS:
+        return 0.0
+    off = RADIUS_MM - surface_mm[rays_used][:, None]
+    near = np.abs(off) <= ACROSS_MM
+    counts = np.where(near, rays.profile[rays_used], 0.0)
+    top = np.maximum(counts.max(axis=1, keepdims=True), 1e-9)
+    weight = np.clip(counts / top - 0.5, 0.0, None)
+    total = weight.sum(axis=1)
+    middle = (weight * off).sum(axis=1) / total
+    variance = (weight * (off - middle[:, None]) ** 2).sum(axis=1) / total
+    x, y, z = directions()[1][rays_used].T
+    design = np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z], axis=1)
+    xx, yy, zz, xy, xz, yz = np.linalg.lstsq(design, variance, rcond=None)[0]
+    values = np.linalg.eigvalsh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
+    return float(values[-1] - values[0])
 
 
 def incoherence(misfit_mm: float, base_residual_mm: float, rival_gap: float, noise: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
 from mpss_lib.segmentation import localise, regions, storage, surface, valve
-from mpss_lib.segmentation.doubt import background_noise, incoherence
+from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
 from mpss_lib.segmentation.geometry import describe
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import FloatArray, Mask, Volume
@@ -233,6 +233,7 @@ def _check(
         "rival_score": second,
         "rival_gap": gap,
         "noise": noise,
+        "stretch_mm2": stretch_mm2(traced.rays, traced.ridge_mm, above),
         "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, gap, noise),
         "higher_rival": float(bool(higher)),
         "prominence": traced.prominence,
