@@ -191,8 +191,6 @@ def _score_cell(row: Row | None) -> Any:
 
 def null_table() -> str:
     """How often each test rejected cohorts without any signal."""
-    if not NULL:
-        return "<p>Not measured for this version.</p>"
     rows = [
         [name, *(_rate(n, limit) for n, limit in zip(counts, NULL_LIMITS, strict=True))]
         for name, *counts in NULL
@@ -210,8 +208,6 @@ def _rate(count: int, limit: int) -> str:
 
 def planted_table() -> str:
     """How often the tests found what was planted, nothing, and an open signal."""
-    if not PLANTED:
-        return "<p>Not measured for this version.</p>"
     of = f"of {PLANTED_COHORTS}"
     header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]
     return table(header, [list(row) for row in PLANTED])
