@@ -232,7 +232,7 @@ def stepwise_path(
             if single >= 0:
                 left = max(rss - single_gain, floor)
                 if sse:
-                    value = log_f_tail(left / rss, n - used - 1, 1)
+                    value = log_f_tail(left / rss, n - used - 1, ranks[single])
                 else:
                     value = criterion(left, used + 1, n, mse) - now
                 ahead = value < best_value - TIE

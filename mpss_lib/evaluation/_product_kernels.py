@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from mpss_lib.evaluation._kernels import Floats, Ints
@@ -96,9 +97,10 @@ def subtract_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floa
     m = means.shape[1]
     total = n1 + n2
     weight = n1 * n2 / total
+    apart = np.empty(m)
     for i in range(m):
         means[0, i] = (total * means[2, i] - n2 * means[1, i]) / n1
-    apart = means[0] - means[1]
+        apart[i] = means[0, i] - means[1, i]
     for i in range(m):
         d = weight * apart[i]
         all_rows, others, out = grams[2, i], grams[1, i], grams[0, i]

@@ -112,30 +112,29 @@ def run_splits(
     n_outcomes = outcomes.shape[0]
     n_train, n_dev, n_test = train.shape[2], dev.shape[2], test.shape[1]
     n_both, n_inner = n_train + n_dev, train.shape[1]
-    all_columns = np.arange(m)
-    is_asked = np.zeros(n_terms, np.bool_)
-    for t in range(n_terms):
-        is_asked[t] = configurations[:, t].any()
+    zero = first[0]  # a literal would have the callees compiled once more
+    all_columns = np.empty(m, np.int64)
+    for j in range(m):
+        all_columns[j] = j
     is_train = np.empty((n, n_inner), np.int32)
     doubled = np.empty((n, n_inner), np.int32)
     dealt_doubled = np.empty((n, n_inner), np.int32)
     squares = np.empty(n_inner)
     strengths = np.empty((n_outcomes, n_inner, n_terms))
-    # Over train and dev together, of all columns and of those that are dealt with each outcome.
-    both_gram = np.zeros((m, m))
-    both_own = np.zeros(m)
-    both_mean = np.zeros(m)
-    both_cross = np.empty((n_outcomes, m))
-    both_y = np.empty((n_outcomes, 2))
-    kept_both = np.zeros((n_both, m))
-    both = np.empty(n_both, np.int64)
-    dealt_both = np.empty(n_both, np.int64)
+    # Over train and dev together; a frame for each outcome if columns are dealt out with it, of
+    # which only the rows and columns of ``gram`` that are dealt are filled, but in the first.
     last_kept = first[n_kept]
     is_dealt = n_kept < n_terms
-    n_tails = n_outcomes if is_dealt else 0
-    tail_gram = np.empty((n_tails, m - last_kept, m))
-    tail_mean = np.empty((n_tails, m - last_kept))
-    tail_own = np.empty((n_tails, m - last_kept))
+    n_frames = n_outcomes if is_dealt else 1
+    both_gram = np.empty((n_frames, m, m))
+    both_own = np.empty((n_frames, m))
+    both_mean = np.empty((n_frames, m))
+    both_cross = np.empty((n_outcomes, m))
+    both_y = np.empty((n_outcomes, 2))
+    kept_both = np.empty((n_both, m))
+    both = np.empty(n_both, np.int64)
+    dealt_both = np.empty(n_both, np.int64)
+    dealt_dev = np.empty(n_dev, np.int64)
     y_means = np.zeros(3)
     y_ss = np.zeros(3)
     best_score = np.empty((n_outcomes, 3))
@@ -158,35 +157,35 @@ def run_splits(
             for r in range(n_train):
                 is_train[train[outer, inner, r], inner] = 1
         doubled[:] = 0
-        cross_products(x, both, all_columns, 0, both_mean, kept_both, both_own, both_gram)
+        cross_products(
+            x, both, all_columns, zero, both_mean[0], kept_both, both_own[0], both_gram[0]
+        )
         for p in range(n_outcomes):
             rank_outcome(outcome_order[p], outcome_closes[p], is_train, n_train, doubled, squares)
-            screen(
-                order, closes, levels, 0, n_kept, doubled, squares, n_train, limits, strengths[p]
-            )
             if is_dealt:
                 for r in range(n):
-                    dealt_doubled[deals[p, r]] = doubled[r]
-                screen(
-                    order, closes, levels, n_kept, n_terms, dealt_doubled, squares, n_train,
-                    limits, strengths[p],
-                )  # fmt: skip
+                    for inner in range(n_inner):
+                        dealt_doubled[deals[p, r], inner] = doubled[r, inner]
                 for r in range(n_both):
                     dealt_both[r] = deals[p, both[r]]
                 cross_products(
-                    x, dealt_both, all_columns, last_kept, both_mean, kept_both, both_own,
-                    both_gram,
+                    x, dealt_both, all_columns, last_kept, both_mean[p], kept_both, both_own[p],
+                    both_gram[p],
                 )  # fmt: skip
-                tail_gram[p] = both_gram[last_kept:]
-                tail_mean[p] = both_mean[last_kept:]
-                tail_own[p] = both_own[last_kept:]
-            both_y[p] = centre_outcome(outcomes[p], both, kept_both, both_cross[p])
+            screen(
+                order, closes, levels, n_kept, doubled, dealt_doubled, squares, n_train, limits,
+                strengths[p],
+            )  # fmt: skip
+            both_y[p, 0], both_y[p, 1] = centre_outcome(outcomes[p], both, kept_both, both_cross[p])
         for inner in range(n_inner):
             # Only the columns that pass the screen for some outcome are looked at.
             wanted = np.empty(m, np.int64)
-            n_wanted, n_fixed = 0, 0
+            n_wanted = n_fixed = zero
             for t in range(n_terms):
-                if is_asked[t] and strengths[:, inner, t].max() > 1.0:
+                is_wanted = False
+                for p in range(n_outcomes):
+                    is_wanted |= strengths[p, inner, t] > 1.0
+                if is_wanted:
                     place[t] = n_wanted
                     for j in range(first[t], first[t + 1]):
                         wanted[n_wanted] = j
@@ -200,28 +199,31 @@ def run_splits(
             means = np.empty((3, n_wanted))
             cross = np.empty((3, n_wanted))
             kept_dev = np.empty((n_dev, n_wanted))
-            cross_products(x, dev[outer, inner], wanted, 0, means[1], kept_dev, owns[1], grams[1])
-            pick_products(wanted, 0, both_mean, both_own, both_gram, means[2], owns[2], grams[2])
+            cross_products(
+                x, dev[outer, inner], wanted, zero, means[1], kept_dev, owns[1], grams[1]
+            )
+            pick_products(
+                wanted, zero, both_mean[0], both_own[0], both_gram[0], means[2], owns[2],
+                grams[2],
+            )  # fmt: skip
             if not is_dealt:
                 subtract_products(n_train, n_dev, means, owns, grams)
             for p in range(n_outcomes):
                 if is_dealt:
-                    dealt_dev = deals[p][dev[outer, inner]]
+                    for r in range(n_dev):
+                        dealt_dev[r] = deals[p, dev[outer, inner, r]]
                     cross_products(
                         x, dealt_dev, wanted, n_fixed, means[1], kept_dev, owns[1], grams[1]
                     )
-                    both_mean[last_kept:] = tail_mean[p]
-                    both_own[last_kept:] = tail_own[p]
-                    both_gram[last_kept:] = tail_gram[p]
                     pick_products(
-                        wanted, n_fixed, both_mean, both_own, both_gram, means[2], owns[2],
-                        grams[2],
+                        wanted, n_fixed, both_mean[p], both_own[p], both_gram[p], means[2],
+                        owns[2], grams[2],
                     )  # fmt: skip
                     subtract_products(n_train, n_dev, means, owns, grams)
                 y_means[1], y_ss[1] = centre_outcome(
                     outcomes[p], dev[outer, inner], kept_dev, cross[1]
                 )
-                y_means[2], y_ss[2] = both_y[p]
+                y_means[2], y_ss[2] = both_y[p, 0], both_y[p, 1]
                 y_means[0] = (n_both * y_means[2] - n_dev * y_means[1]) / n_train
                 apart = n_train * n_dev / n_both * (y_means[0] - y_means[1])
                 y_ss[0] = y_ss[2] - y_ss[1] - apart * (y_means[0] - y_means[1])
@@ -233,7 +235,7 @@ def run_splits(
                 strength = strengths[p, inner]
                 n_passing = 0
                 for t in range(n_terms):
-                    if strength[t] > 1.0 and is_asked[t]:
+                    if strength[t] > 1.0:
                         # Strongest first, equal ones in canonical order.
                         k = n_passing
                         while k > 0 and strength[passing[k - 1]] < strength[t]:
@@ -376,7 +378,8 @@ def run_splits(
         for p in range(n_outcomes):
             for g in range(3):
                 if p == 0:
-                    coefficients[outer, g, :] = best_coef[p, g]
+                    for j in range(1 + m):
+                        coefficients[outer, g, j] = best_coef[p, g, j]
                 if chosen[p, outer, g] < 0:
                     correlations[p, outer, g] = nan
                     predictions[p, outer, g, :] = nan
