@@ -67,7 +67,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "noise_wall": Limit(review_high=0.105, hold_high=0.170),
         "misfit_mm": Limit(review_high=1.00, hold_high=2.00),
         "base_residual_mm": Limit(review_high=4.00, hold_high=6.00),
-        "prominence": Limit(review_low=0.55, hold_low=0.27),
+        "prominence": Limit(review_low=0.55, hold_low=0.20),
         "rival_gap": Limit(review_low=0.35, hold_low=0.12),
         # noise, truncation
         "noise_background": Limit(review_high=0.165, hold_high=0.35),

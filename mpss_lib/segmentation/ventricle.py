@@ -12,7 +12,7 @@ import numpy as np
 from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
 from mpss_lib.segmentation import localise, regions, storage, surface, valve
-from mpss_lib.segmentation.doubt import background_noise, incoherence
+from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
 from mpss_lib.segmentation.geometry import describe
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import FloatArray, Mask, Volume
@@ -27,7 +27,7 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
         # check value: (lowest, highest) that the segmentation is sure of
         "score": (0.75, math.inf),
         "rival_gap": (0.12, math.inf),
-        "prominence": (0.27, 1.0),
+        "prominence": (0.20, 1.0),
         "aspect": (1.25, 2.4),
         "radius_mm": (17.5, 43.0),
         "ridge_share": (0.80, 1.0),
@@ -228,12 +228,14 @@ def _check(
     lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
     noise = background_noise(volume, ml["EPI"], ml["MYO"])
     gap = best.score - second
+    stretch = stretch_mm2(traced.rays, traced.ridge_mm, above)
     return {
         "score": best.score,
         "rival_score": second,
         "rival_gap": gap,
         "noise": noise,
-        "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, gap, noise),
+        "stretch_mm2": stretch,
+        "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, stretch, gap, noise),
         "higher_rival": float(bool(higher)),
         "prominence": traced.prominence,
         "aspect": traced.ellipsoid.long / traced.ellipsoid.short,
