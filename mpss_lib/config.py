@@ -63,6 +63,7 @@ ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "intake": "2",
     "segmentation": "3",
     "quality": "3",
+    "selection": "2",
 }
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 

@@ -431,6 +431,18 @@ _COHORT = (
         is_runner_up=FLAG,
     ),
     _table(
+        "variety_correlation",
+        "selection",
+        "cohort",
+        "cohort_hash profile averaged merged",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        family=TEXT,
+        averaged=TEXT,
+        merged=TEXT,
+        rho=REAL,
+    ),
+    _table(
         "univariate",
         "evaluation",
         "cohort",

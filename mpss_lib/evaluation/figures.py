@@ -33,18 +33,29 @@ def classes(counts: Sequence[int]) -> str:
     return _svg(figure)
 
 
-def varieties(pairs: Sequence[tuple[str, float | None]]) -> str:
-    """Points of the rank correlation of the two varieties of each feature."""
-    figure = _figure(9.0, 2.2)
-    axes = figure.subplots()
-    for k, is_run_length in enumerate((False, True)):
-        shown = [v for name, v in pairs if ("rlm" in name) == is_run_length and v is not None]
-        axes.plot(shown, [k] * len(shown), "o", alpha=0.5, color="#4477aa", clip_on=False)
-    axes.axvline(0.98, color="#888", linestyle="--", linewidth=1)
-    axes.set_yticks([0, 1], ["GLCM", "GLRLM"])
-    axes.set_ylim(-0.6, 1.6)
-    axes.set_xlim(right=1.0)
-    axes.set_xlabel("|rank correlation|, averaged against merged")
+def varieties(rows: Sequence[Row]) -> str:
+    """Rank correlation of each averaged (rows) and merged (columns) feature, a panel a family."""
+    figure = _figure(11.0, 6.2)
+    families = ("glcm", "glrlm")
+    image = None
+    for axes, family in zip(figure.subplots(1, 2), families, strict=True):
+        mine = [row for row in rows if row["family"] == family]
+        averaged = list(dict.fromkeys(row["averaged"] for row in mine))
+        merged = list(dict.fromkeys(row["merged"] for row in mine))
+        rho = np.full((len(averaged), len(merged)), np.nan)
+        for row in mine:
+            if row["rho"] is not None:
+                rho[averaged.index(row["averaged"]), merged.index(row["merged"])] = row["rho"]
+        if not mine:
+            axes.set_title(f"{family.upper()}: nothing to compare")
+            axes.set_axis_off()
+            continue
+        image = axes.imshow(rho, cmap="RdBu_r", vmin=-1.0, vmax=1.0)
+        axes.set_yticks(range(len(averaged)), averaged, fontsize=6)
+        axes.set_xticks(range(len(merged)), merged, rotation=90, fontsize=6)
+        axes.set_title(f"{family.upper()}, averaged against merged", fontsize=10)
+    if image is not None:
+        figure.colorbar(image, ax=figure.axes, label="ρ", shrink=0.6, pad=0.01)
     return _svg(figure)
 
 

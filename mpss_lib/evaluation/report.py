@@ -47,8 +47,8 @@ class Findings:
 
     inputs: Inputs
     counts: Sequence[Row]
-    ledger: Sequence[Row]
     levels: Sequence[Row]
+    varieties: Sequence[Row]
     univariate: Sequence[Row]
     results: Sequence[Row]
     tests: Sequence[Row]
@@ -82,8 +82,8 @@ def _gather(cohort: str, lake: Lake, config: Config) -> Findings:
     return Findings(
         inputs=load(cohort, lake, config),
         counts=lake.rows("selection_count", selection, cohort),
-        ledger=lake.rows("selection_step", selection, cohort),
         levels=lake.rows("grey_level", selection, cohort),
+        varieties=lake.rows("variety_correlation", selection, cohort),
         univariate=lake.rows("univariate", address, cohort),
         results=of_segments("split_result"),
         tests=lake.rows("combined_test", address, cohort),
@@ -154,11 +154,7 @@ def _figures(found: Findings) -> dict[str, str]:
     return {
         "figure_classes": figures.classes(np.bincount(berman_class(scores), minlength=5).tolist()),
         "figure_varieties": figures.varieties(
-            [
-                (r["feature"], r["statistic"])
-                for r in found.ledger
-                if r["step"] == "S3_variety" and r["profile"] == AS_PUBLISHED
-            ]
+            [row for row in found.varieties if row["profile"] == AS_PUBLISHED]
         ),
         "figure_rho": figures.heatmap(
             [row for row in found.univariate if row["profile"] == AS_PUBLISHED],

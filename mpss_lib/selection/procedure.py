@@ -12,7 +12,7 @@ from mpss_lib.config import AS_PUBLISHED, BINS, CORRECTED, SelectionSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.selection import steps
 from mpss_lib.selection.grey_level import Level, bootstrap_shares, choose, describe
-from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats
+from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats, VarietyPair
 
 MIN_PATIENTS = 5
 """Rank correlations of fewer patients say nothing."""
@@ -37,6 +37,8 @@ class Selection:
         Patients with features in every segment and grey level.
     notes : tuple of str
         What S3 measured; why both varieties were kept.
+    varieties : tuple of VarietyPair
+        What S3 compared, at the chosen grey level.
     """
 
     features: tuple[str, ...]
@@ -46,6 +48,7 @@ class Selection:
     counts: dict[str, int]
     n_patients: int
     notes: tuple[str, ...]
+    varieties: tuple[VarietyPair, ...]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class _AtLevel:
     ranks: Floats
     entries: list[Entry]
     notes: list[str]
+    varieties: list[VarietyPair]
 
     @property
     def names(self) -> list[str]:
@@ -163,6 +167,7 @@ def _choose(prepared: _Prepared, settings: SelectionSettings) -> Selection:
         counts=_counts(prepared.n_features, entries),
         n_patients=prepared.n_patients,
         notes=tuple(levels[chosen].notes),
+        varieties=tuple(levels[chosen].varieties),
     )
 
 
@@ -202,6 +207,7 @@ def _at_level(values: Floats, features: list[Feature], settings: SelectionSettin
     values, features = _without(values, features, same)
     ranks = steps.standard_ranks(values)
     rho = steps.correlations(ranks)
+    pairs = steps.variety_pairs(rho, features)
     variety, notes = steps.drop_variety(values, rho, features, settings.min_variety_rho)
     kept = _kept(features, variety)
     values, ranks, rho = values[:, kept], ranks[:, kept], rho[:, kept][:, :, kept]
@@ -214,6 +220,7 @@ def _at_level(values: Floats, features: list[Feature], settings: SelectionSettin
         ranks[:, kept],
         [*entries, *same, *variety, *double],
         notes,
+        pairs,
     )
 
 

@@ -19,7 +19,13 @@ from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
 from mpss_lib.tables import Lake, Written, digest_of, sha256_of
 
 CATALOGUE_KEY = "all"
-TABLES = ("selection_step", "selection_count", "selected_feature", "grey_level")
+TABLES = (
+    "selection_step",
+    "selection_count",
+    "selected_feature",
+    "grey_level",
+    "variety_correlation",
+)
 
 
 def select_features(cohort: str, lake: Lake, config: Config) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
             {**start, "feature": name, "bins": chosen.bins, "position": position}
             for position, name in enumerate(chosen.features, start=1)
         ]
+        tables["variety_correlation"] += [{**start, **asdict(pair)} for pair in chosen.varieties]
         tables["grey_level"] += [{**start, **asdict(level)} for level in chosen.grey_levels]
     written = tuple(
         lake.write(table, address, cohort, digest, found) for table, found in tables.items()

@@ -137,6 +137,32 @@ def correlations(ranks: Floats) -> Floats:
     return answer
 
 
+@dataclass(frozen=True)
+class VarietyPair:
+    """Median over the segments of the rank correlation of an averaged and a merged feature."""
+
+    family: str
+    averaged: str
+    merged: str
+    rho: float
+
+
+def variety_pairs(rho: Floats, features: Sequence[Feature]) -> list[VarietyPair]:
+    """Each averaged 3D feature with each merged one of its family (Figure 5 of the paper).
+
+    ``rho``: (segment, feature, feature).
+    """
+    middle = np.median(rho, axis=0)
+    return [
+        VarietyPair(family, one.name, other.name, float(middle[i, k]))
+        for family in VARIETIES
+        for i, one in enumerate(features)
+        if one.family == family and one.aggregation == AVERAGED
+        for k, other in enumerate(features)
+        if other.family == family and other.aggregation == MERGED
+    ]
+
+
 def drop_variety(
     values: Floats, rho: Floats, features: Sequence[Feature], min_rho: float
 ) -> tuple[list[Entry], list[str]]:

@@ -24,13 +24,25 @@ def test_ledger_choice_and_grey_levels_are_written(lake):
     answer = stage.run(COHORT, lake, CONFIG)
     address = CONFIG.address("selection")
     for profile in PROFILES:
-        steps, counts, chosen, levels = (
+        steps, counts, chosen, levels, pairs = (
             [row for row in lake.rows(table, address, COHORT) if row["profile"] == profile]
             for table in stage.TABLES
         )
         check(profile, answer, steps, counts, chosen, levels)
+        check_varieties(pairs, steps)
     tables = {file["table"] for file in answer["units"][0]["files"]}
-    assert tables == {"selection_step", "selection_count", "selected_feature", "grey_level"}
+    assert tables == set(stage.TABLES)
+
+
+def check_varieties(pairs, steps):
+    """The same feature in both varieties is what S3 says of it in the ledger."""
+    named = {(row["averaged"], row["merged"]): row["rho"] for row in pairs}
+    told = [row for row in steps if row["step"] == "S3_variety"]
+    assert told
+    for row in told:
+        assert abs(named[row["partner"], row["feature"]]) == pytest.approx(row["statistic"])
+    assert len(pairs) == len({(row["averaged"], row["merged"]) for row in pairs}) == len(told) ** 2
+    assert all(-1.0 - 1e-12 <= row["rho"] <= 1.0 + 1e-12 for row in pairs)
 
 
 def check(profile, answer, steps, counts, chosen, levels):
