@@ -46,8 +46,16 @@ class Builder:
         self.done.setdefault(stage, []).append(unit)
 
     def flush(self, run_name: str = "night") -> None:
+        """One record of each stage; a unit that came twice has its second turn in another."""
         for stage, units in self.done.items():
-            write_record(stage, units, self.lake, self.config, run_name)
+            turns: list[dict[str, dict]] = []
+            for unit in units:
+                turn = next((t for t in turns if unit["key"] not in t), None)
+                if turn is None:
+                    turns.append(turn := {})
+                turn[unit["key"]] = unit
+            for turn in turns:
+                write_record(stage, list(turn.values()), self.lake, self.config, run_name)
         self.done = {}
 
     # ---------------------------------------------------------------- stages

@@ -34,6 +34,14 @@ _TYPES: Mapping[pa.DataType, str] = {
     DATE: "date",
 }
 
+_RESULT = (
+    ("check_name", TEXT),
+    ("severity", TEXT),
+    ("says", TEXT),
+    ("n_bad", WHOLE),
+    ("examples", TEXT),
+)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -100,17 +108,16 @@ def run_checks(
         A check of severity ``stop`` found rows; it is named with an example.
     """
     every = (*grain_checks(relations), *(read_checks() if found is None else found))
-    connection.execute(
-        "create table quality.check_result (check_name varchar, severity varchar, says varchar,"
-        " n_bad bigint, examples varchar)"
+    results = [(check, *_bad_rows(connection, check)) for check in every]
+    told = [(c.name, c.severity, c.says, n, text) for c, n, text in results]
+    columns = zip(_RESULT, zip(*told, strict=True), strict=True)
+    connection.register(
+        "arrow_results", pa.table({name: pa.array(c, kind) for (name, kind), c in columns})
     )
+    connection.execute("create table quality.check_result as from arrow_results")
+    connection.unregister("arrow_results")
     connection.execute(
         "comment on table quality.check_result is 'One row is one check of this snapshot.'"
-    )
-    results = [(check, *_bad_rows(connection, check)) for check in every]
-    connection.executemany(
-        "insert into quality.check_result values (?, ?, ?, ?, ?)",
-        [(c.name, c.severity, c.says, n, text) for c, n, text in results],
     )
     for check, n_bad, examples in results:
         if n_bad and check.severity == "stop":

@@ -147,6 +147,15 @@ def unit_of(path: str) -> str:
     return path.rsplit("/", 1)[-1].split("=", 1)[1].split(".", 1)[0]
 
 
+def has_enough_alone(readings: Mapping[str, Reading], config: Config) -> bool:
+    """Whether any table has enough files that stand alone for ``compact`` to join."""
+    return any(
+        len(reading.alone) >= config.warehouse.compact_from
+        for table, reading in readings.items()
+        if can_compact(TABLES[table])
+    )
+
+
 def compact(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Join landing files that stand alone into batch files, where there are enough of them.
 

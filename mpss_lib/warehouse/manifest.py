@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -115,8 +116,9 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     tables = {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
     if known is not None and kept:
         names = pa.array(sorted(kept))
+        is_all = len(kept) == known.tables["runs"].num_rows
         for name, old in known.tables.items():
-            still = old.filter(pc.is_in(old["record"], value_set=names))
+            still = old if is_all else old.filter(pc.is_in(old["record"], value_set=names))
             tables[name] = pa.concat_tables([still, tables[name]])
     return Ledger(_ordered(tables))
 
@@ -209,12 +211,19 @@ def _ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
         rows = tables[name]
         place = pc.index_in(rows["record"], value_set=runs["record"])
         rows = _with(rows, "sequence", pc.add(pc.cast(place, WHOLE), 1))
-        ordered[name] = rows.take(pc.sort_indices(rows["sequence"]))  # a stable sort
+        ordered[name] = _sorted(rows, rows["sequence"])
     ordered["files"] = _marked(ordered["files"])
     settings = tables["settings"]
     place = pc.index_in(settings["record"], value_set=runs["record"])
-    ordered["settings"] = settings.take(pc.sort_indices(place))
+    ordered["settings"] = _sorted(settings, place)
     return ordered
+
+
+def _sorted(rows: pa.Table, by: pa.ChunkedArray) -> pa.Table:
+    """Sort rows, equal ones as they stand; most often new records have come last and all is so."""
+    places = by.to_numpy()
+    is_so = bool((places[1:] >= places[:-1]).all())
+    return rows if is_so else rows.take(pc.sort_indices(by))
 
 
 def _with(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -228,9 +237,12 @@ def _marked(files: pa.Table) -> pa.Table:
     keys = pc.binary_join_element_wise(
         *(files[name] for name in ("table_name", "engine", "config", "unit_key")), "/"
     )
-    place = pa.array(range(files.num_rows), WHOLE)
-    last = pa.table({"key": keys, "place": place}).group_by("key").aggregate([("place", "max")])
-    return _with(files, "is_current", pc.is_in(place, value_set=last["place_max"]))
+    codes = keys.combine_chunks().dictionary_encode().indices.to_numpy()
+    last = np.empty(codes.max() + 1, dtype=np.int64)
+    last[codes] = np.arange(len(codes))  # of equal codes the last one stays
+    is_current = np.zeros(len(codes), dtype=np.bool_)
+    is_current[last] = True
+    return _with(files, "is_current", pa.array(is_current))
 
 
 def current_paths(
@@ -242,13 +254,15 @@ def current_paths(
     of each unit that the newest record at the pointed address names. A table of unit ``engine``
     that no record names is taken from its folder.
     """
+    files = ledger.tables["files"]
+    addresses = pa.array([f"{s}/{a.engine}/{a.config}" for s, a in sorted(pointers.items())], TEXT)
+    made_by = pc.binary_join_element_wise(*(files[name] for name in _MADE_BY), "/")
+    is_pointed = pc.and_(files["is_current"], pc.is_in(made_by, value_set=addresses))
+    is_kept = pc.is_in(files["table_name"], value_set=pa.array(sorted(APPEND_ONLY)))
+    shown = files.filter(pc.or_(is_pointed, is_kept)).select(["table_name", "path"]).to_pydict()
     found: dict[str, set[str]] = {name: set() for name in TABLES}
-    wanted = ["stage", "engine", "config", "table_name", "path", "is_current"]
-    columns = ledger.tables["files"].select(wanted).to_pydict()
-    at = {stage: (address.engine, address.config) for stage, address in pointers.items()}
-    for stage, engine, config, name, path, is_current in zip(*columns.values(), strict=True):
-        if name in APPEND_ONLY or (is_current and at[stage] == (engine, config)):
-            found[name].add(path)
+    for name, path in zip(*shown.values(), strict=True):
+        found[name].add(path)
     for name, table in TABLES.items():
         if table.unit == "engine" and not found[name]:
             paths = lake.current_paths(name, pointers[table.stage]).values()

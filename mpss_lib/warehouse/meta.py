@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from mpss_lib.config import STAGES, Address, Config
-from mpss_lib.errors import PlatformFaultError
 from mpss_lib.schemas import FLAG, REAL, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse.manifest import COLUMNS, Ledger
-from mpss_lib.warehouse.reader import open_snapshot
-
-log = logging.getLogger(__name__)
+from mpss_lib.warehouse.manifest import Ledger
+from mpss_lib.warehouse.relations import Relation
 
 TIME = pa.timestamp("us")
 
-_FILE = re.compile(r"'([^']+\.parquet)'")
 _MADE_BY = {"stage": TEXT, "engine": TEXT, "config": TEXT}
 _WHERE = {"record": TEXT, "sequence": WHOLE} | _MADE_BY
 
@@ -81,6 +73,25 @@ META: Mapping[str, MetaTable] = {
         {"stage": TEXT, "study_key": TEXT, "error": TEXT, "problem": TEXT}
         | {"way_out": TEXT, "tries": WHOLE},
     ),
+    "lake_file": MetaTable(
+        "One row is one Parquet file whose columns were compared with its table's.",
+        ("path",),
+        {"table_name": TEXT, "path": TEXT, "checked_by": TEXT}
+        | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
+    ),
+    "feature_rows": MetaTable(
+        "One row is one study in one feature file: its rows there, counted when the file was new.",
+        ("path", "study_key"),
+        {"table_name": TEXT, "path": TEXT, "study_key": TEXT, "is_shown": FLAG}
+        | {"segments": TEXTS, "levels": pa.list_(WHOLE)}
+        | dict.fromkeys(("n_rows", "n_keys"), WHOLE),
+    ),
+    "relation": MetaTable(
+        "One row is one relation of this snapshot.",
+        ("schema_name", "relation_name"),
+        {"schema_name": TEXT, "relation_name": TEXT, "layer": TEXT, "stored": TEXT}
+        | {"grain": TEXTS, "one_row": TEXT},
+    ),
     "cohort_rule": MetaTable(
         "One row: the cohort settings with which this snapshot was built.",
         ("accept",),
@@ -89,13 +100,29 @@ META: Mapping[str, MetaTable] = {
 }
 """Tables of schema ``meta`` by name."""
 
-META_NAMES = frozenset(f"meta.{name}" for name in META) | {"meta.relation"}
+BASE = tuple(
+    Relation(
+        layer="base",
+        schema="meta",
+        name=name,
+        one_row=table.one_row,
+        grain=table.grain,
+        stored="table",
+        sql="",
+        needs=frozenset(),
+    )
+    for name, table in META.items()
+)
+"""The same as relations: what has a grain has its check."""
+
+META_NAMES = frozenset(f"meta.{name}" for name in META)
+"""Qualified names of the relations that the publisher makes itself."""
 
 
 def meta_rows(
     lake: Lake, config: Config, ledger: Ledger, pointers: Mapping[str, Address]
 ) -> dict[str, pa.Table]:
-    """Make the tables of schema ``meta``, except ``snapshot`` and ``relation``."""
+    """Make the tables of schema ``meta`` that follow from manifest, settings and quarantine."""
     rows: dict[str, Sequence[Mapping[str, Any]]] = {
         "pointer": [
             {
@@ -125,62 +152,6 @@ def _of_ledger(ledger: Ledger) -> dict[str, pa.Table]:
         "settings": settings.take(first["place_min"].sort()),
     }
     return {name: table.select(list(META[name].columns)) for name, table in found.items()}
-
-
-_LEDGER = {"runs": "run", "units": "unit", "files": "manifest", "settings": "settings"}
-
-
-def published_ledger(lake: Lake) -> Ledger | None:
-    """Give the manifest as the published snapshot holds it; None where there is none to be had."""
-    if not lake.snapshot.is_file():
-        return None
-    try:
-        with closing(open_snapshot(lake)) as connection:
-            found = {
-                name: connection.sql(
-                    f"select {', '.join(COLUMNS[name])} from meta.{table}"  # noqa: S608
-                )
-                .to_arrow_table()
-                .cast(pa.schema(list(COLUMNS[name].items())))
-                for name, table in _LEDGER.items()
-            }
-    except (duckdb.Error, pa.ArrowInvalid, PlatformFaultError) as error:
-        # An older layout or a damaged file: the manifest itself is read instead.
-        log.info("warehouse: the published manifest is not used: %s", error)
-        return None
-    return Ledger(found)
-
-
-def published_sequence(lake: Lake) -> int:
-    """Give the number of the published snapshot; 0 where there is none that can be read."""
-    if not lake.snapshot.is_file():
-        return 0
-    try:
-        with closing(open_snapshot(lake)) as connection:
-            row = connection.execute("select sequence from meta.snapshot").fetchone()
-    except (duckdb.Error, PlatformFaultError) as error:
-        log.warning("warehouse: the number of the published snapshot is unknown: %s", error)
-        return 0
-    return int(row[0]) if row else 0
-
-
-def published_files(lake: Lake) -> frozenset[str]:
-    """Give the files that the published snapshot names, below the lake: nobody may remove them."""
-    if not lake.snapshot.is_file():
-        return frozenset()
-    try:
-        with closing(open_snapshot(lake)) as connection:
-            root = connection.execute("select lake_root from meta.snapshot").fetchone()
-            texts = connection.execute(
-                "select sql from duckdb_views() where schema_name = 'raw'"
-            ).fetchall()
-            named = connection.execute("select path from meta.lineage").fetchall()
-    except (duckdb.Error, PlatformFaultError) as error:
-        log.warning("warehouse: the files of the published snapshot are unknown: %s", error)
-        return frozenset()
-    prefix = f"{root[0]}/" if root else ""
-    viewed = {path for (text,) in texts for path in _FILE.findall(text)}
-    return frozenset(path.removeprefix(prefix) for path in viewed) | {path for (path,) in named}
 
 
 def arrow_table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

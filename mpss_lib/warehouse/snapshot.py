@@ -22,23 +22,30 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.batch import code_version
-from mpss_lib.config import Address, Config
+from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
-from mpss_lib.warehouse.compaction import compact, prefer_batches, read_batches
+from mpss_lib.warehouse.compaction import (
+    Reading,
+    compact,
+    has_enough_alone,
+    prefer_batches,
+    read_batches,
+)
+from mpss_lib.warehouse.feature_rows import create_feature_rows
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
 from mpss_lib.warehouse.meta import (
+    BASE,
     META,
     META_NAMES,
     arrow_table,
     meta_rows,
-    published_ledger,
-    published_sequence,
 )
 from mpss_lib.warehouse.pointers import adopt
+from mpss_lib.warehouse.published import Published, published, published_sequence
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
@@ -54,11 +61,14 @@ _PLACE = re.compile(r"\$\{([a-z_]+)\}")
 class Plan:
     """All that a publish reads, found before the new file is opened."""
 
+    lake: Lake
     relations: tuple[Relation, ...]
     sources: Mapping[str, str]
     meta: Mapping[str, pa.Table]
     n_files: int
-    pointers: Mapping[str, Address]
+    readings: Mapping[str, Reading]
+    known_rows: pa.Table | None
+    unchanged: frozenset[str]
 
 
 def publish(
@@ -97,7 +107,7 @@ def publish(
         tell("plan")
         plan = _plan(lake, config, is_fresh=is_fresh)
         with replacing(lake.snapshot) as temporary:
-            counts = _fill(temporary, plan, _stamp(lake, plan, sequence, run_name), config, tell)
+            counts = _fill(temporary, plan, _stamp(plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
             tell("swap")
     tell("done")
@@ -131,33 +141,39 @@ def _lock_file(lake: Lake) -> Iterator[int]:
 
 def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
     check_manifest(lake)
-    ledger = read_ledger(lake, known=None if is_fresh else published_ledger(lake))
+    before = Published() if is_fresh else published(lake)
+    ledger = read_ledger(lake, known=before.ledger)
     pointers = adopt(lake, config, ledger)
     landing = current_paths(lake, ledger, pointers)
-    compact(lake, config, landing)
     readings = prefer_batches(landing, read_batches(lake))
+    if has_enough_alone(readings, config):
+        compact(lake, config, landing)
+        readings = prefer_batches(landing, read_batches(lake))
     check_there(lake, (reading.paths for reading in readings.values()))
     features = feature_names(lake, readings["feature_catalogue"].paths)
-    check_files(lake, readings, features)
+    lake_files, unchanged = check_files(lake, readings, features, before.lake_files)
     return Plan(
+        lake=lake,
         relations=read_relations(base=META_NAMES),
         sources={
             name: source_of(lake, TABLES[name], reading, features)
             for name, reading in readings.items()
         },
-        meta=meta_rows(lake, config, ledger, pointers),
+        meta=meta_rows(lake, config, ledger, pointers) | {"lake_file": lake_files},
         n_files=sum(len(reading.paths) for reading in readings.values()),
-        pointers=pointers,
+        readings=readings,
+        known_rows=before.feature_rows,
+        unchanged=unchanged,
     )
 
 
-def _stamp(lake: Lake, plan: Plan, sequence: int, run_name: str) -> pa.Table:
+def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
     row = {
         "sequence": sequence,
         "published_at": datetime.now(UTC).replace(tzinfo=None),
         "code_version": code_version(),
         "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
-        "lake_root": str(lake.root.resolve()),
+        "lake_root": str(plan.lake.root.resolve()),
         "n_relations": len(plan.relations),
         "n_files": plan.n_files,
     }
@@ -171,11 +187,14 @@ def _fill(
     settings = {"threads": config.warehouse.threads}
     with closing(duckdb.connect(str(path), config=settings)) as connection:
         tell("build")
+        # The footer of a large batch file takes longer to read than most answers: once is enough.
+        connection.execute("set parquet_metadata_cache = true")
         connection.execute("begin")  # one commit: DuckDB syncs the file at each
         for schema in SCHEMAS:
             connection.execute(f"create schema {schema}")
         for name, rows in {**plan.meta, "snapshot": stamp}.items():
             _insert(connection, name, rows)
+        create_feature_rows(connection, plan.lake, plan.readings, plan.known_rows, plan.unchanged)
         for relation in plan.relations:
             if relation.schema == "raw":
                 create_relation(connection, relation, plan.sources)
@@ -183,9 +202,9 @@ def _fill(
         for relation in plan.relations:
             if relation.schema != "raw":
                 create_relation(connection, relation, plan.sources)
-        _list_relations(connection, plan.relations)
+        _list_relations(connection, (*BASE, *plan.relations))
         tell("check")
-        n_bad = checks.run_checks(connection, plan.relations)
+        n_bad = checks.run_checks(connection, (*BASE, *plan.relations))
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
         )
@@ -230,17 +249,10 @@ def create_relation(
 
 
 def _list_relations(connection: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> None:
-    rows = [(r.schema, r.name, r.layer, r.stored, list(r.grain), r.one_row) for r in relations]
-    rows += [
-        ("meta", name, "base", "table", list(table.grain), table.one_row)
-        for name, table in META.items()
-    ]
-    connection.execute(
-        "create table meta.relation (schema_name varchar, relation_name varchar, layer varchar,"
-        " stored varchar, grain varchar[], one_row varchar)"
-    )
-    connection.executemany("insert into meta.relation values (?, ?, ?, ?, ?, ?)", rows)
-    connection.execute("comment on table meta.relation is 'One row is one relation.'")
+    rows = [(r.schema, r.name, r.layer, r.stored, r.grain, r.one_row) for r in relations]
+    names = list(META["relation"].columns)
+    told = [dict(zip(names, row, strict=True)) for row in rows]
+    _insert(connection, "relation", arrow_table("relation", told))
 
 
 def _one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mpss_lib.columns import check_columns, schema_digest, wanted_schema
@@ -13,8 +14,12 @@ from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import Reading
 from mpss_lib.warehouse.joining import PATH, Source
 from mpss_lib.warehouse.manifest import APPEND_ONLY
+from mpss_lib.warehouse.meta import arrow_table
 
 Features = Mapping[str, Sequence[str]]
+
+CHECKS = 1
+"""Raised by hand when a file is checked or its rows are counted in another way."""
 
 
 def feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
@@ -26,25 +31,52 @@ def feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
     return {"feature_once": once, "feature_binned": binned}
 
 
-def check_files(lake: Lake, readings: Mapping[str, Reading], features: Features) -> None:
+def check_files(
+    lake: Lake, readings: Mapping[str, Reading], features: Features, known: pa.Table | None = None
+) -> tuple[pa.Table, frozenset[str]]:
     """Compare the columns of every file that will be read with its table's.
 
-    Old files of append-only tables may lack a column: it is null in them.
+    A file that had the same size and time of change when the same columns were wanted of it is not
+    opened again. Old files of append-only tables may lack a column: it is null in them.
+
+    Parameters
+    ----------
+    lake, readings, features
+    known : pyarrow.Table, optional
+        ``meta.lake_file`` of the published snapshot.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of ``meta.lake_file``.
+    frozenset of str
+        The files that are as they are in ``known``.
 
     Raises
     ------
     LakeCorruptError
         Names the file, the column and the way out.
     """
+    rows: list[dict[str, object]] = []
+    before = {tuple(row.values()) for row in known.to_pylist()} if known is not None else set()
+    unchanged = []
     for name, reading in readings.items():
-        if name in APPEND_ONLY:
+        if name in APPEND_ONLY or not reading.paths:
             continue
         table, wanted = TABLES[name], features.get(name, ())
         digest = schema_digest(wanted_schema(table, wanted))
-        # The footer of a batch is large: its record says with which columns it was written.
-        batches = [s.path for s in reading.batches if reading.columns.get(s.path) != digest]
-        for path in (*batches, *reading.alone):
-            check_columns(table, pq.read_schema(lake.root / path), path, features=wanted)
+        for path in reading.paths:
+            stat = (lake.root / path).stat()
+            row: dict[str, object] = {"table_name": name, "path": path}
+            row["checked_by"] = f"{CHECKS}.{digest}"
+            row |= {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+            rows.append(row)
+            if tuple(row.values()) in before:
+                unchanged.append(path)
+            # The footer of a batch is large: its record says with which columns it was written.
+            elif reading.columns.get(path) != digest:
+                check_columns(table, pq.read_schema(lake.root / path), path, features=wanted)
+    return arrow_table("lake_file", rows), frozenset(unchanged)
 
 
 def source_of(lake: Lake, table: LakeTable, reading: Reading, features: Features) -> str:
@@ -75,9 +107,14 @@ def _union(parts: Sequence[str]) -> str:
     return "(" + " union all by name ".join(f"select * from {part}" for part in parts) + ")"  # noqa: S608
 
 
+def listed(lake: Lake, paths: Iterable[str]) -> str:
+    """Give files below the lake as an SQL list of absolute paths."""
+    return "[" + ", ".join(quoted(str(lake.root.resolve() / path)) for path in paths) + "]"
+
+
 def _read(lake: Lake, paths: Iterable[str], *options: str) -> str:
-    files = ", ".join(quoted(str(lake.root.resolve() / path)) for path in paths)
-    return f"read_parquet({', '.join([f'[{files}]', 'hive_partitioning = false', *options])})"
+    files = listed(lake, paths)
+    return f"read_parquet({', '.join([files, 'hive_partitioning = false', *options])})"
 
 
 def _read_without(lake: Lake, source: Source) -> str:

@@ -1,4 +1,5 @@
 -- One row is one artefact metric of one study.
 -- grain: study_key metric
+-- stored: view
 select *,
 from ${quality_metric}

@@ -1,5 +1,6 @@
 -- One row is one measure of the elastic net, on patients that neither tuning nor fit has seen.
 -- grain: cohort_hash segment configuration metric
+-- checked: with raw.better_model
 select
     cohort_hash,
     segment,

@@ -1,5 +1,6 @@
 -- One row is one combined test over the outer runs.
 -- grain: cohort_hash profile segment configuration test
+-- checked: with raw.combined_test
 select
     cohort_hash,
     profile,

@@ -1,5 +1,6 @@
 -- One row is one term (and level) of one model.
 -- grain: model_key term level
+-- checked: with raw.model_term
 select
     model_key,
     term,

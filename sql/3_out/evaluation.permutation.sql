@@ -1,5 +1,6 @@
 -- One row is one permutation of one combined test.
 -- grain: cohort_hash profile segment configuration kind permutation
+-- checked: with raw.permutation
 select
     cohort_hash,
     profile,

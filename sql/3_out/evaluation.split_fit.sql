@@ -1,5 +1,6 @@
 -- One row is one inner fit of the randomised evaluation.
 -- grain: cohort_hash profile segment configuration outer inner
+-- checked: with raw.split_fit
 select
     cohort_hash,
     profile,

@@ -1,5 +1,6 @@
 -- One row is one outer run of the randomised evaluation.
 -- grain: cohort_hash profile segment configuration outer
+-- checked: with raw.split_result
 select
     cohort_hash,
     profile,

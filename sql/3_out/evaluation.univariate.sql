@@ -1,5 +1,6 @@
 -- One row is one feature tested alone against one outcome in one segment.
 -- grain: cohort_hash profile segment outcome feature
+-- checked: with raw.univariate
 select
     cohort_hash,
     profile,

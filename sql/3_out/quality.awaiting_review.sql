@@ -1,5 +1,6 @@
 -- One row is one study that waits for a physician.
 -- grain: study_key
+-- checked: with quality.board
 select
     study_key,
     patient_key,

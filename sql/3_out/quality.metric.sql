@@ -1,5 +1,6 @@
 -- One row is one artefact metric of one study, with its limits.
 -- grain: study_key metric
+-- checked: with raw.quality_metric
 select
     study_key,
     metric,

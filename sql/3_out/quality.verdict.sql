@@ -1,5 +1,6 @@
 -- One row is one study with its quality verdict.
 -- grain: study_key
+-- checked: with raw.quality_verdict
 select
     study_key,
     verdict,

@@ -1,5 +1,6 @@
 -- One row is one study, segment and configuration as the results database shows it.
 -- grain: study_key segment configuration
+-- checked: with result.prediction_history
 select
     latest.study_key,
     latest.segment,

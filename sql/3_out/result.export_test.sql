@@ -1,5 +1,6 @@
 -- One row is one combined test of one cohort, profile, segment and configuration, as exported.
 -- grain: cohort_hash profile segment configuration test
+-- checked: with raw.combined_test
 select
     combined.cohort_hash,
     combined.profile,

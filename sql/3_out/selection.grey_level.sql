@@ -1,5 +1,6 @@
 -- One row is one number of grey levels judged for one cohort and profile.
 -- grain: cohort_hash profile bins
+-- checked: with raw.grey_level
 select
     cohort_hash,
     profile,

@@ -1,5 +1,6 @@
 -- One row is one event of the choice of features for one cohort and profile.
 -- grain: cohort_hash profile step feature partner
+-- checked: with raw.selection_step
 select
     cohort_hash,
     profile,

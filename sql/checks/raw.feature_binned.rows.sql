@@ -1,22 +1,36 @@
 -- Studies whose features are not whole: a segment or a number of grey levels is absent.
 -- severity: report
-with levels as (
-    select count(distinct bins) as n_levels,
-    from raw.feature_binned
+with shown as (
+    select
+        study_key,
+        levels,
+        n_rows,
+    from meta.feature_rows
+    where table_name = 'feature_binned' and is_shown
+),
+
+level_lists as (
+    select distinct levels,
+    from shown
+),
+
+n_levels as (
+    select len(list_distinct(flatten(list(levels)))) as n_levels,
+    from level_lists
 ),
 
 expected as (
-    select levels.n_levels * count(*) as n_rows,
+    select n_levels.n_levels * count(*) as n_rows,
     from core.segment
-    cross join levels
-    group by levels.n_levels
+    cross join n_levels
+    group by n_levels.n_levels
 )
 
 select
-    binned.study_key,
-    count(*) as n_rows,
+    shown.study_key,
+    sum(shown.n_rows) as n_rows,
     any_value(expected.n_rows) as n_expected,
-from raw.feature_binned as binned
+from shown
 cross join expected
-group by binned.study_key
-having count(*) != any_value(expected.n_rows)
+group by shown.study_key
+having sum(shown.n_rows) != any_value(expected.n_rows)

@@ -44,10 +44,12 @@ class BigLake:
         self.lake = lake
         self.config = config
         self.keys: list[str] = []
+        self.n_first = 0
         self.builder = Builder(lake, config, once=ONCE_NAMES, binned=BINNED_NAMES)
 
     def fill(self, n: int) -> None:
         """Write everything of ``n`` studies; nothing is published."""
+        self.n_first = n
         self.keys = sorted(_key(f"study {i}") for i in range(n))
         self.builder.catalogue()
         for start in range(0, n, GROUP):
@@ -58,6 +60,16 @@ class BigLake:
             [clinical_row(f"r{key}", key, _key(f"patient {key}")) for key in self.keys]
         )
         self.builder.flush()
+
+    def take_up(self, n: int) -> int:
+        """Go on with the lake that an earlier run filled with ``n`` studies; gives its size."""
+        self.n_first = n
+        self.keys = sorted(_key(f"study {i}") for i in range(n))
+        folder = self.lake.root / "landing" / "feature_once"
+        n_late = len(list(folder.rglob("study=*.parquet")))
+        self.keys += [_key(f"late {n + i}") for i in range(n_late)]
+        self.builder.catalogue()
+        return len(self.keys)
 
     def add_study(self, number: int) -> None:
         """One study more, as the night writes it: landing files and manifest records."""
@@ -71,8 +83,8 @@ class BigLake:
         found = []
         for table in ("feature_once", "feature_binned"):
             paths = sorted((self.lake.root / kind / table).rglob("*.parquet"), key=_number)
-            if kind == "batch" and len(self.keys) > GROUP:
-                paths = [p for p in paths if _number(p) > -(-len(self.keys) // GROUP)]
+            if kind == "batch" and self.n_first > GROUP:
+                paths = [p for p in paths if _number(p) > -(-self.n_first // GROUP)]
             found += paths
         return found
 

@@ -21,7 +21,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +68,12 @@ def main() -> None:
     options.add_argument("--studies", type=int, default=5000)
     options.add_argument("--peer-studies", type=int, default=1000)
     options.add_argument("--peers", default="csv,sqlite,postgresql", help="or: none")
+    options.add_argument("--keep", type=Path, help="folder of the lake; made there, used again")
     chosen = options.parse_args()
     config = Config.model_validate({"cohort": {"accept": "pass"}})
     missed: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="mpss-scale-") as folder:
-        build = BigLake(Lake(Path(folder) / "lake"), config)
+    with folder_of(chosen.keep) as folder:
+        build = BigLake(Lake(folder / "lake"), config)
         measure_warehouse(build, chosen.studies, missed)
     if chosen.peers != "none":
         with tempfile.TemporaryDirectory(prefix="mpss-scale-") as folder:
@@ -80,25 +82,40 @@ def main() -> None:
     sys.exit(1 if missed else 0)
 
 
+@contextmanager
+def folder_of(kept: Path | None) -> Iterator[Path]:
+    """The folder that is named, which stays; else a temporary one."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="mpss-scale-") as folder:
+        yield Path(folder)
+
+
 def measure_warehouse(build: BigLake, n: int, missed: list[str]) -> None:
-    started = time.process_time()
-    build.fill(n)
     lake, config = build.lake, build.config
-    say(f"{n} studies made in {time.process_time() - started:.0f} s CPU")
-    stage.run(lake, config)
-    say(f"merge: {timed(lambda: stage.merge(lake, config), 1)}  (cpu / wall, ms)")
+    if lake.snapshot.is_file():
+        say(f"{build.take_up(n)} studies from an earlier run")
+    else:
+        started = time.process_time()
+        build.fill(n)
+        say(f"{n} studies made in {time.process_time() - started:.0f} s CPU")
+    say(f"publish: {timed(lambda: stage.run(lake, config), 1)}  (cpu / wall, ms)")
+    say(f"merge: {timed(lambda: stage.merge(lake, config), 1)}")
     say(f"first publish after it: {timed(lambda: stage.run(lake, config), 1)}")
     size = sum(path.stat().st_size for path in build.feature_files("batch"))
     judge("compacted, kB a study", size / n / 1000, 215, missed)
     ask_all(Warehouse(lake), build.keys[n // 2], missed)
 
-    build.add_study(n)
+    build.add_study(len(build.keys))
     cpu, wall = clock(lambda: stage.run(lake, config))
     judge(f"publish of one new study, s CPU ({wall:.2f} wall)", cpu, 1.0, missed)
-    files = build.feature_files("landing")
+    key = build.keys[-1]
+    files = [path for path in build.feature_files("landing") if key in path.name]
     landing = sum(path.stat().st_size for path in files)
     say(f"landing files of that study: {landing / 1000:.0f} kB in {len(files)} files")
-    key, once = build.keys[n], [path for path in files if "feature_once" in str(path)]
+    once = [path for path in files if "feature_once" in str(path)]
     binned = [path for path in files if path not in once]
     cpu, wall = best(lambda: build.read_landing(once[0], binned[0]))
     told = f"that study from its landing files, ms CPU ({wall * 1e3:.0f} wall)"

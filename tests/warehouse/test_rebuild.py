@@ -33,13 +33,15 @@ OF_THE_FILES = [
 
 
 def answers(lake: Lake, names: list[str] | None = None) -> dict[str, list]:
-    """Every row of every relation, but the number and time of the snapshot."""
+    """Every row of every relation, but the number and time of the snapshot and which files it read:
+    a rebuilt one reads landing files where the other read batches."""
     with open_snapshot(lake) as connection:
         if names is None:
             named = connection.execute(
                 "select schema_name || '.' || relation_name from meta.relation"
             ).fetchall()
-            names = [name for (name,) in named if name != "meta.snapshot"]
+            own = ("meta.snapshot", "meta.lake_file", "meta.feature_rows")
+            names = [name for (name,) in named if name not in own]
         return {
             name: [
                 tuple(map(repr, found))

@@ -1,0 +1,11 @@
+-- Studies with a row of feature_binned twice, without its whole key, or in two of its files.
+-- severity: stop
+select
+    study_key,
+    count(*) as n_files,
+    sum(n_rows) as n_rows,
+    sum(n_keys) as n_keys,
+from meta.feature_rows
+where table_name = 'feature_binned' and is_shown
+group by study_key
+having count(*) > 1 or sum(n_rows) != sum(n_keys) or study_key is null
