@@ -3,11 +3,11 @@
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>MPSS evaluation {cohort}</title>
 <style>
-body{{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;
+body{{font:15px/1.5 system-ui,sans-serif;max-width:1160px;margin:2rem auto;
 padding:0 1rem;color:#222}}
 h1{{margin-bottom:.2rem}} h2{{margin-top:2.2rem;border-bottom:1px solid #ccc}}
 table{{border-collapse:collapse;font-size:13px;margin:.6rem 0;display:block;overflow-x:auto}}
-th,td{{padding:.2rem .55rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}}
+th,td{{padding:.2rem .45rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}}
 th:first-child,td:first-child{{text-align:left}}
 table.text th,table.text td{{text-align:left;white-space:normal;vertical-align:top}}
 thead th{{border-bottom:2px solid #888;white-space:normal}}
