@@ -20,6 +20,7 @@ from mpss_lib.volume import FloatArray, Mask, Volume
 ORIENTATIONS = ("transaxial", "short_axis", "oblique", "unknown")
 TRANSAXIAL_SPREAD_DEG, SHORT_AXIS_SPREAD_DEG = 38.0, 20.0
 LOWEST_SCORE = 0.3  # below this there is no ventricle to speak of
+LEAST_NOISE = 0.01  # of a study without background
 RIVAL_MM = 32.0  # a candidate that lies further away is another structure
 
 SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -41,6 +42,7 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
         "edge_voxels": (3.0, math.inf),
         "higher_rival": (0.0, 0.5),
         "incoherence": (-math.inf, 0.0),
+        "contrast_to_noise": (1.2, math.inf),
     }
 )
 """Range of each self-check value; outside it the study is held, with the value's name as flag.
@@ -235,6 +237,7 @@ def _check(
         "rival_gap": gap,
         "noise": noise,
         "stretch_mm2": stretch,
+        "contrast_to_noise": traced.prominence / max(noise, LEAST_NOISE),
         "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, stretch, gap, noise),
         "higher_rival": float(bool(higher)),
         "prominence": traced.prominence,

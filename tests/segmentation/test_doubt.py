@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from imaging_objects import dice, phantom
 
+from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 from mpss_lib.segmentation import segment
 from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
 from mpss_lib.segmentation.surface import ANGLES, RADIUS_MM, ROWS, Rays, directions
@@ -102,3 +103,14 @@ def test_too_few_rays_tell_nothing():
     few = np.zeros_like(WALL)
     few[3, :10] = True
     assert stretch_mm2(rays_of(jumped((12, 0, 0))), np.full((ROWS, ANGLES), 28.0), few) == 0.0
+
+
+def test_a_faint_wall_in_noise_is_held():
+    """A small, filled-in heart at low counts that is followed wrongly with a fair score."""
+    anatomy = {
+        "r_endo_mm": 16.0, "liver_gap_mm": 2.0, "liver": 2.5, "cavity": 0.6,
+        "counts_millions": 0.3,
+    }  # fmt: skip
+    found = segment(make_phantom(PhantomSpec(31, anatomy=anatomy)).volume)
+    assert found.check["contrast_to_noise"] < 1.2
+    assert "contrast_to_noise" in found.flags
