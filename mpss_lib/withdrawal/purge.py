@@ -6,7 +6,7 @@ phase      what is true after it
 tombstone  no later night takes the person in, the journal knows; temporary files are gone
 rows       shared files and the manifest hold nothing of the person; tombstones stand in the flow
 snapshot   quarantine entries are gone, the published snapshot shows nothing of the person, nor
-           does the results database, where ``sites.results_url`` names one
+           does the results database, where Airflow's connection or the settings name one
 files      the studies' own files are gone
 airflow    its database and logs hold nothing
 search     every file outside the vault was read: nothing was found
@@ -199,12 +199,10 @@ def purge(
         The search found traces; the identities stay in the vault until a purge ends.
     """
     tell = progress or (lambda phase: None)
-    if is_at_rest:
-        home = replace(home, sites=replace(home.sites, results_url=""))
-    else:
+    if not is_at_rest:
         _refuse_while_working(home)
     with alone(home.lake.root, "a purge"):
-        return _purge(request, home, tell)
+        return _purge(request, home, tell, has_results=not is_at_rest)
 
 
 def _refuse_while_working(home: Home) -> None:
@@ -217,7 +215,7 @@ def _refuse_while_working(home: Home) -> None:
         )
 
 
-def _purge(request: str, home: Home, tell: Progress) -> Report:
+def _purge(request: str, home: Home, tell: Progress, *, has_results: bool) -> Report:
     vault = Vault(home.sites.vault)
     planned = plan(request, home)
     subject, mark = planned.subject, vault.tombstone(request)
@@ -238,7 +236,7 @@ def _purge(request: str, home: Home, tell: Progress) -> Report:
     report.counts |= _named("rows", erase.rewrite(planned.found, subject, home.lake, matcher))
     enter("snapshot")
     _drop_quarantine(subject, home.lake)
-    report.counts |= _show_no_more(home)
+    report.counts |= _show_no_more(home, has_results=has_results)
     enter("files")
     report.counts |= _named("removed", erase.remove(erase.look(home.lake, matcher)))
     enter("airflow")
@@ -292,7 +290,7 @@ def _drop_quarantine(subject: Subject, lake: Lake) -> None:
             path.unlink()
 
 
-def _show_no_more(home: Home) -> dict[str, int]:
+def _show_no_more(home: Home, *, has_results: bool) -> dict[str, int]:
     """Publish without the person; where the results database is away, the purge ends here.
 
     The same command goes on from here when it answers again.
@@ -300,9 +298,11 @@ def _show_no_more(home: Home) -> dict[str, int]:
     if not home.lake.snapshot.is_file():
         return {}
     publish(home.lake, home.config, run_name="purge")
-    if not home.sites.results_url:
+    known = home.airflow.results_url() if home.airflow and has_results else ""
+    sites = replace(home.sites, results_url=known or home.sites.results_url)
+    if not sites.results_url or not has_results:
         return {}
-    counts = export_results(home.lake, home.config, home.sites)
+    counts = export_results(home.lake, home.config, sites)
     return {f"results_{name}": counts[name] for name in ("removed", "removed_studies")}
 
 

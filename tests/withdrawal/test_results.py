@@ -7,6 +7,7 @@ from invented_home import grep
 
 from mpss_lib.errors import ResultsBusyError
 from mpss_lib.publication.export import export_results
+from mpss_lib.upkeep.orchestrator import Airflow, Places
 from mpss_lib.withdrawal.purge import purge
 
 
@@ -48,6 +49,28 @@ def test_a_purge_takes_the_patient_out_of_the_results_database(invented, mirrore
     assert report.counts["results_removed_studies"] == len(hers)
     assert studies(db) == others
     assert not [secret for secret in invented.secrets(0) if secret in texts(db)]
+
+
+class AirflowAtRest(Airflow):
+    """An Airflow that knows nothing but the connection of the results database."""
+
+    def _ask(self, question):
+        return {
+            "working": {"runs": []},
+            "places": {"home": "/", "logs": "/nowhere", "database_url": "", "sqlite": ""},
+            "find": {"columns": {}},
+            "clean": {"tables": {}},
+            "results": {"url": self.environment["url"]},
+        }[question["do"]]
+
+
+def test_the_connection_of_airflow_names_the_database_too(invented, mirrored, db, tmp_path):
+    airflow = AirflowAtRest({"url": mirrored.sites.results_url})
+    places = Places(tmp_path / "home" / "airflow", tmp_path / "home" / "logs", "", None)
+    airflow._known["places"] = places
+    sites = replace(mirrored.sites, results_url="")
+    assert purge(invented.of(0)[0].patient_key, replace(mirrored, sites=sites, airflow=airflow))
+    assert not studies(db) & {one.study_key for one in invented.of(0)}
 
 
 def test_where_the_database_is_away_the_same_purge_goes_on_later(invented, mirrored, db):
