@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PATIENTS ?= 60
+WORKERS ?= 2
 export MPSS_HOME ?= $(CURDIR)/.mpss
 export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
@@ -29,7 +30,7 @@ servers: ## install the real peers of some tests (Debian, as root; else those te
 	tests/install_servers.sh
 
 test: .venv/installed servers ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
 lint: .venv/installed ## ruff, mypy, import contracts, SQL, spelling
 	$(BIN)/ruff check .

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,3 +20,34 @@ def __getattr__(name: str) -> Any:
     from mpss_lib.warehouse import reader
 
     return getattr(reader, name)
+
+
+def kernel_cache(package: Path, base: Path) -> Path:
+    """Name the folder of the compiled kernels of exactly these sources.
+
+    numba compiles a kernel anew when its own file has changed, and only then: after an upgrade in
+    place, one that calls kernels of another file would go on as it was.
+
+    Parameters
+    ----------
+    package : Path
+        Folder whose ``*kernels.py`` are looked at, at any depth.
+    base : Path
+        Where the folder is; one that an outer process named by the same rule is replaced.
+
+    Returns
+    -------
+    Path
+        ``<base>/kernels-<digest of names and contents>``.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*kernels.py")):
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    base = base.parent if base.name.startswith("kernels-") else base
+    return base / f"kernels-{digest.hexdigest()[:16]}"
+
+
+_PACKAGE = Path(__file__).parent
+_BASE = Path(os.environ.get("NUMBA_CACHE_DIR") or _PACKAGE / "__pycache__")
+os.environ["NUMBA_CACHE_DIR"] = str(kernel_cache(_PACKAGE, _BASE))

@@ -61,8 +61,8 @@ CLINICAL = (
 
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "intake": "2",
-    "segmentation": "2",
-    "quality": "2",
+    "segmentation": "3",
+    "quality": "3",
 }
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
@@ -158,7 +158,7 @@ class SegmentationSettings(Section):
 class QualitySettings(Section):
     """Limits of the artefact metrics; ``limits`` replaces single entries of the shipped table."""
 
-    limits_version: str = "phantom-2"
+    limits_version: str = "phantom-3"
     limits: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
 
 

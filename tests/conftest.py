@@ -1,5 +1,6 @@
 """Settings that every test needs: no home of a person, one thread, quiet DICOM."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 _HOME = Path(tempfile.mkdtemp(prefix="mpss-tests-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["MPSS_HOME"] = str(_HOME / "home")
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -27,6 +29,28 @@ os.environ.update(
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     }
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep together, under ``pytest -n``, what shares a costly fixture.
+
+    The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return "end_to_end" if "/end_to_end/" in path else path
+
+    return Units(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the longest unit."""
+    items.sort(key=lambda item: item.path.parent.name != "end_to_end")
 
 
 @pytest.fixture

@@ -79,41 +79,56 @@ def log_f_tail(ratio: float, df: float, q: float) -> float:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _gain(
-    a: Floats, own: Floats, begin: int, end: int, tol: float, swept: Flags, inside: bool
-) -> tuple[float, int]:
-    """Drop of RSS (rise, for a term inside) and rank that go with columns ``begin:end``."""
+def _gains(
+    a: Floats,
+    own: Floats,
+    first: Ints,
+    tol: float,
+    swept: Flags,
+    chosen: Flags,
+    which: bool,
+    inside: bool,
+    gain: Floats,
+    rank: Ints,
+) -> None:
+    """Drop of RSS (rise, for terms ``inside``) and rank that go with each term asked about.
+
+    Asked about are the terms whose place in ``chosen`` is ``which``. A column that is a
+    combination of those inside does not count. One call for all terms: a call for each would cost
+    more than its sums.
+    """
     y = a.shape[0] - 1
-    if end - begin == 1:
-        pivot = a[begin, begin]
-        if inside:
-            return -a[begin, y] * a[begin, y] / pivot, 1
-        if own[begin] <= 0.0 or pivot <= tol * own[begin]:
-            return 0.0, 0
-        return a[begin, y] * a[begin, y] / pivot, 1
-    q = end - begin
     sign = -1.0 if inside else 1.0
-    w = np.empty((q, q + 1))
-    for i in range(q):
-        for j in range(q):
-            w[i, j] = sign * a[begin + i, begin + j]
-        w[i, q] = a[begin + i, y]
-    total = 0.0
-    rank = 0
-    for i in range(q):
-        if inside:
-            usable = swept[begin + i]
-        else:
-            usable = own[begin + i] > 0.0 and w[i, i] > tol * own[begin + i]
-        if not usable:
+    for t in range(chosen.shape[0]):
+        if chosen[t] != which:
             continue
-        rank += 1
-        total += w[i, q] * w[i, q] / w[i, i]
-        for k in range(i + 1, q):
-            f = w[k, i] / w[i, i]
-            for j in range(i, q + 1):
-                w[k, j] -= f * w[i, j]
-    return total, rank
+        begin, q = first[t], first[t + 1] - first[t]
+        if q == 1:
+            pivot = a[begin, begin]
+            usable = inside or (own[begin] > 0.0 and pivot > tol * own[begin])
+            gain[t], rank[t] = 0.0, 0
+            if usable:
+                gain[t], rank[t] = sign * a[begin, y] * a[begin, y] / pivot, 1
+            continue
+        w = np.empty((q, q + 1))
+        for i in range(q):
+            for j in range(q):
+                w[i, j] = sign * a[begin + i, begin + j]
+            w[i, q] = a[begin + i, y]
+        gain[t], rank[t] = 0.0, 0
+        for i in range(q):
+            if inside:
+                usable = swept[begin + i]
+            else:
+                usable = own[begin + i] > 0.0 and w[i, i] > tol * own[begin + i]
+            if not usable:
+                continue
+            rank[t] += 1
+            gain[t] += w[i, q] * w[i, q] / w[i, i]
+            for k in range(i + 1, q):
+                f = w[k, i] / w[i, i]
+                for j in range(i, q + 1):
+                    w[k, j] -= f * w[i, j]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -133,10 +148,9 @@ def start_model(
     a: Floats, own: Floats, first: Ints, inside: Flags, swept: Flags, n: int, tol: float
 ) -> bool:
     """Sweep in the start terms; False if rank is deficient or no residual df is left."""
-    ranks = np.zeros(inside.shape[0], np.int64)
-    for t in range(inside.shape[0]):
-        if inside[t]:
-            _, ranks[t] = _gain(a, own, first[t], first[t + 1], tol, swept, False)
+    gains = np.empty(inside.shape[0])
+    ranks = np.empty(inside.shape[0], np.int64)
+    _gains(a, own, first, tol, swept, inside, True, False, gains, ranks)
     used = 1
     for t in range(inside.shape[0]):
         if inside[t]:
@@ -182,6 +196,8 @@ def stepwise_path(
     """
     n_terms = inside.shape[0]
     y = a.shape[0] - 1
+    gains = np.empty(n_terms)
+    ranks = np.empty(n_terms, np.int64)
     used = 1
     for k in range(y):
         if swept[k]:
@@ -194,10 +210,11 @@ def stepwise_path(
         now = criterion(rss, used, n, mse)
         best, best_value, single, single_gain = -1, inf, -1, 0.0
         if rss > floor:
+            _gains(a, own, first, tol, swept, inside, False, False, gains, ranks)
             for t in range(n_terms):
                 if inside[t]:
                     continue
-                gain, q = _gain(a, own, first[t], first[t + 1], tol, swept, False)
+                gain, q = gains[t], ranks[t]
                 if q == 0 or n - used - q <= 0:
                     continue
                 if q == 1:
@@ -215,7 +232,7 @@ def stepwise_path(
             if single >= 0:
                 left = max(rss - single_gain, floor)
                 if sse:
-                    value = log_f_tail(left / rss, n - used - 1, 1)
+                    value = log_f_tail(left / rss, n - used - 1, ranks[single])
                 else:
                     value = criterion(left, used + 1, n, mse) - now
                 ahead = value < best_value - TIE
@@ -234,11 +251,12 @@ def stepwise_path(
                 for k in range(first[t], first[t + 1]):
                     if not swept[k] and own[k] > 0.0:
                         aliased = True
+        _gains(a, own, first, tol, swept, inside, True, True, gains, ranks)
         best, best_value = -1, -inf
         for t in range(n_terms):
             if not inside[t]:
                 continue
-            rise, q = _gain(a, own, first[t], first[t + 1], tol, swept, True)
+            rise, q = gains[t], ranks[t]
             if aliased:
                 # Columns that were combinations of this term may come back without it.
                 b = a.copy()
@@ -275,69 +293,3 @@ def stepwise_path(
             path[step, 0], path[step, 1] = best, 0.0
             path[step, 2] = exp(best_value) if sse else best_value
     return max_steps
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def cross_products(
-    x: Floats, rows: Ints, begin: int, mean: Floats, centred: Floats, own: Floats, gram: Floats
-) -> None:
-    """Means, centred rows, and centred cross-products of the columns of ``x`` over ``rows``.
-
-    ``own`` is the diagonal, 0 where the column is constant in these rows. With ``begin`` above 0
-    only the columns from there on are read and replaced, in ``mean``, ``centred`` and in the rows
-    and columns of ``gram``; what is there of the columns before is used as it stands.
-    """
-    n, m = rows.shape[0], x.shape[1]
-    mean[begin:] = 0.0
-    for r in range(n):
-        for j in range(begin, m):
-            mean[j] += x[rows[r], j]
-    for j in range(begin, m):
-        mean[j] /= n
-    for r in range(n):
-        for j in range(begin, m):
-            centred[r, j] = x[rows[r], j] - mean[j]
-    gram[begin:m, :m] = 0.0
-    for r in range(0, n - n % 4, 4):
-        # Four rows at a time, a quarter of the traffic to and from ``gram``; rows as views and
-        # columns from 0, else the check for negative indices keeps the loop from vectorising.
-        row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
-        for i in range(begin, m):
-            f0, f1, f2, f3 = row0[i], row1[i], row2[i], row3[i]
-            out = gram[i]
-            for j in range(i + 1):
-                out[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
-    for r in range(n - n % 4, n):
-        row0 = centred[r]
-        for i in range(begin, m):
-            out = gram[i]
-            for j in range(i + 1):
-                out[j] += row0[i] * row0[j]
-    for i in range(begin, m):
-        for j in range(i):
-            gram[j, i] = gram[i, j]
-        raw = gram[i, i] + n * mean[i] * mean[i]
-        own[i] = gram[i, i] if gram[i, i] > 1e-24 * raw else 0.0
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def subtract_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floats) -> None:
-    """Cross-products over ``n1`` rows from those over all and over the other ``n2``.
-
-    ``means`` and ``owns`` (3, m), ``grams`` (3, m, m): place 2 holds all rows and place 1 the
-    others, place 0 is filled: a0 = a2 - a1 - n1 n2 / (n1 + n2) d d' with d the difference of the
-    means (Chan, Golub, LeVeque 1983). A column that is constant in the ``n1`` rows leaves what
-    rounding leaves of a2: below 1e-13 of it ``own`` is 0.
-    """
-    m = means.shape[1]
-    total = n1 + n2
-    weight = n1 * n2 / total
-    for i in range(m):
-        means[0, i] = (total * means[2, i] - n2 * means[1, i]) / n1
-    apart = means[0] - means[1]
-    for i in range(m):
-        d = weight * apart[i]
-        all_rows, others, out = grams[2, i], grams[1, i], grams[0, i]
-        for j in range(m):
-            out[j] = all_rows[j] - others[j] - d * apart[j]
-        owns[0, i] = out[i] if out[i] > 1e-13 * all_rows[i] else 0.0

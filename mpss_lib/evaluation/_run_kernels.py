@@ -13,58 +13,21 @@ from mpss_lib.evaluation._kernels import (
     Floats,
     Ints,
     criterion,
-    cross_products,
     start_model,
     stepwise_path,
+)
+from mpss_lib.evaluation._product_kernels import (
+    centre_outcome,
+    compact_products,
+    cross_products,
+    pick_products,
     subtract_products,
 )
-from mpss_lib.evaluation._screen_kernels import Groups, rank_terms, screen, subset_ranks
+from mpss_lib.evaluation._screen_kernels import Places, rank_outcome, screen
 
 VALID, INTERCEPT_ONLY, DEGENERATE = 0, 1, 2
 MAX_LOGLIK, MAX_AIC, MIN_AIC, DEV_R2, COMMON_AIC = range(5)
 COEF_DEV, COEF_TRAIN, COEF_BOTH = range(3)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _compact(
-    gram: Floats, cross: Floats, yy: float, own: Floats, columns: Ints, a: Floats, sub: Floats
-) -> None:
-    """Cross-products of the chosen columns and the outcome."""
-    c = columns.shape[0]
-    for i in range(c):
-        for j in range(c):
-            a[i, j] = gram[columns[i], columns[j]]
-        a[i, c] = cross[columns[i]]
-        a[c, i] = cross[columns[i]]
-        sub[i] = own[columns[i]]
-    a[c, c] = yy
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _centre_outcome(y: Floats, rows: Ints, centred: Floats, cross: Floats) -> tuple[float, float]:
-    """Mean and centred sum of squares of the outcome; ``cross`` gets its products with columns."""
-    n = rows.shape[0]
-    mean = 0.0
-    for r in range(n):
-        mean += y[rows[r]]
-    mean /= n
-    cross[:] = 0.0
-    yy = 0.0
-    for r in range(n):
-        yy += (y[rows[r]] - mean) ** 2
-    for r in range(0, n - n % 4, 4):
-        row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
-        f0, f1 = y[rows[r]] - mean, y[rows[r + 1]] - mean
-        f2, f3 = y[rows[r + 2]] - mean, y[rows[r + 3]] - mean
-        for j in range(cross.shape[0]):
-            cross[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
-    for r in range(n - n % 4, n):
-        row0, f0 = centred[r], y[rows[r]] - mean
-        for j in range(cross.shape[0]):
-            cross[j] += f0 * row0[j]
-    if yy <= 1e-24 * n * mean * mean:
-        yy = 0.0
-    return mean, yy
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -87,13 +50,13 @@ def _pearson(x: Floats, y: Floats) -> float:
 @njit(cache=True, error_model="numpy", nogil=True)
 def run_splits(
     x: Floats,
-    groups: Groups,
-    n_groups: Ints,
+    order: Places,
+    closes: Flags,
     levels: Ints,
     first: Ints,
     outcomes: Floats,
-    outcome_groups: Groups,
-    n_outcome_groups: Ints,
+    outcome_order: Places,
+    outcome_closes: Flags,
     deals: Ints,
     n_kept: int,
     configurations: Flags,
@@ -125,12 +88,12 @@ def run_splits(
     Parameters
     ----------
     x : (n, m) columns, standardised
-    groups, n_groups : (terms, n) and (terms,): the distinct values that the screen ranks, numbered
-        in ascending order (of a factor, its codes), and how many there are
+    order, closes : (terms, n) rows by ascending value (of a factor, by code), and whether the
+        place is the last of equal values: what the screen ranks
     levels : (terms,) number of levels where the screen is Kruskal-Wallis, else 0
     first : (terms + 1,) first column of each term
-    outcomes, outcome_groups, n_outcome_groups : (p, n), (p, n), (p,), the same of the outcome;
-        more than one for permuted outcomes
+    outcomes, outcome_order, outcome_closes : (p, n) each, the same of the outcome; more than one
+        for permuted outcomes
     deals, n_kept : (p, n) and int; the terms from ``n_kept`` on are dealt out together with the
         outcome, row r taking the values of row ``deals[p, r]`` (p >= 1 row, unread where
         ``n_kept`` is the number of terms; the outcomes are given as dealt)
@@ -148,35 +111,38 @@ def run_splits(
     n_terms = first.shape[0] - 1
     n_outcomes = outcomes.shape[0]
     n_train, n_dev, n_test = train.shape[2], dev.shape[2], test.shape[1]
-    n_both = n_train + n_dev
-    ranks_x = np.empty((n_train, n_terms))
-    ranks_y = np.empty(n_train)
-    sizes = np.empty(n_terms)
-    count = np.zeros(n + 1, np.int64)
-    # Places of the three: 0 train, 1 dev, 2 both.
-    grams = np.zeros((3, m, m))
-    owns = np.zeros((3, m))
-    means = np.zeros((3, m))
-    cross = np.zeros((3, m))
+    n_both, n_inner = n_train + n_dev, train.shape[1]
+    zero = first[0]  # a literal would have the callees compiled once more
+    all_columns = np.empty(m, np.int64)
+    for j in range(m):
+        all_columns[j] = j
+    is_train = np.empty((n, n_inner), np.int32)
+    doubled = np.empty((n, n_inner), np.int32)
+    dealt_doubled = np.empty((n, n_inner), np.int32)
+    squares = np.empty(n_inner)
+    strengths = np.empty((n_outcomes, n_inner, n_terms))
+    # Over train and dev together; a frame for each outcome if columns are dealt out with it, of
+    # which only the rows and columns of ``gram`` that are dealt are filled, but in the first.
+    last_kept = first[n_kept]
+    is_dealt = n_kept < n_terms
+    n_frames = n_outcomes if is_dealt else 1
+    both_gram = np.empty((n_frames, m, m))
+    both_own = np.empty((n_frames, m))
+    both_mean = np.empty((n_frames, m))
+    both_cross = np.empty((n_outcomes, m))
+    both_y = np.empty((n_outcomes, 2))
+    kept_both = np.empty((n_both, m))
+    both = np.empty(n_both, np.int64)
+    dealt_both = np.empty(n_both, np.int64)
+    dealt_dev = np.empty(n_dev, np.int64)
     y_means = np.zeros(3)
     y_ss = np.zeros(3)
-    kept_dev = np.zeros((n_dev, m))
-    kept_both = np.zeros((n_both, m))
     best_score = np.empty((n_outcomes, 3))
     best_coef = np.zeros((n_outcomes, 3, 1 + m))
     y_test = np.empty(n_test)
     guess = np.empty(n_test)
-    both = np.empty(n_both, np.int64)
-    last_kept = first[n_kept]
-    is_dealt = n_kept < n_terms
-    dealt_both = np.empty(n_both, np.int64)
-    # What belongs to an outcome over both, and to the columns that are dealt with it.
-    both_cross = np.empty((n_outcomes, m))
-    both_y = np.empty((n_outcomes, 2))
-    n_tails = n_outcomes if is_dealt else 0
-    tail_gram = np.empty((n_tails, m - last_kept, m))
-    tail_mean = np.empty((n_tails, m - last_kept))
-    tail_own = np.empty((n_tails, m - last_kept))
+    place = np.zeros(n_terms, np.int64)
+    passing = np.empty(n_terms, np.int64)
     no_path = np.empty((0, 3))
     for outer in range(test.shape[0]):
         best_score[:] = -inf
@@ -186,57 +152,104 @@ def run_splits(
             both[r] = train[outer, 0, r]
         for r in range(n_dev):
             both[n_train + r] = dev[outer, 0, r]
-        cross_products(x, both, 0, means[2], kept_both, owns[2], grams[2])
+        is_train[:] = 0
+        for inner in range(n_inner):
+            for r in range(n_train):
+                is_train[train[outer, inner, r], inner] = 1
+        doubled[:] = 0
+        cross_products(
+            x, both, all_columns, zero, both_mean[0], kept_both, both_own[0], both_gram[0]
+        )
         for p in range(n_outcomes):
+            rank_outcome(outcome_order[p], outcome_closes[p], is_train, n_train, doubled, squares)
             if is_dealt:
+                for r in range(n):
+                    for inner in range(n_inner):
+                        dealt_doubled[deals[p, r], inner] = doubled[r, inner]
                 for r in range(n_both):
                     dealt_both[r] = deals[p, both[r]]
-                cross_products(x, dealt_both, last_kept, means[2], kept_both, owns[2], grams[2])
-                tail_gram[p] = grams[2, last_kept:]
-                tail_mean[p] = means[2, last_kept:]
-                tail_own[p] = owns[2, last_kept:]
-            both_y[p] = _centre_outcome(outcomes[p], both, kept_both, both_cross[p])
-        for inner in range(train.shape[1]):
-            rank_terms(groups, n_groups, levels, train[outer, inner], 0, count, ranks_x, sizes)
-            cross_products(x, dev[outer, inner], 0, means[1], kept_dev, owns[1], grams[1])
+                cross_products(
+                    x, dealt_both, all_columns, last_kept, both_mean[p], kept_both, both_own[p],
+                    both_gram[p],
+                )  # fmt: skip
+            screen(
+                order, closes, levels, n_kept, doubled, dealt_doubled, squares, n_train, limits,
+                strengths[p],
+            )  # fmt: skip
+            both_y[p, 0], both_y[p, 1] = centre_outcome(outcomes[p], both, kept_both, both_cross[p])
+        for inner in range(n_inner):
+            # Only the columns that pass the screen for some outcome are looked at.
+            wanted = np.empty(m, np.int64)
+            n_wanted = n_fixed = zero
+            for t in range(n_terms):
+                is_wanted = False
+                for p in range(n_outcomes):
+                    is_wanted |= strengths[p, inner, t] > 1.0
+                if is_wanted:
+                    place[t] = n_wanted
+                    for j in range(first[t], first[t + 1]):
+                        wanted[n_wanted] = j
+                        n_wanted += 1
+                if t < n_kept:
+                    n_fixed = n_wanted
+            wanted = wanted[:n_wanted]
+            # Places of the three: 0 train, 1 dev, 2 both.
+            grams = np.empty((3, n_wanted, n_wanted))
+            owns = np.empty((3, n_wanted))
+            means = np.empty((3, n_wanted))
+            cross = np.empty((3, n_wanted))
+            kept_dev = np.empty((n_dev, n_wanted))
+            cross_products(
+                x, dev[outer, inner], wanted, zero, means[1], kept_dev, owns[1], grams[1]
+            )
+            pick_products(
+                wanted, zero, both_mean[0], both_own[0], both_gram[0], means[2], owns[2],
+                grams[2],
+            )  # fmt: skip
             if not is_dealt:
                 subtract_products(n_train, n_dev, means, owns, grams)
             for p in range(n_outcomes):
                 if is_dealt:
-                    dealt_train = deals[p][train[outer, inner]]
-                    dealt_dev = deals[p][dev[outer, inner]]
-                    rank_terms(groups, n_groups, levels, dealt_train, n_kept, count, ranks_x, sizes)
-                    cross_products(x, dealt_dev, last_kept, means[1], kept_dev, owns[1], grams[1])
-                    means[2, last_kept:] = tail_mean[p]
-                    owns[2, last_kept:] = tail_own[p]
-                    for i in range(last_kept, m):
-                        grams[2, i] = tail_gram[p, i - last_kept]
-                        grams[2, :, i] = tail_gram[p, i - last_kept]
+                    for r in range(n_dev):
+                        dealt_dev[r] = deals[p, dev[outer, inner, r]]
+                    cross_products(
+                        x, dealt_dev, wanted, n_fixed, means[1], kept_dev, owns[1], grams[1]
+                    )
+                    pick_products(
+                        wanted, n_fixed, both_mean[p], both_own[p], both_gram[p], means[2],
+                        owns[2], grams[2],
+                    )  # fmt: skip
                     subtract_products(n_train, n_dev, means, owns, grams)
-                size_y = subset_ranks(
-                    outcome_groups[p], n_outcome_groups[p], train[outer, inner], count, ranks_y
-                )
-                strength = screen(ranks_y, size_y, ranks_x, sizes, levels, limits, n_train)
-                y_means[1], y_ss[1] = _centre_outcome(
+                y_means[1], y_ss[1] = centre_outcome(
                     outcomes[p], dev[outer, inner], kept_dev, cross[1]
                 )
-                y_means[2], y_ss[2] = both_y[p]
-                cross[2] = both_cross[p]
+                y_means[2], y_ss[2] = both_y[p, 0], both_y[p, 1]
                 y_means[0] = (n_both * y_means[2] - n_dev * y_means[1]) / n_train
                 apart = n_train * n_dev / n_both * (y_means[0] - y_means[1])
                 y_ss[0] = y_ss[2] - y_ss[1] - apart * (y_means[0] - y_means[1])
                 if y_ss[0] <= 1e-13 * y_ss[2]:
                     y_ss[0] = 0.0
-                for j in range(m):
+                for j in range(n_wanted):
+                    cross[2, j] = both_cross[p, wanted[j]]
                     cross[0, j] = cross[2, j] - cross[1, j] - apart * (means[0, j] - means[1, j])
-                ordered = np.argsort(-strength, kind="mergesort")
+                strength = strengths[p, inner]
+                n_passing = 0
+                for t in range(n_terms):
+                    if strength[t] > 1.0:
+                        # Strongest first, equal ones in canonical order.
+                        k = n_passing
+                        while k > 0 and strength[passing[k - 1]] < strength[t]:
+                            passing[k] = passing[k - 1]
+                            k -= 1
+                        passing[k] = t
+                        n_passing += 1
                 for g in range(3):
                     candidates = np.empty(n_terms, np.int64)
                     n_cand = 0
                     n_cols = 0
-                    for k in range(n_terms):
-                        t = ordered[k]
-                        if strength[t] > 1.0 and configurations[g, t]:
+                    for k in range(n_passing):
+                        t = passing[k]
+                        if configurations[g, t]:
                             candidates[n_cand] = t
                             n_cand += 1
                             n_cols += first[t + 1] - first[t]
@@ -244,15 +257,16 @@ def run_splits(
                     begin = np.zeros(n_cand + 1, np.int64)
                     n_cols = 0
                     for k in range(n_cand):
-                        for j in range(first[candidates[k]], first[candidates[k] + 1]):
-                            columns[n_cols] = j
+                        t = candidates[k]
+                        for j in range(first[t + 1] - first[t]):
+                            columns[n_cols] = place[t] + j
                             n_cols += 1
                         begin[k + 1] = n_cols
                     a = np.empty((n_cols + 1, n_cols + 1))
                     sub = np.empty(n_cols)
                     inside = np.zeros(n_cand, np.bool_)
                     swept = np.zeros(n_cols, np.bool_)
-                    _compact(grams[0], cross[0], y_ss[0], owns[0], columns, a, sub)
+                    compact_products(grams[0], cross[0], y_ss[0], owns[0], columns, a, sub)
                     if y_ss[0] > 0.0:
                         stepwise_path(
                             a, sub, begin, inside, swept, n_train, y_ss[0], sse, p_enter,
@@ -260,7 +274,7 @@ def run_splits(
                         )  # fmt: skip
                     from_train = inside.copy()
                     b = np.empty((n_cols + 1, n_cols + 1))
-                    _compact(grams[1], cross[1], y_ss[1], owns[1], columns, b, sub)
+                    compact_products(grams[1], cross[1], y_ss[1], owns[1], columns, b, sub)
                     swept_dev = np.zeros(n_cols, np.bool_)
                     fits_dev = y_ss[1] > 0.0 and start_model(
                         b, sub, begin, inside, swept_dev, n_dev, tol
@@ -297,7 +311,7 @@ def run_splits(
                             if frame == 1:
                                 size = n_dev
                             coef = np.empty((n_cols + 1, n_cols + 1))
-                            _compact(
+                            compact_products(
                                 grams[frame], cross[frame], y_ss[frame], owns[frame], columns,
                                 coef, sub,
                             )  # fmt: skip
@@ -334,7 +348,7 @@ def run_splits(
                             score = 1.0 - loss / y_ss[1]
                         else:
                             c = np.empty((n_cols + 1, n_cols + 1))
-                            _compact(grams[2], cross[2], y_ss[2], owns[2], columns, c, sub)
+                            compact_products(grams[2], cross[2], y_ss[2], owns[2], columns, c, sub)
                             swept_both = np.zeros(n_cols, np.bool_)
                             if y_ss[2] > 0.0 and start_model(
                                 c, sub, begin, model, swept_both, n_both, tol
@@ -350,7 +364,7 @@ def run_splits(
                             constant = y_means[frame]
                             for i in range(n_cols):
                                 if swept_dev[i]:
-                                    best_coef[p, g, 1 + columns[i]] = coef[i, n_cols]
+                                    best_coef[p, g, 1 + wanted[columns[i]]] = coef[i, n_cols]
                                     constant -= coef[i, n_cols] * means[frame, columns[i]]
                             best_coef[p, g, 0] = constant
                     if is_kept and p == 0:
@@ -364,7 +378,8 @@ def run_splits(
         for p in range(n_outcomes):
             for g in range(3):
                 if p == 0:
-                    coefficients[outer, g, :] = best_coef[p, g]
+                    for j in range(1 + m):
+                        coefficients[outer, g, j] = best_coef[p, g, j]
                 if chosen[p, outer, g] < 0:
                     correlations[p, outer, g] = nan
                     predictions[p, outer, g, :] = nan

@@ -1,4 +1,9 @@
-"""The screen: how strongly each term goes with the outcome on the train rows, by ranks."""
+"""The screen: how strongly each term goes with the outcome on the train rows, by ranks.
+
+The rows are brought into ascending order once; a walk along that order, which counts the train rows
+met so far, gives the ranks within any train set without sorting. All inner splits of an outer one
+walk together, one lane each. Everything summed is a whole number, or a half of one: no rounding.
+"""
 
 from __future__ import annotations
 
@@ -8,104 +13,114 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from mpss_lib.evaluation._kernels import Floats, Ints
+from mpss_lib.evaluation._kernels import Flags, Floats, Ints
 
-Groups = npt.NDArray[np.int32]
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def subset_ranks(group: Groups, n_groups: int, rows: Ints, count: Ints, ranks: Floats) -> float:
-    """Centred mid-ranks of the values of ``rows``; answers the sum of their squares.
-
-    ``group[row]`` numbers the distinct values of all rows in ascending order, so that counting
-    replaces sorting; ``count`` is space for one number more than there are groups.
-    """
-    n = rows.shape[0]
-    shift = 0.5 * (n + 1)
-    count[: n_groups + 1] = 0
-    for r in range(n):
-        count[group[rows[r]] + 1] += 1
-    ties = 0.0
-    for k in range(n_groups):
-        size = count[k + 1]
-        ties += float(size) * (size * size - 1)
-        count[k + 1] += count[k]
-    for r in range(n):
-        k = group[rows[r]]
-        ranks[r] = 0.5 * (count[k] + count[k + 1] + 1) - shift
-    squares: float = (float(n) * (n * n - 1.0) - ties) / 12.0
-    return squares
+Places = npt.NDArray[np.int32]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def rank_terms(
-    groups: Groups,
-    n_groups: Ints,
-    levels: Ints,
-    rows: Ints,
-    begin: int,
-    count: Ints,
-    ranks: Floats,
-    sizes: Floats,
+def rank_outcome(
+    order: Places, closes: Flags, is_train: Places, n: int, doubled: Places, squares: Floats
 ) -> None:
-    """Centred mid-ranks over ``rows`` of the terms from ``begin`` on, or the codes of factors.
+    """Twice the mid-ranks of the outcome within the ``n`` train rows of each split.
 
-    ``ranks`` has shape (rows, terms), ``sizes`` gets the sums of squares (1 for a factor).
+    ``order`` (rows,) names the rows by ascending outcome, ``closes`` tells where equal
+    values end. ``is_train`` (rows, splits) holds 0 or 1; ``doubled`` (rows, splits) gets the ranks,
+    0 outside the train rows, ``squares`` (splits,) the centred sums of squares of the ranks.
     """
-    for t in range(begin, groups.shape[0]):
-        if levels[t] > 0:
-            for r in range(rows.shape[0]):
-                ranks[r, t] = groups[t, rows[r]]
-            sizes[t] = 1.0
-        else:
-            sizes[t] = subset_ranks(groups[t], n_groups[t], rows, count, ranks[:, t])
+    n_splits = is_train.shape[1]
+    below = np.zeros(n_splits, np.int32)
+    size = np.zeros(n_splits, np.int32)
+    ties = np.zeros(n_splits)
+    begin = 0
+    for k in range(order.shape[0]):
+        row = is_train[order[k]]
+        for i in range(n_splits):
+            size[i] += row[i]
+        if closes[k]:
+            for other in range(begin, k + 1):
+                row, out = is_train[order[other]], doubled[order[other]]
+                for i in range(n_splits):
+                    out[i] = row[i] * (2 * below[i] + size[i] + 1)
+            for i in range(n_splits):
+                ties[i] += float(size[i]) * (float(size[i]) * float(size[i]) - 1.0)
+                below[i] += size[i]
+                size[i] = 0
+            begin = k + 1
+    for i in range(n_splits):
+        squares[i] = (float(n) * (float(n) * n - 1.0) - ties[i]) / 12.0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def screen(
-    ranks_y: Floats,
-    size_y: float,
-    ranks_x: Floats,
-    sizes: Floats,
+    order: Places,
+    closes: Flags,
     levels: Ints,
-    limits: Floats,
+    n_kept: int,
+    doubled: Places,
+    dealt_doubled: Places,
+    squares: Floats,
     n: int,
-) -> Floats:
-    """Strength of each term on the train rows; below 1 where it does not pass the screen.
+    limits: Floats,
+    strength: Floats,
+) -> None:
+    """Strength of each term; below 1 where a term does not pass the screen.
 
-    ``ranks_x`` has shape (rows, terms), ``sizes`` and ``size_y`` are sums of squares. A number
-    gives |rho| / limit; a factor (``levels`` > 0) the Kruskal-Wallis H / limit, its limit standing
-    in ``limits`` by levels present.
+    ``order`` and ``closes`` (terms, rows) as for the outcome, whose doubled ranks and sums of
+    squares are ``doubled`` (rows, splits) and ``squares`` (splits,); the terms from ``n_kept`` on
+    go with ``dealt_doubled``. ``strength`` (splits, terms) gets |rho| / limit of a number; of a
+    factor (``levels`` > 0) the Kruskal-Wallis H / limit, its limit standing in ``limits`` by levels
+    present.
     """
-    n_terms = ranks_x.shape[1]
-    out = np.zeros(n_terms)
-    if size_y <= 0.0:
-        return out
-    # Row by row, so that the loop over terms vectorises; centred ranks are multiples of 1/2, their
-    # products and sums exact.
-    for r in range(n):
-        f, row = ranks_y[r], ranks_x[r]
-        for t in range(n_terms):
-            out[t] += f * row[t]
-    for t in range(n_terms):
-        if sizes[t] <= 0.0:
-            out[t] = 0.0
-            continue
-        if levels[t] == 0:
-            out[t] = abs(out[t]) / sqrt(size_y * sizes[t]) / limits[0]
-            continue
-        total = np.zeros(levels[t])
-        count = np.zeros(levels[t])
-        for r in range(n):
-            total[int(ranks_x[r, t])] += ranks_y[r]
-            count[int(ranks_x[r, t])] += 1.0
-        out[t] = 0.0
-        h = 0.0
-        present = 0
-        for level in range(levels[t]):
-            if count[level] > 0.0:
-                h += total[level] * total[level] / count[level]
-                present += 1
-        if present > 1:
-            out[t] = h * (n - 1) / size_y / limits[present - 1]
-    return out
+    n_splits = doubled.shape[1]
+    below = np.empty(n_splits, np.int32)
+    size = np.empty(n_splits, np.int32)
+    total = np.empty(n_splits, np.int32)
+    products = np.empty(n_splits)
+    ties = np.empty(n_splits)
+    present = np.empty(n_splits, np.int64)
+    shift = 0.5 * (n + 1)
+    for t in range(order.shape[0]):
+        ranks_y = doubled if t < n_kept else dealt_doubled
+        below[:] = 0
+        size[:] = 0
+        total[:] = 0
+        products[:] = 0.0
+        ties[:] = 0.0
+        present[:] = 0
+        was_closed = True
+        for k in range(order.shape[1]):
+            row = ranks_y[order[t, k]]
+            if was_closed and closes[t, k] and levels[t] == 0:
+                for i in range(n_splits):
+                    below[i] += row[i] > 0
+                    products[i] += float(below[i]) * float(row[i])
+                continue
+            for i in range(n_splits):
+                size[i] += row[i] > 0
+                total[i] += row[i]
+            was_closed = closes[t, k]
+            if not was_closed:
+                continue
+            for i in range(n_splits):
+                count = float(size[i])
+                if levels[t] == 0:
+                    products[i] += (below[i] + 0.5 * (count + 1.0)) * total[i]
+                    ties[i] += count * (count * count - 1.0)
+                elif size[i] > 0:
+                    centred = 0.5 * total[i] - shift * count
+                    products[i] += centred * centred / count
+                    present[i] += 1
+                below[i] += size[i]
+                size[i] = 0
+                total[i] = 0
+        for i in range(n_splits):
+            strength[i, t] = 0.0
+            own = (float(n) * (float(n) * n - 1.0) - ties[i]) / 12.0
+            if squares[i] <= 0.0 or own <= 0.0:
+                continue
+            if levels[t] == 0:
+                joint = 0.5 * products[i] - n * shift * shift
+                strength[i, t] = abs(joint) / sqrt(squares[i] * own) / limits[0]
+            elif present[i] > 1:
+                strength[i, t] = products[i] * (n - 1) / squares[i] / limits[present[i] - 1]

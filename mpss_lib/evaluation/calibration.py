@@ -51,7 +51,18 @@ NULL: tuple[tuple[str, int, int], ...] = (
 )
 """Profile, configuration and test; rejections at .01 and at .05."""
 
-PLANTED_COHORTS = 0
-PLANTED: tuple[tuple[str, str, int, int, int], ...] = ()
+PLANTED_COHORTS = 20
+PLANTED: tuple[tuple[str, str, int, int, int], ...] = (
+    ("corrected combined increment_mean_r", "MYO", 20, 1, 20),
+    ("corrected radiomics permutation_mean_r", "MYO", 3, 2, 20),
+    ("corrected radiomics pooled_spearman", "MYO", 4, 2, 20),
+    ("as_published radiomics permutation_mean_r", "MYO", 2, 1, 20),
+    ("as_published radiomics fisher", "MYO", 3, 3, 20),
+    ("corrected combined increment_mean_r", "LAD3", 20, 0, 20),
+    ("corrected radiomics permutation_mean_r", "LAD3", 0, 2, 20),
+    ("corrected radiomics pooled_spearman", "LAD3", 0, 1, 20),
+    ("as_published radiomics permutation_mean_r", "LAD3", 0, 2, 20),
+    ("as_published radiomics fisher", "LAD3", 3, 7, 20),
+)
 """Test and segment; rejections at .05 where an effect was planted, where there was nothing, and
 where the signal was open."""

@@ -43,6 +43,7 @@ def varieties(pairs: Sequence[tuple[str, float | None]]) -> str:
     axes.axvline(0.98, color="#888", linestyle="--", linewidth=1)
     axes.set_yticks([0, 1], ["GLCM", "GLRLM"])
     axes.set_ylim(-0.6, 1.6)
+    axes.set_xlim(right=1.0)
     axes.set_xlabel("|rank correlation|, averaged against merged")
     return _svg(figure)
 
@@ -81,7 +82,8 @@ def boxes(rows: Sequence[Row], column: str) -> str:
             )  # fmt: skip
             for box in drawn["boxes"]:
                 box.set_facecolor(COLOURS[configuration])
-            axes.plot([], [], "s", color=COLOURS[configuration], label=configuration)
+            if profile == AS_PUBLISHED:
+                axes.plot([], [], "s", color=COLOURS[configuration], label=configuration)
         axes.set_xticks(range(len(SEGMENTS)), SEGMENTS)
         axes.set_title(profile)
         if column == "p_value":
@@ -90,7 +92,7 @@ def boxes(rows: Sequence[Row], column: str) -> str:
         else:
             axes.axhline(0.0, color="#888", linewidth=1)
     both[0].set_ylabel("p-value" if column == "p_value" else "r in the test set")
-    both[1].legend(fontsize=8, loc="best")
+    figure.legend(fontsize=9, loc="outside upper center", ncols=3, frameon=False)
     return _svg(figure)
 
 

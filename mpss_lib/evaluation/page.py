@@ -3,12 +3,15 @@
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>MPSS evaluation {cohort}</title>
 <style>
-body{{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;
+body{{font:15px/1.5 system-ui,sans-serif;max-width:1160px;margin:2rem auto;
 padding:0 1rem;color:#222}}
 h1{{margin-bottom:.2rem}} h2{{margin-top:2.2rem;border-bottom:1px solid #ccc}}
 table{{border-collapse:collapse;font-size:13px;margin:.6rem 0;display:block;overflow-x:auto}}
-th,td{{padding:.2rem .55rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}}
-th:first-child,td:first-child{{text-align:left}} thead th{{border-bottom:2px solid #888}}
+th,td{{padding:.2rem .45rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap}}
+th:first-child,td:first-child{{text-align:left}}
+table.text th,table.text td{{text-align:left;white-space:normal;vertical-align:top}}
+thead th{{border-bottom:2px solid #888;white-space:normal}}
+table.scores th:first-child{{min-width:13rem}} table.text th:first-child{{min-width:11rem}}
 small{{color:#666}} .warn{{background:#fff3cd;padding:.5rem .8rem;border-left:4px solid #d39e00}}
 figure{{margin:1rem 0}} figure svg{{max-width:100%;height:auto}}
 figcaption{{color:#555;font-size:13px}}
@@ -18,10 +21,20 @@ pre{{background:#f6f6f6;padding:.6rem;font-size:12px;overflow-x:auto}}
 <p>Cohort {cohort}: {patients} patients ({left_out} left out for missing values), test sets of
 {n_test}. Made by {makers}. <b>Research use only; not a medical device.</b></p>
 {warning}
+<h2>In short</h2>
+{answers}
+<p>MYO is the whole myocardium; LAD3, LCX3 and RCA3 are the three vascular regions drawn with gaps;
+LAD17, LCX17 and RCA17 are groups of the 17 polar segments. If there is nothing to find, {chance} of
+the 7 segments are expected at p &le; .05; they share patients and arteries, so that false alarms
+come in groups. A dash: no such test was made.</p>
 <h2>Read this first</h2><ul>{caveats}</ul>
+<p>Two profiles run side by side on the same splits: <i>as_published</i> keeps to the paper,
+<i>corrected</i> differs in the settings below and judges dynamic range by |mean|.</p>
+{profiles}
 
 <h2>Did it predict? (counterpart of Table 3)</h2>
-<p>Fisher's X over the runs; bold is above the threshold of the chi-squared distribution at .01.
+<p>Fisher's X over the runs; bold is above the threshold of the chi-squared distribution at .01:
+{limits}, in the paper 135.81.
 Beside it the median correlation with its sign. Both profiles and the paper's values.</p>
 {fisher}
 <h2>The same question, with tests that hold their level</h2>
@@ -56,7 +69,8 @@ overall it holds by construction, in the tails it need not.</p>
 
 <h2>The cohort (counterparts of Table 1 and Figure 4)</h2>
 {clinical}
-<figure>{figure_classes}<figcaption>Patients by class of the total score.</figcaption></figure>
+<figure>{figure_classes}<figcaption>Patients by class of the total score. The paper: 178, 32,
+77, 80 and 61.</figcaption></figure>
 
 <h2>Choice of features, blind to the score</h2>
 {ledger}
@@ -70,6 +84,10 @@ feature (diagonals of Figure 5). The paper saw .98 to 1.</figcaption></figure>
 <figure>{figure_rho}<figcaption>|&rho;| of each selected feature with the five classes of its
 segment's score, and its p-value.</figcaption></figure>
 <p>False discoveries held at .05 (Benjamini-Hochberg, within a segment): {discoveries}.</p>
+
+<h2>Where the paper contradicts itself</h2>
+<p>None of it is mended in silence: each is a setting or a rule.</p>
+{contradictions}
 
 <h2>Settings</h2><pre>{settings}</pre>
 </body></html>

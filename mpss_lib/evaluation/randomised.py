@@ -160,8 +160,6 @@ def run(
     """
     x, _, _ = design.standardised()
     levels = _levels(design, settings)
-    groups, n_groups = _groups(design.codes)
-    outcome_groups, n_outcome_groups = _groups(outcomes)
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = np.zeros((3, n_terms), np.bool_)
     allowed[0, :n_radiomics] = 0 in configurations
@@ -180,8 +178,8 @@ def run(
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
     _run_kernels.run_splits(
-        x, groups, n_groups, levels, design.first,
-        np.ascontiguousarray(outcomes), outcome_groups, n_outcome_groups,
+        x, *_ascending(design.codes), levels, design.first,
+        np.ascontiguousarray(outcomes), *_ascending(outcomes),
         np.zeros((1, 1), np.int64) if deals is None else deals,
         n_terms if deals is None else n_radiomics, allowed,
         splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
@@ -226,15 +224,13 @@ def _levels(design: Design, settings: EvaluationSettings) -> Ints:
     return np.array([len(levels) if kruskal else 0 for levels in design.levels], np.int64)
 
 
-def _groups(values: Floats) -> tuple[npt.NDArray[np.int32], Ints]:
-    """Numbers of the distinct values of each row of ``values``, ascending, and how many."""
+def _ascending(values: Floats) -> tuple[npt.NDArray[np.int32], Flags]:
+    """Places by ascending value of each row of ``values``, and where a run of equal ones ends."""
     order = np.argsort(values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
-    number = np.zeros(values.shape, np.int32)
-    number[:, 1:] = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
-    groups = np.empty(values.shape, np.int32)
-    np.put_along_axis(groups, order, number, axis=1)
-    return groups, number[:, -1].astype(np.int64) + 1
+    closes = np.ones(values.shape, np.bool_)
+    closes[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
+    return order.astype(np.int32), closes
 
 
 def _limits(splits: Splits, settings: EvaluationSettings, levels: Ints) -> Floats:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mpss_lib.config import AS_PUBLISHED, SEGMENTS, Config
-from mpss_lib.evaluation import figures
+from mpss_lib.evaluation import figures, paper
+from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.univariate import berman_class
@@ -19,6 +20,7 @@ from mpss_lib.tables import Lake, write_bytes, write_json
 
 Row = Mapping[str, Any]
 
+BY_CHANCE = summary.LEVEL * len(SEGMENTS)
 CAVEATS = (
     "Fisher's method takes the runs for independent. Their test sets overlap, so that it raises"
     " false alarms far above the nominal level, one-sided most of all: see the measured error rates"
@@ -110,6 +112,11 @@ def render(found: Findings, config: Config) -> str:
         "makers": f"engine {address.engine}, settings {address.config}",
         "warning": warning,
         "caveats": "".join(f"<li>{escape(text)}</li>" for text in _caveats(config)),
+        "answers": summary.answer_table(found.tests),
+        "profiles": summary.profile_table(config.evaluation),
+        "contradictions": summary.contradiction_table(),
+        "chance": f"{BY_CHANCE:.2g}",
+        "limits": _limits(found.tests),
         "clinical": tables.clinical_table(inputs),
         "chosen": tables.chosen_list(inputs),
         "ledger": tables.ledger_table(found.counts),
@@ -126,6 +133,13 @@ def render(found: Findings, config: Config) -> str:
         **_figures(found),
     }
     return PAGE.format(**parts)
+
+
+def _limits(tests: Sequence[Row]) -> str:
+    """Thresholds of Fisher's X, which depend on the number of runs."""
+    rows = [row for row in tests if row["test"] == "fisher" and row["threshold"] is not None]
+    found = sorted({(row["df"], row["threshold"]) for row in rows})
+    return " or ".join(f"{limit:.1f} ({df} degrees of freedom)" for df, limit in found)
 
 
 def _caveats(config: Config) -> list[str]:
@@ -172,6 +186,9 @@ def _as_json(found: Findings, config: Config) -> dict[str, Any]:
         "grey_levels": list(found.levels),
         "combined_tests": list(found.tests),
         "better_models": list(found.better),
-        "paper_fisher": tables.PAPER_FISHER,
+        "paper_fisher": paper.FISHER,
+        "paper_contradictions": [
+            {"paper": said, "taken": taken} for said, taken in paper.CONTRADICTIONS
+        ],
         "caveats": _caveats(config),
     }

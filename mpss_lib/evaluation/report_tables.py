@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mpss_lib.config import AS_PUBLISHED, PROFILES, SEGMENTS
+from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
     NULL_COHORTS,
@@ -21,27 +22,14 @@ from mpss_lib.evaluation.randomised import CONFIGURATIONS
 
 Row = Mapping[str, Any]
 
-PAPER_FISHER = {
-    "radiomics": dict(
-        zip(SEGMENTS, (111.93, 115.02, 88.02, 95.87, 139.25, 53.8, 53.28), strict=True)
-    ),
-    "clinical": dict(
-        zip(SEGMENTS, (294.43, 253.13, 153.14, 84.12, 253.13, 153.14, 84.12), strict=True)
-    ),
-    "combined": dict(
-        zip(SEGMENTS, (341.39, 348.97, 194.73, 174.53, 326.97, 189.2, 141.6), strict=True)
-    ),
-}
-"""Table 3 of the paper (Ashrafinia et al. 2021)."""
 
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """HTML table; a cell that starts with '<' is taken as it is."""
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "numbers") -> str:
+    """HTML table of numbers or of text; a cell that starts with '<' is taken as it is."""
     head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _cell(value: Any) -> str:
@@ -55,10 +43,14 @@ def _cell(value: Any) -> str:
     return text if text.startswith("<") else escape(text)
 
 
+TERMS = {"age": "age, years", "bmi": "BMI, kg/m²", "lvef": "LVEF, %"}
+
+
 def clinical_table(inputs: Inputs) -> str:
     """Distribution of each clinical term."""
     rows: list[list[Any]] = []
-    for name, values in inputs.clinical.items():
+    for term, values in inputs.clinical.items():
+        name = TERMS.get(term, term.replace("_", " "))
         if values.dtype.kind == "f" and set(np.unique(values)) - {0.0, 1.0}:
             shown = f"{values.mean():.1f} ± {values.std():.1f}"
             rows.append([name, shown])
@@ -79,9 +71,10 @@ def ledger_table(counts: Sequence[Row]) -> str:
     for step in steps:
         mine = [by[profile, step] for profile in PROFILES]
         cells = [row[name] for row in mine for name in ("n_removed", "n_after")]
-        rows.append([step, *cells, mine[0]["n_paper"]])
+        name = f"{step.partition('_')[0]} {paper.STEPS[step]}" if step in paper.STEPS else step
+        rows.append([name, *cells, mine[0]["n_paper"]])
     header = [f"{profile}: {what}" for profile in PROFILES for what in ("removed", "left")]
-    return table(["step", *header, "left in the paper"], rows)
+    return table(["removed are features that are", *header, "left in the paper"], rows)
 
 
 def chosen_list(inputs: Inputs) -> str:
@@ -100,10 +93,15 @@ def level_table(levels: Sequence[Row]) -> str:
         "survives,chosen,runner-up"
     )
     keys = (
-        "profile,bins,n_identical,n_low_range,rank_stability,n_correlated_pairs,bootstrap_share,"
+        "bins,n_identical,n_low_range,rank_stability,n_correlated_pairs,bootstrap_share,"
         "is_survivor,is_chosen,is_runner_up"
     )
-    return table(header.split(","), [[row[k] for k in keys.split(",")] for row in levels])
+    by: dict[str, list[list[Any]]] = {}
+    for row in levels:
+        by.setdefault(row["profile"], []).append([row[k] for k in keys.split(",")])
+    if len(by) > 1 and all(rows == next(iter(by.values())) for rows in by.values()):
+        by = {"both": next(iter(by.values()))}
+    return table(header.split(","), [[name, *row] for name, rows in by.items() for row in rows])
 
 
 def fisher_table(tests: Sequence[Row]) -> str:
@@ -116,9 +114,13 @@ def fisher_table(tests: Sequence[Row]) -> str:
         for profile in PROFILES:
             cells = [by.get((profile, configuration, s)) for s in SEGMENTS]
             rows.append([f"{configuration}, {profile}", *(_fisher_cell(cell) for cell in cells)])
-        paper = PAPER_FISHER[configuration]
-        rows.append([f"{configuration}, paper", *(paper[s] for s in SEGMENTS)])
+        printed = paper.FISHER[configuration]
+        rows.append([f"{configuration}, paper", *(_paper_cell(printed[s]) for s in SEGMENTS)])
     return table(["X", *SEGMENTS], rows)
+
+
+def _paper_cell(x: float) -> str:
+    return f"<b>{x:g}</b>" if x > paper.FISHER_LIMIT else f"<span>{x:g}</span>"
 
 
 def _fisher_cell(row: Row | None) -> Any:
@@ -166,6 +168,18 @@ def _p_cell(row: Row | None) -> Any:
     return f"<b>{text}</b>" if p <= 0.01 else f"<span>{text}</span>"
 
 
+METRICS = {
+    "spearman": "Spearman",
+    "auc_at_least_100": "AUC, score of at least 100",
+    "auc_above_400": "AUC, score above 400",
+    "calibration_slope": "calibration slope",
+    "calibration_intercept": "calibration intercept",
+    "coverage_90": "inside the 90 % interval",
+    "coverage_90_no_calcium": "inside it, without calcium",
+    "coverage_90_above_400": "inside it, score above 400",
+}
+
+
 def better_table(better: Sequence[Row]) -> str:
     """Scores of the elastic net, one table for each configuration."""
     metrics = list(dict.fromkeys(row["metric"] for row in better))
@@ -173,10 +187,10 @@ def better_table(better: Sequence[Row]) -> str:
     parts = []
     for c in CONFIGURATIONS:
         rows = [
-            [name.replace("_", " "), *(_score_cell(by.get((s, c, name))) for s in SEGMENTS)]
+            [METRICS.get(name, name), *(_score_cell(by.get((s, c, name))) for s in SEGMENTS)]
             for name in metrics
         ]
-        parts.append(table([f"{c}, out of sample", *SEGMENTS], rows))
+        parts.append(table([f"{c}, out of sample", *SEGMENTS], rows, "scores"))
     return "".join(parts)
 
 
@@ -190,14 +204,18 @@ def _score_cell(row: Row | None) -> Any:
 
 
 def null_table() -> str:
-    """How often each test rejected cohorts without any signal."""
-    if not NULL:
-        return "<p>Not measured for this version.</p>"
-    rows = [
-        [name, *(_rate(n, limit) for n, limit in zip(counts, NULL_LIMITS, strict=True))]
-        for name, *counts in NULL
-    ]
-    return table(["test", "rejected at .01", "rejected at .05"], rows)
+    """How often each test rejected cohorts without any signal, a table for each level."""
+    found = {tuple(name.split()): counts for name, *counts in NULL}
+    columns = [(profile, c) for profile in PROFILES for c in CONFIGURATIONS]
+    header = [f"{profile}, {c}" for profile, c in columns]
+    parts = []
+    for k, (level, limit) in enumerate(zip((".01", ".05"), NULL_LIMITS, strict=True)):
+        rows = []
+        for test, title in {"fisher": "Fisher's X", **EXACT, **APPROXIMATE}.items():
+            counts = [found.get((*column, test)) for column in columns]
+            rows.append([title, *(n and _rate(n[k], limit) for n in counts)])
+        parts.append(table([f"rejected at {level}", *header], rows))
+    return "".join(parts)
 
 
 def _rate(count: int, limit: int) -> str:
@@ -205,16 +223,19 @@ def _rate(count: int, limit: int) -> str:
     share = count / NULL_COHORTS
     error = (share * (1.0 - share) / NULL_COHORTS) ** 0.5
     mark = "b" if count > limit else "span"
-    return f"<{mark}>{count} ({share:.3f})</{mark}> <small>± {error:.3f}</small>"
+    return f"<{mark}>{count}</{mark}> <small>{share:.3f} ± {error:.3f}</small>"
 
 
 def planted_table() -> str:
     """How often the tests found what was planted, nothing, and an open signal."""
-    if not PLANTED:
-        return "<p>Not measured for this version.</p>"
+    titles = {"fisher": "Fisher's X", **EXACT, **APPROXIMATE}
     of = f"of {PLANTED_COHORTS}"
     header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]
-    return table(header, [list(row) for row in PLANTED])
+    rows = []
+    for name, *counts in PLANTED:
+        profile, configuration, test = name.split()
+        rows.append([f"{profile}: {titles[test]}, {configuration}", *counts])
+    return table(header, rows)
 
 
 def discoveries(univariate: Sequence[Row]) -> str:

@@ -65,16 +65,15 @@ def sizes(n: int, settings: EvaluationSettings) -> tuple[int, int, int]:
 def draw(n: int, settings: EvaluationSettings, outer: Sequence[int] | None = None) -> Splits:
     """Draw the splits of ``n`` patients; all outer splits, or those that are named."""
     numbers = tuple(range(settings.n_outer)) if outer is None else tuple(outer)
-    n_test, n_train, n_dev = sizes(n, settings)
+    n_test, _, n_dev = sizes(n, settings)
     test = np.empty((len(numbers), n_test), np.int64)
-    train = np.empty((len(numbers), settings.n_inner, n_train), np.int64)
-    dev = np.empty((len(numbers), settings.n_inner, n_dev), np.int64)
+    again = np.empty((len(numbers), settings.n_inner, n - n_test), np.int64)
     for k, number in enumerate(numbers):
         shuffled = np.random.default_rng([settings.seed, number]).permutation(n)
         test[k] = np.sort(shuffled[:n_test])
         rest = np.sort(shuffled[n_test:])
         for inner in range(settings.n_inner):
-            again = np.random.default_rng([settings.seed, number, inner + 1]).permutation(rest)
-            dev[k, inner] = np.sort(again[:n_dev])
-            train[k, inner] = np.sort(again[n_dev:])
+            generator = np.random.default_rng([settings.seed, number, inner + 1])
+            again[k, inner] = generator.permutation(rest)
+    dev, train = np.sort(again[..., :n_dev]), np.sort(again[..., n_dev:])
     return Splits(numbers, test, train, dev)

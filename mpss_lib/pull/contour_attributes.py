@@ -130,10 +130,37 @@ CONSTANTS: Mapping[UID, Mapping[str, str]] = MappingProxyType(
 """SOP class -> attributes that must be there and say nothing."""
 
 
+_ABSENT_OF_BOTH = "PatientSex PositionReferenceIndicator StudyDate StudyTime"
+ABSENT: Mapping[UID, Mapping[str, str]] = MappingProxyType(
+    {
+        RTStructureSetStorage: MappingProxyType(
+            _listed("", _ABSENT_OF_BOTH)
+            | _listed("", "SeriesNumber OperatorsName Manufacturer")
+            | _listed("", "StructureSetDate StructureSetTime")
+        ),
+        SegmentationStorage: MappingProxyType(
+            _listed("", _ABSENT_OF_BOTH)
+            | _listed("REMOVED", "Manufacturer ManufacturerModelName")
+            | _listed("REMOVED", "DeviceSerialNumber SoftwareVersions")
+        ),
+    }
+)
+"""SOP class -> attributes that must be there, with what they say where nothing was kept."""
+
+REVIEW = ("ReviewDate", "ReviewTime", "ReviewerName")
+"""Must be there, empty, where a structure set was approved or rejected (PS3.3 C.8.8.16)."""
+
+
 def complete(kept: Dataset, sop_class: UID) -> None:
     """Put in what the class asks to be present, empty or constant."""
     for keyword, value in CONSTANTS.get(sop_class, {}).items():
         setattr(kept, keyword, value)
+    for keyword, value in ABSENT.get(sop_class, {}).items():
+        if keyword not in kept:
+            setattr(kept, keyword, value)
+    if kept.get("ApprovalStatus") in ("APPROVED", "REJECTED"):
+        for keyword in REVIEW:
+            setattr(kept, keyword, "")
     for item in kept.get("RTROIObservationsSequence") or []:
         item.RTROIInterpretedType, item.ROIInterpreter = "", ""
     for item in kept.get("StructureSetROISequence") or []:

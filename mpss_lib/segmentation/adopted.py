@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mpss_lib.segmentation import regions
+from mpss_lib.segmentation.geometry import describe
 from mpss_lib.segmentation.given import POLAR
 from mpss_lib.segmentation.surface import CAP_ROWS
 from mpss_lib.segmentation.traced import (
@@ -65,7 +66,10 @@ def adopt(volume: Volume, given: Mapping[str, Mask], *, orientation: str) -> Seg
         for name, (low, high) in SURE.items()
         if name in check and not low <= check[name] <= high
     )
-    return Segmentation(masks, seven, check, flags, traced.describe(), GIVEN, traced.wall_mm)
+    extras = describe(
+        traced.frame, traced.plane, traced.wall, traced.mid_mm, traced.rays, traced.is_wall
+    )
+    return Segmentation(masks, seven, check, flags, extras, GIVEN, traced.wall_mm)
 
 
 def _check(

@@ -7,21 +7,23 @@ An object is used whole or not at all. What speaks against it is named by a reas
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from mpss_lib.dicom import read_dataset
 from mpss_lib.dicom.region_names import region_of
-from mpss_lib.dicom.segments import SEG_STORAGE, SegmentationObject, place, read_segments
-from mpss_lib.dicom.structures import RTSTRUCT_STORAGE, StructureSet, read_structures
+from mpss_lib.dicom.segments import SEG_STORAGE, Segment, place, read_segments
+from mpss_lib.dicom.structures import RTSTRUCT_STORAGE, read_structures
 from mpss_lib.dicom.values import text_of
 from mpss_lib.errors import DicomFileError, FrameOfReferenceError, GeometryError
 from mpss_lib.segmentation.rasterise import fill, stack_contours
 from mpss_lib.segmentation.traced import cavity_of
-from mpss_lib.volume import BoolArray, Mask, Volume
+from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
 
 KINDS: Mapping[str, str] = {RTSTRUCT_STORAGE: "RTSTRUCT", SEG_STORAGE: "SEG"}
 POLAR = tuple(f"S{number:02d}" for number in range(1, 18))
@@ -172,58 +174,72 @@ def _read(
     aliases: Mapping[str, Sequence[str]],
     seen: _Seen,
 ) -> None:
-    dataset = read_dataset(file.path)
+    drawn = _drawn(read_dataset(file.path), seen)
+    for one in drawn:
+        name = region_of(one.text, aliases)
+        seen.n_unknown += not name
+        if not name or one.is_empty:
+            continue
+        if name in seen.masks:
+            raise _UnusableError("region_twice", f"two regions have names of {name}")
+        check_frame(one.frame_of_reference, one.images, volume, chosen_uid)
+        seen.masks[name] = one.draw(volume, name)
+    if not seen.masks:
+        raise _UnusableError(
+            "no_known_region",
+            f"none of {len(drawn)} regions has a known name and contours"
+            f" ({seen.n_unknown} unknown names)",
+        )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A region of an object of either kind; ``draw`` makes its mask on the volume's grid."""
+
+    text: str
+    is_empty: bool
+    frame_of_reference: str
+    images: frozenset[str]
+    draw: Callable[[Volume, str], Mask]
+
+
+def _drawn(dataset: Dataset, seen: _Seen) -> list[_Drawn]:
+    """List the regions of an object, of whichever kind it is."""
     seen.kind = KINDS.get(text_of(dataset, "SOPClassUID"), "")
     if seen.kind == "SEG":
         seen.made_at = text_of(dataset, "ContentDate") + text_of(dataset, "ContentTime")
-        _masks_of_segments(read_segments(dataset), volume, chosen_uid, aliases, seen)
-        return
+        found = read_segments(dataset)
+        return [
+            _Drawn(
+                one.label, not one.frames, found.frame_of_reference, found.images,
+                partial(_from_frames, one),
+            )
+            for one in found.segments
+        ]  # fmt: skip
     seen.made_at = text_of(dataset, "StructureSetDate") + text_of(dataset, "StructureSetTime")
     structures = read_structures(dataset)
     seen.approval = structures.approval
     if structures.approval == "REJECTED":
         raise _UnusableError("rejected_by_author", "its ApprovalStatus is REJECTED")
-    _masks_of_structures(structures, volume, chosen_uid, aliases, seen)
+    return [
+        _Drawn(
+            one.name, not one.contours, one.frame_of_reference, structures.images,
+            partial(_from_contours, one.contours),
+        )
+        for one in structures.regions
+    ]  # fmt: skip
 
 
-def _masks_of_structures(
-    structures: StructureSet,
-    volume: Volume,
-    chosen_uid: str,
-    aliases: Mapping[str, Sequence[str]],
-    seen: _Seen,
-) -> None:
-    for region in structures.regions:
-        name = region_of(region.name, aliases)
-        seen.n_unknown += not name
-        if not name or not region.contours:
-            continue
-        _check_new(name, seen)
-        check_frame(region.frame_of_reference, structures.images, volume, chosen_uid)
-        stack = stack_contours(region.contours, volume)
-        mask = fill(stack, volume)
-        if name in ("MYO", "ENDO", "EPI"):
-            _check_drawn(name, stack.volume_ml, mask)
-        seen.masks[name] = mask
-    _check_known(seen, len(structures.regions))
+def _from_frames(segment: Segment, volume: Volume, _: str) -> Mask:
+    return place(segment, volume)
 
 
-def _masks_of_segments(
-    found: SegmentationObject,
-    volume: Volume,
-    chosen_uid: str,
-    aliases: Mapping[str, Sequence[str]],
-    seen: _Seen,
-) -> None:
-    for segment in found.segments:
-        name = region_of(segment.label, aliases)
-        seen.n_unknown += not name
-        if not name or not segment.frames:
-            continue
-        _check_new(name, seen)
-        check_frame(found.frame_of_reference, found.images, volume, chosen_uid)
-        seen.masks[name] = place(segment, volume)
-    _check_known(seen, len(found.segments))
+def _from_contours(contours: Sequence[FloatArray], volume: Volume, name: str) -> Mask:
+    stack = stack_contours(contours, volume)
+    mask = fill(stack, volume)
+    if name in ("MYO", "ENDO", "EPI"):
+        _check_drawn(name, stack.volume_ml, mask)
+    return mask
 
 
 def check_frame(frame: str, images: frozenset[str], volume: Volume, chosen_uid: str) -> None:
@@ -248,20 +264,6 @@ def check_frame(frame: str, images: frozenset[str], volume: Volume, chosen_uid: 
             f"{'the volume' if frame else 'the contours'} state no FrameOfReferenceUID, and the"
             " contours do not name the chosen object",
             way_out=way_out,
-        )
-
-
-def _check_new(name: str, seen: _Seen) -> None:
-    if name in seen.masks:
-        raise _UnusableError("region_twice", f"two regions have names of {name}")
-
-
-def _check_known(seen: _Seen, n_regions: int) -> None:
-    if not seen.masks:
-        raise _UnusableError(
-            "no_known_region",
-            f"none of {n_regions} regions has a known name and contours"
-            f" ({seen.n_unknown} unknown names)",
         )
 
 

@@ -40,31 +40,7 @@ class Traced:
     @property
     def is_wall(self) -> BoolArray:
         """(rows, angles): whether the ray meets the wall on the apex side of the basal plane."""
-        points = surface.points_of(self.mid_mm)
-        above: BoolArray = points[..., 0] > self.plane.t(points[..., 1], points[..., 2])
-        return above
-
-    def describe(self) -> dict[str, FloatArray]:
-        """Geometry for the mask file, by the names that the automatic method uses."""
-        frame, plane = self.frame, self.plane
-        start, way = surface.directions()
-        return {
-            "axis": frame.axis,
-            "origin": frame.origin,
-            "anterior": frame.anterior,
-            "lateral": frame.lateral,
-            "base": np.array([plane.at, plane.slope_a, plane.slope_s]),
-            "endo_apex_mm": np.array([self.wall.endo_apex_mm]),
-            "ray_start_mm": frame.to_patient(start),
-            "ray_way": way @ frame.rotation,
-            "mid_mm": self.mid_mm,
-            "endo_mm": self.wall.endo_mm,
-            "epi_mm": self.wall.epi_mm,
-            "ridge_mm": self.rays.radius_mm,
-            "ridge_counts": self.rays.peak,
-            "ridge_prominence": self.rays.prominence,
-            "is_wall": self.is_wall.astype(np.float64),
-        }
+        return self.plane.has_on_apex_side(self.mid_mm)
 
 
 def trace_masks(volume: Volume, endo: BoolArray, epi: BoolArray, prior: Prior) -> Traced:

@@ -16,7 +16,7 @@ from mpss_lib.segmentation.surface import (
     points_of,
     sample,
 )
-from mpss_lib.volume import FloatArray, Volume
+from mpss_lib.volume import BoolArray, FloatArray, Volume
 
 END_LEVEL = 0.5  # of the local wall counts above background
 FINE_MM = 1.0
@@ -41,6 +41,12 @@ class BasalPlane:
         """Axial coordinate of the plane at (a, s)."""
         height: FloatArray = self.at + self.slope_a * a + self.slope_s * s
         return height
+
+    def has_on_apex_side(self, surface_mm: FloatArray) -> BoolArray:
+        """(rows, angles): whether a ray meets the surface on the apex side of the plane."""
+        points = points_of(surface_mm)
+        found: BoolArray = points[..., 0] > self.t(points[..., 1], points[..., 2])
+        return found
 
 
 def find_basal_plane(

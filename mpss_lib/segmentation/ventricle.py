@@ -12,7 +12,8 @@ import numpy as np
 from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
 from mpss_lib.segmentation import localise, regions, storage, surface, valve
-from mpss_lib.segmentation.doubt import background_noise, incoherence
+from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
+from mpss_lib.segmentation.geometry import describe
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import FloatArray, Mask, Volume
 
@@ -26,7 +27,7 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
         # check value: (lowest, highest) that the segmentation is sure of
         "score": (0.75, math.inf),
         "rival_gap": (0.12, math.inf),
-        "prominence": (0.27, 1.0),
+        "prominence": (0.20, 1.0),
         "aspect": (1.25, 2.4),
         "radius_mm": (17.5, 43.0),
         "ridge_share": (0.80, 1.0),
@@ -154,7 +155,14 @@ def segment(
         seven=seven | regions.join_territories(masks),
         check=check,
         flags=flags,
-        extras=_describe(traced, mid, wall),
+        extras=describe(
+            traced.frame,
+            traced.plane,
+            wall,
+            mid,
+            traced.rays,
+            traced.plane.has_on_apex_side(traced.ridge_mm),
+        ),
         wall_mode=settings.wall_mode,
         wall_mm=settings.wall_mm,
     )
@@ -190,16 +198,9 @@ def _trace(volume: Volume, shell: Shell, prior: Prior) -> _Traced:
     weights = surface.ray_weights(rays)
     ridge, misfit = surface.smooth(rays, ellipsoid, weights)
     plane = valve.find_basal_plane(volume, frame, ridge, ellipsoid)
-    above = _is_wall(ridge, plane)
+    above = plane.has_on_apex_side(ridge)
     prominence = float(np.median(rays.prominence[above])) if above.any() else 0.0
     return _Traced(shell, prior, frame, ellipsoid, rays, ridge, misfit, plane, prominence)
-
-
-def _is_wall(surface_mm: FloatArray, plane: valve.BasalPlane) -> np.ndarray:
-    """(rows, angles): whether the ray meets the wall on the apex side of the basal plane."""
-    points = surface.points_of(surface_mm)
-    is_wall: np.ndarray = points[..., 0] > plane.t(points[..., 1], points[..., 2])
-    return is_wall
 
 
 def _draw(volume: Volume, traced: _Traced, wall: regions.Wall) -> dict[str, Mask]:
@@ -221,18 +222,20 @@ def _check(
         shell for shell in rivals
         if shell.score > 0.75 * best.score and _body(shell)[2] > _body(best)[2] + 20.0
     ]  # fmt: skip
-    above = _is_wall(traced.ridge_mm, plane)
+    above = plane.has_on_apex_side(traced.ridge_mm)
     standard = regions.build_wall(mid_mm, 10.4, "anatomical")
     ml = _draw(volume, traced, standard)
     lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
     noise = background_noise(volume, ml["EPI"], ml["MYO"])
     gap = best.score - second
+    stretch = stretch_mm2(traced.rays, traced.ridge_mm, above)
     return {
         "score": best.score,
         "rival_score": second,
         "rival_gap": gap,
         "noise": noise,
-        "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, gap, noise),
+        "stretch_mm2": stretch,
+        "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, stretch, gap, noise),
         "higher_rival": float(bool(higher)),
         "prominence": traced.prominence,
         "aspect": traced.ellipsoid.long / traced.ellipsoid.short,
@@ -265,29 +268,6 @@ def edge_voxels(mask: Mask) -> float:
     index = np.argwhere(mask.array)
     far = np.array(mask.array.shape) - 1 - index.max(axis=0)
     return float(min(index.min(), far.min()))
-
-
-def _describe(traced: _Traced, mid_mm: FloatArray, wall: regions.Wall) -> dict[str, FloatArray]:
-    """Geometry for the mask file: heart frame, basal plane, surfaces and ridge along the rays."""
-    frame, plane = traced.frame, traced.plane
-    start, way = surface.directions()
-    return {
-        "axis": frame.axis,
-        "origin": frame.origin,
-        "anterior": frame.anterior,
-        "lateral": frame.lateral,
-        "base": np.array([plane.at, plane.slope_a, plane.slope_s]),
-        "endo_apex_mm": np.array([wall.endo_apex_mm]),
-        "ray_start_mm": frame.to_patient(start),
-        "ray_way": way @ frame.rotation,
-        "mid_mm": mid_mm,
-        "endo_mm": wall.endo_mm,
-        "epi_mm": wall.epi_mm,
-        "ridge_mm": traced.rays.radius_mm,
-        "ridge_counts": traced.rays.peak,
-        "ridge_prominence": traced.rays.prominence,
-        "is_wall": _is_wall(traced.ridge_mm, plane).astype(np.float64),
-    }
 
 
 def _not_found(why: str) -> StudyRejectedError:

@@ -31,11 +31,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--cohorts", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first cohort")
     parser.add_argument("--permutations", type=int, default=99)
     given = parser.parse_args()
     lines = given.results.read_text().splitlines() if given.results.exists() else []
     done = {json.loads(line)["seed"] for line in lines}
-    for seed in range(given.cohorts):
+    for seed in range(given.first, given.first + given.cohorts):
         if seed in done:
             continue
         cohort = make_cohort(seed)

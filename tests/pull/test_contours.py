@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import date
 
 import numpy as np
@@ -203,6 +204,40 @@ def test_the_object_itself_is_not_changed():
     Deidentifier(subject, lambda uid: "2.25.1").file_bytes(made)
     assert str(made) == before
     assert len(made.StructureSetROISequence) == 3
+
+
+def bare():
+    """A structure set as the smallest writers make them: no approval, no device."""
+    return structures(PatientName=None, StructureSetDate=None, StructureSetTime=None)
+
+
+def shares():
+    source = make_nm(1)
+    volume = read_volume(source)
+    array = np.zeros(volume.array.shape, bool)
+    array[1, 1:3, 2:4] = True
+    mask = Mask(array, volume.affine)
+    return make_segmentation({"ENDO": mask, "EPI": mask}, source, volume, fractional=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: structures(**PLANTED), "RTStructureSet"),
+        (bare, "RTStructureSet"),
+        (segments, "Segmentation"),
+        (shares, "Segmentation"),
+    ],
+)
+def test_dciodvfy_finds_no_error_in_what_is_stored(pulled, lake, installed, make, kind):
+    _, rows = pulled(make())
+    path = lake.root / only(rows, "SEG" if kind == "Segmentation" else "RTSTRUCT")["path"]
+    done = subprocess.run(
+        [installed("dciodvfy"), "-new", str(path)], capture_output=True, text=True, check=False
+    )
+    told = (done.stdout + done.stderr).splitlines()
+    assert kind in told
+    assert [line for line in told if line.startswith("Error")] == []
 
 
 # ------------------------------------------------------------------- given as a file

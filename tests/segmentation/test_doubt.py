@@ -7,17 +7,20 @@ import pytest
 from imaging_objects import dice, phantom
 
 from mpss_lib.segmentation import segment
-from mpss_lib.segmentation.doubt import background_noise, incoherence
+from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
+from mpss_lib.segmentation.surface import ANGLES, RADIUS_MM, ROWS, Rays, directions
 from mpss_lib.volume import Mask, Volume
 
-USUAL = {"misfit_mm": 0.75, "base_residual_mm": 0.9, "rival_gap": 0.7, "noise": 0.11}
+USUAL = {
+    "misfit_mm": 0.75, "base_residual_mm": 0.9, "stretch": 15.0, "rival_gap": 0.7, "noise": 0.11,
+}  # fmt: skip
 
 
 def test_each_value_moves_the_doubt_its_way():
     before = incoherence(**USUAL)
     assert before < -0.5
     for name, sign in (
-        ("misfit_mm", 1), ("base_residual_mm", 1), ("rival_gap", -1), ("noise", -1),
+        ("misfit_mm", 1), ("base_residual_mm", 1), ("stretch", 1), ("rival_gap", -1), ("noise", -1),
     ):  # fmt: skip
         assert sign * (incoherence(**(USUAL | {name: 2.0 * USUAL[name]})) - before) > 0, name
     quiet = incoherence(**(USUAL | {"noise": 0.0}))
@@ -62,3 +65,40 @@ def test_low_counts_that_are_followed_are_not_held(seed):
     found = segment(phantom(seed, artefact="low_counts").volume)
     assert found.check["noise"] > 0.15
     assert found.is_sure, found.flags
+
+
+def rays_of(variance):
+    """Rays that see a wall at 28 mm of the given variance (rows, angles), mm2."""
+    off = RADIUS_MM - 28.0
+    profile = np.exp(-0.5 * off**2 / variance[..., None])
+    ones = np.ones((ROWS, ANGLES))
+    return Rays(28.0 * ones, ones, ones, ones > 0, profile)
+
+
+def stretch_of(variance):
+    return stretch_mm2(rays_of(variance), np.full((ROWS, ANGLES), 28.0), WALL)
+
+
+WALL = np.ones((ROWS, ANGLES), dtype=bool)
+
+
+def jumped(jump_mm):
+    """Variance of a wall blurred along a jump."""
+    return 40.0 + (directions()[1] @ np.array(jump_mm)) ** 2 / 4.0
+
+
+def test_a_jump_stretches_the_wall_whichever_way_it_went():
+    found = [stretch_of(jumped(way)) for way in ((12, 0, 0), (0, 12, 0), (0, 0, 12), (4, 8, 8))]
+    assert min(found) > 0.8 * max(found)
+    assert stretch_of(jumped((18, 0, 0))) > 1.8 * found[0]
+
+
+def test_a_wall_that_is_wide_everywhere_is_not_stretched():
+    usual, wide = (stretch_of(np.full((ROWS, ANGLES), v)) for v in (40.0, 70.0))
+    assert max(usual, wide) < 0.1 * stretch_of(jumped((12, 0, 0)))
+
+
+def test_too_few_rays_tell_nothing():
+    few = np.zeros_like(WALL)
+    few[3, :10] = True
+    assert stretch_mm2(rays_of(jumped((12, 0, 0))), np.full((ROWS, ANGLES), 28.0), few) == 0.0

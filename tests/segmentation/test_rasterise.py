@@ -121,9 +121,31 @@ def test_planes_need_not_be_the_slices(name, planes):
     places = np.arange(-40.0, 40.1, step) + 0.43 * step
     found = through(ball_contours(centre, radius, axes, places), volume)
     truth = ball(volume, centre, radius)
-    assert dice(found.array, truth) > 0.97
+    assert dice(found.array, truth) > 0.985
+    inner = radius - 10.5
+    cavity = through(ball_contours(centre, inner, axes, places), volume).array
+    wall = truth & ~ball(volume, centre, inner)
+    assert dice(found.array & ~cavity, wall) > 0.97
     stack = stack_contours(ball_contours(centre, radius, axes, places), volume)
     assert stack.volume_ml == pytest.approx(4.19e-3 * radius**3, rel=0.03)
+
+
+def test_an_end_narrows_on_and_a_flat_one_stays():
+    """Voxels a quarter of a plane distance beyond the last plane."""
+    volume = grid("transaxial", (40, 26, 24))
+    centre, axes = middle(volume), np.eye(3)
+    sizes = {"ball": (30.0, 26.0, 18.0), "rod": (18.0, 18.0, 18.0)}
+    beyond = {}
+    for name, radii in sizes.items():
+        rings = [
+            ball_contours(centre, np.hypot(r, at), axes, [at])[0]
+            for r, at in zip(radii, (-1.2, 3.6, 8.4), strict=True)
+        ]
+        found = through(rings, volume).array
+        rows = np.flatnonzero(found.any(axis=(1, 2)))
+        beyond[name] = found[rows[-1]].sum() * 4.8**2
+    assert beyond["rod"] == pytest.approx(np.pi * 18.0**2, rel=0.06)
+    assert beyond["ball"] < 0.9 * beyond["rod"]
 
 
 def test_two_pieces_along_the_normal_are_not_joined():

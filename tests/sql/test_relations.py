@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -77,16 +75,3 @@ def test_a_wrong_file_is_named(tmp_path, name, text, told):
     (folder / "2_core" / f"{name}.sql").write_text(text)
     with pytest.raises(SettingsError, match=told):
         read_relations(folder, base=META_NAMES)
-
-
-@pytest.mark.slow
-def test_sqlfluff_is_clean():
-    root = sql_folder().parent
-    answer = subprocess.run(
-        [sys.executable, "-m", "sqlfluff", "lint", "sql", "--processes", "1"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout[-2000:]

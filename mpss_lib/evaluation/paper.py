@@ -1,0 +1,112 @@
+"""What the paper printed (Ashrafinia et al. 2021), and where it contradicts itself."""
+
+from __future__ import annotations
+
+from mpss_lib.config import SEGMENTS
+
+FISHER = {
+    "radiomics": dict(
+        zip(SEGMENTS, (111.93, 115.02, 88.02, 95.87, 139.25, 53.8, 53.28), strict=True)
+    ),
+    "clinical": dict(
+        zip(SEGMENTS, (294.43, 253.13, 153.14, 84.12, 253.13, 153.14, 84.12), strict=True)
+    ),
+    "combined": dict(
+        zip(SEGMENTS, (341.39, 348.97, 194.73, 174.53, 326.97, 189.2, 141.6), strict=True)
+    ),
+}
+"""Fisher's X, Table 3."""
+
+FISHER_LIMIT = 135.81
+"""Chi-squared at .01 with 100 degrees of freedom, as printed under Table 3."""
+
+CONTRADICTIONS = (
+    (
+        "Division of the patients that are not tested: 70/30 in the abstract, 75/25 in the text.",
+        "75/25: dev_fraction .25",
+    ),
+    (
+        "The winner is the run with the highest log-likelihood in the abstract, with the highest"
+        " AIC in the text. A higher AIC is worse, and either compares different dev samples.",
+        "winner max_loglik; max_aic can be set; corrected: dev_r2",
+    ),
+    (
+        "Terms enter by the p-value of an F test in one sentence, by AIC in another, with limits"
+        " .05 and .2 that have another meaning in each.",
+        "criterion aic: a term may enter that worsens AIC by .05 at most; sse is the F test",
+    ),
+    (
+        "The model found on the train rows is selected again on the dev rows, which is then no"
+        " validation; with 91 dev rows AIC lets in many terms by chance.",
+        "as written (final_coef dev); corrected refits the train terms on train and dev",
+    ),
+    (
+        "A ratio variance / mean below 1e-5 is called low dynamic range; the features that it"
+        " removes have negative means.",
+        "selection.dynamic_range signed; corrected: abs_mean",
+    ),
+    (
+        "Of pairs with identical ranks the one with the lower range leaves; the ranges of the"
+        " three pairs are exactly equal.",
+        "the first in the order of the catalogue stays",
+    ),
+    (
+        "The text keeps averaged GLCM and GLRLM, the names in Table 2 end in _C.",
+        "averaged, unless merged has the wider range more often",
+    ),
+    (
+        "Three grey levels are called the smallest, four shares are given for them.",
+        "a rule that can be computed, with its table and its runner-up",
+    ),
+    (
+        "Seven segments in the tables, eight in one sentence.",
+        "seven",
+    ),
+    (
+        "428 patients are analysed; the sexes sum to 461, the kinds of stress to 459 or 460.",
+        "whoever is in the frozen cohort",
+    ),
+    (
+        "Five classes of the score, six counts (178, 32, 77, 80, 38, 23).",
+        "five: the last two counts are both above 400",
+    ),
+    (
+        "33 % of the patients with calcium are said to reach 100; it is 33 % of all patients.",
+        "of all",
+    ),
+    (
+        "Radiomics are said to fail in every segment; Table 3 has 139.25 for LAD17, above 135.81.",
+        "the table",
+    ),
+    (
+        "The medians of the 50 p-values and of |r| in the text do not go with the X of Table 3: a"
+        " median of .001 forces X above 345.",
+        "neither is aimed at",
+    ),
+    (
+        "X of 53.8 and 53.28 are far too small for 100 degrees of freedom, as if empty runs had"
+        " been left out while the degrees of freedom stayed.",
+        "invalid_run p1: a run without a model counts as p = 1",
+    ),
+    (
+        "The clinical X agree to the last digit for both ways of drawing the regions.",
+        "the splits depend on the seed alone, not on segment or configuration",
+    ),
+    (
+        "One patient is reported from 332 test sets of 20 x 50; one segment gives some 8 of 50.",
+        "predictions name their number of models",
+    ),
+)
+"""What the paper says and why that is not enough; what is taken."""
+
+STEPS = {
+    "S0_aggregation": "not 3D averaged or merged",
+    "S0_family": "statistics, local intensity, morphology",
+    "S1_undefined": "not defined for every patient",
+    "S2_identical": "the same value in all patients",
+    "S3_variety": "the other one of averaged and merged",
+    "S4_same_ranks": "same ranks as another feature",
+    "S5_dynamic_range": "low dynamic range",
+    "S6_correlated": "|ρ| at the limit with another one kept",
+}
+"""What each step of the selection removes."""

@@ -1,0 +1,80 @@
+"""The report in short: what the tests found, what the profiles and the paper stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, SEGMENTS, EvaluationSettings
+from mpss_lib.evaluation import paper
+from mpss_lib.evaluation.profiles import profiles
+from mpss_lib.evaluation.report_tables import table
+
+Row = Mapping[str, Any]
+
+LEVEL = 0.05
+QUESTIONS = {
+    "radiomics alone predict": ("radiomics", "permutation_mean_r"),
+    "clinical terms alone predict": ("clinical", "permutation_mean_r"),
+    "both together predict": ("combined", "permutation_mean_r"),
+    "radiomics add to clinical terms": ("combined", "increment_mean_r"),
+}
+
+
+def answer_table(tests: Sequence[Row]) -> str:
+    """In which segments each question is answered with yes: paper, Fisher, permutation."""
+    by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
+
+    def rejects(profile: str, test: str, configuration: str) -> str | None:
+        rows = {s: by.get((profile, test, configuration, s)) for s in SEGMENTS}
+        known = {s: row["p_value"] for s, row in rows.items() if row is not None}
+        return _named({s: p <= LEVEL for s, p in known.items() if p is not None})
+
+    def above(configuration: str) -> str | None:
+        rows = {s: by.get((AS_PUBLISHED, "fisher", configuration, s)) for s in SEGMENTS}
+        known = {s: row for s, row in rows.items() if row is not None and row["threshold"]}
+        return _named({s: row["statistic"] > row["threshold"] for s, row in known.items()})
+
+    rows: list[list[Any]] = []
+    for question, (configuration, test) in QUESTIONS.items():
+        printed = {s: x > paper.FISHER_LIMIT for s, x in paper.FISHER[configuration].items()}
+        is_increment = test == "increment_mean_r"
+        rows.append(
+            [
+                question,
+                None if is_increment else _named(printed),
+                None if is_increment else above(configuration),
+                rejects(AS_PUBLISHED, test, configuration),
+                rejects(CORRECTED, test, configuration),
+            ]
+        )
+    header = [
+        "segments in which",
+        "the paper: X above its limit",
+        "as_published: X above its limit",
+        "as_published: permutation p ≤ .05",
+        "corrected: permutation p ≤ .05",
+    ]
+    return table(header, rows, "text")
+
+
+def _named(holds: Mapping[str, bool]) -> str | None:
+    """Count and names of the segments; None where the test was not made."""
+    if not holds:
+        return None
+    names = [segment for segment, is_so in holds.items() if is_so]
+    is_plain = len(names) in (0, len(SEGMENTS))
+    return f"{len(names)} of {len(holds)}" + ("" if is_plain else f": {', '.join(names)}")
+
+
+def profile_table(settings: EvaluationSettings) -> str:
+    """List the settings of the evaluation in which the profiles differ."""
+    both = {name: own.model_dump(mode="json") for name, own in profiles(settings).items()}
+    published, corrected = both[AS_PUBLISHED], both[CORRECTED]
+    rows = [[k, v, corrected[k]] for k, v in published.items() if v != corrected[k]]
+    return table(["setting", AS_PUBLISHED, CORRECTED], rows, "text")
+
+
+def contradiction_table() -> str:
+    """Where the paper contradicts itself and what is taken."""
+    return table(["the paper", "taken here"], [list(row) for row in paper.CONTRADICTIONS], "text")
