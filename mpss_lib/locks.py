@@ -11,6 +11,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from mpss_lib.errors import WritersAtWorkError
 
@@ -27,13 +28,9 @@ def working(lake_root: Path) -> Iterator[None]:
     lake_root : Path
         The lake's folder; made if absent.
     """
-    root = lake_root.resolve()
-    if root in _ALONE:
-        yield
-        return
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "work.lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    with _lock_file(lake_root) as handle:
+        if handle is not None:
+            fcntl.flock(handle, fcntl.LOCK_SH)
         yield
 
 
@@ -54,11 +51,10 @@ def alone(lake_root: Path, what: str) -> Iterator[None]:
         Somebody is writing.
     """
     root = lake_root.resolve()
-    if root in _ALONE:
-        yield
-        return
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "work.lock").open("a") as handle:
+    with _lock_file(root) as handle:
+        if handle is None:
+            yield
+            return
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -72,3 +68,15 @@ def alone(lake_root: Path, what: str) -> Iterator[None]:
             yield
         finally:
             _ALONE.discard(root)
+
+
+@contextmanager
+def _lock_file(lake_root: Path) -> Iterator[TextIO | None]:
+    """Open the lake's lock file; None where this process holds the lake alone already."""
+    root = lake_root.resolve()
+    if root in _ALONE:
+        yield None
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "work.lock").open("a") as handle:
+        yield handle

@@ -327,7 +327,7 @@ _CHECKED = (
         "expectation_failure",
         "warehouse",
         "suite",
-        "suite expectation study_key record_key",
+        "suite expectation study_key record_key content_sha256",
         suite=TEXT,
         expectation=TEXT,
         table_name=TEXT,

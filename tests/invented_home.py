@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import struct
 import zlib
 from dataclasses import dataclass
@@ -84,6 +85,14 @@ def make_home(root) -> Invented:
     home = Invented(root, lake, config, sites, vault, identities)
     _beside(home)
     return home
+
+
+def copy_home(made: Invented, root) -> Invented:
+    """Copy a home; the paths of the copy are its own."""
+    shutil.copytree(made.root, root)
+    sites = Sites(root / "vault.sqlite", root / "staging", SiteSettings())
+    lake, vault = Lake(root / "lake"), Vault(sites.vault)
+    return Invented(root, lake, settings(), sites, vault, made.identities)
 
 
 def _identities(person, vault: Vault) -> list[Identity]:

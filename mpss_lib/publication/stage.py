@@ -28,6 +28,9 @@ from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 
 __all__ = ["export_results", "predictable", "run"]
 
+Segments = dict[str, dict[str, float]]
+"""Feature values by segment and feature."""
+
 FEATURE_TABLES = ("feature_once", "feature_binned")
 PREDICTABLE = "select study_key from core.predictable where is_predictable order by study_key"
 
@@ -75,8 +78,12 @@ def run(
             reasons=("no_model",),
         )
     registered, elastic = _registered(*files, AS_PUBLISHED), _registered(*files, ELASTIC_NET)
+    paths = _feature_files(study_key, lake, config)
+    features = _features(paths, {registered.bins, elastic.bins})
     study, parts = _study(study_key, lake, config, registered)
-    corrected = replace(study, features=_features_at(study_key, lake, config, elastic.bins))
+    study = replace(study, features=features[registered.bins])
+    corrected = replace(study, features=features[elastic.bins])
+    parts = [*(sha256_of(path) for path in paths), *parts]
     digest = digest_of([sha256_of(files[0]), sha256_of(files[1]), *parts])
     address = config.address("publication")
     written = lake.existing("publication", address, study_key, digest)
@@ -146,15 +153,12 @@ def _registered(models: Path, terms: Path, profile: str) -> Registered:
 def _study(
     study_key: str, lake: Lake, config: Config, registered: Registered
 ) -> tuple[StudyValues, list[str]]:
-    """Gather what is known of the study, and what of it enters the input digest."""
-    there = _feature_files(study_key, lake, config)
-    features = _features_at(study_key, lake, config, registered.bins)
+    """Gather what is known of the study but its features, and what enters the input digest."""
     path = lake.current_path("cohort_outcome", config.address("warehouse"), registered.cohort)
     cohort = _cohort(path) if path is not None else {}
     is_training = study_key in cohort
     clinical = cohort.get(study_key) if is_training else _linked(lake).get(study_key)
-    parts = [*(sha256_of(path) for path in there), repr(clinical), repr(is_training)]
-    return StudyValues(study_key, features, clinical, is_training), parts
+    return StudyValues(study_key, None, clinical, is_training), [repr(clinical), repr(is_training)]
 
 
 def _feature_files(study_key: str, lake: Lake, config: Config) -> list[Path]:
@@ -163,22 +167,16 @@ def _feature_files(study_key: str, lake: Lake, config: Config) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
-def _features_at(
-    study_key: str, lake: Lake, config: Config, bins: int
-) -> dict[str, dict[str, float]] | None:
-    """Feature values by segment at a grey level; None where there are none at all."""
-    there = _feature_files(study_key, lake, config)
-    return _features(there, bins) if len(there) == len(FEATURE_TABLES) else None
-
-
-def _features(paths: list[Path], bins: int) -> dict[str, dict[str, float]]:
-    """Feature values by segment, at the grey level of the model."""
-    found: dict[str, dict[str, float]] = {}
+def _features(paths: list[Path], levels: set[int]) -> Mapping[int, Segments | None]:
+    """Feature values by grey level and segment, each file read once; None where one is absent."""
+    if len(paths) < len(FEATURE_TABLES):
+        return dict.fromkeys(levels)
+    found: dict[int, Segments] = {level: {} for level in levels}
     for table, path in zip(FEATURE_TABLES, paths, strict=True):
         for row in read_parquet(path, table).to_pylist():
-            if row.get("bins", bins) == bins:
-                values = {k: v for k, v in row.items() if isinstance(v, float)}
-                found.setdefault(row["segment"], {}).update(values)
+            values = {k: v for k, v in row.items() if isinstance(v, float)}
+            for level in levels & {row["bins"]} if "bins" in row else levels:
+                found[level].setdefault(row["segment"], {}).update(values)
     return found
 
 

@@ -75,10 +75,36 @@ class Airflow:
         return str(self._ask({"do": "results"})["url"])
 
     def _ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        told = self.run(
+            [MODULE],
+            f"Airflow cannot answer ({question['do']})",
+            "check that its database runs and that its settings are those of the home",
+            asks=json.dumps(question),
+        )
+        answer: dict[str, Any] = json.loads(told)
+        return answer
+
+    def run(self, command: Sequence[str], what_failed: str, way_out: str, *, asks: str = "") -> str:
+        """Run a module (``python -m``) with Airflow's environment; give its standard output.
+
+        Parameters
+        ----------
+        command : sequence of str
+            The module and its arguments.
+        what_failed, way_out : str
+            For the message.
+        asks : str
+            Its standard input.
+
+        Raises
+        ------
+        PlatformFaultError
+            It failed; with its last line.
+        """
         done = subprocess.run(
-            [sys.executable, "-m", MODULE],
+            [sys.executable, "-m", *command],
             env=dict(self.environment),
-            input=json.dumps(question),
+            input=asks,
             capture_output=True,
             text=True,
             check=False,
@@ -86,12 +112,8 @@ class Airflow:
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-            raise PlatformFaultError(
-                f"Airflow cannot answer ({question['do']}): {last[:300]}",
-                way_out="check that its database runs and that its settings are those of the home",
-            )
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+            raise PlatformFaultError(f"{what_failed}: {last[:300]}", way_out=way_out)
+        return done.stdout
 
 
 def clean_metadata(airflow: Airflow, days: float) -> int:
@@ -108,19 +130,7 @@ def clean_metadata(airflow: Airflow, days: float) -> int:
         The command failed.
     """
     before = datetime.now(UTC) - timedelta(days=days)
-    command = ["-m", "airflow", "db", "clean", "--skip-archive", "--yes"]
-    command += ["--error-on-cleanup-failure"]
-    done = subprocess.run(
-        [sys.executable, *command, "--clean-before-timestamp", before.isoformat()],
-        env=dict(airflow.environment),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=ANSWER_S,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise PlatformFaultError(
-            f"`airflow db clean` failed: {last[:300]}", way_out="run it by hand and read on"
-        )
-    return sum(map(int, re.findall(r"Found (\d+) rows meeting deletion criteria", done.stdout)))
+    command = ["airflow", "db", "clean", "--skip-archive", "--yes", "--error-on-cleanup-failure"]
+    command += ["--clean-before-timestamp", before.isoformat()]
+    told = airflow.run(command, "`airflow db clean` failed", "run it by hand and read on")
+    return sum(map(int, re.findall(r"Found (\d+) rows meeting deletion criteria", told)))

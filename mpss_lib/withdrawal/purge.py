@@ -5,7 +5,8 @@ phase      what is true after it
 ========== =====================================================================================
 tombstone  no later night takes the person in, the journal knows; temporary files are gone
 rows       shared files and the manifest hold nothing of the person; tombstones stand in the flow
-snapshot   quarantine entries are gone, the published snapshot shows nothing of the person
+snapshot   quarantine entries are gone, the published snapshot shows nothing of the person, nor
+           does the results database, where Airflow's connection or the settings name one
 files      the studies' own files are gone
 airflow    its database and logs hold nothing
 search     every file outside the vault was read: nothing was found
@@ -20,13 +21,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError, WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone
+from mpss_lib.publication.stage import export_results
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import write_withdrawn
 from mpss_lib.tables import Lake
@@ -180,7 +182,8 @@ def purge(
     progress : callable, optional
         Called with the name of each phase (``PHASES``) as it begins.
     is_at_rest : bool
-        Nothing runs in this home, whatever its Airflow's database says (a restored one).
+        Nothing runs in this home, whatever its Airflow's database says (a restored one); its
+        snapshot is older than what the results database mirrors, which is left as it is.
 
     Returns
     -------
@@ -190,6 +193,8 @@ def purge(
     ------
     WritersAtWorkError
         A run of Airflow or another writer is at work.
+    ResultsBusyError, ResultsRefusedError, ResultsSchemaError
+        The results database could not be brought along: mend it, then purge again.
     SomethingLeftError
         The search found traces; the identities stay in the vault until a purge ends.
     """
@@ -197,7 +202,7 @@ def purge(
     if not is_at_rest:
         _refuse_while_working(home)
     with alone(home.lake.root, "a purge"):
-        return _purge(request, home, tell)
+        return _purge(request, home, tell, has_results=not is_at_rest)
 
 
 def _refuse_while_working(home: Home) -> None:
@@ -210,7 +215,7 @@ def _refuse_while_working(home: Home) -> None:
         )
 
 
-def _purge(request: str, home: Home, tell: Progress) -> Report:
+def _purge(request: str, home: Home, tell: Progress, *, has_results: bool) -> Report:
     vault = Vault(home.sites.vault)
     planned = plan(request, home)
     subject, mark = planned.subject, vault.tombstone(request)
@@ -231,8 +236,7 @@ def _purge(request: str, home: Home, tell: Progress) -> Report:
     report.counts |= _named("rows", erase.rewrite(planned.found, subject, home.lake, matcher))
     enter("snapshot")
     _drop_quarantine(subject, home.lake)
-    if home.lake.snapshot.is_file():
-        publish(home.lake, home.config, run_name="purge")
+    report.counts |= _show_no_more(home, has_results=has_results)
     enter("files")
     report.counts |= _named("removed", erase.remove(erase.look(home.lake, matcher)))
     enter("airflow")
@@ -284,6 +288,22 @@ def _drop_quarantine(subject: Subject, lake: Lake) -> None:
     for key in subject.study_keys:
         for path in (lake.root / "quarantine").glob(f"*/{key}.json"):
             path.unlink()
+
+
+def _show_no_more(home: Home, *, has_results: bool) -> dict[str, int]:
+    """Publish without the person; where the results database is away, the purge ends here.
+
+    The same command goes on from here when it answers again.
+    """
+    if not home.lake.snapshot.is_file():
+        return {}
+    publish(home.lake, home.config, run_name="purge")
+    known = home.airflow.results_url() if home.airflow and has_results else ""
+    sites = replace(home.sites, results_url=known or home.sites.results_url)
+    if not sites.results_url or not has_results:
+        return {}
+    counts = export_results(home.lake, home.config, sites)
+    return {f"results_{name}": counts[name] for name in ("removed", "removed_studies")}
 
 
 def _clean_airflow(home: Home, subject: Subject, matcher: Matcher) -> dict[str, int]:

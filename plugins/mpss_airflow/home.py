@@ -35,9 +35,9 @@ def open_sites(config: Config, pacs_connection: str = PACS_CONNECTION) -> Sites:
     if pacs is not None:
         sites = replace(sites, archive=_archive(config.site, pacs))
     if registry is not None:
-        sites = replace(sites, registry_url=_url(registry))
+        sites = replace(sites, registry_url=url_of(registry))
     if results is not None:
-        sites = replace(sites, results_url=_url(results))
+        sites = replace(sites, results_url=url_of(results))
     return sites
 
 
@@ -62,8 +62,8 @@ def _archive(site: SiteSettings, pacs: Connection) -> SiteSettings:
     return site.model_copy(update=changes)
 
 
-def _url(connection: Connection) -> str:
-    """SQLAlchemy URL: the extra field ``url`` where there is one, else made from the fields.
+def url_of(connection: Connection) -> str:
+    """Give the SQLAlchemy URL of a connection: its extra field ``url``, else made of its fields.
 
     Airflow's own type ``postgres`` is no dialect of SQLAlchemy: it is PostgreSQL by psycopg.
     """

@@ -118,13 +118,14 @@ def results() -> dict[str, Any]:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    from mpss_airflow.home import url_of
     from mpss_airflow.vocabulary import RESULTS_CONNECTION
 
     with create_session() as session:
         known = session.scalar(select(Connection).where(Connection.conn_id == RESULTS_CONNECTION))
         if known is None:
             return {"url": ""}
-        return {"url": str(known.extra_dejson.get("url") or known.get_uri())}
+        return {"url": url_of(known)}
 
 
 # ------------------------------------------------------------------------- tables

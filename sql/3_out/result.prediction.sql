@@ -34,17 +34,8 @@ select
     first_times.config,
     run.code_version,
     prediction.lake_path,
-from raw.prediction as prediction
+from result.prediction_shown as prediction
 inner join first_times
     on prediction.lake_path = first_times.lake_path
 inner join meta.run as run
     on first_times.first_sequence = run."sequence"
-anti join quality.held_back as held_back
-    on
-        prediction.study_key = held_back.study_key
-        and held_back.is_study_held_back
-anti join quality.expectation_failure as failure
-    on
-        failure.suite = 'predictions'
-        and failure.consequence = 'quarantine'
-        and prediction.lake_path = failure.lake_path

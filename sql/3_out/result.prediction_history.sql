@@ -62,15 +62,6 @@ select
     changes.code_version,
     changes.run_digest,
     prediction.lake_path,
-from raw.prediction as prediction
+from result.prediction_shown as prediction
 inner join changes
     on prediction.lake_path = changes.lake_path
-anti join quality.held_back as held_back
-    on
-        prediction.study_key = held_back.study_key
-        and held_back.is_study_held_back
-anti join quality.expectation_failure as failure
-    on
-        failure.suite = 'predictions'
-        and failure.consequence = 'quarantine'
-        and prediction.lake_path = failure.lake_path

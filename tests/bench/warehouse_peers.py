@@ -25,6 +25,8 @@ _INDEXES = (
 class Csv:
     """One file, read by DuckDB (the fastest reader of CSV at hand); no index is possible."""
 
+    times = 1
+
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.path = folder / "radiomics.csv"
@@ -56,6 +58,8 @@ class Csv:
 
 class Sqlite:
     """One file of the standard library's engine."""
+
+    times = 3
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -101,6 +105,8 @@ class Sqlite:
 
 class Postgresql:
     """A server of its own: ``initdb`` in the folder, loopback, a free port, ended at the end."""
+
+    times = 3
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from invented_home import Invented, make_home, settings
+from invented_home import copy_home, make_home
 
-from mpss_lib.config import Sites, SiteSettings
-from mpss_lib.pull.vault import Vault
-from mpss_lib.tables import Lake
 from mpss_lib.upkeep.backup import Source
 
 
@@ -19,11 +14,7 @@ def invented_once(tmp_path_factory):
 
 @pytest.fixture
 def invented(invented_once, tmp_path):
-    root = tmp_path / "home"
-    shutil.copytree(invented_once.root, root)
-    sites = Sites(root / "vault.sqlite", root / "staging", SiteSettings())
-    vault = Vault(sites.vault)
-    return Invented(root, Lake(root / "lake"), settings(), sites, vault, invented_once.identities)
+    return copy_home(invented_once, tmp_path / "home")
 
 
 @pytest.fixture

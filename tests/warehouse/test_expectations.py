@@ -449,6 +449,36 @@ def test_a_bad_prediction_is_held_back_and_its_study_stays_in_the_cohort(faulty,
     assert (key, f"prediction.{rule}") in failed
 
 
+def test_a_bad_prediction_is_not_shown_after_it_was_replaced_either(sound):
+    """Nobody ever saw it: the history tells what was shown."""
+    seen = "select distinct value from result.prediction{} where study_key = '" + FIRST + "'"
+    for number, value in enumerate((52.0, 1e9, 55.0)):
+        sound.predictions(FIRST, prediction_rows(FIRST, value), salt=f"{number}")
+        assert check(sound, "predictions")["held_back"] == (value == 1e9)
+        for view in ("", "_history"):
+            assert (1e9,) not in published(sound, seen.format(view)), view
+    for view in ("", "_history"):
+        assert {(52.0,), (55.0,)} <= set(published(sound, seen.format(view))), view
+    assert published(sound, seen.format("_latest")) == [(55.0,)]
+    assert published(sound, "select count(*) from quality.expectation_failure") == [(0,)]
+    assert check(sound, "predictions") | {"expectations": 0} == dict.fromkeys(
+        ("suites_run", "expectations", "stops", "held_back", "warnings"), 0
+    )
+
+
+def test_a_bad_prediction_that_is_the_newest_again_is_judged_again(sound):
+    sound.predictions(FIRST, prediction_rows(FIRST, 1e9), salt="bad")
+    check(sound, "predictions")
+    sound.predictions(FIRST, prediction_rows(FIRST, 50.0), salt="good")
+    check(sound, "predictions")
+    sound.predictions(FIRST, prediction_rows(FIRST, 1e9), salt="bad")
+    assert check(sound, "predictions")["held_back"] == 1
+    failures = sound.lake.rows(
+        "expectation_failure", sound.config.address("warehouse"), "predictions"
+    )
+    assert len({(row["expectation"], row["content_sha256"]) for row in failures}) == len(failures)
+
+
 def test_a_prediction_for_an_unknown_study_is_held_back(sound):
     stranger = f"S{99:016x}"
     sound.predictions(stranger, prediction_rows(stranger))

@@ -80,7 +80,8 @@ def check_suites(
             f"{unknown[0]!r} is no suite", way_out=f"give some of {', '.join(SUITES)}"
         )
     current, address = Current(lake, config), config.address(STAGE)
-    digests = {name: _digest(current, name) for name in SUITES if name in names}
+    former = _withheld(current) if "predictions" in names else []
+    digests = {name: _digest(current, name, former) for name in SUITES if name in names}
     there = {
         name: lake.existing(STAGE, address, name, digest, tables=TABLES)
         for name, digest in digests.items()
@@ -91,7 +92,9 @@ def check_suites(
     for name, digest in digests.items():
         written = there[name]
         if name in found:
-            rows = (_results(name, found[name]), _failures(name, found[name], current))
+            failures = _failures(name, found[name], current)
+            failures += former if name == "predictions" else []
+            rows = (_results(name, found[name]), failures)
             written = tuple(
                 lake.write(table, address, name, digest, part)
                 for table, part in zip(TABLES, rows, strict=True)
@@ -103,10 +106,30 @@ def check_suites(
     return {str(unit["key"]): str(unit["status"]) for unit in units}
 
 
-def _digest(current: Current, suite: str) -> str:
+def _withheld(current: Current) -> list[Row]:
+    """Give the failures of predictions that were replaced: the history must not show them later.
+
+    They are those of the last check, and what that had kept of the checks before, of files that
+    are no longer current.
+    """
+    address, suite = current.config.address(STAGE), "predictions"
+    told = current.lake.rows("expectation_result", address, suite)
+    shown = {row["expectation"] for row in told if row["consequence"] != "quarantine"}
+    newest = current.content_of("prediction")
+    return [
+        row
+        for row in current.lake.rows("expectation_failure", address, suite)
+        if row["table_name"] == "prediction"
+        and row["expectation"] not in shown
+        and newest.get(row["unit_key"]) != row["content_sha256"]
+    ]
+
+
+def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
     tables = dict.fromkeys((*TABLES_OF[suite], "study"))
     limits = (current.config.warehouse.prediction_limit, current.config.warehouse.complete_share)
-    return current.digest(tables, VERSION, suite, repr(current.bins), repr(limits))
+    kept = [repr(sorted(row.items())) for row in former] if suite == "predictions" else []
+    return current.digest(tables, VERSION, suite, repr(current.bins), repr(limits), *kept)
 
 
 # ------------------------------------------------------------------------ judging

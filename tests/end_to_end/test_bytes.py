@@ -1,0 +1,133 @@
+"""Every table comes again with the same bytes: its files are taken away, its stage does them anew.
+
+Two kinds are left out. ``review`` states when a physician decided: a decision is no calculation
+and cannot be repeated. What ``pull`` writes comes from PACS and registry, which do not run here;
+``tests/pull`` fetches and imports the same twice and compares.
+"""
+
+import hashlib
+import shutil
+
+import pytest
+
+from mpss_lib import config as settings
+from mpss_lib.schemas import TABLES, tables_of
+from mpss_lib.tables import Lake
+
+TIMED = {"review"}
+FROM_OUTSIDE = {table.name for table in tables_of("pull")}
+STUDY_STAGES = ("intake", "segmentation", "quality", "radiomics", "publication")
+
+
+@pytest.fixture(scope="module")
+def copy(night, tmp_path_factory):
+    """The lake after the nights, to be taken apart; the settings with which it was made."""
+    root = tmp_path_factory.mktemp("again")
+    shutil.copytree(night.root / "lake", root / "lake")
+    (root / "mpss.toml").write_bytes((night.root / "mpss.toml").read_bytes())
+    config = settings.load(root)
+    return Lake(root / "lake"), config, settings.sites_of(config, root)
+
+
+@pytest.fixture(scope="module")
+def cohort(copy):
+    [found] = {path.name for path in (copy[0].root / "landing" / "model").rglob("cohort=*")}
+    return found.split("=")[1].split(".")[0]
+
+
+def files(lake, names, unit=""):
+    """Landing files of some tables (of one unit), each with the digest of its bytes."""
+    found = [p for name in names for p in (lake.root / "landing" / name).rglob("*.parquet")]
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in found
+        if unit in ("", path.name.split("=")[1].split(".")[0])
+    }
+
+
+def comes_again(lake, names, work, unit=""):
+    """Take the files away, do the work, compare; every table must have had some."""
+    before = files(lake, names, unit)
+    assert {path.relative_to(lake.root).parts[1] for path in before} == set(names)
+    for path in before:
+        path.unlink()
+    work()
+    assert files(lake, names, unit) == before
+
+
+def studies(lake, config):
+    """Three studies that were predicted."""
+    return sorted(lake.current_paths("prediction", config.address("publication")))[:3]
+
+
+@pytest.mark.parametrize("stage", STUDY_STAGES)
+def test_a_stage_of_studies(copy, stage):
+    from importlib import import_module
+
+    lake, config, sites = copy
+    door = import_module(f"mpss_lib.{stage}.stage")
+    extra = (sites,) if stage == "publication" else ()
+    for key in studies(lake, config):
+        made = door.run(key, lake, config, *extra, force=True)
+        names = {file.table for file in made.written if file.path.find(f"={key}.") > 0}
+        comes_again(lake, names, lambda key=key: door.run(key, lake, config, *extra), key)
+
+
+def test_studies_are_all_tables_of_their_stages(copy):
+    lake, _, _ = copy
+    named = {table.name for stage in STUDY_STAGES for table in tables_of(stage)}
+    there = {name for name in named if files(lake, [name])}
+    assert named - there <= TIMED | {"contour_object", "segmentation_agreement"}
+
+
+def test_the_catalogue(copy):
+    from mpss_lib.radiomics.stage import ensure_catalogue
+
+    lake, config, _ = copy
+    work = lambda: ensure_catalogue(lake, config.address("radiomics"))  # noqa: E731
+    comes_again(lake, ["feature_catalogue"], work)
+
+
+def test_the_frozen_cohort(copy, cohort):
+    from mpss_lib.warehouse.stage import freeze_cohort
+
+    lake, config, _ = copy
+    names = ["cohort_member", "cohort_outcome"]
+    comes_again(lake, names, lambda: freeze_cohort(lake, config), cohort)
+
+
+def test_the_expectations(copy):
+    from mpss_lib.warehouse.stage import validate
+
+    lake, config, _ = copy
+    names = ["expectation_result", "expectation_failure"]
+    validate(lake, config)  # of the files as they are here: their times enter the name
+    newest = {p: d for p, d in files(lake, names).items() if is_newest(lake, config, p)}
+    for path in newest:
+        path.unlink()
+    validate(lake, config)
+    after = files(lake, names)
+    assert newest
+    assert {path: after.get(path) for path in newest} == newest
+
+
+def is_newest(lake, config, path):
+    _, table, *_, name = path.relative_to(lake.root).parts
+    unit = name.split("=")[1].split(".")[0]
+    return lake.current_path(table, config.address("warehouse"), unit) == path
+
+
+@pytest.mark.parametrize("stage", ["selection", "evaluation"])
+def test_a_stage_of_the_cohort(copy, cohort, stage):
+    from importlib import import_module
+
+    lake, config, _ = copy
+    door = import_module(f"mpss_lib.{stage}.stage")
+    names = [table.name for table in tables_of(stage)]
+    comes_again(lake, names, lambda: door.run(cohort, lake, config), cohort)
+
+
+def test_no_table_is_forgotten():
+    asked = {*STUDY_STAGES, "warehouse", "selection", "evaluation"}
+    rest = {name for name, table in TABLES.items() if table.stage not in asked}
+    assert rest == FROM_OUTSIDE
