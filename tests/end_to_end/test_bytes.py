@@ -36,12 +36,12 @@ def cohort(copy):
 
 
 def files(lake, names, unit=""):
-    """Landing files of some tables (of one unit), each with the digest of its bytes."""
+    """Landing files of some tables (of one unit and its parts), each with its bytes' digest."""
     found = [p for name in names for p in (lake.root / "landing" / name).rglob("*.parquet")]
     return {
         path: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in found
-        if unit in ("", path.name.split("=")[1].split(".")[0])
+        if path.name.split("=")[1].startswith(unit)
     }
 
 
@@ -65,6 +65,7 @@ def test_a_stage_of_studies(copy, stage):
     from importlib import import_module
 
     lake, config, sites = copy
+    assert studies(lake, config)
     door = import_module(f"mpss_lib.{stage}.stage")
     extra = (sites,) if stage == "publication" else ()
     for key in studies(lake, config):
