@@ -110,9 +110,12 @@ def _withheld(current: Current) -> list[Row]:
     """Give the failures of predictions that were replaced: the history must not show them later.
 
     They are those of the last check, and what that had kept of the checks before, of files that
-    are no longer current.
+    are no longer current. Where the files of that check are lost, so is what they told.
     """
     address, suite = current.config.address(STAGE), "predictions"
+    paths = [current.lake.current_path(table, address, suite) for table in TABLES]
+    if not all(path is not None and path.is_file() for path in paths):
+        return []
     told = current.lake.rows("expectation_result", address, suite)
     shown = {row["expectation"] for row in told if row["consequence"] != "quarantine"}
     newest = current.content_of("prediction")
