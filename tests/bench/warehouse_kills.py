@@ -120,8 +120,9 @@ def one_round(
             told["corrupt"].append(f"went back after a kill in {phases[-1]}")
         sequence = state.get("sequence", 0)
     numbers = range(101, number + 1)
-    for name, found in in_child(lambda: recover(root, recorded, numbers)).items():
-        told[name] += found
+    found = in_child(lambda: recover(root, recorded, numbers))
+    for name in ("corrupt", "lost", "duplicated"):
+        told[name] += found.get(name, [])
     shutil.rmtree(root)
     return told
 
