@@ -303,12 +303,13 @@ def _write_parquet(data: pa.Table, spec: LakeTable, path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path; on leaving without an error, fsync it and move it to ``path``.
 
-    A kill at any point leaves either nothing or the whole file (and a ``.tmp-`` file that
-    maintenance removes).
+    A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
+    maintenance removes. That one has no suffix: who lists the JSON or Parquet files of a folder
+    never meets a file that is not whole.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _refused(path, error) from error

@@ -130,7 +130,7 @@ KILLED = """
     ("phase", "content"), [("before", b"old"), ("written", b"old"), ("replaced", b"n" * 50_000)]
 )
 def test_a_kill_leaves_nothing_or_the_whole_file(tmp_path, phase, content):
-    target = tmp_path / "file"
+    target = tmp_path / "file.json"
     target.write_bytes(b"old")
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(target), phase]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -139,6 +139,7 @@ def test_a_kill_leaves_nothing_or_the_whole_file(tmp_path, phase, content):
     assert target.read_bytes() == content
     rubbish = [p for p in tmp_path.iterdir() if p.name.startswith(".tmp-")]
     assert len(rubbish) == (0 if phase == "replaced" else 1)
+    assert list(tmp_path.glob("*.json")) == [target], "a file that is not whole is met by a list"
 
 
 def test_digests_mark_where_parts_end():

@@ -25,6 +25,7 @@ N_PHASES = 5
 POINTS = (
     "landing_temporary",
     "landing_unrecorded",
+    "record_temporary",
     "plan",
     "batch_temporary",
     "batch_unrecorded",
@@ -107,7 +108,7 @@ def test_a_kill_at_each_point_loses_nothing(build, home, three_studies, point):
     writer = child("writer_child.py", str(home), point, "7")
     out, err = writer.communicate(timeout=120)
     assert writer.returncode == -signal.SIGKILL, err
-    is_recorded = not point.startswith("landing")
+    is_recorded = not point.startswith(("landing", "record"))
     assert ("plan" in out) == is_recorded
     check_whole(build.lake, 4 if point == "done" else 3)  # the published snapshot is whole
     build.through("k7", "p7", seed=7)  # the task again: the same files, now recorded

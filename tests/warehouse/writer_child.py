@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fabricated_lake import Builder
 
+from mpss_lib import tables
 from mpss_lib.config import Config
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import compaction, joining, snapshot
@@ -16,6 +17,12 @@ from mpss_lib.warehouse import compaction, joining, snapshot
 
 def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_halfway(path: Path, content: bytes) -> None:
+    with path.open("wb") as handle:
+        handle.write(content[: len(content) // 2])
+    die()
 
 
 def tell(phase: str) -> None:
@@ -47,13 +54,13 @@ def main() -> None:
 def add_study(build: Builder, number: str, point: str) -> None:
     tell("write")
     if point == "landing_temporary":
-        import mpss_lib.tables
-
-        mpss_lib.tables._sync = die
+        tables._sync = die
     build.through(f"k{number}", f"p{number}", seed=int(number))
     tell("record")
     if point == "landing_unrecorded":
         die()
+    if point == "record_temporary":
+        Path.write_bytes = die_halfway
     build.flush(f"run {number}")
 
 
