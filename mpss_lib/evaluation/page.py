@@ -45,9 +45,9 @@ exact where the radiomic features are independent of the clinical terms.</p>
 {approximate}
 
 <h2>How far the tests can be believed</h2>
-<p>Rejections in 300 synthetic cohorts of 428 patients without any signal (one segment, 99
-permutations), with their standard errors; bold is more than a test may reject that holds its level
-(8 at .01, 24 at .05). Fisher, the t approximation of the pooled rank correlation and Nadeau-Bengio
+<p>Rejections in {null_cohorts} synthetic cohorts of 428 patients without any signal (one segment,
+99 permutations), with their standard errors; bold is more than a test may reject that holds its
+level ({null_limits}). Fisher, the t approximation of the pooled rank correlation and Nadeau-Bengio
 do not hold it, least of all with one-sided p-values. A permutation test is exact by construction:
 what it rejects more or less is chance, and all rows share the same cohorts.</p>
 {null}

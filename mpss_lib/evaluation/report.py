@@ -14,6 +14,7 @@ from mpss_lib.config import AS_PUBLISHED, SEGMENTS, Config
 from mpss_lib.evaluation import figures, paper
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
+from mpss_lib.evaluation.calibration import NULL_COHORTS, NULL_LIMITS
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.univariate import berman_class
 from mpss_lib.tables import Lake, write_bytes, write_json
@@ -122,6 +123,8 @@ def render(found: Findings, config: Config) -> str:
         "ledger": tables.ledger_table(found.counts),
         "notes": escape("; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"]))),
         "null": tables.null_table(),
+        "null_cohorts": NULL_COHORTS,
+        "null_limits": "{} at .01, {} at .05".format(*NULL_LIMITS),
         "planted": tables.planted_table(),
         "levels": tables.level_table(found.levels),
         "fisher": tables.fisher_table(found.tests),

@@ -2,7 +2,7 @@
 
 Scores of a synthetic cohort of 428 are dealt out anew, then the whole evaluation of one segment
 is done (three configurations, both profiles) with 99 permutations. A calibrated test holds its
-level if it rejects at most 8 of 300 cohorts at .01 and 24 of 300 at .05. About 2 CPU-hours for
+level if it rejects at most 8 of 300 cohorts at .01 and 24 of 300 at .05. About 1.2 CPU-hours for
 300 cohorts; stop and start it as you like.
 
 Run, with PYTHONPATH=.:tests OMP_NUM_THREADS=1:
