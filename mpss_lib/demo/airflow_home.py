@@ -28,6 +28,8 @@ from mpss_lib.tables import read_json, write_json
 USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
+SQLITE_WAIT_S = 60
+"""A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
 REVIEW_DAG = "mpss_review"
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 
@@ -111,7 +113,9 @@ class AirflowHome:
             "API__SECRET_KEY": values["secret_key"],
             "API__WORKERS": 1,
             "API_AUTH__JWT_SECRET": values["jwt_secret"],
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.root / 'airflow' / 'airflow.db'}",
+            "DATABASE__SQL_ALCHEMY_CONN": (
+                f"sqlite:///{self.root / 'airflow' / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
+            ),
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
             "LOGGING__WORKER_LOG_SERVER_PORT": values["worker_log_port"],
             "LOGGING__TRIGGER_LOG_SERVER_PORT": values["trigger_port"],
