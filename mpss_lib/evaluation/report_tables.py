@@ -142,6 +142,7 @@ APPROXIMATE = {
     "pooled_spearman": "pooled Spearman, one-sided t",
     "nadeau_bengio": "Nadeau-Bengio",
 }
+TITLES = {"fisher": "Fisher's X", **EXACT, **APPROXIMATE}
 
 
 def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> str:
@@ -211,7 +212,7 @@ def null_table() -> str:
     parts = []
     for k, (level, limit) in enumerate(zip((".01", ".05"), NULL_LIMITS, strict=True)):
         rows = []
-        for test, title in {"fisher": "Fisher's X", **EXACT, **APPROXIMATE}.items():
+        for test, title in TITLES.items():
             counts = [found.get((*column, test)) for column in columns]
             rows.append([title, *(n and _rate(n[k], limit) for n in counts)])
         parts.append(table([f"rejected at {level}", *header], rows))
@@ -228,13 +229,12 @@ def _rate(count: int, limit: int) -> str:
 
 def planted_table() -> str:
     """How often the tests found what was planted, nothing, and an open signal."""
-    titles = {"fisher": "Fisher's X", **EXACT, **APPROXIMATE}
     of = f"of {PLANTED_COHORTS}"
     header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]
     rows = []
     for name, *counts in PLANTED:
         profile, configuration, test = name.split()
-        rows.append([f"{profile}: {titles[test]}, {configuration}", *counts])
+        rows.append([f"{profile}: {TITLES[test]}, {configuration}", *counts])
     return table(header, rows)
 
 

@@ -80,8 +80,10 @@ def check_suites(
             f"{unknown[0]!r} is no suite", way_out=f"give some of {', '.join(SUITES)}"
         )
     current, address = Current(lake, config), config.address(STAGE)
-    former = _withheld(current) if "predictions" in names else []
-    digests = {name: _digest(current, name, former) for name in SUITES if name in names}
+    former = {"predictions": _withheld(current)} if "predictions" in names else {}
+    digests = {
+        name: _digest(current, name, former.get(name, ())) for name in SUITES if name in names
+    }
     there = {
         name: lake.existing(STAGE, address, name, digest, tables=TABLES)
         for name, digest in digests.items()
@@ -92,8 +94,7 @@ def check_suites(
     for name, digest in digests.items():
         written = there[name]
         if name in found:
-            failures = _failures(name, found[name], current)
-            failures += former if name == "predictions" else []
+            failures = [*_failures(name, found[name], current), *former.get(name, ())]
             rows = (_results(name, found[name]), failures)
             written = tuple(
                 lake.write(table, address, name, digest, part)
@@ -131,7 +132,7 @@ def _withheld(current: Current) -> list[Row]:
 def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
     tables = dict.fromkeys((*TABLES_OF[suite], "study"))
     limits = (current.config.warehouse.prediction_limit, current.config.warehouse.complete_share)
-    kept = [repr(sorted(row.items())) for row in former] if suite == "predictions" else []
+    kept = [repr(sorted(row.items())) for row in former]
     return current.digest(tables, VERSION, suite, repr(current.bins), repr(limits), *kept)
 
 
