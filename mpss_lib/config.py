@@ -14,14 +14,26 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mpss_lib.errors import SettingsError
-from mpss_lib.sections import RegistryFormat, Section, SeriesRule
-from mpss_lib.sections import UpkeepSettings as UpkeepSettings
+from mpss_lib.sections import (
+    CohortSettings,
+    EvaluationSettings,
+    IntakeSettings,
+    PublicationSettings,
+    PullSettings,
+    QualitySettings,
+    RadiomicsSettings,
+    Section,
+    SegmentationSettings,
+    SelectionSettings,
+    SiteSettings,
+    UpkeepSettings,
+    WarehouseSettings,
+)
 
 STAGES = (
     "pull",
@@ -35,9 +47,6 @@ STAGES = (
     "publication",
 )
 """The stages in the order of the chain: package, task group, asset, tag and test folder."""
-
-SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
-BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
 AS_PUBLISHED, CORRECTED, ELASTIC_NET = "as_published", "corrected", "elastic_net"
 PROFILES = (AS_PUBLISHED, CORRECTED)
@@ -79,179 +88,6 @@ READS: Mapping[str, tuple[str, ...]] = {
     "publication": ("evaluation",),
 }
 """Stages whose (engine, config) enter the config hash of the key."""
-
-
-class SiteSettings(Section):
-    """Where things are: in no hash."""
-
-    timezone: str = "UTC"
-    archive_host: str = "127.0.0.1"
-    archive_port: int = Field(default=11112, ge=1, le=65535)
-    called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
-    calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
-    uids_per_request: int = Field(default=20, ge=1, le=500)
-    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
-    connection_timeout_s: float = Field(default=10.0, gt=0)
-    acse_timeout_s: float = Field(default=15.0, gt=0)
-    dimse_timeout_s: float = Field(default=120.0, gt=0)
-    registry_url: str = ""
-    results_url: str = ""
-    results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{value!r} is no IANA time zone such as 'Europe/Zurich'") from error
-        return value
-
-
-class PullSettings(Section):
-    """What is asked for and what is kept."""
-
-    unhashed: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("lookback_days", "fault_share", "min_batch", "fetch_attempts"),
-            # In the digest of the rows instead:
-            *("registry_table", "registry_columns", "registry_codes", "registry_format"),
-        }
-    )
-
-    modality: str = "NM"
-    acquired_period: Literal["quarter", "year", "none"] = "quarter"
-    own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
-    extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
-    contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
-    contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
-    max_shift_days: int = Field(default=365, ge=1, le=3650)
-    lookback_days: int = Field(default=7, ge=0, le=90)
-    min_batch: int = Field(default=25, ge=1)
-    fetch_attempts: int = Field(default=3, ge=1, le=10)
-    registry_table: str = Field(default="mpss_clinical", min_length=1)
-    registry_columns: Mapping[str, str] = Field(default_factory=dict)  # our name -> the site's
-    registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
-    """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
-    registry_format: RegistryFormat = RegistryFormat()
-    fault_share: float = Field(default=0.2, gt=0, le=1)
-
-
-class IntakeSettings(Section):
-    """Header and geometry gate."""
-
-    voxel_mm: float = Field(default=4.8, gt=0)
-    voxel_tolerance_mm: float = Field(default=0.05, gt=0)
-    gated: Literal["sum", "refuse"] = "sum"
-    orientations: tuple[Literal["transaxial", "short_axis"], ...] = ("transaxial", "short_axis")
-    site_rules: tuple[SeriesRule, ...] = ()
-
-
-class SegmentationSettings(Section):
-    """The wall is a convention at 4.8 mm, so it is a setting that every mask carries."""
-
-    masks_from: Literal["automatic", "contours", "contours_else_automatic"] = "automatic"
-    wall_mode: Literal["anatomical", "thick"] = "anatomical"
-    wall_mm: float = Field(default=10.4, gt=2, lt=30)
-    seed: int = Field(default=20210201, ge=0)
-
-
-class QualitySettings(Section):
-    """Limits of the artefact metrics; ``limits`` replaces single entries of the shipped table."""
-
-    limits_version: str = "phantom-3"
-    limits: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
-
-
-class RadiomicsSettings(Section):
-    """What of the IBSI chain the platform uses; the paper's choice by default."""
-
-    bins: tuple[int, ...] = BINS
-    ivh_bins: int = Field(default=1000, ge=2)
-    slice_axis: Literal[0, 1, 2] = 0
-
-    @field_validator("bins")
-    @classmethod
-    def _are_bin_numbers(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or min(value) < 2 or len(set(value)) != len(value):
-            raise ValueError(f"bins {value} must be distinct whole numbers of at least 2")
-        return value
-
-
-class CohortSettings(Section):
-    """Who is in the cohort: read by SQL when the snapshot is built."""
-
-    accept: Literal["reviewed", "pass"] = "reviewed"
-    reading: Literal["normal", "any"] = "normal"
-    cac_max_days: int = Field(default=90, ge=0)
-
-
-class WarehouseSettings(Section):
-    """The published snapshot."""
-
-    unhashed: ClassVar[frozenset[str]] = frozenset(
-        {"threads", "retention_days", "compact_from", "compact_studies", "merge_studies"}
-        | {"prediction_limit", "complete_share"}  # in the digest of a check
-    )
-
-    threads: int = Field(default=2, ge=1)
-    retention_days: float = Field(default=7.0, ge=0)
-    compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
-    compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
-    merge_studies: int = Field(default=5000, ge=2)  # in one batch file after the maintenance
-    prediction_limit: float = Field(default=20000.0, gt=0)  # Agatston, either side of 0
-    complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
-
-
-class SelectionSettings(Section):
-    """Choice of features, blind to the outcome: steps S0-S7."""
-
-    unhashed: ClassVar[frozenset[str]] = frozenset({"bootstrap"})
-
-    max_nan_share: float = Field(default=0.0, ge=0, le=1)
-    min_variety_rho: float = Field(default=0.98, ge=0, le=1)
-    dynamic_range: Literal["signed", "abs_mean"] = "signed"
-    min_dynamic_range: float = Field(default=1e-5, ge=0)
-    correlation: float = Field(default=0.95, gt=0, le=1)
-    closure: Literal["transitive", "direct"] = "transitive"
-    rows: Literal["per_segment", "pooled"] = "per_segment"
-    preferred_bins: int = Field(default=64, ge=0)
-    bootstrap: int = Field(default=25, ge=0)
-    seed: int = Field(default=20210129, ge=0)
-
-
-class EvaluationSettings(Section):
-    """The randomised evaluation: every contradiction of the paper is a named setting."""
-
-    unhashed: ClassVar[frozenset[str]] = frozenset({"permutations", "permutation_chunk"})
-
-    n_outer: int = Field(default=50, ge=1)
-    n_inner: int = Field(default=20, ge=1)
-    test_fraction: float = Field(default=0.15, gt=0, lt=1)
-    dev_fraction: float = Field(default=0.25, gt=0, lt=1)
-    criterion: Literal["aic", "sse"] = "aic"
-    p_enter: float = 0.05
-    p_remove: float = 0.2
-    screen_p: float = Field(default=0.3, gt=0, le=1)
-    categorical_screen: Literal["codes", "kruskal"] = "codes"
-    max_steps: int = Field(default=1000, ge=1)
-    final_coef: Literal["dev", "train", "train+dev"] = "dev"
-    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_loglik"
-    intercept_only: Literal["skip", "keep"] = "skip"
-    invalid_run: Literal["p1", "drop"] = "p1"
-    p_side: Literal["two", "one"] = "two"
-    rank_tol: float = Field(default=1e-10, gt=0)
-    loglik_variance: Literal["ml", "mse"] = "ml"
-    outcome_transform: Literal["none", "log1p"] = "none"
-    missing: Literal["error", "complete_case"] = "complete_case"
-    permutations: int = Field(default=199, ge=0)
-    permutation_chunk: int = Field(default=50, ge=1)
-    min_test: int = Field(default=30, ge=1)
-    seed: int = Field(default=20210129, ge=0)
-
-
-class PublicationSettings(Section):
-    """Predictions and their export."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import BINS, SEGMENTS, Config
+from mpss_lib.config import Config
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
+from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake, digest_of
 
 BLANK = {TEXT: "", FLAG: False, REAL: 0.0, WHOLE: 0, DATE: dt.date(2019, 3, 1), TEXTS: []}

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from fabricated_lake import Builder, clinical_row, row
 
-from mpss_lib.config import Config, Sites, SiteSettings
+from mpss_lib.config import Config, Sites
 from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 

@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from mpss_lib.config import SEGMENTS
+from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.reader import rows
 

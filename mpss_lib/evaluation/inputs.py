@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mpss_lib.config import CLINICAL, PROFILES, SEGMENTS, Config
+from mpss_lib.config import CLINICAL, PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.design import Floats
+from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, digest_of, sha256_of
 
 FACTORS = ("sex", "race")

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import CORRECTED, ELASTIC_NET, EvaluationSettings
+from mpss_lib.config import CORRECTED, ELASTIC_NET
 from mpss_lib.evaluation.design import Design, Floats, Ints, encode
 from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, Evaluation
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
+from mpss_lib.sections import EvaluationSettings
 
 Rows = list[dict[str, Any]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpss_lib.config import SEGMENTS
+from mpss_lib.sections import SEGMENTS
 
 FISHER = {
     "radiomics": dict(

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpss_lib.config import EvaluationSettings
 from mpss_lib.evaluation.combine import Test, correlation_p, fisher, permutation_test, pooled_rho
 from mpss_lib.evaluation.design import Design, Floats, Ints
 from mpss_lib.evaluation.randomised import Raw, run
 from mpss_lib.evaluation.splits import Splits
+from mpss_lib.sections import EvaluationSettings
 
 OUTCOME, RADIOMIC_BLOCK = "outcome", "radiomic_block"
 _STREAM = 1 << 20

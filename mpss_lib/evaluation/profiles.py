@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED, EvaluationSettings
+from mpss_lib.config import AS_PUBLISHED, CORRECTED
+from mpss_lib.sections import EvaluationSettings
 
 _CORRECTED = {
     "winner": "dev_r2",

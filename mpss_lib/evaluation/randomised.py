@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpss_lib.config import EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import _run_kernels
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
 from mpss_lib.evaluation.splits import Splits, draw
+from mpss_lib.sections import EvaluationSettings
 
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
 STATES = ("valid", "intercept_only", "degenerate")

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, SEGMENTS, Config
+from mpss_lib.config import AS_PUBLISHED, Config
 from mpss_lib.evaluation import figures, paper
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.calibration import NULL_COHORTS, NULL_LIMITS
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.univariate import berman_class
+from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, write_bytes, write_json
 
 Row = Mapping[str, Any]

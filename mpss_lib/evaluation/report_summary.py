@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED, SEGMENTS, EvaluationSettings
+from mpss_lib.config import AS_PUBLISHED, CORRECTED
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.report_tables import table
+from mpss_lib.sections import SEGMENTS, EvaluationSettings
 
 Row = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, PROFILES, SEGMENTS
+from mpss_lib.config import AS_PUBLISHED, PROFILES
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
@@ -19,6 +19,7 @@ from mpss_lib.evaluation.calibration import (
 )
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.randomised import CONFIGURATIONS
+from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import CORRECTED, EvaluationSettings
+from mpss_lib.config import CORRECTED
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, STATES, Evaluation
+from mpss_lib.sections import EvaluationSettings
 
 Rows = list[dict[str, Any]]
 

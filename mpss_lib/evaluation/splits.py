@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpss_lib.config import EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.design import Ints
+from mpss_lib.sections import EvaluationSettings
 
 MIN_PATIENTS = 12
 """Below this there is nothing to divide: 2 test rows, 2 dev rows and 8 train rows."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mpss_lib.config import CORRECTED, SEGMENTS, Config, EvaluationSettings
+from mpss_lib.config import CORRECTED, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
 from mpss_lib.evaluation.design import encode
@@ -35,6 +35,7 @@ from mpss_lib.evaluation.rows import (
 )
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
+from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of
 
 Answer = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mpss_lib.config import SEGMENTS, Config, EvaluationSettings
+from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.combine import Test
@@ -20,6 +20,7 @@ from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, increment_t
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, sha256_of
 
 Rows = list[dict[str, Any]]

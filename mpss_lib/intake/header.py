@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.datadict import tag_for_keyword
 
-from mpss_lib.config import IntakeSettings
 from mpss_lib.dicom import Header
 from mpss_lib.dicom.slices import directions_of
 from mpss_lib.errors import GeometryError, SettingsError, WrongArgumentError
+from mpss_lib.sections import IntakeSettings
 
 UNKNOWN = "unknown"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mpss_lib.config import IntakeSettings
 from mpss_lib.dicom import NM_STORAGE, Header, read_dataset, read_header, read_volume
 from mpss_lib.errors import DicomFileError, GeometryError
 from mpss_lib.intake.header import UNKNOWN, Answer, answer, orientation, site_rules
+from mpss_lib.sections import IntakeSettings
 from mpss_lib.volume import Triple, Volume
 
 NOT_BEST = "not_best"

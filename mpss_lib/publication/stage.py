@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, SEGMENTS, Config, Sites
+from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Config, Sites
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
@@ -24,6 +24,7 @@ from mpss_lib.publication.predict import (
     predict_interval,
 )
 from mpss_lib.publication.reading import ask
+from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 
 __all__ = ["export_results", "predictable", "run"]

@@ -27,7 +27,6 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from mpss_lib.config import SiteSettings
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -35,6 +34,7 @@ from mpss_lib.errors import (
     PlatformFaultError,
 )
 from mpss_lib.pull.parking import Checkpoint
+from mpss_lib.sections import SiteSettings
 
 CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
 """Regions that somebody drew: fetched where the archive offers them."""

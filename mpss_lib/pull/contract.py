@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
-from mpss_lib.config import PullSettings
 from mpss_lib.pull import cells
 from mpss_lib.pull.cells import Notes
-from mpss_lib.sections import UNITS
+from mpss_lib.sections import UNITS, PullSettings
 
 COLUMNS: tuple[str, ...] = (
     *("patient_id", "accession_number", "study_date", "cac_date", "reading", "sex", "race", "age"),

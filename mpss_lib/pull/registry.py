@@ -15,11 +15,12 @@ from dataclasses import asdict
 from datetime import date, timedelta
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import Config, PullSettings, Sites
+from mpss_lib.config import Config, Sites
 from mpss_lib.locks import working
 from mpss_lib.pull.contract import CODES, CONTRACT_VERSION, RANGES, CheckedRow, check_row
 from mpss_lib.pull.registry_source import RawRow, canonical, read_rows
 from mpss_lib.pull.vault import Vault
+from mpss_lib.sections import PullSettings
 from mpss_lib.tables import Lake, digest_of
 
 log = logging.getLogger(__name__)

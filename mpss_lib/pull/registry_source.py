@@ -19,9 +19,9 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
 
-from mpss_lib.config import PullSettings
 from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.pull.contract import COLUMNS, FAULT, OPTIONAL
+from mpss_lib.sections import PullSettings
 
 log = logging.getLogger(__name__)
 

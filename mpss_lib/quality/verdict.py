@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mpss_lib.config import QualitySettings
 from mpss_lib.errors import SettingsError
+from mpss_lib.sections import QualitySettings
 
 INF = math.inf
 SHIPPED_VERSION = "phantom-3"

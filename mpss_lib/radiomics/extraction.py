@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpss_lib.config import BINS
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, NAMES, ONCE_NAMES
 from mpss_lib.radiomics.discretise import Discretisation, FixedBinNumber, discretise
@@ -36,6 +35,7 @@ from mpss_lib.radiomics.preprocess import (
 )
 from mpss_lib.radiomics.settings import Settings
 from mpss_lib.radiomics.texture import Graph, build_graph, describe_texture
+from mpss_lib.sections import BINS
 from mpss_lib.volume import BoolArray, FloatArray, Triple
 
 

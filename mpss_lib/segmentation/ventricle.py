@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
+from mpss_lib.sections import SegmentationSettings
 from mpss_lib.segmentation import localise, regions, storage, surface, valve
 from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
 from mpss_lib.segmentation.geometry import describe

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mpss_lib.config import SelectionSettings
+from mpss_lib.sections import SelectionSettings
 from mpss_lib.selection.steps import Floats, Ints
 
 STABILITY_MARGIN = 0.01

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, BINS, CORRECTED, SelectionSettings
+from mpss_lib.config import AS_PUBLISHED, CORRECTED
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.sections import BINS, SelectionSettings
 from mpss_lib.selection import steps
 from mpss_lib.selection.grey_level import Level, bootstrap_shares, choose, describe
 from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats, VarietyPair

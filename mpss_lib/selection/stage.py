@@ -11,8 +11,9 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mpss_lib.config import PROFILES, SEGMENTS, Config
+from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.sections import SEGMENTS
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpss_lib.config import SelectionSettings
+from mpss_lib.sections import SelectionSettings
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mpss_lib import config as settings
-from mpss_lib.config import AS_PUBLISHED, BINS, PROFILES, SEGMENTS
+from mpss_lib.config import AS_PUBLISHED, PROFILES
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake, replacing, write_bytes
 from mpss_lib.warehouse.answers import render, rows_of, write_parquet
 

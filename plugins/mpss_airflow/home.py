@@ -9,7 +9,8 @@ from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULT
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from mpss_lib.config import Config, Sites, SiteSettings
+    from mpss_lib.config import Config, Sites
+    from mpss_lib.sections import SiteSettings
     from mpss_lib.tables import Lake
 
 

@@ -20,11 +20,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mpss_lib.config import QualitySettings
 from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 from mpss_lib.quality import Seen, decide, findings_of, limits_of, measure
 from mpss_lib.quality.pictures import montage
 from mpss_lib.quality.polar import polar_map
+from mpss_lib.sections import QualitySettings
 from mpss_lib.segmentation import segment
 
 LIMIT_MS = {"phantom": 400, "segmentation": 250, "quality": 60, "pictures": 700}

@@ -21,7 +21,7 @@ import numpy as np
 from oracles.statistics_cohort import make_cohort
 from oracles.whole_test import p_values
 
-from mpss_lib.config import EvaluationSettings
+from mpss_lib.sections import EvaluationSettings
 
 LIMITS = {0.01: 8 / 300, 0.05: 24 / 300}
 

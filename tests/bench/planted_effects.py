@@ -20,7 +20,7 @@ import numpy as np
 from oracles.statistics_cohort import make_cohort
 from oracles.whole_test import p_values
 
-from mpss_lib.config import EvaluationSettings
+from mpss_lib.sections import EvaluationSettings
 
 KINDS = {
     "planted": {"gamma": 1.2, "kappa": 0.8},

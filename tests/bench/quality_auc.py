@@ -19,10 +19,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mpss_lib.config import QualitySettings
 from mpss_lib.demo.anatomy import VESSELS
 from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 from mpss_lib.quality import Seen, compare, decide, findings_of, limits_of, measure
+from mpss_lib.sections import QualitySettings
 from mpss_lib.segmentation import segment
 
 TELLS: Mapping[str, tuple[str, ...]] = {

@@ -20,13 +20,13 @@ from oracles.statistics_cohort import SEGMENTS, make_cohort
 from oracles.stepwise import dummies
 from scipy.stats import spearmanr
 
-from mpss_lib.config import EvaluationSettings
 from mpss_lib.evaluation import CONFIGURATIONS, evaluate
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.permutation import permuted_outcomes, permuted_radiomics
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection import steps
 
 STRIDES = {0.3: 61, 1.0: 701}

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from fabricated_lake import Builder, clinical_row, row
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import BINS, SEGMENTS, Config
+from mpss_lib.config import Config
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
 from mpss_lib.schemas import TABLES
+from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.compaction import write_batch
 from mpss_lib.warehouse.joining import PATH, Source

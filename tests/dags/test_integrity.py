@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from mpss_airflow.vocabulary import POOLS, SEGMENT_TASKS
 
-from mpss_lib.config import SEGMENTS, STAGES
+from mpss_lib.config import STAGES
+from mpss_lib.sections import SEGMENTS
 
 PROJECT = Path(__file__).resolve().parents[2]
 IDS = ("mpss_clinical", "mpss_evaluate", "mpss_ingest", "mpss_maintain", "mpss_review")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from standin_phantom import hollow_sphere
 
-from mpss_lib.config import IntakeSettings
 from mpss_lib.demo import cohort
 from mpss_lib.demo.clinical import SIGNALS
 from mpss_lib.demo.cohort import COLUMNS, Hospital, make_hospital
@@ -24,6 +23,7 @@ from mpss_lib.demo.vendors import VENDORS
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.intake.series import choose, inspect
+from mpss_lib.sections import IntakeSettings
 
 PATIENTS = 24
 

@@ -8,13 +8,14 @@ from datetime import date
 import pytest
 from standin_phantom import hollow_sphere
 
-from mpss_lib.config import Config, Sites, SiteSettings
+from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.cohort import make_hospital
 from mpss_lib.demo.plan import EXPECTED_FLOW
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage as pull
 from mpss_lib.pull.vault import Vault
+from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 
 CONFIG = Config()

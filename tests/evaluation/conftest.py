@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from oracles.statistics_lake import COHORT, fill
 
-from mpss_lib.config import Config, EvaluationSettings
+from mpss_lib.config import Config
 from mpss_lib.evaluation import stage
+from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.tables import Lake
 

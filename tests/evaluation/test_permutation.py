@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from oracles.statistics_cohort import make_cohort
 
-from mpss_lib.config import EvaluationSettings
 from mpss_lib.evaluation import evaluate
 from mpss_lib.evaluation.combine import pooled_rho
 from mpss_lib.evaluation.design import encode
@@ -21,6 +20,7 @@ from mpss_lib.evaluation.permutation import (
 )
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.sections import EvaluationSettings
 
 SMALL = {"n_outer": 4, "n_inner": 3, "seed": 5}
 VARIANTS = (

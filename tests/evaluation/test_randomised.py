@@ -11,10 +11,10 @@ import pytest
 from oracles.randomised import evaluate_slowly
 from oracles.statistics_cohort import make_cohort
 
-from mpss_lib.config import EvaluationSettings
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import evaluate
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.sections import EvaluationSettings
 
 SMALL = {"n_outer": 3, "n_inner": 4}
 VARIANTS = (

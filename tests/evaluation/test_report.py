@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 import re
 
-from mpss_lib.config import SEGMENTS
 from mpss_lib.evaluation.calibration import NULL
 from mpss_lib.evaluation.report import write_report
 from mpss_lib.evaluation.report_summary import answer_table
 from mpss_lib.evaluation.report_tables import null_table
+from mpss_lib.sections import SEGMENTS
 
 
 def test_page_stands_alone_and_says_what_it_must(evaluated):

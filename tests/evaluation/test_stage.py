@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
-from mpss_lib.config import SEGMENTS, Config, EvaluationSettings
+from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import stage
 from mpss_lib.evaluation.inputs import load
+from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.tables import Lake
 

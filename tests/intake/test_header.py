@@ -9,11 +9,11 @@ from nm_objects import SUBJECT, small_volume
 from pydantic import ValidationError
 from pydicom.datadict import tag_for_keyword
 
-from mpss_lib.config import IntakeSettings, SeriesRule
 from mpss_lib.demo.vendors import VENDORS, Content, describe
 from mpss_lib.dicom import Header, nm_dataset, read_header
 from mpss_lib.errors import SettingsError
 from mpss_lib.intake.header import RULES, UNKNOWN, answer, orientation, site_rules
+from mpss_lib.sections import IntakeSettings, SeriesRule
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SHORT_AXIS = (0.6, 0.8, 0.0, 0.48, -0.36, 0.8)

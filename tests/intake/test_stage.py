@@ -11,10 +11,11 @@ import pytest
 from nm_objects import SERIES, small_object
 
 from mpss_lib.batch import run_batch
-from mpss_lib.config import Config, IntakeSettings, load
+from mpss_lib.config import Config, load
 from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import DicomFileError, IncompleteStudyError, SettingsError
 from mpss_lib.intake import stage
+from mpss_lib.sections import IntakeSettings
 
 CONFIG = Config()
 STUDY = "study0001"

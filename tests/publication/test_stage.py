@@ -5,11 +5,12 @@ import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
 from mpss_lib.batch import run_batch, write_record
-from mpss_lib.config import Config, EvaluationSettings, Sites, SiteSettings
+from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
 from mpss_lib.publication.reading import ask
+from mpss_lib.sections import EvaluationSettings, SiteSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.sql_files import sql_folder
 from mpss_lib.tables import Lake

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mpss_lib.config import Config, Sites, SiteSettings
+from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive, ArchiveServer
+from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))

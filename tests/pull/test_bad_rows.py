@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mpss_lib.config import Config, PullSettings
+from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.pull.contract import COLUMNS
 from mpss_lib.pull.stage import import_registry
+from mpss_lib.sections import PullSettings
 
 GOOD = {
     "patient_id": "HOSP-1",

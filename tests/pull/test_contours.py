@@ -13,7 +13,6 @@ from pacs_objects import ROOT, make_nm, study_uid
 from pydicom import dcmread
 from pydicom.uid import RTStructureSetStorage
 
-from mpss_lib.config import PullSettings
 from mpss_lib.dicom import read_dataset, read_volume
 from mpss_lib.dicom.segments import place, read_segments
 from mpss_lib.dicom.structures import read_structures
@@ -23,6 +22,7 @@ from mpss_lib.pull import stage
 from mpss_lib.pull.contours import import_contours, named_regions
 from mpss_lib.pull.deidentify import Deidentifier, Subject
 from mpss_lib.pull.vault import Vault
+from mpss_lib.sections import PullSettings
 from mpss_lib.volume import Mask
 
 pytestmark = pytest.mark.pacs

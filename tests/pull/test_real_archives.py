@@ -13,12 +13,12 @@ from contour_objects import make_structures
 from pacs_objects import ROOT, make_capture, make_nm, sop_uid, study_uid
 from peer import free_port
 
-from mpss_lib.config import PullSettings
 from mpss_lib.dicom.structures import read_structures
 from mpss_lib.dicom.writing import to_bytes
 from mpss_lib.errors import ArchiveRefusedError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import ArchiveSession, echo
+from mpss_lib.sections import PullSettings
 
 pytestmark = pytest.mark.pacs
 

@@ -8,11 +8,12 @@ from pacs_objects import make_capture, make_nm, sop_uid, study_uid
 from pydicom import dcmread
 
 from mpss_lib.batch import run_batch
-from mpss_lib.config import Config, PullSettings
+from mpss_lib.config import Config
 from mpss_lib.errors import SettingsError, StudyFaultError, WrongArgumentError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import ArchiveSession
 from mpss_lib.pull.vault import Vault
+from mpss_lib.sections import PullSettings
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
 

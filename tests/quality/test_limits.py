@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from mpss_lib import cli
-from mpss_lib.config import Config, QualitySettings
+from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.quality import record_review
 from mpss_lib.quality.limits import estimate_limits, site_limits
 from mpss_lib.quality.verdict import limits_of
+from mpss_lib.sections import QualitySettings
 from mpss_lib.tables import Lake
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from imaging_objects import HABITS, STUDY, phantom, put_study
 
-from mpss_lib.config import Config, QualitySettings
+from mpss_lib.config import Config
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
 from mpss_lib.quality import record_review, reviews_of, stage
+from mpss_lib.sections import QualitySettings
 from mpss_lib.segmentation import stage as segmentation
 
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from mpss_lib.config import QualitySettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.quality.verdict import LIMITS, Limit, decide, findings_of, judge, limits_of
+from mpss_lib.sections import QualitySettings
 
 CLEAN = {
     name: 0.5 * (max(limit.review_low, -1e3) + min(limit.review_high, 1e3))

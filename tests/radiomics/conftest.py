@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpss_lib.config import SEGMENTS
 from mpss_lib.masks import write_masks
 from mpss_lib.schemas import TABLES
+from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import write_bytes
 from mpss_lib.volume import Mask, Volume, make_affine
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from nm_objects import small_object, small_volume
 
-from mpss_lib.config import BINS, SEGMENTS
 from mpss_lib.dicom import read_volume, to_bytes
 from mpss_lib.errors import LakeCorruptError, StudyRejectedError
 from mpss_lib.radiomics import extract_many, stage
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, FEATURES, ONCE_NAMES
+from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.volume import Mask
 
 

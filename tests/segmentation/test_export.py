@@ -13,11 +13,12 @@ import pytest
 from imaging_objects import HABITS, STUDY, SUBJECT, phantom, put_study
 from pydicom import dcmread
 
-from mpss_lib.config import SEGMENTS, Config, SegmentationSettings
+from mpss_lib.config import Config
 from mpss_lib.dicom import SeriesText, nm_dataset, read_volume, to_bytes
 from mpss_lib.dicom.segments import place, read_segments
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.masks import read_masks
+from mpss_lib.sections import SEGMENTS, SegmentationSettings
 from mpss_lib.segmentation import stage
 from mpss_lib.segmentation.export import RESEARCH_USE, export_masks
 from mpss_lib.tables import write_bytes

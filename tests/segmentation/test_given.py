@@ -10,11 +10,12 @@ import pytest
 from contour_objects import contours_of, half_way, make_segmentation, make_structures
 from imaging_objects import HABITS, STUDY, dice, phantom, put_study
 
-from mpss_lib.config import Config, SegmentationSettings
+from mpss_lib.config import Config
 from mpss_lib.dicom import read_dataset, read_volume
 from mpss_lib.errors import FrameOfReferenceError, StudyRejectedError
 from mpss_lib.masks import read_masks
 from mpss_lib.quality import stage as quality
+from mpss_lib.sections import SegmentationSettings
 from mpss_lib.segmentation import segment, stage
 from mpss_lib.segmentation.adopted import adopt
 from mpss_lib.segmentation.given import ContourFile, check_frame, examine

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from imaging_objects import HABITS, STUDY, dice, phantom, put_study
 
-from mpss_lib.config import Config, SegmentationSettings
+from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError, StudyRejectedError
 from mpss_lib.masks import read_masks
+from mpss_lib.sections import SegmentationSettings
 from mpss_lib.segmentation import segment, stage
 from mpss_lib.tables import sha256_of
 from mpss_lib.volume import Volume

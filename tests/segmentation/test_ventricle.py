@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from imaging_objects import dice, flipped, phantom
 
-from mpss_lib.config import SegmentationSettings
 from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
+from mpss_lib.sections import SegmentationSettings
 from mpss_lib.segmentation import segment
 from mpss_lib.volume import Volume
 

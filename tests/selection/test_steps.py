@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import spearmanr
 
-from mpss_lib.config import SelectionSettings
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.sections import SelectionSettings
 from mpss_lib.selection import select, steps
 
 BINS = (32, 64, 128)

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from fabricated_lake import Builder, as_arrow, clinical_row, row, settings
 
-from mpss_lib.config import BINS, SEGMENTS
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
+from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows

@@ -6,9 +6,10 @@ import pytest
 from fabricated_lake import Builder, row
 
 from mpss_lib import config as settings_module
-from mpss_lib.config import BINS, Config
+from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.schemas import TABLES
+from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.manifest import APPEND_ONLY

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mpss_lib.config import SEGMENTS, WarehouseSettings
+from mpss_lib.sections import SEGMENTS, WarehouseSettings
 from mpss_lib.warehouse.expectations.rules import (
     Frame,
     Rule,

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mpss_lib.config import BINS, STAGES, Address, Config
+from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.schemas import REAL, TABLES
+from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
 from mpss_lib.warehouse.manifest import Ledger, current_paths, read_ledger

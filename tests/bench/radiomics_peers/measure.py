@@ -134,7 +134,7 @@ def main() -> None:
     sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]
     from radiomics_study import SPACING_MM, left_ventricle
 
-    from mpss_lib.config import BINS
+    from mpss_lib.sections import BINS
 
     image, masks = left_ventricle()
     asked = [("ours", sys.executable), *(word.split("=", 1) for word in sys.argv[1:])]
