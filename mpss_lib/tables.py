@@ -193,7 +193,7 @@ class Lake:
     def records(self, stage: str) -> list[dict[str, Any]]:
         """Manifest records of a stage, oldest first."""
         found = [read_json(path) for path in (self.root / "manifest" / stage).glob("*.json")]
-        return sorted(found, key=lambda record: (record["written_at"], record["record"]))
+        return sorted(found, key=place_of)
 
     def current_files(
         self, stage: str, address: Address | None = None
@@ -238,6 +238,11 @@ class Lake:
     def quarantined(self) -> list[dict[str, Any]]:
         """Every study that stands still, by stage and key."""
         return [read_json(path) for path in sorted((self.root / "quarantine").glob("*/*.json"))]
+
+
+def place_of(record: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Place of a manifest record among all; records of before have no ``order`` and come first."""
+    return (int(record.get("order", 0)), record["written_at"], record["record"])
 
 
 def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
