@@ -271,10 +271,13 @@ def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
 
 
 def read_parquet(path: Path, table: str) -> pa.Table:
-    """Read a lake file and check its schema."""
+    """Read a lake file and check its schema; ``later`` columns that it lacks are null."""
     data = pq.read_table(path, partitioning=None)
-    check_columns(TABLES[table], data.schema, path.name)
-    return data
+    spec = TABLES[table]
+    check_columns(spec, data.schema, path.name)
+    for name in sorted(spec.later - set(data.schema.names)):
+        data = data.append_column(name, pa.nulls(data.num_rows, spec.columns[name]))
+    return data.select(list(spec.columns)) if spec.later else data
 
 
 def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:
