@@ -50,7 +50,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "capture": ("sop_class",),
     "ct": ("modality",),
 }
-"""Kind of series -> reasons for which intake (or pull: planar, capture, ct) leaves it; empty: chosen."""
+"""Kind of series -> reasons for which intake (or pull) leaves it; empty: chosen."""
 
 _JUDGED = ("included", "quality_hold", "review_pending")
 

@@ -33,12 +33,12 @@ from mpss_lib.pull import attributes as table
 from mpss_lib.pull import contour_attributes as contours
 from mpss_lib.pull.coded import class_uid, code_item, kept_code
 from mpss_lib.pull.equipment import clean_model, clean_version
+from mpss_lib.pull.free_text import TextCleaner
 from mpss_lib.pull.moments import Moments, parse_date, parse_time
 from mpss_lib.pull.names import UNREADABLE, Named, named_by, named_in
 from mpss_lib.pull.pictures import burned_in
 from mpss_lib.pull.plausible import kept_number
 from mpss_lib.pull.stored_bits import without_unused_bits
-from mpss_lib.pull.free_text import TextCleaner
 
 IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
 IMPLEMENTATION_NAME = "MPSS_PULL_1"
@@ -176,17 +176,19 @@ class Deidentifier:
 
     def _keep(self, kept: Dataset, source: Dataset, keyword: str) -> None:
         """Write what stays of an attribute: its value, an empty one, or nothing."""
+        tag, vr = Tag(keyword), dictionary_VR(Tag(keyword))
         try:
             element = source[keyword]
-            is_empty, vr = element.is_empty, element.VR
+            is_empty, read = element.is_empty, element.VR
             value = None if is_empty else self._value(source, element, keyword)
-        except UNREADABLE:  # a value that cannot be read cannot be judged: dropped
-            is_empty, vr, value = False, "", None
+        except UNREADABLE:  # a value that cannot be read cannot be judged
+            is_empty, read, value = False, "", None
         if value is not None:
-            _put(kept, keyword, value, vr)
+            _put(kept, keyword, value, read)
+        elif self._kept.get(keyword) == table.ITEMS and read != "SQ":
+            kept[tag] = DataElement(tag, vr, [Dataset()])  # present and unreadable, not absent
         elif is_empty or keyword in table.TYPE_2:
-            vr = dictionary_VR(Tag(keyword)).split(" or ")[0]
-            _put(kept, keyword, [] if vr == "SQ" else "", vr)
+            _put(kept, keyword, [] if vr == "SQ" else "", vr.split(" or ")[0])
 
     def _value(self, source: Dataset, element: DataElement, keyword: str) -> object:
         vr = dictionary_VR(element.tag)

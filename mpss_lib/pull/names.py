@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from pydicom import Sequence
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 
 from mpss_lib.pull.words import PLACEHOLDERS
 
@@ -23,7 +24,7 @@ SHORTEST_PART = 4
 
 UNREADABLE = (
     *(ValueError, TypeError, AttributeError, KeyError, OverflowError),
-    *(NotImplementedError, struct.error),
+    *(NotImplementedError, struct.error, EOFError, OSError, BytesLengthException),
 )
 """What pydicom raises where one value is not of its kind."""
 

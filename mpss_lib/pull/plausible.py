@@ -1,13 +1,14 @@
 """Numbers of an object: kept where they are what their attribute can mean, else emptied.
 
-A number that goes leaves an empty value, not an absence: whoever decides by it sees that something
-was there and cannot be read, and takes no default. A decimal comma, NaN or infinity stays as it
-was written, since it says nothing of anybody and reading it is for others.
+A number that cannot be read never passes for absent, whose default would be taken: a question mark
+stands for it (an empty value where the VR is binary). A decimal comma, NaN or infinity stays as it
+was written: it says nothing of anybody, and reading it is for others. A number that can be read
+and is none that its attribute can mean leaves an empty value, and a question mark where a volume
+is made by it.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -83,6 +84,14 @@ RANGES: Mapping[str, Limits] = MappingProxyType(
 )
 """Keyword -> smallest and largest value that it can mean, both included."""
 
+DECIDING: frozenset[str] = frozenset(
+    (
+        *("RescaleSlope", "RescaleIntercept", "PixelSpacing", "SliceThickness", "NumberOfFrames"),
+        *("SpacingBetweenSlices", "ImageOrientationPatient", "ImagePositionPatient", "ContourData"),
+    )
+)
+"""Numbers by which a volume is made."""
+
 _ORDINALS = frozenset({"SeriesNumber", "InstanceNumber", "AcquisitionNumber"})
 
 
@@ -102,27 +111,36 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
     try:
         parts, vr, value = _parts(source, tag)
     except UNREADABLE:
+        return _unreadable(tag)
+    if not any(parts):
         return _empty(tag)
     if vr == "AT":
         tags = value if isinstance(value, MultiValue | list) else [value]
         is_known = all(isinstance(one, BaseTag) and keyword_for_tag(one) for one in tags)
         return DataElement(tag, vr, value) if is_known else _empty(tag)
-    is_kept = (
-        _has_count(tag, len(parts))
-        and all(_is_plausible(part, keyword) for part in parts)
-        and not (keyword in _ORDINALS and any((part,) in named.identifiers for part in parts))
-    )
-    if not is_kept:
-        return _empty(tag)
+    if not _has_count(tag, len(parts)) or not all(_is_number(part) for part in parts):
+        return _unreadable(tag)
+    is_identifier = keyword in _ORDINALS and any((part,) in named.identifiers for part in parts)
+    if is_identifier or not all(_is_in_range(part, keyword) for part in parts):
+        return _unreadable(tag) if keyword in DECIDING else _empty(tag)
     if vr not in ("DS", "IS"):
         return DataElement(tag, vr, value)
-    content = "\\".join(_canonical(part) for part in parts).encode("ascii")
-    content += b" " * (len(content) % 2)
-    return RawDataElement(tag, vr, len(content), content, 0, False, True)
+    return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
 
 
 def _empty(tag: BaseTag) -> DataElement:
     return DataElement(tag, dictionary_VR(tag).split(" or ")[0], None)
+
+
+def _unreadable(tag: BaseTag) -> DataElement | RawDataElement:
+    vr = dictionary_VR(tag)
+    return _written(tag, vr, "?") if vr in ("DS", "IS") else _empty(tag)
+
+
+def _written(tag: BaseTag, vr: str, text: str) -> RawDataElement:
+    """Write a decimal or integer string as it is, without reading it as a number."""
+    content = text.encode("ascii") + b" " * (len(text) % 2)
+    return RawDataElement(tag, vr, len(content), content, 0, False, True)
 
 
 def _parts(source: Dataset, tag: BaseTag) -> tuple[list[str], str, object]:
@@ -156,14 +174,13 @@ def _has_count(tag: BaseTag, count: int) -> bool:
     return int(least) <= count <= int(most or least)
 
 
-def _is_plausible(part: str, keyword: str) -> bool:
-    if _NOT_FINITE.fullmatch(part):
-        return True
-    if not _NUMBER.fullmatch(part):
-        return False
-    number = float(part.replace(",", "."))
+def _is_number(part: str) -> bool:
+    return bool(_NUMBER.fullmatch(part) or _NOT_FINITE.fullmatch(part))
+
+
+def _is_in_range(part: str, keyword: str) -> bool:
     low, high = RANGES[keyword]
-    return math.isfinite(number) and low <= number <= high
+    return bool(_NOT_FINITE.fullmatch(part)) or low <= float(part.replace(",", ".")) <= high
 
 
 def _canonical(part: str) -> str:
