@@ -223,10 +223,10 @@ class _Text:
         beside = [place for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
         if at > 0 and self.folded[at - 1] in COUNTED and self.is_kept[at - 1]:
             self.drop([at - 1, at])
-        elif not self.words[at].isdigit() or self._is_isotope(at):
-            return
         elif self._is_odd_decimal(at):
             self.drop([at, at + 1])
+        elif not self.words[at].isdigit() or self._is_isotope(at):
+            return
         elif (
             (len(number) > 2 and number not in self.known)
             or not beside
@@ -245,7 +245,9 @@ class _Text:
 
     def _is_odd_decimal(self, at: int) -> bool:
         """Whether a number runs into one with a unit that is not its fraction: 15.06min, 3/10mm."""
-        if at + 1 >= len(self.words) or not self.words[at + 1][0].isdigit():
+        if at + 1 >= len(self.words):
+            return False
+        if not (self.words[at][-1].isdigit() and self.words[at + 1][0].isdigit()):
             return False
         unit = self.folded[at + 1].lstrip("0123456789")
         gap = self.gaps[at + 1]
