@@ -139,7 +139,7 @@ class ArchiveSession(ArchiveAssociation):
                 text_of(answer, "Modality"),
                 number_of(answer, "NumberOfSeriesRelatedInstances"),
             )
-            for answer in self._find(query)
+            for answer in self.answers_to(query)
         ]
         check_uids([one.series_uid for one in series], "series")
         return sorted(series, key=lambda one: one.series_uid)
@@ -153,7 +153,7 @@ class ArchiveSession(ArchiveAssociation):
             ObjectAnswer(
                 series_uid, text_of(answer, "SOPInstanceUID"), text_of(answer, "SOPClassUID")
             )
-            for answer in self._find(query)
+            for answer in self.answers_to(query)
         ]
         check_uids([one.sop_uid for one in objects], "object")
         return sorted(objects, key=lambda one: one.sop_uid)
@@ -304,7 +304,8 @@ class ArchiveSession(ArchiveAssociation):
             n_objects=number_of(answer, "NumberOfStudyRelatedInstances"),
         )
 
-    def _find(self, query: Dataset) -> list[Dataset]:
+    def answers_to(self, query: Dataset) -> list[Dataset]:
+        """Ask one question (C-FIND); the list is whole."""
         return list(self._find_each(query))
 
     def _find_each(self, query: Dataset) -> Iterator[Dataset]:
