@@ -12,11 +12,9 @@ import json
 import logging
 import os
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +30,7 @@ from mpss_lib.errors import (
     WrongArgumentError,
 )
 from mpss_lib.locks import working
+from mpss_lib.records import add_record
 from mpss_lib.tables import Lake, Outcome, check_key
 
 log = logging.getLogger(__name__)
@@ -259,23 +258,19 @@ def write_record(
     """Write the manifest record of one batch task.
 
     The record has the time and the digest of the run's name, never the name: outside Airflow
-    nothing may join a study key to its true date.
+    nothing may join a study key to its true date. Units of one key are merged.
     """
     address = config.address(stage)
-    now = datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
     record = {
-        "record": name,
         "stage": stage,
         "engine": address.engine,
         "config": address.config,
         "settings": json.loads(getattr(config, stage).model_dump_json()),
         "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
         "code_version": code_version(),
-        "written_at": now.isoformat(),
         "units": list(units),
     }
-    return lake.record(stage, name, record)
+    return add_record(lake, stage, record)
 
 
 @cache

@@ -81,6 +81,9 @@ class RegistryFormat(Section):
     def _names_a_day(cls, value: str) -> str:
         if value and not ("%Y" in value and "%m" in value and "%d" in value):
             raise ValueError(f"{value!r} must hold %Y, %m and %d, as in %d.%m.%Y")
+        plain = re.sub(r"%-?[A-Za-z%]", "", value)  # strptime does not understand these as zones
+        if "%Z" in value or re.search(r"Z|UTC|GMT|[+-]\d|C?E[SD]T|CES?T", plain):
+            raise ValueError(f"{value!r} names a time zone in letters; write %z, which reads Z too")
         return value
 
     @field_validator("units")

@@ -46,7 +46,7 @@ META: Mapping[str, MetaTable] = {
         "One row is one batch task that wrote a manifest record.",
         ("record",),
         _WHERE
-        | {"run_digest": TEXT, "code_version": TEXT, "written_at": TIME}
+        | {"record_order": WHOLE, "run_digest": TEXT, "code_version": TEXT, "written_at": TIME}
         | dict.fromkeys(("n_given", "n_done", "n_skipped", "n_rejected"), WHOLE)
         | dict.fromkeys(("n_quarantined", "n_files", "n_rows"), WHOLE)
         | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
@@ -58,7 +58,7 @@ META: Mapping[str, MetaTable] = {
     ),
     "manifest": MetaTable(
         "One row is one file that one batch task answers for.",
-        ("record", "unit_key", "table_name"),
+        ("record", "unit_key", "path"),
         _WHERE
         | {"unit_key": TEXT, "table_name": TEXT, "path": TEXT, "input_digest": TEXT}
         | {"n_rows": WHOLE, "content_sha256": TEXT, "is_current": FLAG},
