@@ -26,6 +26,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
+from mpss_lib.dicom.values import stand_in
 from mpss_lib.pull import attributes as table
 from mpss_lib.pull import contour_attributes as contours
 
@@ -36,6 +37,8 @@ UNKNOWN_REGION = "UNKNOWN"
 _DICOM_ROOT = "1.2.840.10008."
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"([^\W_]+)")
+_DECIDING = frozenset({table.NUMBER, table.ITEMS})
+"""Actions whose values later stages decide by: unreadable ones stay, as such."""
 _VERSIONED = frozenset({"SoftwareVersions", "ManufacturerModelName"})
 _DATE_OF = {
     "StudyTime": "StudyDate",
@@ -157,9 +160,12 @@ class Deidentifier:
             try:
                 element = source[tag]
                 value = self._value(source, element, keyword, action)
-            except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
-                continue  # a value that cannot be read cannot be judged: dropped
-            _put(kept, keyword, value, element.VR)
+            except Exception:  # pydicom raises many kinds
+                element, value = None, None  # a value that cannot be read cannot be judged
+            if value is None and action in _DECIDING and tag in source and not _says_no(element):
+                kept[tag] = stand_in(source, keyword)  # nor does it pass for absent
+            elif element is not None:
+                _put(kept, keyword, value, element.VR)
         return kept
 
     def _value(self, source: Dataset, element: DataElement, keyword: str, action: str) -> object:
@@ -324,6 +330,11 @@ def parse_time(text: str) -> time | None:
 def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
     if value is not None:
         target.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
+
+
+def _says_no(element: DataElement | None) -> bool:
+    """Whether an element is a sequence that was read and holds no item."""
+    return element is not None and element.VR == "SQ"
 
 
 def _numbers(value: object) -> object:
