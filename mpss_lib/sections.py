@@ -134,7 +134,7 @@ class PullSettings(Section):
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
         {
-            *("lookback_days", "fault_share", "min_batch", "fetch_attempts"),
+            *("lookback_days", "fault_share", "fault_least", "min_batch", "fetch_attempts"),
             # In the digest of the rows instead:
             *("registry_table", "registry_columns", "registry_codes", "registry_format"),
         }
@@ -155,7 +155,8 @@ class PullSettings(Section):
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
     registry_format: RegistryFormat = RegistryFormat()
-    fault_share: float = Field(default=0.2, gt=0, le=1)
+    fault_share: float = Field(default=0.2, gt=0, le=1)  # of a batch in quarantine: it fails ...
+    fault_least: int = Field(default=2, ge=1)  # ... if there are so many, or if it is all of them
 
 
 class IntakeSettings(Section):

@@ -28,7 +28,7 @@ def reconcile(
 ) -> None:
     """Compare the PACS with the lake, month by month; names every study that differs.
 
-    Exit status 1: something differs that nobody has accepted.
+    Exit status 1: something differs that nobody has accepted, or the PACS's list may lack studies.
     """
     from mpss_lib.pull.reconcile_door import reconcile as compare
 
@@ -36,7 +36,7 @@ def reconcile(
     window = _window(first, last, config)
     answered = compare(window, lake, config, settings.sites_of(config, settings.home()))
     _show(answered)
-    raise typer.Exit(1 if answered.open else 0)
+    raise typer.Exit(1 if answered.open or answered.doubts else 0)
 
 
 @app.command()
@@ -88,5 +88,7 @@ def _show(answered: Reconciliation) -> None:
         told = f"{one.kind}{f' ({one.detail})' if one.detail else ''}"
         end = "accepted" if one.is_accepted else f"way out: {one.way_out}"
         typer.echo(f"{month_name} {one.study_key} {told} | {end}")
+    for doubt in answered.doubts:
+        typer.echo(f"the PACS's list may lack studies: {doubt}")
     n_accepted = len(answered.found) - len(answered.open)
     typer.echo(f"{len(answered.open)} differences, {n_accepted} accepted")

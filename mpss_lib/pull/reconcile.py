@@ -32,12 +32,22 @@ Window = tuple[date, date]
 
 @dataclass(frozen=True)
 class Told:
-    """One study as the archive announces it now; counts are None where it does not say them."""
+    """One study as the archive announces it now; counts are None where it does not say them.
+
+    Parameters
+    ----------
+    unreadable : tuple of str
+        Keywords of values that are there and cannot be read: they are compared with nothing.
+    n_persons : int
+        Patients whom its answers name.
+    """
 
     identity: Identity
     modalities: tuple[str, ...]
     n_series: int | None
     n_objects: int | None
+    unreadable: tuple[str, ...] = ()
+    n_persons: int = 1
 
 
 @dataclass(frozen=True)
@@ -79,10 +89,17 @@ class Month:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """Every difference, each with its month, and the counts by month."""
+    """Every difference, each with its month, and the counts by month.
+
+    Parameters
+    ----------
+    doubts : tuple of str
+        Why the archive's list may lack studies.
+    """
 
     months: tuple[Month, ...]
     found: tuple[tuple[str, Difference], ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def open(self) -> list[Difference]:
@@ -191,9 +208,13 @@ def _not_fetched(key: str, kept: Kept) -> Difference:
 def _of_both(key: str, told: Told, kept: Kept) -> Iterator[Difference]:
     """Differences of a study that the archive has, listed or not."""
     old, new = parse_date(kept.identity.study_date), parse_date(told.identity.study_date)
-    if old != new:
+    if old != new and "StudyDate" not in told.unreadable:
         yield _difference(key, MOVED, _how_far(old, new))
-    if told.identity.patient_key != kept.identity.patient_key:
+    if told.n_persons > 1:
+        yield _difference(key, MERGED, f"the archive names {told.n_persons} patients for it")
+    elif told.identity.patient_key != kept.identity.patient_key and not _NAMES_WHO.intersection(
+        told.unreadable
+    ):
         yield _difference(key, MERGED, "another PatientID or issuer")
     changes = list(_changes(told, kept))
     if changes:
@@ -207,13 +228,14 @@ def _how_far(old: date | None, new: date | None) -> str:
     return f"by {(new - old).days:+d} days"
 
 
-_FACTS: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "accession_number": ("accession number", str.strip),
-    "study_time": ("study time", parse_time),
-    "patient_name": ("name", lambda text: text.rstrip("^= ")),
-    "birth_date": ("birth date", parse_date),
+_NAMES_WHO = frozenset({"PatientID", "IssuerOfPatientID"})
+_FACTS: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
+    "AccessionNumber": ("accession_number", "accession number", str.strip),
+    "StudyTime": ("study_time", "study time", parse_time),
+    "PatientName": ("patient_name", "name", lambda text: text.rstrip("^= ")),
+    "PatientBirthDate": ("birth_date", "birth date", parse_date),
 }
-"""Facts of an announcement that follow the archive, how they are read; values are never told."""
+"""Facts of an announcement that follow the archive: field, words, reading; never their values."""
 
 
 def _changes(told: Told, kept: Kept) -> Iterator[str]:
@@ -223,9 +245,13 @@ def _changes(told: Told, kept: Kept) -> Iterator[str]:
     ):
         if now is not None and before is not None and now != before:
             yield f"{what} {before} -> {now}"
-    for name, (words, read) in _FACTS.items():
+    for keyword, (name, words, read) in _FACTS.items():
+        if keyword in told.unreadable:
+            continue
         if read(getattr(told.identity, name)) != read(getattr(kept.identity, name)):
             yield f"another {words}"
+    if told.unreadable:
+        yield f"the archive's {', '.join(told.unreadable)} cannot be read"
 
 
 def _of_unlisted(key: str, told: Told | None, kept: Kept, modality: str) -> Iterator[Difference]:

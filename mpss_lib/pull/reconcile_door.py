@@ -20,8 +20,9 @@ from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
-from mpss_lib.pull.answers import StudyAnswer, make_query, number_of, text_of, texts_of
+from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.habits import known_habits
 from mpss_lib.pull.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of
@@ -69,7 +70,7 @@ def reconcile(
         )
     vault = Vault(sites.vault)
     with nullcontext(session) if session else ArchiveSession(sites.archive) as archive:
-        answer = archive.find_studies(*window, config.pull.modality)
+        answer = archive.find_studies(*window, config.pull.modality, known_habits(sites))
         told = _told(answer.studies, vault, config)
         kept = known(lake, config, vault)
         open_keys = unlisted(window, told, kept)
@@ -77,8 +78,17 @@ def reconcile(
     _check_is_same_archive(told, asked)
     strangers = _strangers(lake, kept)
     answered = compare(window, told, kept, asked, config.pull.modality, strangers)
+    answered = replace(answered, doubts=_doubts(answer))
     with working(lake.root):
         return _keep(answered, {*told, *open_keys, *strangers}, window, lake)
+
+
+def _doubts(answer: WindowAnswer) -> tuple[str, ...]:
+    """Say why the archive's list may lack studies: one that is missing here may not be named."""
+    if not answer.n_unusable:
+        return answer.doubts
+    told = f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
+    return (told, *answer.doubts)
 
 
 def _told(studies: tuple[StudyAnswer, ...], vault: Vault, config: Config) -> dict[str, Told]:
@@ -93,7 +103,14 @@ def _told(studies: tuple[StudyAnswer, ...], vault: Vault, config: Config) -> dic
 
 def _told_of(study: StudyAnswer, vault: Vault, config: Config) -> Told:
     identity = identity_of(study, vault, config)
-    return Told(identity, study.modalities, study.n_series, study.n_objects)
+    return Told(
+        identity,
+        study.modalities,
+        study.n_series,
+        study.n_objects,
+        unreadable=study.unreadable,
+        n_persons=len({person for person in study.persons if any(person)}),
+    )
 
 
 # ------------------------------------------------------------------ what is known
@@ -187,49 +204,21 @@ def _ask(
 
 
 def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
-    """Ask the archive for one study by its UID, of any date and modality; None: it has none."""
-    query = make_query("STUDY", StudyInstanceUID=study_uid)
-    for keyword in _RETURNED:
-        setattr(query, keyword, "")
-    answers = [
-        answer
-        for answer in archive.answers_to(query)
-        if text_of(answer, "StudyInstanceUID") == study_uid
-    ]
-    series = archive.find_series(study_uid)
-    if not answers:
-        if series:
+    """Ask the archive for one study by its UID, of any date and modality; None: it has none.
+
+    "None" needs two whole lists that say so: that of studies and that of the study's series.
+    """
+    study = archive.find_study(study_uid)
+    if study is None or not study.modalities:
+        series = archive.find_series(study_uid)
+        if study is None and series:
             raise IncompleteStudyError(
                 "the archive names no such study and lists its series",
                 way_out="look at this study in the archive, then reconcile again",
             )
-        return None
-    answer = answers[0]
-    texts = {name: text_of(answer, keyword) for keyword, name in _RETURNED.items() if name}
-    return StudyAnswer(
-        study_uid=study_uid,
-        **texts,
-        modalities=tuple(
-            sorted({*texts_of(answer, "ModalitiesInStudy"), *(one.modality for one in series)})
-        ),
-        n_series=number_of(answer, "NumberOfStudyRelatedSeries"),
-        n_objects=number_of(answer, "NumberOfStudyRelatedInstances"),
-    )
-
-
-_RETURNED: Mapping[str, str] = {
-    "PatientID": "patient_id",
-    "IssuerOfPatientID": "issuer",
-    "PatientName": "patient_name",
-    "PatientBirthDate": "birth_date",
-    "AccessionNumber": "accession_number",
-    "StudyDate": "study_date",
-    "StudyTime": "study_time",
-    "ModalitiesInStudy": "",
-    "NumberOfStudyRelatedSeries": "",
-    "NumberOfStudyRelatedInstances": "",
-}
-"""Keyword -> field of ``StudyAnswer`` that takes its text."""
+        if study is not None:
+            study = replace(study, modalities=tuple(sorted({one.modality for one in series})))
+    return study
 
 
 def _check_is_same_archive(told: Mapping[str, Told], asked: Mapping[str, Told | None]) -> None:
@@ -259,6 +248,7 @@ def _keep(
         "n_days": (window[1] - window[0]).days + 1,
         "n_archive": sum(month.n_archive for month in kept.months),
         "n_lake": sum(month.n_lake for month in kept.months),
+        "n_doubts": len(kept.doubts),
         "differences": dict(sorted(counts.items())),
     }
     write_summary(lake, summary)

@@ -34,8 +34,9 @@ def reconcile() -> dict[str, int]:
     for one in answered.open:
         log.warning("%s %s (%s)", one.study_key, one.kind, one.detail)
     counts = Counter(one.kind for one in answered.open)
-    if counts:
-        told = ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items()))
+    if counts or answered.doubts:
+        told = ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items())) or "nothing"
+        told += "".join(f"; its list may lack studies: {doubt}" for doubt in answered.doubts)
         raise AirflowFailException(
             f"the PACS has otherwise than the lake: {told} | way out: `mpss reconcile` names each"
             " study with its own; `mpss accept` where it may stay so"
