@@ -207,6 +207,7 @@ class CohortSettings(Section):
     accept: Literal["reviewed", "pass"] = "reviewed"
     reading: Literal["normal", "any"] = "normal"
     cac_max_days: int = Field(default=90, ge=0)
+    gone: Literal["keep", "leave"] = "keep"  # a study that the archive no longer has
 
 
 class WarehouseSettings(Section):
@@ -287,4 +288,5 @@ class UpkeepSettings(Section):
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)
+    reconcile_days: int = Field(default=90, ge=1, le=3650)  # compared with the archive weekly
     backup_target: str = ""  # folder of weekly backups of the whole home; "": the vault only

@@ -27,6 +27,7 @@ from mpss_lib.pull.registry import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, write_study, write_window, write_withdrawn
 from mpss_lib.tables import Lake, Outcome, Written
+from mpss_lib.upstream import CHANGED, MISSING, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
 
@@ -120,6 +121,7 @@ def _record_window(
     units.append(_unit(window_key, True, written))
     write_record(STAGE, units, lake, config, run_name)
     _judge_list(window_key, answer, lake)
+    settle(lake, [one.key for one in found], NAMED_AGAIN)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
     log.info("find: %s, withdrawn %d", {name: row[name] for name in counts}, len(graves))
     return [one.key for one in found]
@@ -204,6 +206,7 @@ def run(
         job = StudyJob(identity, manifest, lake, config, vault)
         there = () if force else job.existing()
         if there:
+            settle(lake, [study_key], (MISSING, CHANGED))
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
@@ -215,7 +218,9 @@ def run(
                 Path(folder),
                 attempts,
             )
-            return job.store(delivered)
+            outcome = job.store(delivered)
+        settle(lake, [study_key], (MISSING, CHANGED))
+        return outcome
 
 
 def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
