@@ -144,7 +144,7 @@ class PullSettings(Section):
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
-    pictures: Literal["leave", "store"] = "leave"  # NM objects that are no volume: screens, statics
+    pictures: Literal["leave", "store"] = "leave"  # NM objects to look at: screens, static views
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
