@@ -145,6 +145,7 @@ class PullSettings(Section):
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
+    pictures: Literal["leave", "store"] = "leave"  # NM objects to look at: screens, static views
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
@@ -209,6 +210,7 @@ class CohortSettings(Section):
     accept: Literal["reviewed", "pass"] = "reviewed"
     reading: Literal["normal", "any"] = "normal"
     cac_max_days: int = Field(default=90, ge=0)
+    gone: Literal["keep", "leave"] = "keep"  # a study that the archive no longer has
 
 
 class WarehouseSettings(Section):
@@ -289,4 +291,5 @@ class UpkeepSettings(Section):
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)
+    reconcile_days: int = Field(default=90, ge=1, le=3650)  # compared with the archive weekly
     backup_target: str = ""  # folder of weekly backups of the whole home; "": the vault only

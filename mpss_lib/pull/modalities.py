@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
-from mpss_lib.pull.deidentify import parse_date
 from mpss_lib.pull.habits import Habits
 from mpss_lib.pull.listing import Ask, WindowListing
+from mpss_lib.pull.moments import parse_date
 
 ModalitiesIn = Callable[[str], tuple[str, ...]]
 

@@ -37,6 +37,7 @@ from mpss_lib.pull.window import (
     write_window,
 )
 from mpss_lib.tables import Lake, Outcome, Written
+from mpss_lib.upstream import CHANGED, MERGED, MISSING, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
 
@@ -120,6 +121,7 @@ def _record_window(
     units = [*_units(recorded), _unit(window_key, True, written)]
     write_record(STAGE, units, lake, config, run_name)
     _judge_list(window_key, answer, lake)
+    settle(lake, [one.key for one in recorded.found], NAMED_AGAIN)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
     withdrawn, waiting = len(recorded.graves), len(recorded.waiting)
     log.info(
@@ -209,6 +211,7 @@ def run(
         job = StudyJob(fetch.identity, manifest, lake, config, vault)
         there = () if force or fetch.is_of_another else job.existing()
         if there:
+            settle(lake, [study_key], (MISSING, CHANGED))
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
@@ -225,6 +228,7 @@ def run(
                 job = StudyJob(settled, manifest, lake, config, vault)
             outcome = job.store(delivered)
     _write_row(settled, announced, vault, lake, config)
+    settle(lake, [study_key], (MISSING, CHANGED, MERGED))
     return outcome
 
 
