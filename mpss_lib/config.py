@@ -90,6 +90,12 @@ READS: Mapping[str, tuple[str, ...]] = {
 """Stages whose (engine, config) enter the config hash of the key."""
 
 
+def upstream(stage: str) -> tuple[str, ...]:
+    """Every stage that one reads, by way of others too, in the order of the chain."""
+    found = set(READS[stage]).union(*(upstream(name) for name in READS[stage]))
+    return tuple(name for name in STAGES if name in found)
+
+
 @dataclass(frozen=True)
 class Address:
     """What made an output: the stage's engine and the hash of its settings (design rule 2)."""

@@ -300,16 +300,22 @@ def _write_parquet(data: pa.Table, spec: LakeTable, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, prefix: str = ".tmp-") -> Iterator[Path]:
     """Give a temporary path; on leaving without an error, fsync it and move it to ``path``.
 
     A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
     maintenance removes. That one has no suffix: who lists the JSON or Parquet files of a folder
     never meets a file that is not whole.
+
+    Parameters
+    ----------
+    path : Path
+    prefix : str
+        Start of the temporary name, ``.tmp-`` and perhaps more.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _refused(path, error) from error
@@ -334,7 +340,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON with sorted keys, whole or not at all."""
-    write_bytes(path, (json.dumps(content, sort_keys=True, indent=1) + "\n").encode())
+    write_bytes(path, json_bytes(content))
+
+
+def json_bytes(content: object) -> bytes:
+    """JSON as this package writes it: sorted keys, one value a line."""
+    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

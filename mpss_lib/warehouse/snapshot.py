@@ -7,13 +7,11 @@ file which no manifest record names stays invisible.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,11 +20,10 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.batch import code_version
-from mpss_lib.config import Config
+from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake, replacing
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import (
     Reading,
@@ -44,8 +41,9 @@ from mpss_lib.warehouse.meta import (
     arrow_table,
     meta_rows,
 )
-from mpss_lib.warehouse.pointers import adopt
-from mpss_lib.warehouse.published import Published, published, published_sequence
+from mpss_lib.warehouse.pointers import moved, of_every_stage, setting, with_new
+from mpss_lib.warehouse.published import Published, published
+from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
@@ -69,6 +67,7 @@ class Plan:
     readings: Mapping[str, Reading]
     known_rows: pa.Table | None
     unchanged: frozenset[str]
+    pointers: Mapping[str, Address]
 
 
 def publish(
@@ -77,6 +76,7 @@ def publish(
     *,
     run_name: str = "by hand",
     is_fresh: bool = False,
+    activate: str = "",
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Build a new snapshot and swap it in; readers keep the one that they have open.
@@ -89,6 +89,9 @@ def publish(
     is_fresh : bool
         Read every manifest record again instead of taking those that have not changed from the
         published snapshot.
+    activate : str
+        Stage (or ``all``) that is shown from now on at the version of the settings: its pointer
+        moves with the swap, and stays where it was if the publish fails.
     progress : callable, optional
         Called with the name of each phase: ``plan``, ``build``, ``check``, ``swap``, ``done``.
 
@@ -101,12 +104,17 @@ def publish(
     ------
     LakeCorruptError
         A file is gone, a table has another schema or grain: nothing is published.
+    PlatformFaultError
+        The disk is full or refuses: nothing is published, nothing is left behind.
+    WrongArgumentError
+        What ``activate`` names cannot be shown.
     """
     tell = progress or (lambda phase: None)
     with one_publisher(lake) as sequence:
+        remove_unfinished(lake)
         tell("plan")
-        plan = _plan(lake, config, is_fresh=is_fresh)
-        with replacing(lake.snapshot) as temporary:
+        plan = _plan(lake, config, is_fresh=is_fresh, activate=activate)
+        with setting(lake, plan.pointers), being_built(lake) as temporary:
             counts = _fill(temporary, plan, _stamp(plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
             tell("swap")
@@ -115,35 +123,14 @@ def publish(
     return {"sequence": sequence} | counts
 
 
-@contextmanager
-def one_publisher(lake: Lake) -> Iterator[int]:
-    """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
-    with working(lake.root), _lock_file(lake) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        text = os.pread(handle, 64, 0).decode("ascii", errors="replace").strip()
-        # A lock file that was removed or emptied must not make the number go back.
-        sequence = 1 + (int(text) if text.isdigit() else published_sequence(lake))
-        # One write of a fixed width: a kill leaves the old number or the new one.
-        os.pwrite(handle, f"{sequence:020d}\n".encode(), 0)
-        os.fsync(handle)
-        yield sequence
-
-
-@contextmanager
-def _lock_file(lake: Lake) -> Iterator[int]:
-    lake.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
+def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     check_manifest(lake)
     before = Published() if is_fresh else published(lake)
     ledger = read_ledger(lake, known=before.ledger)
-    pointers = adopt(lake, config, ledger)
+    known = with_new(lake, config, ledger)
+    if activate:
+        known |= moved(lake, config, ledger, activate)
+    pointers = of_every_stage(config, known)
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
     if has_enough_alone(readings, config):
@@ -164,6 +151,7 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
         readings=readings,
         known_rows=before.feature_rows,
         unchanged=unchanged,
+        pointers=known,
     )
 
 
