@@ -300,7 +300,7 @@ def _write_parquet(data: pa.Table, spec: LakeTable, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, prefix: str = ".tmp-") -> Iterator[Path]:
+def replacing(path: Path, *, prefix: str = ".tmp-", mode: int = 0o644) -> Iterator[Path]:
     """Give a temporary path; on leaving without an error, fsync it and move it to ``path``.
 
     A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
@@ -312,6 +312,8 @@ def replacing(path: Path, *, prefix: str = ".tmp-") -> Iterator[Path]:
     path : Path
     prefix : str
         Start of the temporary name, ``.tmp-`` and perhaps more.
+    mode : int
+        Of the file, from its first byte on.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -320,7 +322,7 @@ def replacing(path: Path, *, prefix: str = ".tmp-") -> Iterator[Path]:
     except OSError as error:
         raise _refused(path, error) from error
     temporary = Path(name)
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     try:
         yield temporary
         _sync(temporary)
@@ -332,15 +334,15 @@ def replacing(path: Path, *, prefix: str = ".tmp-") -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file, whole or not at all."""
-    with replacing(path) as temporary:
+    with replacing(path, mode=mode) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, *, mode: int = 0o644) -> None:
     """Write JSON with sorted keys, whole or not at all."""
-    write_bytes(path, json_bytes(content))
+    write_bytes(path, json_bytes(content), mode=mode)
 
 
 def json_bytes(content: object) -> bytes:

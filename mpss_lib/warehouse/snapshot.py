@@ -164,6 +164,7 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
         "lake_root": str(plan.lake.root.resolve()),
         "n_relations": len(plan.relations),
         "n_files": plan.n_files,
+        "duckdb_version": duckdb.__version__,  # what opens the file: this one or a newer one
     }
     return arrow_table("snapshot", [row])
 
