@@ -18,6 +18,7 @@ from mpss_lib.cli import (
     segmentation,
     stages,
     upkeep,
+    upstream,
     warehouse,
 )
 from mpss_lib.cli.application import app, console, errors
@@ -35,6 +36,7 @@ __all__ = [
     "segmentation",
     "stages",
     "upkeep",
+    "upstream",
     "warehouse",
 ]
 

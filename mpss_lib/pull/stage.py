@@ -21,11 +21,13 @@ from mpss_lib.errors import SettingsError, StudyWithdrawnError, WrongArgumentErr
 from mpss_lib.locks import working
 from mpss_lib.pull.answers import WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.habits import known_habits, remember_habits
 from mpss_lib.pull.objects import StudyJob, announced_by
 from mpss_lib.pull.registry import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, write_study, write_window, write_withdrawn
 from mpss_lib.tables import Lake, Outcome, Written
+from mpss_lib.upstream import CHANGED, MISSING, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
 
@@ -76,7 +78,9 @@ def find(
     _check_places(lake, sites)
     vault = Vault(sites.vault)
     with _session(session, sites) as archive:
-        answer = archive.find_studies(date_from, date_to, config.pull.modality)
+        known = known_habits(sites)
+        answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
+    remember_habits(sites, answer.seen)
     with working(lake.root):
         return _record_window(window, answer, vault, lake, config, run_name)
 
@@ -116,20 +120,32 @@ def _record_window(
     units = [_unit(one.key, one.state != "known", one.written) for one in [*found, *graves]]
     units.append(_unit(window_key, True, written))
     write_record(STAGE, units, lake, config, run_name)
-    if answer.n_unusable:
-        lake.quarantine(
-            STAGE,
-            window_key,
-            error="DicomFileError",
-            problem=f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID",
-            way_out="ask the PACS team to correct these studies, then ask for the window again;"
-            " the others were taken",
-        )
-    else:
-        lake.release(STAGE, window_key)
+    _judge_list(window_key, answer, lake)
+    settle(lake, [one.key for one in found], NAMED_AGAIN)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
     log.info("find: %s, withdrawn %d", {name: row[name] for name in counts}, len(graves))
     return [one.key for one in found]
+
+
+def _judge_list(window_key: str, answer: WindowAnswer, lake: Lake) -> None:
+    """Set a window aside whose list may lack studies; the others were taken."""
+    problems = list(answer.doubts)
+    if answer.n_unusable:
+        problems.insert(
+            0, f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
+        )
+    if not problems:
+        lake.release(STAGE, window_key)
+        return
+    log.warning("find: the list may lack studies: %s", "; ".join(problems))
+    lake.quarantine(
+        STAGE,
+        window_key,
+        error="DicomFileError" if answer.n_unusable else "IncompleteStudyError",
+        problem="; ".join(problems),
+        way_out="ask the PACS team to correct this, then ask for the window again;"
+        " the others were taken",
+    )
 
 
 def _unit(key: str, is_new: bool, written: Written) -> dict[str, object]:
@@ -190,6 +206,7 @@ def run(
         job = StudyJob(identity, manifest, lake, config, vault)
         there = () if force else job.existing()
         if there:
+            settle(lake, [study_key], (MISSING, CHANGED))
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
@@ -201,7 +218,9 @@ def run(
                 Path(folder),
                 attempts,
             )
-            return job.store(delivered)
+            outcome = job.store(delivered)
+        settle(lake, [study_key], (MISSING, CHANGED))
+        return outcome
 
 
 def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:

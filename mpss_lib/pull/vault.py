@@ -162,6 +162,13 @@ class Vault:
             )
         return Identity(*row)
 
+    def everybody(self) -> list[Identity]:
+        """Every study that the vault knows, by study key."""
+        names = ", ".join(Identity.__dataclass_fields__)
+        with self.opened() as db:
+            rows = db.execute(f"select {names} from identity order by study_key").fetchall()  # noqa: S608
+        return [Identity(*row) for row in rows]
+
     def remember_objects(self, study_key: str, sop_uids: Mapping[str, str]) -> None:
         """Store the original SOP Instance UID of each object key."""
         rows = [

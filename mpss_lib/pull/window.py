@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from mpss_lib.config import Config
 from mpss_lib.pull.answers import StudyAnswer
-from mpss_lib.pull.deidentify import parse_date
+from mpss_lib.pull.moments import parse_date
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Row, Written, digest_of
 

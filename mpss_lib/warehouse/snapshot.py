@@ -22,6 +22,7 @@ import pyarrow as pa
 from mpss_lib.batch import code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
@@ -124,9 +125,11 @@ def publish(
 
 
 def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
-    check_manifest(lake)
     before = Published() if is_fresh else published(lake)
     ledger = read_ledger(lake, known=before.ledger)
+    raise_order(lake, ledger.highest_order)
+    if not is_fresh:
+        check_manifest(lake, before.ledger, ledger)
     known = with_new(lake, config, ledger)
     if activate:
         known |= moved(lake, config, ledger, activate)
