@@ -313,15 +313,8 @@ def replacing(path: Path, *, prefix: str = ".tmp-", mode: int = 0o644) -> Iterat
 
     A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
     maintenance removes. That one has no suffix: who lists the JSON or Parquet files of a folder
-    never meets a file that is not whole.
-
-    Parameters
-    ----------
-    path : Path
-    prefix : str
-        Start of the temporary name, ``.tmp-`` and perhaps more.
-    mode : int
-        Of the file, from its first byte on.
+    never meets a file that is not whole. Its name begins with ``prefix`` (``.tmp-`` and perhaps
+    more); it has its ``mode`` from the first byte on.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
