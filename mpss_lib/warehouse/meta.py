@@ -74,7 +74,7 @@ META: Mapping[str, MetaTable] = {
         | {"way_out": TEXT, "tries": WHOLE},
     ),
     "lake_file": MetaTable(
-        "One row is one Parquet file whose columns were compared with its table's.",
+        "One row is one Parquet file that was held against its record and its table's columns.",
         ("path",),
         {"table_name": TEXT, "path": TEXT, "checked_by": TEXT}
         | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
