@@ -136,7 +136,8 @@ def run_batch(
     PlatformFaultError, ArchiveBusyError
         At once; what was done before is recorded.
     TooManyFaultsError
-        After the last study, when the quarantined share is above ``pull.fault_share``.
+        After the last study, when the quarantined share is above ``pull.fault_share`` and they
+        are ``pull.fault_least`` or more, or all.
     """
     todo = [check_key(key) for key in dict.fromkeys(keys)]
     with working(lake.root):
@@ -171,7 +172,7 @@ def _run_batch(
     result = BatchResult(
         stage, len(todo), **counts, keys=tuple(key for key in todo if key in going_on)
     )
-    if todo and counts["quarantined"] > config.pull.fault_share * len(todo):
+    if _has_too_many_faults(counts["quarantined"], len(todo), config):
         raise TooManyFaultsError(
             f"{stage}: {counts['quarantined']} of {len(todo)} studies quarantined"
             f" (first: {lake.quarantine_path(stage, states['quarantined'][0]).name})",
@@ -180,6 +181,13 @@ def _run_batch(
             result=result,
         )
     return result
+
+
+def _has_too_many_faults(n_quarantined: int, n_given: int, config: Config) -> bool:
+    """Whether the fault is not that of single studies: a share of a small batch says nothing."""
+    if not n_quarantined or n_quarantined <= config.pull.fault_share * n_given:
+        return False
+    return n_quarantined >= config.pull.fault_least or n_quarantined == n_given
 
 
 def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:

@@ -9,8 +9,13 @@ from typing import Any, Protocol, TypeVar
 
 from pydicom.uid import (
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
@@ -46,6 +51,18 @@ FETCHED_CLASSES: tuple[UID, ...] = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
+UNCOMPRESSED: tuple[UID, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+"""In one presentation context of each class: the archive chooses."""
+LOSSLESS: tuple[UID, ...] = (
+    JPEGLosslessSV1,
+    JPEGLossless,
+    JPEGLSLossless,
+    JPEG2000Lossless,
+    RLELossless,
+    DeflatedExplicitVRLittleEndian,
+)
+"""Each in a context of its own (PS3.8 section 9.3.2.2), so that an archive that does not decompress
+can send every object as it is stored. Nothing lossy is offered: an archive might prefer it."""
 MAXIMUM_PDU = 131072
 
 SUCCESS = 0x0000
@@ -87,6 +104,7 @@ class ArchiveAssociation:
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
         self.settings = settings
+        self.n_requests = 0
         self._assoc: Association | None = None
         self.receiver: Receiver | None = None
         self._socket: socket.socket | None = None
@@ -189,20 +207,16 @@ class ArchiveAssociation:
 
     def offers(self, sop_class: str) -> bool:
         """Whether the archive sends objects of a class over C-GET."""
-        return any(
-            context.abstract_syntax == sop_class and context.as_scp
-            for context in self.association().accepted_contexts
-        )
+        return _sends(self.association(), sop_class)
 
     def _check_contexts(self, assoc: Association) -> None:
-        accepted = {context.abstract_syntax: context for context in assoc.accepted_contexts}
-        storage = accepted.get(NuclearMedicineImageStorage)
+        accepted = {context.abstract_syntax for context in assoc.accepted_contexts}
         lacking = [
             name
             for name, is_there in (
                 ("C-FIND", StudyRootQueryRetrieveInformationModelFind in accepted),
                 ("C-GET", StudyRootQueryRetrieveInformationModelGet in accepted),
-                ("NM objects over C-GET (role SCP)", storage is not None and storage.as_scp),
+                ("NM objects over C-GET (role SCP)", _sends(assoc, NuclearMedicineImageStorage)),
             )
             if not is_there
         ]
@@ -278,6 +292,13 @@ class ArchiveAssociation:
         )
 
 
+def _sends(assoc: Association, sop_class: str) -> bool:
+    return any(
+        context.abstract_syntax == sop_class and context.as_scp
+        for context in assoc.accepted_contexts
+    )
+
+
 def _application_entity(site: SiteSettings) -> AE:
     entity = AE(site.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
@@ -289,7 +310,7 @@ def _application_entity(site: SiteSettings) -> AE:
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
     for uid in FETCHED_CLASSES:
-        entity.add_requested_context(
-            uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless]
-        )
+        entity.add_requested_context(uid, list(UNCOMPRESSED))
+        for syntax in LOSSLESS:
+            entity.add_requested_context(uid, [syntax])
     return entity
