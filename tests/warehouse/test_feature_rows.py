@@ -84,7 +84,7 @@ def test_a_file_altered_in_its_place_is_looked_at_again(filled, counted):
     stage.run(filled.lake, filled.config)
     path = landing(filled, "feature_binned", "s01")
     data = pq.read_table(path, partitioning=None)
-    pq.write_table(pa.concat_tables([data, data.slice(0, 1)]), path)
+    pq.write_table(pa.concat_tables([data.slice(1), data.slice(1, 1)]), path)
     with pytest.raises(LakeCorruptError, match=r"raw\.feature_binned\.grain: 1 bad rows.*s01"):
         again(filled, counted)
     assert counted["counted"] == counted["opened"] == [filled.lake.relative(path)]
