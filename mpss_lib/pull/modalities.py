@@ -106,7 +106,9 @@ def _answer(listing: WindowListing, kept: Sequence[StudyAnswer], habit: str) -> 
 
 
 def _sample_of(days: tuple[date, date], kept: Sequence[StudyAnswer]) -> tuple[date, date]:
-    """Days of a window for which all studies are asked for: the newest with one, or its last."""
+    """Days of a window for which all studies are asked for: all, the newest with one, its last."""
+    if (days[1] - days[0]).days < SAMPLE_DAYS:
+        return days
     dates = sorted(day for one in kept if (day := parse_date(one.study_date)) is not None)
     last = dates[-1] if dates else days[1]
     return max(days[0], last - timedelta(days=SAMPLE_DAYS - 1)), last
@@ -125,12 +127,16 @@ def _sample(ask: Ask, days: tuple[date, date], known: Habits, limit: int) -> lis
 def _habit_of_key(
     listing: WindowListing, kept: Sequence[StudyAnswer], there: Sequence[StudyAnswer]
 ) -> str:
-    """Say what ModalitiesInStudy does as a key, by comparison with a list without it."""
+    """Say what ModalitiesInStudy does as a key, by comparison with a list without it.
+
+    That it works is not shown before a study was found that holds other modalities too: a key that
+    is compared with the whole value would miss just those.
+    """
     if any(one.study_uid not in listing.found for one in there):
         return LOSES
     if len(kept) < len(listing.found):
         return IGNORED
-    return WORKS if there else ""
+    return WORKS if any(len(one.modalities) > 1 for one in there) else ""
 
 
 def with_series(

@@ -28,6 +28,7 @@ from mpss_lib.sections import PullSettings
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
 WEEK = (date(2026, 3, 1), date(2026, 3, 8))
+MIXED = ("NM", "CT")
 
 pacs = pytest.mark.pacs
 
@@ -167,6 +168,12 @@ def test_a_list_that_grows_meanwhile_is_no_cap():
     assert answer.seen.cap is None
 
 
+def test_a_key_has_not_worked_before_a_mixed_study_was_found():
+    assert listed(Archive(spread(9))).seen.modality_key == ""
+    mixed = [*spread(9), study(50, modalities=MIXED)]
+    assert listed(Archive(mixed)).seen.modality_key == "works"
+
+
 def test_the_usual_night_costs_few_questions():
     known = Habits(day_ranges=True, modality_key="works")
     archive = Archive(spread(25))
@@ -241,9 +248,6 @@ def test_a_minute_that_is_cut_stops():
     studies = [study(k) for k in range(9)]
     with pytest.raises(PlatformFaultError, match="one minute"):
         listed(Archive(studies, cap=4, says=True), WINDOW)
-
-
-MIXED = ("NM", "CT")
 
 
 @pytest.mark.parametrize("value", [None, "empty", "rows"])
