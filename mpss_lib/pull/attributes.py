@@ -145,6 +145,9 @@ TYPE_2: frozenset[str] = frozenset(
 )
 """Attributes that an object has, if only empty: what goes leaves an empty value (PS3.5 7.4.3)."""
 
+CONTENT = ("ConceptNameCodeSequence", "ConceptCodeSequence")
+"""Question and answer of a content item (PS3.3 10.2): one without the other says nothing."""
+
 TERMS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         keyword: frozenset(term.strip() for term in terms.split(","))

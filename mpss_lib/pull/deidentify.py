@@ -207,7 +207,7 @@ class Deidentifier:
             table.DATETIME: lambda: self._moments.moved(str(value)),
             table.AGE: lambda: _age(str(value)),
             table.SEX: lambda: value if value in ("M", "F", "O") else None,
-            table.ITEMS: lambda: [self._dataset(item) for item in value],
+            table.ITEMS: lambda: self._items(value),
             table.CODES: lambda: self._codes(value),
             table.PIXELS: lambda: without_unused_bits(source),
             contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
@@ -215,6 +215,15 @@ class Deidentifier:
             NOTHING: lambda: None,
         }
         return simple[self._kept.get(keyword, NOTHING)]()
+
+    def _items(self, items: Sequence[Dataset]) -> list[Dataset]:
+        """Clean the items; a question or an answer that goes takes its item along."""
+        pairs = [(item, self._dataset(item)) for item in items]
+        return [
+            kept
+            for item, kept in pairs
+            if all(kept.get(code) or not item.get(code) for code in table.CONTENT)
+        ]
 
     def _term(self, keyword: str, text: str) -> str:
         """Keep a defined term; what is none is a text."""

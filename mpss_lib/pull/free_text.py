@@ -225,10 +225,10 @@ class _Text:
             self.drop([at - 1, at])
         elif self._is_odd_decimal(at):
             self.drop([at, at + 1])
-        elif not self.words[at].isdigit() or self._is_isotope(at):
+        elif not self.words[at].isdigit():
             return
         elif (
-            (len(number) > 2 and number not in self.known)
+            (len(number) > 2 and number not in self.known and not self._is_isotope(at))
             or not beside
             or _MARKS.search(self.gaps[at])
             or not all(self._bears(one, number) for one in beside)
