@@ -18,9 +18,10 @@ CLEAN = "clean"
 """Text: only words of the allow-list stay, and no name."""
 TERM = "term"
 """A defined term of ``TERMS`` as it is, else as a text."""
+MAKER = "maker"
 MODEL = "model"
 VERSION = "version"
-"""Text with the numbers of known models, or with versions."""
+"""Words of equipment, with the numbers of known models, or with versions."""
 INSTANCE_UID = "instance_uid"
 """Replaced by the pseudonym of the UID."""
 CLASS_UID = "class_uid"
@@ -69,7 +70,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
     )
     | _listed(
         CLEAN,
-        """Manufacturer StudyDescription SeriesDescription ProtocolName ImageID BodyPartExamined
+        """StudyDescription SeriesDescription ProtocolName ImageID BodyPartExamined
         RescaleType ConvolutionKernel ProcessingFunction ReconstructionMethod ReconstructionType
         ReconstructionAlgorithm IterativeReconstructionMethod AttenuationCorrectionMethod
         ScatterCorrectionMethod EnergyWindowName CollimatorGridName RadiopharmaceuticalRoute
@@ -84,6 +85,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         BeatRejectionFlag SliceProgressionDirection AcquisitionTerminationCondition
         WholeBodyTechnique TypeOfDetectorMotion ValueType ContinuityOfContent SeriesType""",
     )
+    | _listed(MAKER, "Manufacturer")
     | _listed(MODEL, "ManufacturerModelName")
     | _listed(VERSION, "SoftwareVersions")
     | _listed(

@@ -32,7 +32,7 @@ from mpss_lib.dicom.region_names import region_of
 from mpss_lib.pull import attributes as table
 from mpss_lib.pull import contour_attributes as contours
 from mpss_lib.pull.coded import class_uid, code_item, kept_code
-from mpss_lib.pull.equipment import clean_model, clean_version
+from mpss_lib.pull.equipment import clean_maker, clean_model, clean_version
 from mpss_lib.pull.free_text import TextCleaner
 from mpss_lib.pull.moments import Moments, parse_date, parse_time
 from mpss_lib.pull.names import UNREADABLE, Named, named_by, named_in
@@ -42,6 +42,9 @@ from mpss_lib.pull.stored_bits import without_unused_bits
 
 IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
 IMPLEMENTATION_NAME = "MPSS_PULL_1"
+
+_NUMBER = re.compile(r"(?<![^\W_])(?<![0-9]\.)[0-9]{1,3}(?![^\W_]|\.[0-9])")
+"""A number of its own: no part of a word, a version or a UID."""
 
 UNKNOWN_REGION = "UNKNOWN"
 NOTHING = "nothing"
@@ -198,6 +201,7 @@ class Deidentifier:
         simple: dict[str, Callable[[], object]] = {
             table.CLEAN: lambda: _each_of(value, self._cleaner.clean),
             table.TERM: lambda: _each_of(value, partial(self._term, keyword)),
+            table.MAKER: lambda: _each_of(value, partial(clean_maker, cleaner=self._cleaner)),
             table.MODEL: lambda: _each_of(value, partial(clean_model, cleaner=self._cleaner)),
             table.VERSION: lambda: _each_of(value, partial(clean_version, cleaner=self._cleaner)),
             table.INSTANCE_UID: lambda: _each_of(value, self._new_uid),
@@ -277,6 +281,8 @@ def _each_of(value: object, judge: Callable[[str], str]) -> object:
     """Judge each value as a text; None where nothing of any of them stays."""
     many = value if isinstance(value, MultiValue | list) else [value]
     judged = [judge(str(one)) if one else "" for one in many]
+    if sum(bool(_NUMBER.search(text)) for text in judged) > 1:  # a date may lie across values
+        judged = [text if not _NUMBER.search(text) else "" for text in judged]
     if not any(judged):
         return None
     return judged if len(judged) > 1 else judged[0]

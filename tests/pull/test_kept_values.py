@@ -210,6 +210,25 @@ def test_defined_terms_stay_whoever_is_called_so():
     assert list(kept.ImageType) == ["ORIGINAL", "PRIMARY", "RECON TOMO", ""]
 
 
+def test_a_date_across_the_values_of_an_attribute_goes():
+    dataset = make_nm(1, SoftwareVersions=["15", "06", "50"])
+    for keyword, values in (
+        ("SeriesDescription", ["STRESS 15", "06 AC", "50 REST"]),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "RECON TOMO", "STRESS 15", "6 AC"]),
+    ):
+        tag = tag_for_keyword(keyword)
+        element = DataElement(tag, dictionary_VR(tag), values, validation_mode=IGNORE)
+        dataset.add(element)
+    _, kept = cleaned(dataset)
+    assert "SoftwareVersions" not in kept
+    assert "SeriesDescription" not in kept
+    assert list(kept.ImageType) == ["ORIGINAL", "PRIMARY", "RECON TOMO", "", ""]
+    assert list(cleaned(make_nm(1, SoftwareVersions=["4.0", "3.1"]))[1].SoftwareVersions) == [
+        "4.0",
+        "3.1",
+    ]
+
+
 # --------------------------------------------------------------------------- bits
 
 
