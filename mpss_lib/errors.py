@@ -88,6 +88,10 @@ class IncompleteStudyError(StudyFaultError):
     """The archive did not deliver every object that it had announced."""
 
 
+class TwoPatientsError(StudyFaultError):
+    """The answers or the objects of one study name more than one person."""
+
+
 class SameUidOtherBytesError(StudyFaultError):
     """Two objects carry the same SOP Instance UID and differ in content."""
 

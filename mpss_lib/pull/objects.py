@@ -57,6 +57,7 @@ class Manifest:
     objects: tuple[ObjectAnswer, ...]
     modalities: dict[str, str]
     not_offered: frozenset[str] = frozenset()
+    series: tuple[SeriesAnswer, ...] = ()
 
     @property
     def wanted(self) -> list[ObjectAnswer]:
@@ -97,7 +98,7 @@ def announced_by(
             "the archive no longer has this study: it announces no series",
             way_out="ask the PACS team whether it was deleted or merged; the lake is as it was",
         )
-    asked = {modality, *(CONTOUR_MODALITIES if contours else ())}
+    asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
     objects: list[ObjectAnswer] = []
     for one in series:
         if one.modality not in asked:
@@ -116,7 +117,7 @@ def announced_by(
         uid for name, uid in CONTOUR_MODALITIES.items()
         if name in modalities.values() and name in asked and not archive.offers(uid)
     }  # fmt: skip
-    return Manifest(left, tuple(objects), modalities, frozenset(not_offered))
+    return Manifest(left, tuple(objects), modalities, frozenset(not_offered), tuple(series))
 
 
 class StudyJob:
