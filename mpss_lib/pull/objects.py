@@ -18,7 +18,10 @@ from pydicom.uid import (
 )
 
 from mpss_lib.config import Config
+from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.region_names import check_aliases
+from mpss_lib.dicom.rules import site_rules
+from mpss_lib.dicom.said import read_said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError, SameUidOtherBytesError
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
@@ -245,6 +248,7 @@ class StudyJob:
             "path": self.lake.relative(path),
             "n_bytes": path.stat().st_size,
             "content_sha256": sha256_of(path),
+            "said": self._said(received, modality),
         }
 
     def _why_left(self, received: FileDataset) -> str:
@@ -254,6 +258,13 @@ class StudyJob:
         is_image = received.SOPClassUID == NuclearMedicineImageStorage
         is_judged = is_image and self.config.pull.pictures == "leave"
         return why_picture(received) if is_judged else ""
+
+    def _said(self, received: FileDataset, modality: str) -> str:
+        """Read what an image says of itself before its texts are cleaned; "" for contours."""
+        if modality in CONTOUR_MODALITIES:
+            return ""
+        announced = Announced(modality, self.identity.study_date)
+        return read_said(received, site_rules(self.config.pull), announced).as_json()
 
     def _row(self, series_uid: str, object_key: str) -> dict[str, object]:
         return {
@@ -268,6 +279,7 @@ class StudyJob:
             "path": "",
             "n_bytes": 0,
             "content_sha256": "",
+            "said": "",
         }
 
     def _keep(self, object_key: str, content: bytes) -> Path:

@@ -80,7 +80,7 @@ META: Mapping[str, MetaTable] = {
         {"study_key": TEXT, "kind": TEXT, "detail": TEXT, "way_out": TEXT, "is_accepted": FLAG},
     ),
     "lake_file": MetaTable(
-        "One row is one Parquet file whose columns were compared with its table's.",
+        "One row is one Parquet file that was held against its record and its table's columns.",
         ("path",),
         {"table_name": TEXT, "path": TEXT, "checked_by": TEXT}
         | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),

@@ -37,7 +37,12 @@ from mpss_lib.warehouse.compaction import (
     read_batches,
 )
 from mpss_lib.warehouse.feature_rows import create_feature_rows
-from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
+from mpss_lib.warehouse.manifest import (
+    check_rows_kept,
+    check_there,
+    current_paths,
+    read_ledger,
+)
 from mpss_lib.warehouse.meta import (
     BASE,
     META,
@@ -146,15 +151,17 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
     raise_order(lake, ledger.highest_order)
     if not is_fresh:
         check_manifest(lake, before.ledger, ledger)
+    check_rows_kept(ledger, before.ledger)
     pointers = adopt(lake, config, ledger)
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
-    if has_enough_alone(readings, config):
-        compact(lake, config, landing)
-        readings = prefer_batches(landing, read_batches(lake))
+    n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
     check_there(lake, (reading.paths for reading in readings.values()))
+    if has_enough_alone(readings, config):
+        compact(lake, config, landing, n_rows)
+        readings = prefer_batches(landing, read_batches(lake))
     features = feature_names(lake, readings["feature_catalogue"].paths)
-    lake_files, unchanged = check_files(lake, readings, features, before.lake_files)
+    lake_files, unchanged = check_files(lake, readings, features, n_rows, before.lake_files)
     return Plan(
         lake=lake,
         relations=read_relations(base=META_NAMES),
@@ -197,7 +204,7 @@ def _fill(
             connection.execute(f"create schema {schema}")
         for name, rows in {**plan.meta, "snapshot": stamp}.items():
             _insert(connection, name, rows)
-        create_feature_rows(connection, plan.lake, plan.readings, plan.known_rows, plan.unchanged)
+        _count_features(connection, plan)
         for relation in plan.relations:
             if relation.schema == "raw":
                 create_relation(connection, relation, plan.sources)
@@ -220,6 +227,17 @@ def _fill(
         "studies": studies,
         "included": included,
     }
+
+
+def _count_features(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    try:
+        create_feature_rows(connection, plan.lake, plan.readings, plan.known_rows, plan.unchanged)
+    except duckdb.Error as error:
+        raise LakeCorruptError(
+            f"the rows of the feature files cannot be counted: {_first_line(error)}",
+            way_out="restore the file that is named from the backup, or run radiomics again for it"
+            " with force; a batch file may simply be removed",
+        ) from error
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
