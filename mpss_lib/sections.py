@@ -115,8 +115,8 @@ class SiteSettings(Section):
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)
-    registry_url: str = ""
-    results_url: str = ""
+    registry_url: str = Field(default="", repr=False)  # may hold a password
+    results_url: str = Field(default="", repr=False)
     results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
 
     @field_validator("timezone")

@@ -300,21 +300,22 @@ def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, prefix: str = ".tmp-", mode: int = 0o644) -> Iterator[Path]:
     """Give a temporary path; on leaving without an error, fsync it and move it to ``path``.
 
     A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
     maintenance removes. That one has no suffix: who lists the JSON or Parquet files of a folder
-    never meets a file that is not whole.
+    never meets a file that is not whole. Its name begins with ``prefix`` (``.tmp-`` and perhaps
+    more); it has its ``mode`` from the first byte on.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _refused(path, error) from error
     temporary = Path(name)
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     try:
         yield temporary
         _sync(temporary)
@@ -326,15 +327,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file, whole or not at all."""
-    with replacing(path) as temporary:
+    with replacing(path, mode=mode) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, *, mode: int = 0o644) -> None:
     """Write JSON with sorted keys, whole or not at all."""
-    write_bytes(path, (json.dumps(content, sort_keys=True, indent=1) + "\n").encode())
+    write_bytes(path, json_bytes(content), mode=mode)
+
+
+def json_bytes(content: object) -> bytes:
+    """JSON as this package writes it: sorted keys, one value a line."""
+    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

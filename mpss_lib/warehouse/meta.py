@@ -35,7 +35,7 @@ META: Mapping[str, MetaTable] = {
         "One row: this snapshot.",
         ("sequence",),
         {"sequence": WHOLE, "published_at": TIME, "code_version": TEXT, "run_digest": TEXT}
-        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE},
+        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE, "duckdb_version": TEXT},
     ),
     "pointer": MetaTable(
         "One row is one stage: the engine and settings that this snapshot shows.",
