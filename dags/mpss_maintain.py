@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import snapshot_task, validate_task
+from mpss_airflow.steps import snapshot_task, undated_task, validate_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 
 
@@ -72,7 +72,7 @@ def mpss_maintain() -> None:
 
         return run()
 
-    reconcile()
+    _ = reconcile(), undated_task()
     before = (self_test(), quarantine_retry(), remove_orphans(), retention(), validate_task())
     chain(*before, snapshot_task(), backup())
 

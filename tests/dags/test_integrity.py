@@ -48,6 +48,7 @@ EDGES = {
         "snapshot": {"backup"},
         "backup": set(),
         "reconcile": set(),
+        "find_undated": set(),
     },
 }
 CHAIN = (
