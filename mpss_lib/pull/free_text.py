@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,6 +35,7 @@ _WITHOUT = re.compile(r"(?i)(?<![^\W_])w\s?/\s?o(?![^\W_])")
 _ADDRESS = re.compile(r"(?i)\S*(@|://|(?<![^\W_])www\.)\S*")
 _GONE = " øø "
 """A word that no list has: what stood beside an address stands beside something that goes."""
+_BETWEEN_VALUES = "\x1f"
 _PLAIN = " _-/.,+:%"
 """Signs that may stand between words; any other becomes a blank."""
 _MARKS = re.compile(r"[+#*'’‘´`°№º]\s*$")
@@ -66,23 +67,35 @@ class TextCleaner:
         self._extra_words = frozenset(word.upper() for word in extra_words)
 
     def clean(self, text: str, words: frozenset[str] = WORDS) -> str:
-        """Keep what may stay of a text, with plain separators between.
+        """Keep what may stay of one text; see ``clean_all``."""
+        return self.clean_all([text], words)[0]
+
+    def clean_all(self, texts: Sequence[str], words: frozenset[str] = WORDS) -> list[str]:
+        """Keep what may stay of the values of an attribute, with plain separators between.
+
+        They are looked at as one text: a date may lie across them.
 
         Parameters
         ----------
-        text : str
+        texts : sequence of str
         words : frozenset of str
             Words that may stay in this attribute, in capitals, beside the site's own.
+
+        Returns
+        -------
+        list of str
+            As many as were given; "" where nothing stays.
         """
-        spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", text))
+        whole = _BETWEEN_VALUES.join(text.replace(_BETWEEN_VALUES, " ") for text in texts)
+        spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", whole))
         parts = _WORD.split(_ADDRESS.sub(_GONE, spelt))
         one = _Text(parts[1::2], parts[0::2], words | self._extra_words)
         one.drop(at for at, word in enumerate(one.words) if not self._is_allowed(word, one.known))
         if one.drop_names(self._named.places_in(one.folded)) or one.drop_titled():
-            return ""
+            return [""] * len(texts)
         one.drop_numbers()
         one.keep_axes()
-        return one.joined()
+        return one.values()
 
     def _is_allowed(self, word: str, known: frozenset[str]) -> bool:
         upper = word.upper()
@@ -262,10 +275,16 @@ class _Text:
 
     # ------------------------------------------------------------------ text
 
-    def joined(self) -> str:
-        kept = [at for at, is_kept in enumerate(self.is_kept) if is_kept]
-        if not kept:
-            return ""
+    def values(self) -> list[str]:
+        """Give what is kept, value by value."""
+        places: list[list[int]] = [[] for _ in range("".join(self.gaps).count(_BETWEEN_VALUES) + 1)]
+        value = 0
+        for at, is_kept in enumerate(self.is_kept):
+            value += self.gaps[at].count(_BETWEEN_VALUES)
+            places[value] += [at] if is_kept else []
+        return [self._joined(kept) if kept else "" for kept in places]
+
+    def _joined(self, kept: list[int]) -> str:
         text = self.words[kept[0]]
         for before, at in pairwise(kept):
             text += self._gap(before, at) + self.words[at]

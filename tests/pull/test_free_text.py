@@ -183,7 +183,7 @@ def test_a_site_s_own_words_go_where_they_are_names():
     ],
 )  # fmt: skip
 def test_versions_stay_and_dates_go(text, left):
-    assert clean_version(text, TextCleaner(Named())) == left
+    assert clean_version([text], TextCleaner(Named())) == [left]
 
 
 @pytest.mark.parametrize(
@@ -198,4 +198,4 @@ def test_versions_stay_and_dates_go(text, left):
     ],
 )  # fmt: skip
 def test_models_stay_and_serial_numbers_go(text, left):
-    assert clean_model(text, TextCleaner(Named())) == left
+    assert clean_model([text], TextCleaner(Named())) == [left]
