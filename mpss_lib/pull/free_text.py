@@ -18,6 +18,7 @@ from mpss_lib.pull.names import Named, fold
 from mpss_lib.pull.words import (
     BETWEEN,
     COUNTED,
+    COUNTS,
     DOTTED_TITLES,
     ISOTOPE_NUMBERS,
     ISOTOPES,
@@ -164,6 +165,19 @@ class _Text:
                 self._drop_attached(run.places)
             elif len(run.numbers) == 1:
                 self._judge_single(run.numbers[0])
+        plain = [at for at, word in enumerate(self.words) if word.isdigit()]
+        if len(plain) > 2:  # day, month and year with words between
+            self.drop(at for at in plain if not self._is_count(at))
+
+    def _is_count(self, at: int) -> bool:
+        """Whether a number stands beside the word for what it counts, or is of an isotope."""
+        beside = {self.folded[place] for place in self._beside(at)}
+        around = (self.gaps[at], self.gaps[at + 1])
+        is_decimal = self.is_kept[at] and bool({".", ","} & set(around))  # judged as one number
+        return bool(COUNTS & beside) or is_decimal or self._is_isotope(at)
+
+    def _beside(self, at: int) -> list[int]:
+        return [place for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
 
     def _runs(self) -> list[_Run]:
         runs, at = [], 0
@@ -238,7 +252,7 @@ class _Text:
 
     def _judge_single(self, at: int) -> None:
         number = self.folded[at]
-        beside = [place for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
+        beside = self._beside(at)
         if at > 0 and self.folded[at - 1] in COUNTED and self.is_kept[at - 1]:
             self.drop([at - 1, at])
         elif self._is_odd_decimal(at):
@@ -254,8 +268,8 @@ class _Text:
             self.drop([at])
 
     def _is_isotope(self, at: int) -> bool:
-        beside = [self.folded[place] for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
-        return self.words[at] in ISOTOPE_NUMBERS and bool(ISOTOPES & set(beside))
+        beside = {self.folded[place] for place in self._beside(at)}
+        return self.words[at] in ISOTOPE_NUMBERS and bool(ISOTOPES & beside)
 
     def _bears(self, at: int, number: str) -> bool:
         """Whether a number may stand beside a word: one that goes takes its number along."""
