@@ -88,6 +88,10 @@ class IncompleteStudyError(StudyFaultError):
     """The archive did not deliver every object that it had announced."""
 
 
+class StudyGoneError(IncompleteStudyError):
+    """The archive lists no series of a study that it had named."""
+
+
 class SameUidOtherBytesError(StudyFaultError):
     """Two objects carry the same SOP Instance UID and differ in content."""
 

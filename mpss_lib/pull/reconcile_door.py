@@ -22,6 +22,7 @@ from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgum
 from mpss_lib.locks import working
 from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.gone import study_of
 from mpss_lib.pull.habits import known_habits
 from mpss_lib.pull.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
@@ -201,24 +202,6 @@ def _ask(
             log.warning("%s: %s", key, error.problem)
             continue
         yield key, None if study is None else _told_of(study, vault, config)
-
-
-def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
-    """Ask the archive for one study by its UID, of any date and modality; None: it has none.
-
-    "None" needs two whole lists that say so: that of studies and that of the study's series.
-    """
-    study = archive.find_study(study_uid)
-    if study is None or not study.modalities:
-        series = archive.find_series(study_uid)
-        if study is None and series:
-            raise IncompleteStudyError(
-                "the archive names no such study and lists its series",
-                way_out="look at this study in the archive, then reconcile again",
-            )
-        if study is not None:
-            study = replace(study, modalities=tuple(sorted({one.modality for one in series})))
-    return study
 
 
 def _check_is_same_archive(told: Mapping[str, Told], asked: Mapping[str, Told | None]) -> None:

@@ -17,17 +17,19 @@ from pathlib import Path
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
-from mpss_lib.errors import SettingsError, StudyWithdrawnError, WrongArgumentError
+from mpss_lib.errors import SettingsError, StudyGoneError, StudyWithdrawnError, WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.pull.answers import WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.gone import keep_gone
 from mpss_lib.pull.habits import known_habits, remember_habits
 from mpss_lib.pull.objects import StudyJob, announced_by
+from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.registry import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, write_study, write_window, write_withdrawn
 from mpss_lib.tables import Lake, Outcome, Written
-from mpss_lib.upstream import CHANGED, MISSING, NAMED_AGAIN, settle
+from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
 
@@ -164,6 +166,7 @@ def run(
     sites: Sites,
     *,
     force: bool = False,
+    accepts: bool = False,
     session: ArchiveSession | None = None,
 ) -> Outcome:
     """Bring one study to the lake: manifest, fetch, verify, de-identify, store.
@@ -174,6 +177,8 @@ def run(
         As ``find`` returned it.
     force : bool
         Fetch and compare again even if everything announced is there.
+    accepts : bool
+        Fetch again and take the corrections that wait (``mpss accept``).
     session : ArchiveSession, optional
         An association that a batch uses for all its studies; one is opened otherwise.
 
@@ -196,17 +201,20 @@ def run(
     identity = vault.identity(study_key)
     with _session(session, sites) as archive:
         attempts = config.pull.fetch_attempts
-        manifest = archive.persistently(
-            "the list of objects",
-            lambda: announced_by(
-                archive, identity.study_uid, config.pull.modality, contours=config.pull.contours
-            ),
-            attempts,
-        )
-        job = StudyJob(identity, manifest, lake, config, vault)
-        there = () if force else job.existing()
+        try:
+            manifest = archive.persistently(
+                "the list of objects",
+                lambda: announced_by(
+                    archive, identity.study_uid, config.pull.modality, contours=config.pull.contours
+                ),
+                attempts,
+            )
+        except StudyGoneError as error:
+            return keep_gone(error, identity, archive, lake, config)
+        job = StudyJob(identity, manifest, lake, config, vault, accepts=accepts)
+        there = () if force or accepts else job.existing()
         if there:
-            settle(lake, [study_key], (MISSING, CHANGED))
+            settle(lake, [study_key], FETCHED_AGAIN)
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
@@ -219,7 +227,8 @@ def run(
                 attempts,
             )
             outcome = job.store(delivered)
-        settle(lake, [study_key], (MISSING, CHANGED))
+        settle(lake, [study_key], FETCHED_AGAIN)
+        ReceivedLedger(vault).note_check(study_key)
         return outcome
 
 
