@@ -45,12 +45,8 @@ def test_the_flow_names_the_reason_and_sums(tmp_path, kind, rule, reason):
         assert n_studies == n_flow
         assert ask("select sum(n_studies) from core.cohort_flow_summary") == [(n_flow,)]
         assert ask(f"select kind from meta.upstream where study_key = '{INCLUDED}'") == [(kind,)]
-        assert (
-            ask(
-                "select check_name from quality.check_result where n_bad > 0 and check_name like 'core.coh%'"
-            )
-            == []
-        )
+        broken = "select check_name from quality.check_result where n_bad > 0"
+        assert [name for (name,) in ask(broken) if name.startswith("core.cohort")] == []
 
 
 def test_a_study_that_was_never_fetched_stays_pull_quarantined_though_a_correction_waits(tmp_path):
