@@ -92,6 +92,10 @@ class StudyGoneError(IncompleteStudyError):
     """The archive lists no series of a study that it had named."""
 
 
+class TwoPatientsError(StudyFaultError):
+    """The answers or the objects of one study name more than one person."""
+
+
 class SameUidOtherBytesError(StudyFaultError):
     """Two objects carry the same SOP Instance UID and differ in content."""
 

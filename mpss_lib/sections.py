@@ -134,14 +134,8 @@ class PullSettings(Section):
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
         {
-            *(
-                "lookback_days",
-                "fault_share",
-                "fault_least",
-                "min_batch",
-                "fetch_attempts",
-                "corrections",
-            ),
+            *("lookback_days", "fault_share", "fault_least", "min_batch", "fetch_attempts"),
+            *("other_patient_id", "counts", "corrections"),
             # In the digest of the rows instead:
             *("registry_table", "registry_columns", "registry_codes", "registry_format"),
         }
@@ -151,6 +145,7 @@ class PullSettings(Section):
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
+    pictures: Literal["leave", "store"] = "leave"  # NM objects to look at: screens, static views
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
@@ -163,6 +158,8 @@ class PullSettings(Section):
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
     registry_format: RegistryFormat = RegistryFormat()
+    other_patient_id: Literal["follow", "refuse"] = "follow"  # the archive's, if objects differ
+    counts: Literal["agree", "ignore"] = "agree"  # of the archive, and its lists
     fault_share: float = Field(default=0.2, gt=0, le=1)  # of a batch in quarantine: it fails ...
     fault_least: int = Field(default=2, ge=1)  # ... if there are so many, or if it is all of them
 

@@ -16,12 +16,11 @@ from datetime import date
 
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import Tag
 
-from mpss_lib.errors import DicomFileError, UnreadableValueError, WrongArgumentError
+from mpss_lib.errors import UnreadableValueError, WrongArgumentError
 
 _TEXT_VRS = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"}
@@ -31,7 +30,6 @@ _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+(?P<mark>[.,]?)[0-9]*|(?P<first>[.,])[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
-_PLAIN = re.compile(r"[0-9+.,eE-]{0,16}|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _LARGEST = 2**31
 NOT_FINITE = "is not finite"
 """End of what is said of a number that is NaN or infinite."""
@@ -192,27 +190,6 @@ def parse_date(text: str) -> date | None:
         return date(*(int(part) for part in match.groups()))
     except ValueError:
         return None
-
-
-def stand_in(dataset: Dataset, keyword: str) -> DataElement:
-    """Element to store in place of a number or sequence that cannot be read.
-
-    It is present and unreadable too, so that no later stage takes the value for absent: the
-    characters of numbers, NaN and inf stay as they are; for anything else, which may name
-    somebody, stands a question mark (an empty value in a binary one, an empty item in a sequence).
-    """
-    tag = Tag(_tag(keyword))
-    vr = dictionary_VR(tag)
-    if vr == "SQ":
-        return DataElement(tag, vr, [Dataset()])
-    if vr not in ("DS", "IS"):
-        return DataElement(tag, vr.split(" or ")[0], None)
-    try:
-        parts = _parts(dataset, keyword) or []
-    except DicomFileError:
-        parts = ["?"]
-    plain = [part if _PLAIN.fullmatch(part) else "?" for part in parts]
-    return DataElement(tag, vr, "\\".join(plain), already_converted=True)
 
 
 def _tag(keyword: str) -> int:

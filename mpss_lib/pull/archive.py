@@ -8,11 +8,9 @@ or an answer.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
@@ -22,9 +20,7 @@ from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaul
 from mpss_lib.pull.answers import ObjectAnswer
 from mpss_lib.pull.association import NOT_AUTHORISED, OUT_OF_RESOURCES, SUCCESS
 from mpss_lib.pull.queries import get_queries, object_query
-from mpss_lib.pull.questions import ArchiveQuestions
-
-T = TypeVar("T")
+from mpss_lib.pull.questions import ArchiveQuestions, wait_before
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ class ArchiveSession(ArchiveQuestions):
                 missing = [one for one in wanted if one.sop_uid not in receiver.delivered]
                 if not missing or receiver.error is not None:
                     break
-                _wait_before(attempt)
+                wait_before(attempt)
                 for one in missing:
                     problem = self._try_get(object_query(study_uid, one)) or problem
         finally:
@@ -143,30 +139,6 @@ class ArchiveSession(ArchiveQuestions):
                 f" ({problem or 'every request ended with success'})",
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
-
-    def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
-        """Repeat a read-only operation for one study when the archive breaks it off.
-
-        Raises
-        ------
-        IncompleteStudyError
-            If it always breaks while a C-ECHO succeeds: the fault lies with this study, the
-            others must go on.
-        ArchiveBusyError
-            If the archive does not answer a C-ECHO either.
-        """
-        for attempt in range(attempts):
-            try:
-                return operation()
-            except ArchiveBusyError as error:
-                problem = error.problem
-                self.drop()
-            _wait_before(attempt + 1)
-        self.echo()
-        raise IncompleteStudyError(
-            f"{what} failed {attempts} times, the archive is well otherwise; last: {problem}",
-            way_out="look at this study in the archive; then `mpss quarantine retry`",
-        )
 
     # ---------------------------------------------------------------- C-GET
 
@@ -191,9 +163,3 @@ def echo(sites: Sites) -> None:
     """Verify the archive of a site (C-ECHO); raises what is wrong, with the way out."""
     with ArchiveSession(sites.archive) as session:
         session.echo()
-
-
-def _wait_before(attempt: int) -> None:
-    """Wait longer before each further attempt: none, 0.2, 0.4, ... at most 5 s."""
-    if attempt:
-        time.sleep(min(0.1 * 2.0**attempt, 5.0))

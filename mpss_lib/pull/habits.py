@@ -46,8 +46,6 @@ class Habits:
         A star in PatientID finds what ends in the rest.
     untimed, undated : bool or None
         There are studies without a StudyTime, without a StudyDate.
-    patient_of_series : bool or None
-        An answer of level SERIES names the patient.
     """
 
     largest_list: int = 0
@@ -62,7 +60,6 @@ class Habits:
     wildcards: bool | None = None
     untimed: bool | None = None
     undated: bool | None = None
-    patient_of_series: bool | None = None
 
     def joined(self, seen: Habits) -> Habits:
         """Add what was seen now: the newer counts, and nothing known is forgotten."""

@@ -32,8 +32,8 @@ from datetime import date, time
 
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.pull.answers import StudyAnswer, joined_answers
-from mpss_lib.pull.deidentify import parse_date, parse_time
 from mpss_lib.pull.habits import Habits
+from mpss_lib.pull.moments import parse_date, parse_time
 from mpss_lib.pull.queries import Slice
 
 MOST_DAYS = 400

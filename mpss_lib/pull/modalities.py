@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
-from mpss_lib.pull.deidentify import parse_date
 from mpss_lib.pull.habits import Habits
 from mpss_lib.pull.listing import Ask, WindowListing
+from mpss_lib.pull.moments import parse_date
 
 ModalitiesIn = Callable[[str], tuple[str, ...]]
 
@@ -128,14 +128,16 @@ def with_series(
     """Keep the studies that hold a modality; the series tell where an answer does not.
 
     An answer that lists only known modalities and not this one is believed; one that lists none,
-    or a word that is no modality (PS3.3 C.7.3.1.1.1), is not.
+    or a word that is no modality (PS3.3 C.7.3.1.1.1), is not. A study of which the series do not
+    tell it either is kept: its objects will.
     """
     kept = []
     for one in studies:
-        if modality not in one.modalities and not (
-            one.modalities and MODALITIES.issuperset(one.modalities)
-        ):
-            one = replace(one, modalities=modalities_in(one.study_uid))
+        is_told = bool(one.modalities) and MODALITIES.issuperset(one.modalities)
         if modality in one.modalities:
             kept.append(one)
+        elif not is_told:
+            found = modalities_in(one.study_uid)
+            if modality in found or "" in found or not found:
+                kept.append(replace(one, modalities=tuple(name for name in found if name)))
     return kept

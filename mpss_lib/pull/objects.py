@@ -27,6 +27,7 @@ from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
 from mpss_lib.pull.corrections import Corrections
 from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.pictures import BURNED_IN, burned_in, why_picture
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.verify import read_received
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, read_parquet, sha256_of, write_bytes
@@ -35,7 +36,6 @@ STAGE = "pull"
 
 NOT_MODALITY = "modality"
 NOT_NM_OBJECT = "sop_class"
-BURNED_IN = "burned_in"
 NOT_OFFERED = "not_offered"
 UNREADABLE = "unreadable"
 """Reasons for which a series or an object is left at the archive."""
@@ -60,6 +60,7 @@ class Manifest:
     objects: tuple[ObjectAnswer, ...]
     modalities: dict[str, str]
     not_offered: frozenset[str] = frozenset()
+    series: tuple[SeriesAnswer, ...] = ()
 
     @property
     def wanted(self) -> list[ObjectAnswer]:
@@ -102,7 +103,7 @@ def announced_by(
             "the archive lists no series of this study",
             way_out="look at this study in the archive; then `mpss quarantine retry`",
         )
-    asked = {modality, *(CONTOUR_MODALITIES if contours else ())}
+    asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
     objects: list[ObjectAnswer] = []
     for one in series:
         if one.modality not in asked:
@@ -121,7 +122,7 @@ def announced_by(
         uid for name, uid in CONTOUR_MODALITIES.items()
         if name in modalities.values() and name in asked and not archive.offers(uid)
     }  # fmt: skip
-    return Manifest(left, tuple(objects), modalities, frozenset(not_offered))
+    return Manifest(left, tuple(objects), modalities, frozenset(not_offered), tuple(series))
 
 
 class StudyJob:
@@ -235,6 +236,8 @@ class StudyJob:
             birth_date=identity.birth_date,
             method=f"MPSS allow-list {self.address.engine}/{self.address.config}"
             f" key {self.vault.key_id}",
+            names=(identity.patient_name,),
+            identifiers=(identity.patient_id, identity.accession_number),
         )
         return Deidentifier(
             subject,
@@ -263,8 +266,9 @@ class StudyJob:
             return row | {"reason": self.manifest.why_left(one) or UNREADABLE}
         if received.SOPClassUID != class_in(modality):
             return row | {"reason": NOT_NM_OBJECT}
-        if str(received.get("BurnedInAnnotation", "")).strip().upper() == "YES":
-            return row | {"reason": BURNED_IN}
+        why_left = self._why_left(received)
+        if why_left:
+            return row | {"reason": why_left}
         content = deidentifier.file_bytes(received)
         key = str(row["object_key"])
         if not self.corrections.judge(key, self._delivered[one.sop_uid].path, content):
@@ -276,6 +280,14 @@ class StudyJob:
             "n_bytes": path.stat().st_size,
             "content_sha256": sha256_of(path),
         }
+
+    def _why_left(self, received: FileDataset) -> str:
+        """Reason for which an object of the right class is not stored."""
+        if burned_in(received) == "YES":
+            return BURNED_IN
+        is_image = received.SOPClassUID == NuclearMedicineImageStorage
+        is_judged = is_image and self.config.pull.pictures == "leave"
+        return why_picture(received) if is_judged else ""
 
     def _row(self, series_uid: str, object_key: str) -> dict[str, object]:
         return {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import reduce
+from typing import TypeVar
 
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
-from mpss_lib.errors import IncompleteStudyError
+from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, StudyFaultError
 from mpss_lib.pull.answers import (
     ObjectAnswer,
     SeriesAnswer,
@@ -35,15 +37,14 @@ from mpss_lib.pull.modalities import list_undated, list_window
 from mpss_lib.pull.queries import Slice, literal_key, make_query, slice_query, study_query
 from mpss_lib.pull.texts import normal_text, whole_text
 
+T = TypeVar("T")
+
 CUT_SHORT = frozenset({OUT_OF_RESOURCES, 0xFE00})
 """Statuses, without their last byte, of a list that ended early (PS3.4 table C.4-1): out of
 resources, cancelled."""
 CANNOT_PROCESS = frozenset({0xA, 0xC})
 """First digits of the statuses with which a query is refused (PS3.4 table C.4-1)."""
 PENDING_ANSWER = 0xFF00
-
-Person = tuple[str, str]
-"""PatientID and IssuerOfPatientID."""
 
 
 class ArchiveQuestions(ArchiveAssociation):
@@ -127,27 +128,6 @@ class ArchiveQuestions(ArchiveAssociation):
         check_uids([one.series_uid for one in series], "series")
         return sorted(series, key=lambda one: one.series_uid)
 
-    def find_persons(self, study_uid: str) -> dict[str, Person]:
-        """Ask whom each series names (PatientID, issuer), by UID; {} where the archive cannot say.
-
-        The patient is no attribute of level SERIES (PS3.4 table C.6-5): an archive may refuse it.
-        """
-        query = make_query("SERIES", StudyInstanceUID=study_uid)
-        for keyword in ("SeriesInstanceUID", "PatientID", "IssuerOfPatientID"):
-            setattr(query, keyword, "")
-        try:
-            answers = self._find(query)
-        except QueryFailedError:
-            return {}
-        return {
-            text_of(one, "SeriesInstanceUID"): (
-                whole_text(one, "PatientID"),
-                whole_text(one, "IssuerOfPatientID"),
-            )
-            for one in answers
-            if text_of(one, "PatientID")
-        }
-
     def find_objects(self, study_uid: str, series_uid: str) -> list[ObjectAnswer]:
         """List the objects of a series (C-FIND, IMAGE level), by UID."""
         query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
@@ -161,6 +141,30 @@ class ArchiveQuestions(ArchiveAssociation):
         ]
         check_uids([one.sop_uid for one in objects], "object")
         return sorted(objects, key=lambda one: one.sop_uid)
+
+    def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
+        """Repeat a read-only operation for one study when the archive breaks it off.
+
+        Raises
+        ------
+        IncompleteStudyError
+            If it always breaks while a C-ECHO succeeds: the fault lies with this study, the
+            others must go on.
+        ArchiveBusyError
+            If the archive does not answer a C-ECHO either.
+        """
+        for attempt in range(attempts):
+            try:
+                return operation()
+            except ArchiveBusyError as error:
+                problem = error.problem
+                self.drop()
+            wait_before(attempt + 1)
+        self.echo()
+        raise IncompleteStudyError(
+            f"{what} failed {attempts} times, the archive is well otherwise; last: {problem}",
+            way_out="look at this study in the archive; then `mpss quarantine retry`",
+        )
 
     # --------------------------------------------------------------- C-FIND
 
@@ -198,8 +202,12 @@ class ArchiveQuestions(ArchiveAssociation):
         return Listed(tuple(studies), n_unusable, is_cut)
 
     def _modalities_in(self, study_uid: str) -> tuple[str, ...]:
-        """Modalities of a study's series: where the archive does not compute them."""
-        return tuple(sorted({one.modality for one in self.find_series(study_uid)} - {""}))
+        """Modalities of a study's series; () where they cannot be listed: its fetch says why."""
+        try:
+            series = self.persistently("the list of series", lambda: self.find_series(study_uid), 2)
+        except StudyFaultError:
+            return ()
+        return tuple(sorted({one.modality for one in series}))
 
     def _find(self, query: Dataset) -> list[Dataset]:
         answers = list(self._find_each(query))
@@ -222,3 +230,9 @@ class ArchiveQuestions(ArchiveAssociation):
                 yield answer
             elif code != SUCCESS:
                 raise self.failed("C-FIND", code)
+
+
+def wait_before(attempt: int) -> None:
+    """Wait longer before each further attempt: none, 0.2, 0.4, ... at most 5 s."""
+    if attempt:
+        time.sleep(min(0.1 * 2.0**attempt, 5.0))

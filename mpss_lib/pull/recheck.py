@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from mpss_lib.config import Config, Sites
-from mpss_lib.pull.deidentify import parse_date
+from mpss_lib.pull.moments import parse_date
 from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake

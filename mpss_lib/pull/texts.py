@@ -19,6 +19,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS, PersonName
 
+from mpss_lib.dicom.values import quiet
 from mpss_lib.errors import DicomFileError
 
 LONGEST = 4096
@@ -119,7 +120,8 @@ def _decoded(content: bytes, dataset: Dataset, *, is_name: bool) -> str:
         return _guessed(content)
     try:
         if b"\x1b" in content:
-            return decode_bytes(content, encodings, PN_DELIMS if is_name else TEXT_VR_DELIMS)
+            with quiet():
+                return decode_bytes(content, encodings, PN_DELIMS if is_name else TEXT_VR_DELIMS)
         return content.decode(encodings[0])
     except (UnicodeError, LookupError):
         return _guessed(content)
