@@ -119,6 +119,7 @@ _PULL = (
         path=TEXT,  # below the lake, "" where not stored
         n_bytes=WHOLE,
         content_sha256=TEXT,
+        said=TEXT,  # JSON: what an image says of itself as received; "" for other objects
     ),
     _table(
         "clinical",
@@ -164,6 +165,7 @@ _IMAGE = (
         object_key=TEXT,
         is_chosen=FLAG,
         reasons=TEXTS,  # every rule that refused it; "not_best" where another one was chosen
+        flags=TEXTS,  # of the chosen one: what a person has to look at
         stress=TEXT,  # stress | rest | unknown
         attenuation=TEXT,  # AC | NAC | unknown
         reconstruction=TEXT,  # iterative | FBP | unknown

@@ -9,9 +9,12 @@ import json
 from typing import Any
 
 from mpss_lib.config import Config
+from mpss_lib.dicom.rules import UNKNOWN, Answer
+from mpss_lib.dicom.said import Said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
-from mpss_lib.intake.header import UNKNOWN, Answer
-from mpss_lib.intake.series import Candidate, Choice, choose, inspect
+from mpss_lib.intake.candidate import REVIEW, Candidate, Choice
+from mpss_lib.intake.choice import choose, compare_series
+from mpss_lib.intake.series import inspect
 from mpss_lib.tables import Lake, Outcome, check_key, digest_of, read_parquet, sha256_of
 
 STAGE = "intake"
@@ -49,7 +52,10 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     digest = digest_of(
         part
         for row in stored
-        for part in (row["series_key"], row["object_key"], row["path"], row["content_sha256"])
+        for part in (
+            *(row["series_key"], row["object_key"], row["path"]),
+            *(row["content_sha256"], row["said"]),
+        )
     )
     written = lake.existing(STAGE, address, study_key, digest)
     if written and not force:
@@ -90,12 +96,32 @@ def _stored(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
 def _rows(
     study_key: str, stored: list[dict[str, Any]], lake: Lake, config: Config
 ) -> list[dict[str, Any]]:
-    candidates = [inspect(lake.root / row["path"], config.intake) for row in stored]
-    choice = choose(candidates, [row["object_key"] for row in stored])
+    candidates = [
+        inspect(lake.root / row["path"], config.intake, _said(study_key, row)) for row in stored
+    ]
+    candidates = compare_series(candidates, [row["series_key"] for row in stored])
+    keys = [row["object_key"] for row in stored]
+    choice = choose(candidates, keys, config.intake.whole_share)
     return [
         _row(study_key, instance, candidate, index, choice)
         for index, (instance, candidate) in enumerate(zip(stored, candidates, strict=True))
     ]
+
+
+def _said(study_key: str, row: dict[str, Any]) -> Said:
+    """Give what an object said of itself when it was received.
+
+    Raises
+    ------
+    IncompleteStudyError
+        If pull wrote nothing of it: cleaned texts are no evidence.
+    """
+    if not row["said"]:
+        raise IncompleteStudyError(
+            f"object {row['object_key']} of study {study_key} was pulled without its statements",
+            way_out="pull the study again",
+        )
+    return Said.from_json(row["said"])
 
 
 def _row(
@@ -106,6 +132,7 @@ def _row(
     if is_chosen:
         eligible = len(choice.others) + 1
         answers["choice"] = Answer("chosen", choice.rule, "", f"1 of {eligible} eligible")
+        answers |= {f"look_{one.rule}": one for one in choice.looks}
     nz, ny, nx = candidate.shape
     dz, dy, dx = candidate.spacing_mm or (None, None, None)
     texts = candidate.header.texts
@@ -115,6 +142,7 @@ def _row(
         "object_key": instance["object_key"],
         "is_chosen": is_chosen,
         "reasons": list(candidate.reasons or choice.others.get(index, ())),
+        "flags": [one.rule for one in answers.values() if one.answer == REVIEW],
         "stress": _answer(answers, "stress"),
         "attenuation": _answer(answers, "attenuation"),
         "reconstruction": _answer(answers, "reconstruction"),

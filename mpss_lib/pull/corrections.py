@@ -17,7 +17,6 @@ the study's rows name exactly one version of each object.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -29,6 +28,7 @@ from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from mpss_lib.dicom.said import Said
 from mpss_lib.errors import SameUidOtherBytesError
 from mpss_lib.pull.received import Correction, Received, ReceivedLedger
 from mpss_lib.pull.vault import Vault
@@ -97,27 +97,25 @@ def _name(element: DataElement) -> str:
 
 
 def other_answers(before: str, now: str) -> set[str]:
-    """Name the word rules' answers that changed, as ``attenuation AC -> NAC``.
+    """Name what an object says of itself otherwise, as ``attenuation AC -> NAC``.
 
     Parameters
     ----------
     before, now : str
-        Column ``said`` of ``instance``: JSON, question to its answer; "" where nothing was asked.
+        Column ``said`` of ``instance``; "" where nothing was asked.
     """
-    old, new = _answers(before), _answers(now)
-    return {
-        f"{question} {old[question]} -> {new[question]}"
-        for question in old.keys() & new.keys()
-        if old[question] != new[question]
+    if not before or not now:
+        return set()
+    old, new = Said.from_json(before), Said.from_json(now)
+    changed = {
+        f"{question} {old.answers[question].answer} -> {new.answers[question].answer}"
+        for question in old.answers.keys() & new.answers.keys()
+        if old.answers[question].answer != new.answers[question].answer
     }
-
-
-def _answers(said: str) -> dict[str, str]:
-    content = json.loads(said) if said else {}
-    return {
-        str(question): str(found["answer"])
-        for question, found in content.items()
-        if isinstance(found, dict) and "answer" in found
+    if old.why_no_volume != new.why_no_volume:
+        changed.add("ImageType")
+    return changed | {
+        f"{keyword} (unreadable)" for keyword in {*old.unreadable} ^ {*new.unreadable}
     }
 
 
@@ -193,7 +191,7 @@ class Corrections:
                 what = ", ".join(sorted(changes))
                 self._waiting[object_key] = Correction(object_key, self._study_key, mark, what)
                 return False
-            if known is not None and self._is_another(object_key, content):
+            if known is not None and self._is_another(object_key, content, said):
                 version = mark
         self._taken[object_key] = Received(object_key, self._study_key, mark, version, "")
         return True
@@ -257,5 +255,7 @@ class Corrections:
                 changes |= differences(dcmread(BytesIO(stored)), dcmread(BytesIO(content)))
         return changes
 
-    def _is_another(self, object_key: str, content: bytes) -> bool:
-        return self._stored(object_key) != content
+    def _is_another(self, object_key: str, content: bytes, said: str) -> bool:
+        """Whether the object's row becomes another one."""
+        row = self._rows.get(object_key)
+        return self._stored(object_key) != content or (row is not None and row["said"] != said)

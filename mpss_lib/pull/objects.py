@@ -16,7 +16,10 @@ from pydicom.uid import (
 )
 
 from mpss_lib.config import Config
+from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.region_names import check_aliases
+from mpss_lib.dicom.rules import site_rules
+from mpss_lib.dicom.said import read_said
 from mpss_lib.errors import (
     DicomFileError,
     IncompleteStudyError,
@@ -269,9 +272,9 @@ class StudyJob:
         why_left = self._why_left(received)
         if why_left:
             return row | {"reason": why_left}
-        content = deidentifier.file_bytes(received)
+        content, said = deidentifier.file_bytes(received), self._said(received, modality)
         key = str(row["object_key"])
-        if not self.corrections.judge(key, self._delivered[one.sop_uid].path, content):
+        if not self.corrections.judge(key, self._delivered[one.sop_uid].path, content, said):
             return row  # the study waits as a whole: ``Corrections.check``
         path = self._keep(key, content)
         return row | {
@@ -279,6 +282,7 @@ class StudyJob:
             "path": self.lake.relative(path),
             "n_bytes": path.stat().st_size,
             "content_sha256": sha256_of(path),
+            "said": said,
         }
 
     def _why_left(self, received: FileDataset) -> str:
@@ -288,6 +292,13 @@ class StudyJob:
         is_image = received.SOPClassUID == NuclearMedicineImageStorage
         is_judged = is_image and self.config.pull.pictures == "leave"
         return why_picture(received) if is_judged else ""
+
+    def _said(self, received: FileDataset, modality: str) -> str:
+        """Read what an image says of itself before its texts are cleaned; "" for contours."""
+        if modality in CONTOUR_MODALITIES:
+            return ""
+        announced = Announced(modality, self.identity.study_date)
+        return read_said(received, site_rules(self.config.pull), announced).as_json()
 
     def _row(self, series_uid: str, object_key: str) -> dict[str, object]:
         return {
@@ -302,6 +313,7 @@ class StudyJob:
             "path": "",
             "n_bytes": 0,
             "content_sha256": "",
+            "said": "",
         }
 
     def _keep(self, object_key: str, content: bytes) -> Path:

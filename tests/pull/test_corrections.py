@@ -15,6 +15,8 @@ from pydicom.sequence import Sequence
 from mpss_lib import upstream
 from mpss_lib.batch import run_batch
 from mpss_lib.config import Config
+from mpss_lib.dicom.rules import Answer
+from mpss_lib.dicom.said import Said
 from mpss_lib.errors import IncompleteStudyError, SameUidOtherBytesError, StudyGoneError
 from mpss_lib.pull import stage
 from mpss_lib.pull.corrections import differences, other_answers
@@ -116,6 +118,53 @@ def test_other_pixels_and_other_numbers_wait(change, named, pulled, served, scri
     assert sorted(lake.root.glob("dicom/*/*")) == files, "nothing of it is written before"
     assert kinds(lake) == {(pulled, CORRECTED)}
     assert stage.run(pulled, lake, config, served).status == "skipped", "the stored one stands"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("STRESS NAC OSEM", "attenuation AC -> unknown"),
+        ("REST AC OSEM", "stress stress -> rest"),
+        ("STRESS w/o AC OSEM", "attenuation AC -> unknown"),
+        ("STRESS AC FBP", "reconstruction iterative -> FBP"),
+    ],
+)
+def test_another_protocol_word_waits_and_other_words_follow(
+    text, named, pulled, served, script, lake, config
+):
+    def say(dataset):
+        dataset.ImageID = text.rsplit(" ", 1)[0]
+        dataset.SeriesDescription = text
+
+    script.edit_object = lambda d: setattr(d, "SeriesDescription", "Invented STRESS AC OSEM again")
+    assert again(pulled, lake, config, served) == "done"
+    script.edit_object = say
+    with pytest.raises(SameUidOtherBytesError) as caught:
+        stage.run(pulled, lake, config, served, force=True)
+    assert named in caught.value.problem
+
+
+def test_a_word_that_cleaning_drops_is_another_version_when_it_is_accepted(
+    pulled, served, script, lake, config
+):
+    old = current(lake, config, pulled)
+    script.edit_object = lambda d: setattr(d, "AcquisitionContextSequence", Sequence([state()]))
+    assert again(pulled, lake, config, served) == "quarantined"
+    assert again(pulled, lake, config, served, accepts=True) == "done"
+    new = current(lake, config, pulled)
+    assert new["said"] != old["said"]
+    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 2, "no file is overwritten"
+
+
+def state():
+    """Rest, as PS3.16 CID 3101 codes it."""
+    name, value, item = Dataset(), Dataset(), Dataset()
+    name.CodeValue, name.CodingSchemeDesignator, name.CodeMeaning = "109054", "DCM", "State"
+    value.CodeValue, value.CodingSchemeDesignator = "128975004", "SCT"
+    value.CodeMeaning = "Resting State"
+    item.ValueType = "CODE"
+    item.ConceptNameCodeSequence, item.ConceptCodeSequence = Sequence([name]), Sequence([value])
+    return item
 
 
 def test_accepted_it_is_a_new_version_and_the_old_one_stays(pulled, served, script, lake, config):
@@ -283,12 +332,17 @@ def test_made_with_other_settings_only_what_both_hold_is_compared():
     assert differences(old, new) == {"RescaleSlope", "Rows"}
 
 
+def said(attenuation, **more):
+    answers = Said().answers | {"attenuation": Answer(attenuation, "ac_in_ImageID", "ImageID")}
+    return Said(answers, **more).as_json()
+
+
 def test_answers_of_the_word_rules_are_compared_by_question():
-    before = '{"attenuation": {"answer": "AC"}, "stress": {"answer": "stress"}, "x": 1}'
-    now = '{"attenuation": {"answer": "NAC"}, "stress": {"answer": "stress"}, "x": 2}'
-    assert other_answers(before, now) == {"attenuation AC -> NAC"}
-    assert other_answers("", now) == set()
-    assert other_answers(before, before) == set()
+    assert other_answers(said("AC"), said("NAC")) == {"attenuation AC -> NAC"}
+    assert other_answers(said("AC"), said("AC")) == set()
+    assert other_answers("", said("NAC")) == set()
+    assert other_answers(said("AC"), said("AC", why_no_volume="projections")) == {"ImageType"}
+    assert other_answers(said("AC"), said("AC", unreadable=("Rows",))) == {"Rows (unreadable)"}
 
 
 # ------------------------------------------------------------------ gone

@@ -45,6 +45,7 @@ def put_contours(study, config):
                 "path": study.relative(path),
                 "n_bytes": path.stat().st_size,
                 "content_sha256": "",
+                "said": "",
             }
         )
         study.write("instance", config.address("pull"), STUDY, "i0", rows)
