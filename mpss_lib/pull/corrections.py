@@ -31,10 +31,12 @@ from pydicom.dataset import Dataset
 from mpss_lib.dicom.said import Said
 from mpss_lib.errors import SameUidOtherBytesError
 from mpss_lib.pull.received import Correction, Received, ReceivedLedger
+from mpss_lib.pull.stored_bits import without_unused_bits
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import CORRECTED, Difference, note, settle
 
+_METHOD = "DeidentificationMethod"
 _PATIENT_GROUP = 0x0010
 _FOLLOWING_VRS = frozenset({"DA", "TM", "DT", "LO", "SH", "ST", "LT", "UT", "UC", "PN"})
 """Dates and texts: what they decide is compared by the answers of the word rules."""
@@ -57,8 +59,16 @@ def differences(old: Dataset, new: Dataset) -> set[str]:
         Keywords of pixels, numbers, codes and UIDs that differ; empty where only demographics
         (group 0010), dates or texts do.
     """
-    is_same_making = old.get("DeidentificationMethod") == new.get("DeidentificationMethod")
-    return set(_differing(old, new, is_same_making=is_same_making))
+    is_same_making = old.get(_METHOD) == new.get(_METHOD)
+    changed = set(_differing(old, new, is_same_making=is_same_making))
+    if not is_same_making and "PixelData" in changed and _pixels(old) == _pixels(new):
+        changed.remove("PixelData")
+    return changed
+
+
+def _pixels(dataset: Dataset) -> bytes:
+    """Pixel data as they are compared: an earlier version stored bits that hold no pixel."""
+    return without_unused_bits(dataset) if "PixelData" in dataset else b""
 
 
 def _differing(old: Dataset, new: Dataset, *, is_same_making: bool) -> Iterator[str]:
@@ -252,7 +262,10 @@ class Corrections:
         changes = other_answers(str(self._rows.get(object_key, {}).get("said", "")), said)
         if stored != content:
             with pydicom.config.disable_value_validation():
-                changes |= differences(dcmread(BytesIO(stored)), dcmread(BytesIO(content)))
+                old, new = dcmread(BytesIO(stored)), dcmread(BytesIO(content))
+                changes |= differences(old, new)
+            if object_key not in self._before and old.get(_METHOD) != new.get(_METHOD):
+                changes &= {"PixelData"}  # whether the rest changed at the archive cannot be told
         return changes
 
     def _is_another(self, object_key: str, content: bytes, said: str) -> bool:

@@ -32,7 +32,7 @@ from mpss_lib.dicom.region_names import region_of
 from mpss_lib.pull import attributes as table
 from mpss_lib.pull import contour_attributes as contours
 from mpss_lib.pull.coded import class_uid, code_item, kept_code
-from mpss_lib.pull.equipment import clean_model, clean_version
+from mpss_lib.pull.equipment import clean_maker, clean_model, clean_version
 from mpss_lib.pull.free_text import TextCleaner
 from mpss_lib.pull.moments import Moments, parse_date, parse_time
 from mpss_lib.pull.names import UNREADABLE, Named, named_by, named_in
@@ -42,6 +42,9 @@ from mpss_lib.pull.stored_bits import without_unused_bits
 
 IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
 IMPLEMENTATION_NAME = "MPSS_PULL_1"
+
+_NUMBER = re.compile(r"(?<![^\W_])(?<![0-9]\.)[0-9]{1,3}(?![^\W_]|\.[0-9])")
+"""A number of its own: no part of a word, a version or a UID."""
 
 UNKNOWN_REGION = "UNKNOWN"
 NOTHING = "nothing"
@@ -198,6 +201,7 @@ class Deidentifier:
         simple: dict[str, Callable[[], object]] = {
             table.CLEAN: lambda: _each_of(value, self._cleaner.clean),
             table.TERM: lambda: _each_of(value, partial(self._term, keyword)),
+            table.MAKER: lambda: _each_of(value, partial(clean_maker, cleaner=self._cleaner)),
             table.MODEL: lambda: _each_of(value, partial(clean_model, cleaner=self._cleaner)),
             table.VERSION: lambda: _each_of(value, partial(clean_version, cleaner=self._cleaner)),
             table.INSTANCE_UID: lambda: _each_of(value, self._new_uid),
@@ -207,7 +211,7 @@ class Deidentifier:
             table.DATETIME: lambda: self._moments.moved(str(value)),
             table.AGE: lambda: _age(str(value)),
             table.SEX: lambda: value if value in ("M", "F", "O") else None,
-            table.ITEMS: lambda: [self._dataset(item) for item in value],
+            table.ITEMS: lambda: self._items(value),
             table.CODES: lambda: self._codes(value),
             table.PIXELS: lambda: without_unused_bits(source),
             contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
@@ -215,6 +219,15 @@ class Deidentifier:
             NOTHING: lambda: None,
         }
         return simple[self._kept.get(keyword, NOTHING)]()
+
+    def _items(self, items: Sequence[Dataset]) -> list[Dataset]:
+        """Clean the items; a question or an answer that goes takes its item along."""
+        pairs = [(item, self._dataset(item)) for item in items]
+        return [
+            kept
+            for item, kept in pairs
+            if all(kept.get(code) or not item.get(code) for code in table.CONTENT)
+        ]
 
     def _term(self, keyword: str, text: str) -> str:
         """Keep a defined term; what is none is a text."""
@@ -268,6 +281,8 @@ def _each_of(value: object, judge: Callable[[str], str]) -> object:
     """Judge each value as a text; None where nothing of any of them stays."""
     many = value if isinstance(value, MultiValue | list) else [value]
     judged = [judge(str(one)) if one else "" for one in many]
+    if sum(bool(_NUMBER.search(text)) for text in judged) > 1:  # a date may lie across values
+        judged = [text if not _NUMBER.search(text) else "" for text in judged]
     if not any(judged):
         return None
     return judged if len(judged) > 1 else judged[0]

@@ -7,7 +7,7 @@ from datetime import date
 from itertools import permutations
 
 from mpss_lib.pull.free_text import TextCleaner
-from mpss_lib.pull.words import MODEL_NUMBERS
+from mpss_lib.pull.words import EQUIPMENT, MODEL_NUMBERS
 
 _VERSION = re.compile(
     r"[Vv]?[A-Z]{0,2}[0-9]{1,2}[A-Z]?(\.[0-9]{1,4}){0,2}[A-Z]?|[Vv]?[0-9]\.[0-9]{3}\.[0-9]{3}"
@@ -17,7 +17,12 @@ _VERSION = re.compile(
 
 def clean_model(text: str, cleaner: TextCleaner) -> str:
     """Keep words and the numbers of known models; a serial number or a site's name goes."""
-    return cleaner.clean(text, model_numbers=MODEL_NUMBERS)
+    return cleaner.clean(text, EQUIPMENT | MODEL_NUMBERS)
+
+
+def clean_maker(text: str, cleaner: TextCleaner) -> str:
+    """Keep the words of makers."""
+    return cleaner.clean(text, EQUIPMENT)
 
 
 def clean_version(text: str, cleaner: TextCleaner) -> str:
@@ -28,7 +33,7 @@ def clean_version(text: str, cleaner: TextCleaner) -> str:
         is_run = chunk.isdigit() and (before.isdigit() or after.isdigit())
         if _VERSION.fullmatch(chunk) and not _may_be_date(chunk) and not is_run:
             kept.append(chunk)
-        elif cleaned := "" if is_run else cleaner.clean(chunk):
+        elif cleaned := "" if is_run else clean_maker(chunk, cleaner):
             kept.append(cleaned)
     return " ".join(kept)
 

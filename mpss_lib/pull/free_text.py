@@ -32,6 +32,9 @@ from mpss_lib.pull.words import (
 _WORD = re.compile(r"([^\W_]+)")
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _WITHOUT = re.compile(r"(?i)(?<![^\W_])w\s?/\s?o(?![^\W_])")
+_ADDRESS = re.compile(r"(?i)\S*(@|://|(?<![^\W_])www\.)\S*")
+_GONE = " øø "
+"""A word that no list has: what stood beside an address stands beside something that goes."""
 _PLAIN = " _-/.,+:%"
 """Signs that may stand between words; any other becomes a blank."""
 _MARKS = re.compile(r"[+#*'’‘´`°№º]\s*$")
@@ -60,20 +63,20 @@ class TextCleaner:
 
     def __init__(self, named: Named, extra_words: Iterable[str] = ()) -> None:
         self._named = named
-        self._words = WORDS | {word.upper() for word in extra_words}
+        self._extra_words = frozenset(word.upper() for word in extra_words)
 
-    def clean(self, text: str, *, model_numbers: frozenset[str] = frozenset()) -> str:
+    def clean(self, text: str, words: frozenset[str] = WORDS) -> str:
         """Keep what may stay of a text, with plain separators between.
 
         Parameters
         ----------
         text : str
-        model_numbers : frozenset of str
-            Words with digits that may stay in this attribute beside the others.
+        words : frozenset of str
+            Words that may stay in this attribute, in capitals, beside the site's own.
         """
         spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", text))
-        parts = _WORD.split(spelt)
-        one = _Text(parts[1::2], parts[0::2], self._words | model_numbers)
+        parts = _WORD.split(_ADDRESS.sub(_GONE, spelt))
+        one = _Text(parts[1::2], parts[0::2], words | self._extra_words)
         one.drop(at for at, word in enumerate(one.words) if not self._is_allowed(word, one.known))
         if one.drop_names(self._named.places_in(one.folded)) or one.drop_titled():
             return ""
@@ -90,7 +93,9 @@ class TextCleaner:
         pieces = _PIECES.findall(word)  # StressAC, OSEM8
         numbers = [piece for piece in pieces if piece.isdigit()]
         letters = [piece.upper() for piece in pieces if not piece.isdigit()]
-        if "".join(pieces) != word or len(pieces) < 2 or not all(one in known for one in letters):
+        if "".join(pieces) != word or len(pieces) < 2 or not set(letters) <= known:
+            return False
+        if any(self._named.hides_in(piece) for piece in letters):
             return False
         return not numbers or (
             len(numbers) == 1 and len(numbers[0]) < 3 and not MONTHS & set(letters)
@@ -122,7 +127,7 @@ class _Text:
         return any(self.drop_names(self._behind(at)) for at in range(len(self.words)))
 
     def _behind(self, at: int) -> Iterator[int]:
-        is_dotted = self.gaps[at + 1].startswith(".")
+        is_dotted = self.gaps[at + 1].startswith((".", ":"))
         if self.folded[at] not in (TITLES | DOTTED_TITLES if is_dotted else TITLES):
             return
         for place in range(at + 1, len(self.words)):
@@ -225,10 +230,10 @@ class _Text:
             self.drop([at - 1, at])
         elif self._is_odd_decimal(at):
             self.drop([at, at + 1])
-        elif not self.words[at].isdigit() or self._is_isotope(at):
+        elif not self.words[at].isdigit():
             return
         elif (
-            (len(number) > 2 and number not in self.known)
+            (len(number) > 2 and number not in self.known and not self._is_isotope(at))
             or not beside
             or _MARKS.search(self.gaps[at])
             or not all(self._bears(one, number) for one in beside)

@@ -73,6 +73,9 @@ WORDS: frozenset[str] = frozenset(
 )
 """Words that may stay in a text, in capitals."""
 
+EQUIPMENT: frozenset[str] = _words(_MAKER + " NM CT PT SPECT PET CARDIAC AUTO SP GAMMA CAMERA")
+"""Words that may stay in what speaks of equipment."""
+
 NEGATIONS: frozenset[str] = _words(
     """NO NOT NON NONE WITHOUT OHNE SANS SENZA SIN SEM KEINE KEIN OFF UN"""
 )
@@ -124,8 +127,8 @@ TITLES: frozenset[str] = _words(
     HERR HERRN FRAU SIGRA SIGNOR SIGNORE SIGNORA SIGNORINA SRA SRTA SENOR SENORA DON DONA
     PATIENTIN PAZIENTE PACIENTE NAME NOM NOME NOMBRE APELLIDO COGNOME NACHNAME VORNAME PRENOM"""
 )
-DOTTED_TITLES: frozenset[str] = _words("""M MS FR HR SR SIG PAT""")
-"""Words behind which a name stands; the second ones with a dot, as "M. Long"."""
+DOTTED_TITLES: frozenset[str] = _words("M MS FR HR SR SIG PAT PT PATIENT")
+"""Words behind which a name stands; the second ones with a dot or colon, as "M. Long"."""
 
 PLACEHOLDERS: frozenset[str] = _words(
     """NO NONE NAME NA UNKNOWN ANONYMOUS ANONYMIZED ANONYMISED ANONYM UNDEFINED UNSPECIFIED NOT

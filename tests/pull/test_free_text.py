@@ -67,6 +67,14 @@ def test_harmless_texts_stay_as_they_are(text):
         assert clean(text) == text
 
 
+@pytest.mark.parametrize(
+    "address", ["long.heart@rest.ch", "http://heart.long/stress", "www.heart.ch", "LONG@HEART"]
+)
+def test_addresses_go_whole(address):
+    assert clean(f"STRESS {address} AC") == "STRESS AC"
+    assert clean(f"STRESS {address} 3 AC") == "STRESS AC"
+
+
 def test_what_is_left_is_joined_plainly():
     assert clean("STRESS w/o AC") == "STRESS without AC"
     assert clean("STRESS (2) [AC] {OSEM}") == "STRESS 2 AC OSEM"
@@ -102,6 +110,7 @@ def test_what_is_left_is_joined_plainly():
         ("Öffner^Off", "AC OFF", ""),
         ("Ramp", "Wnr/Ramp", "Wnr"),
         ("Ring^A", "ring ITERATIVE", "ITERATIVE"),
+        ("Fan^A", "FanBeam AC", "AC"),
     ],
 )
 def test_words_that_are_names_go(name, text, left):
@@ -130,6 +139,9 @@ def test_what_stands_where_nobody_is_named_takes_no_word(name):
         ("Sig.ra Heart AC", "AC"),
         ("Herr No AC", ""),
         ("name: Heart AC", "AC"),
+        ("Patient: Heart AC", "Patient AC"),
+        ("PT: Long AC", "PT AC"),
+        ("PATIENT STATE STRESS", "PATIENT STATE STRESS"),
         ("STRESS AC", "STRESS AC"),
     ],
 )
@@ -181,6 +193,7 @@ def test_versions_stay_and_dates_go(text, left):
         ("Symbia T16", "Symbia T16"), ("Intevo 6", "Intevo 6"), ("DEMO XELERIS", "DEMO XELERIS"),
         ("INFINIA 4711", "INFINIA"), ("INFINIA SN 12", "INFINIA"), ("INFINIA S/N 0815", "INFINIA"),
         ("Infinia St. Mary 2", "Infinia"), ("670 15.06.50", ""),
+        ("Infinia Heart Clinic", "Infinia"), ("SYMBIA REST WARD LONG", "SYMBIA"),
         ("BRIGHTVIEW XCT#4711", "BRIGHTVIEW XCT"),
     ],
 )  # fmt: skip
