@@ -18,9 +18,17 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 from mpss_lib.config import Sites
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
 from mpss_lib.pull.answers import ObjectAnswer
-from mpss_lib.pull.association import NOT_AUTHORISED, OUT_OF_RESOURCES, SUCCESS
+from mpss_lib.pull.association import (
+    LOSSLESS,
+    NOT_ACCEPTED,
+    NOT_AUTHORISED,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+)
 from mpss_lib.pull.queries import get_queries, object_query
 from mpss_lib.pull.questions import ArchiveQuestions, wait_before
+
+_NAMES = frozenset(syntax.name for syntax in NOT_ACCEPTED)
 
 
 @dataclass(frozen=True)
@@ -120,10 +128,31 @@ class ArchiveSession(ArchiveQuestions):
                 wait_before(attempt)
                 for one in missing:
                     problem = self._try_get(object_query(study_uid, one)) or problem
+            self._fetch_otherwise(study_uid, wanted, receiver)
         finally:
             self.receiver = None
         self._check_delivery(receiver, len(wanted), problem)
         return receiver.delivered
+
+    def _fetch_otherwise(
+        self, study_uid: str, wanted: Sequence[ObjectAnswer], receiver: _Receiver
+    ) -> None:
+        """Ask for what did not come in the syntaxes in which it may be stored.
+
+        Some archives send over the first context that they accepted and cannot where the object is
+        compressed. What comes in a syntax that is not accepted is not kept; ``stored_as`` names it.
+        """
+        for syntaxes in (LOSSLESS, NOT_ACCEPTED):
+            missing = [
+                one
+                for one in wanted
+                if one.sop_uid not in receiver.delivered and one.sop_uid not in self.stored_as
+            ]
+            if not missing or receiver.error is not None:
+                return
+            with self.offering(syntaxes):
+                for one in missing:
+                    self._try_get(object_query(study_uid, one))
 
     def _check_delivery(self, receiver: _Receiver, n_wanted: int, problem: str) -> None:
         if receiver.error is not None:
@@ -136,9 +165,14 @@ class ArchiveSession(ArchiveQuestions):
             self.echo()  # raises where the archive itself is gone
             raise IncompleteStudyError(
                 f"{n_missing} of {n_wanted} announced objects did not come"
-                f" ({problem or 'every request ended with success'})",
+                f" ({self._why_not(problem)})",
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
+
+    def _why_not(self, problem: str) -> str:
+        names = sorted({name for name in self.stored_as.values() if name in _NAMES})
+        stored = f"; stored as {', '.join(names)}, which is not accepted" if names else ""
+        return (problem or "every request ended with success") + stored
 
     # ---------------------------------------------------------------- C-GET
 
