@@ -286,8 +286,9 @@ def test_nothing_of_the_patient_stands_in_what_is_told(pulled, served, script, l
         (set_to("AcquisitionTime", "104500"), True),
         (set_to("PixelSpacing", ["4.80", "4.800"]), True),
         (set_to("ReferringPhysicianName", "Other^Doctor"), False),
+        (set_to("WindowWidth", "900"), True),
     ],
-    ids=["name", "weight", "sex", "model", "time", "same_number", "physician"],
+    ids=["name", "weight", "sex", "model", "time", "same_number", "physician", "window"],
 )
 def test_demographics_dates_and_texts_follow(
     change, is_new_version, pulled, served, script, lake, config
@@ -343,6 +344,14 @@ def code(value, meaning="Stress"):
 def test_a_code_decides_and_its_meaning_does_not():
     assert differences(code("432655005"), code("432655005", "Cardiac stress")) == set()
     assert differences(code("432655005"), code("128975004")) == {"CodeValue"}
+
+
+@pytest.mark.parametrize("keyword", ["ROIName", "SegmentLabel", "RescaleType"])
+def test_names_of_regions_and_units_decide(keyword):
+    old, new = Dataset(), Dataset()
+    setattr(old, keyword, "ENDO")
+    setattr(new, keyword, "EPI")
+    assert differences(old, new) == {keyword}
 
 
 def test_made_with_other_settings_only_what_both_hold_is_compared():
