@@ -19,11 +19,11 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from mpss_lib.dicom.faults import object_fault
 from mpss_lib.dicom.pixels import FETCH_AGAIN, expected_length, is_compressed, pixel_length
 from mpss_lib.dicom.values import (
     items,
     parse_date,
-    quiet,
     read_numbers,
     text_of,
     texts_of,
@@ -183,7 +183,7 @@ def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:
         If the file cannot be read at all.
     """
     dataset = read_dataset(source)
-    with quiet():
+    with object_fault("the header cannot be read", FETCH_AGAIN):
         return _header(dataset, (*TEXT_KEYWORDS, *keywords))
 
 
