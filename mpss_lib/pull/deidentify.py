@@ -43,9 +43,6 @@ from mpss_lib.pull.stored_bits import without_unused_bits
 IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
 IMPLEMENTATION_NAME = "MPSS_PULL_1"
 
-_NUMBER = re.compile(r"(?<![^\W_])(?<![0-9]\.)[0-9]{1,3}(?![^\W_]|\.[0-9])")
-"""A number of its own: no part of a word, a version or a UID."""
-
 UNKNOWN_REGION = "UNKNOWN"
 NOTHING = "nothing"
 """What is done with an attribute of type 2 that no table keeps."""
@@ -199,13 +196,13 @@ class Deidentifier:
             return None
         value = element.value
         simple: dict[str, Callable[[], object]] = {
-            table.CLEAN: lambda: _each_of(value, self._cleaner.clean),
-            table.TERM: lambda: _each_of(value, partial(self._term, keyword)),
-            table.MAKER: lambda: _each_of(value, partial(clean_maker, cleaner=self._cleaner)),
-            table.MODEL: lambda: _each_of(value, partial(clean_model, cleaner=self._cleaner)),
-            table.VERSION: lambda: _each_of(value, partial(clean_version, cleaner=self._cleaner)),
-            table.INSTANCE_UID: lambda: _each_of(value, self._new_uid),
-            table.CLASS_UID: lambda: _each_of(value, partial(class_uid, new_uid=self._new_uid)),
+            table.CLEAN: lambda: _all_of(value, self._cleaner.clean_all),
+            table.TERM: lambda: _all_of(value, partial(self._terms, keyword)),
+            table.MAKER: lambda: _all_of(value, partial(clean_maker, cleaner=self._cleaner)),
+            table.MODEL: lambda: _all_of(value, partial(clean_model, cleaner=self._cleaner)),
+            table.VERSION: lambda: _all_of(value, partial(clean_version, cleaner=self._cleaner)),
+            table.INSTANCE_UID: lambda: _all_of(value, self._new_uids),
+            table.CLASS_UID: lambda: _all_of(value, self._class_uids),
             table.DATE: lambda: self._moments.shifted(source, keyword, value),
             table.TIME: lambda: self._moments.since_start(source, keyword, value),
             table.DATETIME: lambda: self._moments.moved(str(value)),
@@ -229,10 +226,18 @@ class Deidentifier:
             if all(kept.get(code) or not item.get(code) for code in table.CONTENT)
         ]
 
-    def _term(self, keyword: str, text: str) -> str:
-        """Keep a defined term; what is none is a text."""
-        is_term = text.strip() in table.TERMS[keyword]
-        return text.strip() if is_term else self._cleaner.clean(text)
+    def _terms(self, keyword: str, texts: Sequence[str]) -> list[str]:
+        """Keep defined terms; what is none is a text."""
+        terms = table.TERMS[keyword]
+        texts = [text.strip() for text in texts]
+        cleaned = self._cleaner.clean_all(["" if text in terms else text for text in texts])
+        return [text if text in terms else left for text, left in zip(texts, cleaned, strict=True)]
+
+    def _new_uids(self, uids: Sequence[str]) -> list[str]:
+        return [self._new_uid(uid) if uid else "" for uid in uids]
+
+    def _class_uids(self, uids: Sequence[str]) -> list[str]:
+        return [class_uid(uid, self._new_uid) if uid else "" for uid in uids]
 
     def _known_regions(self, received: FileDataset) -> Dataset:
         """Leave the regions of a structure set out whose names nobody knows, contours and all."""
@@ -277,12 +282,10 @@ def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
         target.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
 
 
-def _each_of(value: object, judge: Callable[[str], str]) -> object:
-    """Judge each value as a text; None where nothing of any of them stays."""
+def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:
+    """Judge the values as texts; None where nothing of any of them stays."""
     many = value if isinstance(value, MultiValue | list) else [value]
-    judged = [judge(str(one)) if one else "" for one in many]
-    if sum(bool(_NUMBER.search(text)) for text in judged) > 1:  # a date may lie across values
-        judged = [text if not _NUMBER.search(text) else "" for text in judged]
+    judged = judge(["" if one is None else str(one) for one in many])
     if not any(judged):
         return None
     return judged if len(judged) > 1 else judged[0]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 
 import pydicom
-from pydicom import dcmread
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.uid import (
     NuclearMedicineImageStorage,
     RTStructureSetStorage,
@@ -22,12 +20,19 @@ from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.region_names import check_aliases
 from mpss_lib.dicom.rules import site_rules
 from mpss_lib.dicom.said import read_said
-from mpss_lib.errors import DicomFileError, IncompleteStudyError, SameUidOtherBytesError
+from mpss_lib.errors import (
+    DicomFileError,
+    IncompleteStudyError,
+    SameUidOtherBytesError,
+    StudyGoneError,
+)
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
+from mpss_lib.pull.coded import class_uid
+from mpss_lib.pull.corrections import Corrections
 from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.modalities import told_modality
 from mpss_lib.pull.pictures import BURNED_IN, burned_in, why_picture
-from mpss_lib.pull.stored_bits import without_unused_bits
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.verify import read_received
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, read_parquet, sha256_of, write_bytes
@@ -92,14 +97,16 @@ def announced_by(
 
     Raises
     ------
+    StudyGoneError
+        If it lists no series.
     IncompleteStudyError
-        If the study is gone or a list is shorter than the count that was announced.
+        If a list is shorter than the count that was announced.
     """
     series = archive.find_series(study_uid)
     if not series:
-        raise IncompleteStudyError(
-            "the archive no longer has this study: it announces no series",
-            way_out="ask the PACS team whether it was deleted or merged; the lake is as it was",
+        raise StudyGoneError(
+            "the archive lists no series of this study",
+            way_out="look at this study in the archive; then `mpss quarantine retry`",
         )
     asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
     objects: list[ObjectAnswer] = []
@@ -127,12 +134,31 @@ class StudyJob:
     """One study on its way from staging to the lake."""
 
     def __init__(
-        self, identity: Identity, manifest: Manifest, lake: Lake, config: Config, vault: Vault
+        self,
+        identity: Identity,
+        manifest: Manifest,
+        lake: Lake,
+        config: Config,
+        vault: Vault,
+        *,
+        accepts: bool = False,
     ) -> None:
         self.identity, self.manifest = identity, manifest
         self.lake, self.config, self.vault = lake, config, vault
         self.address = config.address(STAGE)
+        self.corrections = Corrections(
+            identity.study_key,
+            lake,
+            vault,
+            self._current_rows,
+            takes_all=config.pull.corrections == "accept",
+            takes_seen=accepts,
+        )
         self.digest = digest_of(self._announced())
+
+    def _current_rows(self) -> dict[str, dict[str, object]]:
+        rows = self.lake.rows("instance", self.address, self.identity.study_key)
+        return {row["object_key"]: row for row in rows if row["is_stored"]}
 
     def _announced(self) -> list[str]:
         """Everything that was announced, by pseudonyms: a study that grew has another digest."""
@@ -142,6 +168,7 @@ class StudyJob:
             parts += [uid(series.series_uid), series.modality, str(series.n_objects)]
         for one in self.manifest.objects:
             parts += [uid(one.series_uid), uid(one.sop_uid), one.sop_class]
+            parts += filter(None, [self.corrections.version(uid(one.sop_uid))])
         return parts
 
     def existing(self) -> tuple[Written, ...]:
@@ -172,6 +199,7 @@ class StudyJob:
                 way_out="ask the PACS team which one is right and to remove the other; then"
                 " `mpss quarantine retry`",
             )
+        self._delivered = delivered
         received = {
             one.sop_uid: self._received(one, delivered[one.sop_uid]) for one in self.manifest.wanted
         }
@@ -186,8 +214,12 @@ class StudyJob:
             {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects},
         )
         rows.sort(key=lambda row: (row["series_key"], row["object_key"]))
+        self.corrections.check()
+        self.digest = digest_of(self._announced())
         key = self.identity.study_key
-        return Outcome("done", (self.lake.write("instance", self.address, key, self.digest, rows),))
+        written = self.lake.write("instance", self.address, key, self.digest, rows)
+        self.corrections.close({str(row["object_key"]): str(row["path"]) for row in rows})
+        return Outcome("done", (written,))
 
     def _received(self, one: ObjectAnswer, delivery: Delivery) -> FileDataset | None:
         """Read an object; contours that cannot be read do not hold up the images."""
@@ -221,7 +253,7 @@ class StudyJob:
 
     def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
         return self._row(series.series_uid, "") | {
-            "modality": series.modality,
+            "modality": told_modality(series.modality, self.config.pull.modality),
             "n_objects": series.n_objects,
             "reason": NOT_MODALITY,
         }
@@ -232,8 +264,8 @@ class StudyJob:
         sop_class = one.sop_class or str(received.SOPClassUID if received is not None else "")
         modality = self.manifest.modalities[one.series_uid]
         row = self._row(one.series_uid, self.vault.uid(one.sop_uid)) | {
-            "modality": modality,
-            "sop_class": sop_class,
+            "modality": told_modality(modality, self.config.pull.modality),
+            "sop_class": class_uid(sop_class, self.vault.uid) if sop_class else "",
         }
         if received is None:
             return row | {"reason": self.manifest.why_left(one) or UNREADABLE}
@@ -242,13 +274,17 @@ class StudyJob:
         why_left = self._why_left(received)
         if why_left:
             return row | {"reason": why_left}
-        path = self._keep(str(row["object_key"]), deidentifier.file_bytes(received))
+        content, said = deidentifier.file_bytes(received), self._said(received, modality)
+        key = str(row["object_key"])
+        if not self.corrections.judge(key, self._delivered[one.sop_uid].path, content, said):
+            return row  # the study waits as a whole: ``Corrections.check``
+        path = self._keep(key, content)
         return row | {
             "is_stored": True,
             "path": self.lake.relative(path),
             "n_bytes": path.stat().st_size,
             "content_sha256": sha256_of(path),
-            "said": self._said(received, modality),
+            "said": said,
         }
 
     def _why_left(self, received: FileDataset) -> str:
@@ -287,47 +323,7 @@ class StudyJob:
         folder = self.lake.dicom_folder(self.identity.study_key)
         path = folder / f"{object_key}.dcm"
         if path.exists() and path.read_bytes() != content:
-            _check_same_content(path, content)
             path = folder / f"{object_key}.{digest_of([content])}.dcm"
         if not path.exists():
             write_bytes(path, content)
         return path
-
-
-_OF_THE_PATIENT = frozenset({"PatientID", "PatientName", "PatientAge"})
-
-
-def _check_same_content(path: Path, content: bytes) -> None:
-    """Compare an object that came again with the one that is stored.
-
-    The archive may have corrected the patient or the dates, and the settings may have changed
-    since: neither makes it another image. Other pixels do, and so does any other attribute under
-    the same settings.
-    """
-    old, new = dcmread(path), dcmread(BytesIO(content))
-    is_same_making = old.DeidentificationMethod == new.DeidentificationMethod
-    if is_same_making:
-        for dataset in (old, new):
-            _strip_times(dataset)
-        is_same = Dataset(old) == Dataset(new)
-    else:
-        is_same = _pixels(old) == _pixels(new)
-    if not is_same:
-        raise SameUidOtherBytesError(
-            "an object came again under the same SOP Instance UID with other content",
-            way_out="ask the PACS team which one is right; the stored one was kept",
-        )
-
-
-def _pixels(dataset: Dataset) -> bytes:
-    """Pixel data as they are compared: an earlier version stored bits that hold no pixel."""
-    return without_unused_bits(dataset) if "PixelData" in dataset else b""
-
-
-def _strip_times(dataset: Dataset) -> None:
-    for element in list(dataset):
-        if element.VR in ("DA", "TM", "DT") or element.keyword in _OF_THE_PATIENT:
-            del dataset[element.tag]
-        elif element.VR == "SQ":
-            for item in element.value:
-                _strip_times(item)

@@ -75,6 +75,13 @@ def test_addresses_go_whole(address):
     assert clean(f"STRESS {address} 3 AC") == "STRESS AC"
 
 
+def test_three_numbers_with_words_between_may_be_a_date():
+    assert clean("STRESS 15 AC 06 REST 50") == "STRESS AC REST"
+    assert clean("OSEM 8 ITERATIONS 4 SUBSETS ORDER 5") == "OSEM 8 ITERATIONS 4 SUBSETS ORDER 5"
+    assert clean("STRESS 1 REST 2") == "STRESS 1 REST 2"
+    assert clean("4.8 mm STRESS 2") == "4.8 mm STRESS"
+
+
 def test_what_is_left_is_joined_plainly():
     assert clean("STRESS w/o AC") == "STRESS without AC"
     assert clean("STRESS (2) [AC] {OSEM}") == "STRESS 2 AC OSEM"
@@ -183,7 +190,7 @@ def test_a_site_s_own_words_go_where_they_are_names():
     ],
 )  # fmt: skip
 def test_versions_stay_and_dates_go(text, left):
-    assert clean_version(text, TextCleaner(Named())) == left
+    assert clean_version([text], TextCleaner(Named())) == [left]
 
 
 @pytest.mark.parametrize(
@@ -198,4 +205,4 @@ def test_versions_stay_and_dates_go(text, left):
     ],
 )  # fmt: skip
 def test_models_stay_and_serial_numbers_go(text, left):
-    assert clean_model(text, TextCleaner(Named())) == left
+    assert clean_model([text], TextCleaner(Named())) == [left]

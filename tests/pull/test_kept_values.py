@@ -221,8 +221,8 @@ def test_a_date_across_the_values_of_an_attribute_goes():
         dataset.add(element)
     _, kept = cleaned(dataset)
     assert "SoftwareVersions" not in kept
-    assert "SeriesDescription" not in kept
-    assert list(kept.ImageType) == ["ORIGINAL", "PRIMARY", "RECON TOMO", "", ""]
+    assert list(kept.SeriesDescription) == ["STRESS", "AC", "REST"]
+    assert list(kept.ImageType) == ["ORIGINAL", "PRIMARY", "RECON TOMO", "STRESS", "AC"]
     assert list(cleaned(make_nm(1, SoftwareVersions=["4.0", "3.1"]))[1].SoftwareVersions) == [
         "4.0",
         "3.1",
