@@ -28,8 +28,10 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
+from mpss_lib.pull.coded import class_uid
 from mpss_lib.pull.corrections import Corrections
 from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.modalities import told_modality
 from mpss_lib.pull.pictures import BURNED_IN, burned_in, why_picture
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.verify import read_received
@@ -251,7 +253,7 @@ class StudyJob:
 
     def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
         return self._row(series.series_uid, "") | {
-            "modality": series.modality,
+            "modality": told_modality(series.modality, self.config.pull.modality),
             "n_objects": series.n_objects,
             "reason": NOT_MODALITY,
         }
@@ -262,8 +264,8 @@ class StudyJob:
         sop_class = one.sop_class or str(received.SOPClassUID if received is not None else "")
         modality = self.manifest.modalities[one.series_uid]
         row = self._row(one.series_uid, self.vault.uid(one.sop_uid)) | {
-            "modality": modality,
-            "sop_class": sop_class,
+            "modality": told_modality(modality, self.config.pull.modality),
+            "sop_class": class_uid(sop_class, self.vault.uid) if sop_class else "",
         }
         if received is None:
             return row | {"reason": self.manifest.why_left(one) or UNREADABLE}
