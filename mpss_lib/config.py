@@ -69,7 +69,8 @@ CLINICAL = (
 """The ten clinical terms; sex and race are factors, yes or no counts as 1 or 0."""
 
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
-    "intake": "2",
+    "pull": "2",
+    "intake": "3",
     "segmentation": "3",
     "quality": "3",
     "selection": "2",

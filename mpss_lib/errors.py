@@ -15,6 +15,8 @@ class                     what the caller does
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class MpssError(Exception):
     """Base of every error that this package raises on purpose.
@@ -34,6 +36,24 @@ class MpssError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem} | way out: {self.way_out}"
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised, and by which line of this package: file names and lines.
+
+    The text of a foreign error may quote patient data: its type and its place do not.
+    """
+    trace = error.__traceback__
+    last, ours = "", ""
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        last = f"{path.name}:{trace.tb_lineno}"
+        if "mpss_lib" in path.parts:
+            ours = last
+        trace = trace.tb_next
+    if not last:
+        return "unknown place"
+    return last if ours in ("", last) else f"{last}, from {ours}"
 
 
 class StudyRejectedError(MpssError):
@@ -69,6 +89,14 @@ class FrameOfReferenceError(GeometryError):
 
 class DicomFileError(StudyFaultError):
     """A DICOM object is truncated, unreadable or inconsistent with its own header."""
+
+
+class UndecodedError(DicomFileError):
+    """The object is in a form that is not decoded: ``reason`` says which rule left it."""
+
+    def __init__(self, problem: str, *, way_out: str, reason: str) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.reason = reason
 
 
 class IncompleteStudyError(StudyFaultError):

@@ -141,6 +141,8 @@ class PullSettings(Section):
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
+    broken_objects: Literal["review", "quarantine"] = "review"  # beside a sound volume
+    max_object_mb: float = Field(default=128.0, gt=0)  # as received, and decoded
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)

@@ -74,6 +74,7 @@ def put_study(lake, config, *volumes: tuple[Volume, str], habits: Habits = HABIT
                 "manufacturer": "Maker",
                 "model": "Model",
                 "evidence": "{}",
+                "flags": [],
                 "path": lake.relative(path),
             }
         )

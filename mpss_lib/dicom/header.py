@@ -7,18 +7,16 @@ the stage that needs it says so. Only an unreadable file raises.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from mpss_lib.dicom.pixels import FETCH_AGAIN, expected_length, is_compressed, pixel_length
+from mpss_lib.dicom.parsing import parse
+from mpss_lib.dicom.pixels import expected_length, is_compressed, pixel_length
 from mpss_lib.dicom.values import (
     first_item,
     items,
@@ -30,7 +28,6 @@ from mpss_lib.dicom.values import (
     texts_of,
     whole_of,
 )
-from mpss_lib.errors import DicomFileError
 
 Source: TypeAlias = str | Path | Dataset
 
@@ -130,28 +127,7 @@ def read_dataset(source: Source) -> Dataset:
     if isinstance(source, Dataset):
         return source
     path = Path(source)
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            dataset: Dataset = pydicom.dcmread(path)
-    except InvalidDicomError as error:
-        raise DicomFileError(
-            f"{path.name} is no DICOM file: no DICM prefix",
-            way_out="fetch the object again; an archive sends DICOM part 10 files",
-        ) from error
-    except Exception as error:  # pydicom's parser raises many kinds on broken bytes
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the system's answer, not the parser's
-        raise DicomFileError(
-            f"{path.name} cannot be parsed: {type(error).__name__}",
-            way_out=FETCH_AGAIN,
-        ) from error
-    if any("end of file" in str(warning.message).lower() for warning in caught):
-        raise DicomFileError(
-            f"{path.name} is truncated: {path.stat().st_size} bytes end inside an element",
-            way_out=FETCH_AGAIN,
-        )
-    return dataset
+    return parse(path.read_bytes(), path.name)
 
 
 def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:

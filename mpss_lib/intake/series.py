@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from mpss_lib.dicom import NM_STORAGE, Header, read_dataset, read_header, read_volume
+from mpss_lib.dicom.faults import object_fault
 from mpss_lib.errors import DicomFileError, GeometryError
 from mpss_lib.intake.header import UNKNOWN, Answer, answer, orientation, site_rules
 from mpss_lib.sections import IntakeSettings
@@ -101,12 +103,17 @@ def inspect(path: Path, settings: IntakeSettings) -> Candidate:
     Candidate
         Also for an unreadable file: then with the reason and the message as evidence.
     """
-    own = site_rules(settings)
     try:
         dataset = read_dataset(path)
-        header = read_header(dataset, keywords=tuple(rule.keyword for rule in own))
+        with object_fault("the object cannot be judged"):
+            return _inspect(dataset, settings)
     except DicomFileError as error:
         return Candidate(Header(), {"object": _fault(error)}, ("unreadable",))
+
+
+def _inspect(dataset: Dataset, settings: IntakeSettings) -> Candidate:
+    own = site_rules(settings)
+    header = read_header(dataset, keywords=tuple(rule.keyword for rule in own))
     answers = {question: answer(question, header, own) for question in _REFUSALS}
     answers["orientation"] = orientation(header)
     if header.sop_class != NM_STORAGE:

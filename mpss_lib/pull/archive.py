@@ -9,7 +9,7 @@ or an answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -51,6 +51,10 @@ from mpss_lib.pull.association import (
 
 T = TypeVar("T")
 
+_CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
+"""Ends of what ``_try_get`` says where the archive has the object and cannot send it
+(PS3.4 C.4.3.1.4): no accepted transfer syntax, a file that it cannot read."""
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -62,10 +66,13 @@ class Delivery:
         A DICOM file: our file meta and the bytes as received.
     has_twin : bool
         The same SOP Instance UID came again with other bytes.
+    problem : str
+        Why it did not come; "" where it did.
     """
 
     path: Path
     has_twin: bool
+    problem: str = ""
 
 
 @dataclass
@@ -91,6 +98,13 @@ class _Receiver:
         except OSError as error:
             self.error = error
             return OUT_OF_RESOURCES
+
+    def give_up(self, refused: Mapping[str, str]) -> None:
+        """Note of objects that did not come why they did not."""
+        for uid, problem in refused.items():
+            self.delivered.setdefault(
+                uid, Delivery(self._paths[uid], has_twin=False, problem=problem)
+            )
 
     def _keep(self, sop_uid: str, path: Path, content: bytes) -> int:
         before = self.delivered.get(sop_uid)
@@ -149,9 +163,13 @@ class ArchiveSession(ArchiveAssociation):
         query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
         query.SOPInstanceUID = ""
         query.SOPClassUID = ""
+        query.AvailableTransferSyntaxUID = ""
         objects = [
             ObjectAnswer(
-                series_uid, text_of(answer, "SOPInstanceUID"), text_of(answer, "SOPClassUID")
+                series_uid,
+                text_of(answer, "SOPInstanceUID"),
+                text_of(answer, "SOPClassUID"),
+                text_of(answer, "AvailableTransferSyntaxUID"),
             )
             for answer in self._find(query)
         ]
@@ -165,6 +183,7 @@ class ArchiveSession(ArchiveAssociation):
         whole_series: frozenset[str],
         folder: Path,
         attempts: int,
+        spared: frozenset[str] = frozenset(),
     ) -> dict[str, Delivery]:
         """Fetch objects into a folder by C-GET, and again one by one what did not come.
 
@@ -179,11 +198,14 @@ class ArchiveSession(ArchiveAssociation):
             Must be there. File names are made here, never by the archive.
         attempts : int
             How often a missing object is asked for.
+        spared : frozenset of str
+            SOP Instance UIDs of objects that nobody waits for.
 
         Returns
         -------
         dict of str to Delivery
-            By SOP Instance UID; every wanted object is in it.
+            By SOP Instance UID; every wanted object is in it. One that the archive has and, asked
+            for alone, says it cannot send, and a spared one that does not come, carry a problem.
 
         Raises
         ------
@@ -195,6 +217,7 @@ class ArchiveSession(ArchiveAssociation):
         receiver = self.receiver = _Receiver(folder, [one.sop_uid for one in wanted])
         size = self.settings.uids_per_request
         problem = ""
+        refused: dict[str, str] = {}
         try:
             for query in get_queries(study_uid, wanted, whole_series, size):
                 problem = self._try_get(query) or problem
@@ -204,9 +227,13 @@ class ArchiveSession(ArchiveAssociation):
                     break
                 _wait_before(attempt)
                 for one in missing:
-                    problem = self._try_get(object_query(study_uid, one)) or problem
+                    answer = self._try_get(object_query(study_uid, one))
+                    problem = answer or problem
+                    if one.sop_uid in spared or answer.endswith(_CANNOT_SEND):
+                        refused[one.sop_uid] = answer or "the request ended with success"
         finally:
             self.receiver = None
+        receiver.give_up(refused)
         self._check_delivery(receiver, len(wanted), problem)
         return receiver.delivered
 

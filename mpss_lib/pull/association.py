@@ -9,12 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 from pydicom.uid import (
     UID,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
-    RLELossless,
     RTStructureSetStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -27,6 +24,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
+from mpss_lib.dicom.syntaxes import DECODERS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -289,7 +287,7 @@ def _application_entity(site: SiteSettings) -> AE:
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
     for uid in FETCHED_CLASSES:
-        entity.add_requested_context(
-            uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless]
-        )
+        entity.add_requested_context(uid, list(PLAIN))
+        for syntax in () if uid == RTStructureSetStorage else (*DECODERS, *NAMED):
+            entity.add_requested_context(uid, syntax)  # one each: nothing to choose for a peer
     return entity

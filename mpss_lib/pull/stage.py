@@ -200,6 +200,7 @@ def run(
                 manifest.whole_series,
                 Path(folder),
                 attempts,
+                manifest.contours,
             )
             return job.store(delivered)
 

@@ -49,7 +49,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     image_at = lake_file(lake, str(chosen["path"]), "pull")
     other_at = None if uncorrected is None else lake_file(lake, str(uncorrected["path"]), "pull")
     parts = [sha256_of(path) for path in (image_at, masks_at, other_at) if path is not None]
-    digest = digest_of([*parts, str(row["check"]), *row["flags"]])
+    digest = digest_of([*parts, str(row["check"]), *row["flags"], *chosen["flags"]])
     there = lake.existing("quality", address, study_key, digest, tables=TABLES)
     if there and not force:
         return Outcome("skipped", there)
@@ -59,7 +59,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     if other_at is not None:
         values |= _beside(seen, _read(other_at, config))
     findings = findings_of(values, limits)
-    verdict = decide(findings, row["flags"])
+    verdict = decide(findings, row["flags"], chosen["flags"])
     version = config.quality.limits_version
     metric_rows = [_metric_row(study_key, finding, version) for finding in findings]
     verdict_row = {

@@ -149,7 +149,11 @@ def findings_of(values: Mapping[str, float], limits: Mapping[str, Limit]) -> tup
     return tuple(sorted(found, key=lambda finding: finding.metric))
 
 
-def decide(findings: Sequence[Finding], segmentation_flags: Sequence[str] = ()) -> Verdict:
+def decide(
+    findings: Sequence[Finding],
+    segmentation_flags: Sequence[str] = (),
+    intake_flags: Sequence[str] = (),
+) -> Verdict:
     """Verdict from all findings and the flags of the segmentation's self-check.
 
     Parameters
@@ -157,10 +161,13 @@ def decide(findings: Sequence[Finding], segmentation_flags: Sequence[str] = ()) 
     findings : sequence of Finding
     segmentation_flags : sequence of str
         Any of them holds the study: features of an unsure segmentation mean nothing.
+    intake_flags : sequence of str
+        Any of them asks for a review: the volume is sound, its choice is not sure.
     """
     held = [f"segmentation:{name}" for name in segmentation_flags]
     held += [finding.metric for finding in findings if finding.flag == "hold"]
-    looked = [finding.metric for finding in findings if finding.flag == "review"]
+    looked = [f"intake:{name}" for name in intake_flags]
+    looked += [finding.metric for finding in findings if finding.flag == "review"]
     absent = [
         NEEDS_MORE[finding.metric]
         for finding in findings
