@@ -1,6 +1,6 @@
 """# Keep the platform sound: self-test, compaction, removal of rubbish, backup, second chances.
 
-**Reads** the lake, the vault. **Writes** `batch/`, `backup/`, the snapshot, the
+**Reads** the lake, the vault, the PACS. **Writes** `batch/`, `backup/`, the snapshot, the
 backup target; removes temporary and superseded files older than `warehouse.retention_days` and
 what the days of `[upkeep]` say. **Runs** weekly. **Safe to repeat.**
 
@@ -9,8 +9,8 @@ what the days of `[upkeep]` say. **Runs** weekly. **Safe to repeat.**
 **If a task fails**: `self_test`: the radiomics engine misses published reference values; do not
 publish features of this installation, `mpss verify` shows the family. `validate`: a table is at
 fault; nothing is published until it is mended. `backup`: no space beside the home or at the target.
-`retention`: a stage was writing; it is tried again.
-`quarantine_retry`: the same studies fail again; `mpss quarantine ls` says why.
+`retention`: a stage was writing; it is tried again. `quarantine_retry`: the same studies fail, see
+`mpss quarantine ls`. `reconcile`: studies differ from the PACS, `mpss reconcile` names them.
 """
 
 from __future__ import annotations
@@ -66,6 +66,13 @@ def mpss_maintain() -> None:
 
         return run()
 
+    @task(pool=PACS_POOL.name)
+    def reconcile() -> dict[str, int]:
+        from mpss_airflow.upstream import reconcile as run
+
+        return run()
+
+    reconcile()
     before = (self_test(), quarantine_retry(), remove_orphans(), retention(), validate_task())
     chain(*before, snapshot_task(), backup())
 

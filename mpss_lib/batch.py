@@ -12,11 +12,9 @@ import json
 import logging
 import os
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,6 +31,7 @@ from mpss_lib.errors import (
     place_of,
 )
 from mpss_lib.locks import working
+from mpss_lib.records import add_record
 from mpss_lib.tables import Lake, Outcome, check_key
 
 log = logging.getLogger(__name__)
@@ -138,7 +137,8 @@ def run_batch(
     PlatformFaultError, ArchiveBusyError
         At once; what was done before is recorded.
     TooManyFaultsError
-        After the last study, when the quarantined share is above ``pull.fault_share``.
+        After the last study, when the quarantined share is above ``pull.fault_share`` and they
+        are ``pull.fault_least`` or more, or all.
     """
     todo = [check_key(key) for key in dict.fromkeys(keys)]
     with working(lake.root):
@@ -173,7 +173,7 @@ def _run_batch(
     result = BatchResult(
         stage, len(todo), **counts, keys=tuple(key for key in todo if key in going_on)
     )
-    if todo and counts["quarantined"] > config.pull.fault_share * len(todo):
+    if _has_too_many_faults(counts["quarantined"], len(todo), config):
         raise TooManyFaultsError(
             f"{stage}: {counts['quarantined']} of {len(todo)} studies quarantined"
             f" (first: {lake.quarantine_path(stage, states['quarantined'][0]).name})",
@@ -182,6 +182,13 @@ def _run_batch(
             result=result,
         )
     return result
+
+
+def _has_too_many_faults(n_quarantined: int, n_given: int, config: Config) -> bool:
+    """Whether the fault is not that of single studies: a share of a small batch says nothing."""
+    if not n_quarantined or n_quarantined <= config.pull.fault_share * n_given:
+        return False
+    return n_quarantined >= config.pull.fault_least or n_quarantined == n_given
 
 
 def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
@@ -253,23 +260,19 @@ def write_record(
     """Write the manifest record of one batch task.
 
     The record has the time and the digest of the run's name, never the name: outside Airflow
-    nothing may join a study key to its true date.
+    nothing may join a study key to its true date. Units of one key are merged.
     """
     address = config.address(stage)
-    now = datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
     record = {
-        "record": name,
         "stage": stage,
         "engine": address.engine,
         "config": address.config,
         "settings": json.loads(getattr(config, stage).model_dump_json()),
         "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
         "code_version": code_version(),
-        "written_at": now.isoformat(),
         "units": list(units),
     }
-    return lake.record(stage, name, record)
+    return add_record(lake, stage, record)
 
 
 @cache

@@ -2,7 +2,8 @@
 
 A column that was added or changed without raising the stage's ``ENGINE`` leaves files of two kinds
 at one address. Read together they would give an error of the reader far from its cause, or nulls
-that look like data; so every reader of the lake asks here first.
+that look like data; so every reader of the lake asks here first. The columns that a table names as
+``later`` are the exception: null in a file says that it was written before them.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def check_columns(
     """
     wanted = dict(table.columns) | dict.fromkeys(features if table.has_features else (), REAL)
     for name, kind in wanted.items():
+        if where and name in table.later and name not in schema.names:
+            continue
         found = schema.field(name).type if name in schema.names else "absent"
         if found != kind:
             raise LakeCorruptError(

@@ -99,8 +99,25 @@ class UndecodedError(DicomFileError):
         self.reason = reason
 
 
+class UnreadableValueError(DicomFileError):
+    """A value that a rule decides by is present in an object and cannot be read."""
+
+    def __init__(self, keyword: str, what: str) -> None:
+        super().__init__(
+            f"{keyword} is present and cannot be read: {what}",
+            way_out="have the object written again by its station: a value that cannot be read is"
+            " never taken for one that is absent",
+        )
+        self.keyword = keyword
+        self.what = what
+
+
 class IncompleteStudyError(StudyFaultError):
     """The archive did not deliver every object that it had announced."""
+
+
+class TwoPatientsError(StudyFaultError):
+    """The answers or the objects of one study name more than one person."""
 
 
 class SameUidOtherBytesError(StudyFaultError):

@@ -39,6 +39,9 @@ class LakeTable:
         In the order of the file.
     has_features : bool
         Whether float64 feature columns follow.
+    later : frozenset of str
+        Columns that came when there were files already and changed no number in them: a file
+        that lacks one is read as having null there.
     """
 
     name: str
@@ -47,6 +50,7 @@ class LakeTable:
     grain: tuple[str, ...]
     columns: Mapping[str, pa.DataType]
     has_features: bool = False
+    later: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> pa.Schema:
@@ -62,11 +66,13 @@ def _table(
     /,
     *,
     has_features: bool = False,
+    later: str = "",
     **columns: pa.DataType,
 ) -> LakeTable:
     return LakeTable(
-        name, stage, unit, tuple(grain.split()), MappingProxyType(columns), has_features
-    )
+        name, stage, unit, tuple(grain.split()), MappingProxyType(columns), has_features,
+        frozenset(later.split()),
+    )  # fmt: skip
 
 
 _PULL = (
@@ -465,6 +471,7 @@ _COHORT = (
         "evaluation",
         "cohort",
         "cohort_hash profile segment configuration outer inner",
+        later="coefficient_names coefficients",
         cohort_hash=TEXT,
         profile=TEXT,
         segment=TEXT,
@@ -481,6 +488,8 @@ _COHORT = (
         state=TEXT,  # valid | intercept_only | degenerate
         is_valid=FLAG,
         is_winner=FLAG,
+        coefficient_names=TEXTS,  # of a winner: (intercept), number, factor=level; else empty
+        coefficients=REALS,  # on raw columns, of the rows that evaluation.final_coef names
     ),
     _table(
         "split_result",

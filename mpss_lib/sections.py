@@ -81,6 +81,9 @@ class RegistryFormat(Section):
     def _names_a_day(cls, value: str) -> str:
         if value and not ("%Y" in value and "%m" in value and "%d" in value):
             raise ValueError(f"{value!r} must hold %Y, %m and %d, as in %d.%m.%Y")
+        plain = re.sub(r"%-?[A-Za-z%]", "", value)  # strptime does not understand these as zones
+        if "%Z" in value or re.search(r"Z|UTC|GMT|[+-]\d|C?E[SD]T|CES?T", plain):
+            raise ValueError(f"{value!r} names a time zone in letters; write %z, which reads Z too")
         return value
 
     @field_validator("units")
@@ -131,7 +134,8 @@ class PullSettings(Section):
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
         {
-            *("lookback_days", "fault_share", "min_batch", "fetch_attempts"),
+            *("lookback_days", "fault_share", "fault_least", "min_batch", "fetch_attempts"),
+            *("other_patient_id", "counts"),
             # In the digest of the rows instead:
             *("registry_table", "registry_columns", "registry_codes", "registry_format"),
         }
@@ -143,6 +147,7 @@ class PullSettings(Section):
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
     broken_objects: Literal["review", "quarantine"] = "review"  # beside a sound volume
     max_object_mb: float = Field(default=128.0, gt=0)  # as received, and decoded
+    pictures: Literal["leave", "store"] = "leave"  # NM objects to look at: screens, static views
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
@@ -154,7 +159,10 @@ class PullSettings(Section):
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     """Our column name -> the site's code -> ours, as in ``{"sex": {"W": "F"}}``."""
     registry_format: RegistryFormat = RegistryFormat()
-    fault_share: float = Field(default=0.2, gt=0, le=1)
+    other_patient_id: Literal["follow", "refuse"] = "follow"  # the archive's, if objects differ
+    counts: Literal["agree", "ignore"] = "agree"  # of the archive, and its lists
+    fault_share: float = Field(default=0.2, gt=0, le=1)  # of a batch in quarantine: it fails ...
+    fault_least: int = Field(default=2, ge=1)  # ... if there are so many, or if it is all of them
 
 
 class IntakeSettings(Section):
@@ -204,6 +212,7 @@ class CohortSettings(Section):
     accept: Literal["reviewed", "pass"] = "reviewed"
     reading: Literal["normal", "any"] = "normal"
     cac_max_days: int = Field(default=90, ge=0)
+    gone: Literal["keep", "leave"] = "keep"  # a study that the archive no longer has
 
 
 class WarehouseSettings(Section):
@@ -284,4 +293,5 @@ class UpkeepSettings(Section):
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)
+    reconcile_days: int = Field(default=90, ge=1, le=3650)  # compared with the archive weekly
     backup_target: str = ""  # folder of weekly backups of the whole home; "": the vault only

@@ -193,7 +193,7 @@ class Lake:
     def records(self, stage: str) -> list[dict[str, Any]]:
         """Manifest records of a stage, oldest first."""
         found = [read_json(path) for path in (self.root / "manifest" / stage).glob("*.json")]
-        return sorted(found, key=lambda record: (record["written_at"], record["record"]))
+        return sorted(found, key=place_of)
 
     def current_files(
         self, stage: str, address: Address | None = None
@@ -240,6 +240,11 @@ class Lake:
         return [read_json(path) for path in sorted((self.root / "quarantine").glob("*/*.json"))]
 
 
+def place_of(record: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Place of a manifest record among all; records of before have no ``order`` and come first."""
+    return (int(record.get("order", 0)), record["written_at"], record["record"])
+
+
 def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
     """Bring rows to the table's schema and check its grain.
 
@@ -266,10 +271,13 @@ def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
 
 
 def read_parquet(path: Path, table: str) -> pa.Table:
-    """Read a lake file and check its schema."""
+    """Read a lake file and check its schema; ``later`` columns that it lacks are null."""
     data = pq.read_table(path, partitioning=None)
-    check_columns(TABLES[table], data.schema, path.name)
-    return data
+    spec = TABLES[table]
+    check_columns(spec, data.schema, path.name)
+    for name in sorted(spec.later - set(data.schema.names)):
+        data = data.append_column(name, pa.nulls(data.num_rows, spec.columns[name]))
+    return data.select(list(spec.columns)) if spec.later else data
 
 
 def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import pydicom
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
@@ -34,6 +35,12 @@ class Script:
         Keywords that answers lack.
     edit_answer : callable, optional
         Changes each answer before it is sent.
+    edit_query : callable, optional
+        Changes each question before it is answered.
+    edit_list : callable, optional
+        Makes another list of answers: ``edit_list(question, answers)``.
+    refuses : callable, optional
+        Status with which a question is refused, 0 where it is answered.
     get_abort_after : int
         The association is aborted after so many objects of one C-GET.
     get_status : int
@@ -56,6 +63,9 @@ class Script:
     find_cap_status: int = 0xA700
     hidden: tuple[str, ...] = ()
     edit_answer: Callable[[Dataset], None] | None = None
+    edit_query: Callable[[Dataset], None] | None = None
+    edit_list: Callable[[Dataset, list[Dataset]], list[Dataset]] | None = None
+    refuses: Callable[[Dataset], int] | None = None
     get_abort_after: int | None = None
     get_status: int | None = None
     lists_refused: bool = False
@@ -78,7 +88,11 @@ class Peer(ArchiveServer):
     def _on_find(self, event) -> Iterator[tuple[int, Dataset | None]]:
         script = self.script
         script.n_find += 1
-        answers = list(super()._on_find(event))
+        refusal = script.refuses(event.identifier) if script.refuses is not None else 0
+        if refusal:
+            yield refusal, None
+            return
+        answers = self._answers(event)
         cap = script.find_cap
         is_cut = cap is not None and len(answers) > cap
         for number, (status, answer) in enumerate(answers[:cap] if is_cut else answers):
@@ -91,6 +105,19 @@ class Peer(ArchiveServer):
             yield script.find_cap_status, None
         elif script.find_status:
             yield script.find_status, None
+
+    def _answers(self, event) -> list[tuple[int, Dataset | None]]:
+        script = self.script
+        if script.edit_query is None and script.edit_list is None:
+            return list(super()._on_find(event))
+        query = event.identifier
+        if script.edit_query is not None:
+            script.edit_query(query)
+        with pydicom.config.disable_value_validation():
+            found = self._archive.index.find(query)
+        if script.edit_list is not None:
+            found = script.edit_list(event.identifier, found)
+        return [(PENDING, answer) for answer in found]
 
     def _changed(self, answer: Dataset) -> Dataset:
         for keyword in self.script.hidden:

@@ -17,6 +17,7 @@ from mpss_lib.cli import (
     segmentation,
     stages,
     upkeep,
+    upstream,
     warehouse,
 )
 from mpss_lib.cli.application import app, console, errors
@@ -33,6 +34,7 @@ __all__ = [
     "segmentation",
     "stages",
     "upkeep",
+    "upstream",
     "warehouse",
 ]
 

@@ -12,6 +12,7 @@ from mpss_lib import config as settings
 from mpss_lib.cli.application import app, console, open_home
 from mpss_lib.cli.warehouse import print_versions
 from mpss_lib.config import STAGES
+from mpss_lib.tables import Lake
 
 
 @app.command()
@@ -83,8 +84,23 @@ def status() -> None:
         last = records[-1]["written_at"][:19] if records else "-"
         table.add_row(stage, str(len(units)), last, str(waiting.count(stage)))
     console.print(table)
+    _tell_differences(lake)
     _tell_unfinished_purges(config)
     print_versions(versions(lake, config))
+
+
+def _tell_differences(lake: Lake) -> None:
+    from collections import Counter
+
+    from mpss_lib.upstream import noted, read_summary
+
+    last = str(read_summary(lake).get("asked_at", "never"))[:19]
+    kept = noted(lake)
+    counts = Counter(one.kind for one in kept if not one.is_accepted)
+    told = ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items())) or "nothing"
+    console.print(f"the PACS has otherwise than the lake: {told}; reconciled: {last}")
+    if counts:
+        console.print("  `mpss reconcile` names each study with its way out (meta.upstream)")
 
 
 def _tell_unfinished_purges(config: settings.Config) -> None:

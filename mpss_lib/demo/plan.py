@@ -46,11 +46,11 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "short_axis": ("not_best",),
     "duplicate": ("duplicate", "not_best"),
     "projections": ("not_reconstructed",),
-    "planar": ("not_reconstructed",),
+    "planar": ("static",),
     "capture": ("sop_class",),
     "ct": ("modality",),
 }
-"""Kind of series -> reasons for which intake (or pull: capture, ct) leaves it; empty: chosen."""
+"""Kind of series -> reasons for which intake (or pull) leaves it; empty: chosen."""
 
 _JUDGED = ("included", "quality_hold", "review_pending")
 

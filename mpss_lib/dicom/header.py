@@ -1,8 +1,8 @@
-"""Header record of a DICOM object, read tolerantly.
+"""Header record of a DICOM object: what stands there, and what stands there and cannot be read.
 
 Real archives hold ACR-NEMA dates, coded items without ValueType and numbers that are no numbers.
-Nothing of that stops the reading: what cannot be understood is absent (``None`` or empty), and
-the stage that needs it says so. Only an unreadable file raises.
+Nothing of that stops the reading of the record. What cannot be read is not absent: it is listed
+in ``Header.unreadable``, and who decides by it refuses. Only an unreadable file raises.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from pydicom.dataset import Dataset
 from mpss_lib.dicom.parsing import parse
 from mpss_lib.dicom.pixels import expected_length, is_compressed, pixel_length
 from mpss_lib.dicom.values import (
-    first_item,
     items,
-    number_of,
-    numbers_of,
     parse_date,
     quiet,
+    read_numbers,
     text_of,
     texts_of,
-    whole_of,
+    whole_numbers_of,
 )
+from mpss_lib.errors import UnreadableValueError
 
 Source: TypeAlias = str | Path | Dataset
 
@@ -54,6 +53,14 @@ TEXT_KEYWORDS = (
 
 PATIENT_STATE_KEYWORD = "AcquisitionContextSequence"
 VIEW_KEYWORD = "ViewCodeSequence"
+STATE_KEYWORDS = (
+    PATIENT_STATE_KEYWORD,
+    VIEW_KEYWORD,
+    *("ConceptNameCodeSequence", "ConceptCodeSequence", "CodeValue", "CodeMeaning"),
+)
+"""Sequences of codes that the rules look at, and what their items hold."""
+
+_NOT_DECIDING = frozenset({"Manufacturer", "ManufacturerModelName"})
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,10 @@ class Header:
     n_pixel_bytes, n_bytes_expected : int
         Length of PixelData, and what rows x columns x frames x samples x bits make of it;
         0 expected where the pixel data are compressed or the matrix is not stated.
+    unreadable : mapping of keyword to str
+        Values that are present and cannot be read, and why; their fields are as if absent.
+    commas : tuple of str
+        Keywords of numbers with a decimal comma, read as a point.
     """
 
     sop_class: str = ""
@@ -103,6 +114,8 @@ class Header:
     n_pixel_bytes: int = 0
     n_bytes_expected: int = 0
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    commas: tuple[str, ...] = ()
 
     @property
     def image_kind(self) -> str:
@@ -113,7 +126,8 @@ class Header:
     @property
     def slice_spacing_mm(self) -> float | None:
         """Signed distance between slices: SpacingBetweenSlices, else SliceThickness."""
-        return self.spacing_between_slices_mm or self.slice_thickness_mm or None
+        between = self.spacing_between_slices_mm
+        return self.slice_thickness_mm if between is None else between
 
 
 def read_dataset(source: Source) -> Dataset:
@@ -127,7 +141,7 @@ def read_dataset(source: Source) -> Dataset:
     if isinstance(source, Dataset):
         return source
     path = Path(source)
-    return parse(path.read_bytes(), path.name)
+    return parse(path.read_bytes(), path.name)  # an OSError here is the system's
 
 
 def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:
@@ -149,65 +163,149 @@ def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:
         return _header(dataset, (*TEXT_KEYWORDS, *keywords))
 
 
+class _Reader:
+    """Reads values and keeps count of those that cannot be read."""
+
+    def __init__(self) -> None:
+        self.unreadable: dict[str, str] = {}
+        self.commas: list[str] = []
+
+    def numbers(
+        self, dataset: Dataset, keyword: str, count: int = 0, *, may_be_empty: bool = False
+    ) -> tuple[float, ...]:
+        try:
+            found = read_numbers(dataset, keyword, count=count, may_be_empty=may_be_empty)
+        except UnreadableValueError as error:
+            self.unreadable[error.keyword] = error.what
+            return ()
+        if found.has_comma:
+            self.commas.append(keyword)
+        return found.values
+
+    def number(self, dataset: Dataset, keyword: str, *, may_be_empty: bool = False) -> float | None:
+        values = self.numbers(dataset, keyword, 1, may_be_empty=may_be_empty)
+        return values[0] if values else None
+
+    def whole(self, dataset: Dataset, keyword: str, *, may_be_empty: bool = False) -> int:
+        values = self.wholes(dataset, keyword, 1, may_be_empty=may_be_empty)
+        return values[0] if values else 0
+
+    def wholes(
+        self, dataset: Dataset, keyword: str, count: int = 0, *, may_be_empty: bool = False
+    ) -> tuple[int, ...]:
+        try:
+            return whole_numbers_of(dataset, keyword, count=count, may_be_empty=may_be_empty)
+        except UnreadableValueError as error:
+            self.unreadable[error.keyword] = error.what
+            return ()
+
+    def texts(self, dataset: Dataset, keyword: str) -> tuple[str, ...]:
+        try:
+            return texts_of(dataset, keyword)
+        except UnreadableValueError as error:
+            if keyword not in _NOT_DECIDING:
+                self.unreadable[error.keyword] = error.what
+            return ()
+
+    def text(self, dataset: Dataset, keyword: str) -> str:
+        values = self.texts(dataset, keyword)
+        return values[0] if values else ""
+
+    def items(self, dataset: Dataset, keyword: str) -> list[Dataset]:
+        try:
+            return items(dataset, keyword)
+        except UnreadableValueError as error:
+            self.unreadable[error.keyword] = error.what
+            return []
+
+
 def _header(dataset: Dataset, keywords: Sequence[str]) -> Header:
-    detector = first_item(dataset, "DetectorInformationSequence")
+    read = _Reader()
+    detectors = read.items(dataset, "DetectorInformationSequence")
     holder, origin = dataset, "top level"
-    if detector is not None and "ImageOrientationPatient" in detector:
-        holder, origin = detector, "DetectorInformationSequence"
-    orientation = numbers_of(holder, "ImageOrientationPatient")
-    position = numbers_of(holder, "ImagePositionPatient")
-    spacing = numbers_of(dataset, "PixelSpacing")
+    for detector in detectors[:1]:
+        if "ImageOrientationPatient" in detector:
+            holder, origin = detector, "DetectorInformationSequence"
+    # Type 2 in C.8.4.11: empty says that nobody knows.
+    orientation = read.numbers(holder, "ImageOrientationPatient", 6, may_be_empty=True)
+    position = read.numbers(holder, "ImagePositionPatient", 3, may_be_empty=True)
+    spacing = read.numbers(dataset, "PixelSpacing", 2)
+    between = read.number(dataset, "SpacingBetweenSlices")
+    thickness = read.number(dataset, "SliceThickness", may_be_empty=between is not None)
+    rows, columns = read.whole(dataset, "Rows"), read.whole(dataset, "Columns")
+    if between is not None:  # then the thickness decides nothing
+        read.unreadable.pop("SliceThickness", None)
+    texts = _texts(read, dataset, detectors, keywords)
     return Header(
-        sop_class=text_of(dataset, "SOPClassUID"),
-        sop_instance=text_of(dataset, "SOPInstanceUID"),
-        series=text_of(dataset, "SeriesInstanceUID"),
-        study=text_of(dataset, "StudyInstanceUID"),
-        modality=text_of(dataset, "Modality"),
-        frame_of_reference=text_of(dataset, "FrameOfReferenceUID"),
-        series_number=whole_of(dataset, "SeriesNumber"),
-        study_date=parse_date(text_of(dataset, "StudyDate")),
-        acquisition_date=parse_date(text_of(dataset, "AcquisitionDate")),
-        rows=whole_of(dataset, "Rows"),
-        columns=whole_of(dataset, "Columns"),
-        n_frames=whole_of(dataset, "NumberOfFrames") or (1 if whole_of(dataset, "Rows") else 0),
-        n_slices=whole_of(dataset, "NumberOfSlices"),
-        n_time_slots=_time_slots(dataset),
-        pixel_spacing_mm=(spacing[0], spacing[1]) if len(spacing) == 2 else None,
-        spacing_between_slices_mm=number_of(dataset, "SpacingBetweenSlices"),
-        slice_thickness_mm=number_of(dataset, "SliceThickness"),
-        orientation=orientation if len(orientation) == 6 else None,
-        orientation_from=origin if len(orientation) == 6 else "",
-        position_mm=(position[0], position[1], position[2]) if len(position) == 3 else None,
+        sop_class=read.text(dataset, "SOPClassUID"),
+        sop_instance=read.text(dataset, "SOPInstanceUID"),
+        series=read.text(dataset, "SeriesInstanceUID"),
+        study=read.text(dataset, "StudyInstanceUID"),
+        modality=read.text(dataset, "Modality"),
+        frame_of_reference=read.text(dataset, "FrameOfReferenceUID"),
+        series_number=read.whole(dataset, "SeriesNumber", may_be_empty=True),
+        study_date=_date(dataset, "StudyDate"),
+        acquisition_date=_date(dataset, "AcquisitionDate"),
+        rows=rows,
+        columns=columns,
+        n_frames=read.whole(dataset, "NumberOfFrames") or (1 if rows else 0),
+        n_slices=read.whole(dataset, "NumberOfSlices"),
+        n_time_slots=_time_slots(read, dataset),
+        pixel_spacing_mm=(spacing[0], spacing[1]) if spacing else None,
+        spacing_between_slices_mm=between,
+        slice_thickness_mm=thickness,
+        orientation=orientation or None,
+        orientation_from=origin if orientation else "",
+        position_mm=(position[0], position[1], position[2]) if position else None,
         is_compressed=is_compressed(dataset),
         n_pixel_bytes=pixel_length(dataset),
-        n_bytes_expected=0 if is_compressed(dataset) else expected_length(dataset),
-        texts=_texts(dataset, detector, keywords),
+        n_bytes_expected=_expected(read, dataset),
+        texts=texts,
+        unreadable=read.unreadable,
+        commas=tuple(dict.fromkeys(read.commas)),
     )
 
 
 def _texts(
-    dataset: Dataset, detector: Dataset | None, keywords: Sequence[str]
+    read: _Reader, dataset: Dataset, detectors: list[Dataset], keywords: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    texts = {keyword: texts_of(dataset, keyword) for keyword in keywords}
+    texts = {keyword: read.texts(dataset, keyword) for keyword in keywords}
     state: list[str] = []
-    for item in items(dataset, "AcquisitionContextSequence"):
-        name = first_item(item, "ConceptNameCodeSequence")
-        if name is not None and text_of(name, "CodeValue") == PATIENT_STATE:
-            state += _codes(item, "ConceptCodeSequence")
+    for item in read.items(dataset, PATIENT_STATE_KEYWORD):
+        names = read.items(item, "ConceptNameCodeSequence")
+        if any(read.text(name, "CodeValue") == PATIENT_STATE for name in names[:1]):
+            state += _codes(read, item, "ConceptCodeSequence")
     texts[PATIENT_STATE_KEYWORD] = tuple(state)
-    texts[VIEW_KEYWORD] = tuple(_codes(detector or dataset, "ViewCodeSequence"))
+    views = [one for holder in detectors or [dataset] for one in _codes(read, holder, VIEW_KEYWORD)]
+    texts[VIEW_KEYWORD] = tuple(dict.fromkeys(views))
     return {keyword: values for keyword, values in texts.items() if values}
 
 
-def _codes(holder: Dataset, keyword: str) -> list[str]:
-    found: list[str] = []
-    for item in items(holder, keyword):
-        found += [
-            text for key in ("CodeValue", "CodeMeaning") if (text := text_of(item, key)) != ""
-        ]
-    return found
+def _codes(read: _Reader, holder: Dataset, keyword: str) -> list[str]:
+    return [
+        text
+        for item in read.items(holder, keyword)
+        for key in ("CodeValue", "CodeMeaning")
+        if (text := read.text(item, key)) != ""
+    ]
 
 
-def _time_slots(dataset: Dataset) -> int:
-    vector = numbers_of(dataset, "TimeSlotVector")
-    return whole_of(dataset, "NumberOfTimeSlots") or (len(set(vector)) if vector else 1)
+def _time_slots(read: _Reader, dataset: Dataset) -> int:
+    vector = read.wholes(dataset, "TimeSlotVector")
+    return read.whole(dataset, "NumberOfTimeSlots") or (len(set(vector)) if vector else 1)
+
+
+def _expected(read: _Reader, dataset: Dataset) -> int:
+    try:
+        return 0 if is_compressed(dataset) else expected_length(dataset)
+    except UnreadableValueError as error:
+        read.unreadable[error.keyword] = error.what
+        return 0
+
+
+def _date(dataset: Dataset, keyword: str) -> date | None:
+    """Date of the object: no rule decides by it alone, so that one that is none is absent."""
+    try:
+        return parse_date(text_of(dataset, keyword))
+    except UnreadableValueError:
+        return None

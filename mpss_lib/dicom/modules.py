@@ -122,8 +122,8 @@ def add_nm(dataset: Dataset, *, n_detectors: int) -> None:
     window.EnergyWindowRangeSequence = Sequence([limits])
     agent = Dataset()
     agent.Radiopharmaceutical = "Tc-99m agent"
-    agent.RadionuclideCodeSequence = coded("72454003", "SCT", "^99m^Technetium")
-    agent.RadiopharmaceuticalCodeSequence = coded("404706002", "SCT", "Tc-99m tetrofosmin")
+    agent.RadionuclideCodeSequence = coded("72454006", "SCT", "^99m^Technetium")
+    agent.RadiopharmaceuticalCodeSequence = coded("424118002", "SCT", "Tc-99m tetrofosmin")
     set_values(
         dataset,
         {

@@ -9,12 +9,19 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from mpss_lib.dicom.decoding import decompress
 from mpss_lib.dicom.parsing import FETCH_AGAIN
-from mpss_lib.dicom.values import items, number_of, text_of, whole_of
-from mpss_lib.errors import DicomFileError
+from mpss_lib.dicom.values import items, numbers_of, read_numbers, text_of, whole_of
+from mpss_lib.errors import DicomFileError, UnreadableValueError
 from mpss_lib.volume import FloatArray
 
+DECIMAL_COMMA = "decimal_comma"
+"""Note of a volume (with the keyword): a number had a comma, which was read as a point."""
+SCALE_STATED_TWICE = "scale_stated_twice"
+"""Note of a volume whose RescaleSlope and RealWorldValueSlope differ; the former is used."""
+
 __all__ = [
+    "DECIMAL_COMMA",
     "FETCH_AGAIN",
+    "SCALE_STATED_TWICE",
     "expected_length",
     "is_compressed",
     "pixel_length",
@@ -60,9 +67,7 @@ def expected_length(dataset: Dataset) -> int:
 def read_frames(dataset: Dataset, notes: list[str]) -> FloatArray:
     """Read the values of all frames, rescaled: (frames, rows, columns) float64 array."""
     stored = _stored(dataset)
-    slope, intercept, origin = _rescale(dataset)
-    if origin:
-        notes.append(origin)
+    slope, intercept = _rescale(dataset, notes)
     if (slope, intercept) == (1.0, 0.0):
         return stored
     with np.errstate(invalid="ignore", over="ignore"):  # not finite counts are for intake to judge
@@ -110,10 +115,15 @@ def _native(dataset: Dataset, n_bytes: int) -> FloatArray:
     if bits not in (8, 16, 32):
         raise DicomFileError(f"BitsAllocated is {bits}, wanted 8, 16 or 32", way_out=FETCH_AGAIN)
     syntax = _transfer_syntax(dataset)
-    is_signed = whole_of(dataset, "PixelRepresentation") == 1
+    signed = numbers_of(dataset, "PixelRepresentation", count=1)
+    if signed not in ((0.0,), (1.0,)):
+        raise DicomFileError(
+            f"PixelRepresentation is {signed[0] if signed else 'absent'}, wanted 0 (unsigned) or 1",
+            way_out=FETCH_AGAIN,
+        )
     values = np.frombuffer(
         dataset.PixelData[:n_bytes],
-        dtype=f"{'<' if syntax.is_little_endian else '>'}{'i' if is_signed else 'u'}{bits // 8}",
+        dtype=f"{'<' if syntax.is_little_endian else '>'}{'ui'[int(signed[0])]}{bits // 8}",
     )
     unused = bits - used if 0 < used < bits else 0
     if unused:  # bits above BitsStored may hold overlays (PS3.5 8.1.1)
@@ -130,16 +140,58 @@ def _decompressed(dataset: Dataset) -> Dataset:
     return plain
 
 
-def _rescale(dataset: Dataset) -> tuple[float, float, str]:
-    """Slope, intercept and the note that says where they come from."""
-    slope = number_of(dataset, "RescaleSlope")
-    if slope is not None:
-        return slope, number_of(dataset, "RescaleIntercept") or 0.0, "rescale_slope"
-    for item in items(dataset, "RealWorldValueMappingSequence"):
-        slope = number_of(item, "RealWorldValueSlope")
-        if slope is not None:
-            return slope, number_of(item, "RealWorldValueIntercept") or 0.0, "real_world_value"
-    return 1.0, 0.0, ""
+def _rescale(dataset: Dataset, notes: list[str]) -> tuple[float, float]:
+    """Slope and intercept; notes say where they come from, and what another statement says.
+
+    Raises
+    ------
+    UnreadableValueError
+        If a slope or an intercept is present and cannot be read: without it, counts would be wrong.
+    """
+    stated = _pair(dataset, "RescaleSlope", "RescaleIntercept", notes)
+    mapped = {
+        pair
+        for item in items(dataset, "RealWorldValueMappingSequence")
+        if (pair := _mapped(item, notes)) is not None
+    }
+    if len(mapped) > 1:
+        raise UnreadableValueError(
+            "RealWorldValueMappingSequence", f"{len(mapped)} items map values differently"
+        )
+    if stated is not None:
+        if mapped and not np.allclose(mapped.copy().pop(), stated, rtol=1e-4, atol=1e-9):
+            notes.append(SCALE_STATED_TWICE)
+        notes.append("rescale_slope")
+        return stated
+    if mapped:
+        notes.append("real_world_value")
+        return mapped.pop()
+    return 1.0, 0.0
+
+
+def _mapped(item: Dataset, notes: list[str]) -> tuple[float, float] | None:
+    pair = _pair(item, "RealWorldValueSlope", "RealWorldValueIntercept", notes)
+    if pair is None:
+        raise UnreadableValueError(
+            "RealWorldValueMappingSequence", "an item without RealWorldValueSlope (a table)"
+        )
+    return pair
+
+
+def _pair(
+    dataset: Dataset, slope: str, intercept: str, notes: list[str]
+) -> tuple[float, float] | None:
+    """Slope and intercept, None where both are absent."""
+    found = [read_numbers(dataset, keyword, count=1) for keyword in (slope, intercept)]
+    notes += [
+        f"{DECIMAL_COMMA}:{keyword}"
+        for keyword, one in zip((slope, intercept), found, strict=True)
+        if one.has_comma
+    ]
+    factor, offset = (one.values for one in found)
+    if offset and offset[0] and not factor:
+        raise UnreadableValueError(intercept, f"it stands there without {slope}")
+    return (factor[0], offset[0] if offset else 0.0) if factor else None
 
 
 def read_unit(dataset: Dataset) -> str:

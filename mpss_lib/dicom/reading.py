@@ -14,11 +14,24 @@ from typing import Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
-from mpss_lib.dicom.header import NM_STORAGE, Header, Source, read_dataset, read_header
-from mpss_lib.dicom.pixels import FETCH_AGAIN, read_frames, read_unit
+from mpss_lib.dicom.header import (
+    NM_STORAGE,
+    STATE_KEYWORDS,
+    TEXT_KEYWORDS,
+    Header,
+    Source,
+    read_dataset,
+    read_header,
+)
+from mpss_lib.dicom.pixels import DECIMAL_COMMA, FETCH_AGAIN, read_frames, read_unit
 from mpss_lib.dicom.slices import COSINE_TOLERANCE, directions_of, from_single_frames
-from mpss_lib.dicom.values import items, numbers_of, whole_of
-from mpss_lib.errors import DicomFileError, GeometryError, StudyRejectedError
+from mpss_lib.dicom.values import items, numbers_of, read_numbers, whole_numbers_of, whole_of
+from mpss_lib.errors import (
+    DicomFileError,
+    GeometryError,
+    StudyRejectedError,
+    UnreadableValueError,
+)
 from mpss_lib.volume import FloatArray, Volume, make_affine
 
 ORIENTATION_UNKNOWN = "orientation_unknown"
@@ -55,7 +68,8 @@ def read_volume(
     GeometryError
         If orientation (when required), spacing or frame order is missing or contradictory.
     DicomFileError
-        If the file is truncated, its pixel data have the wrong length, or it is no tomogram.
+        If the file is truncated, its pixel data have the wrong length, or it is no tomogram;
+        ``UnreadableValueError`` if a value that decides here is present and cannot be read.
     StudyRejectedError
         If it is gated and ``gated="refuse"``.
     """
@@ -69,8 +83,9 @@ def read_volume(
 
 def _from_multiframe(dataset: Dataset, gated: str, orientation: str) -> Volume:
     header = read_header(dataset)
+    _check_readable(header)
     _check_kind(header)
-    notes: list[str] = []
+    notes = [f"{DECIMAL_COMMA}:{keyword}" for keyword in header.commas]
     order = frame_order(dataset)
     if order.shape[0] > 1 and gated == "refuse":
         raise StudyRejectedError(
@@ -85,6 +100,18 @@ def _from_multiframe(dataset: Dataset, gated: str, orientation: str) -> Volume:
     if order.shape[0] > 1:
         notes.append(f"sum_of_{order.shape[0]}_time_slots")
     return Volume(array, affine, read_unit(dataset), header.frame_of_reference, tuple(notes))
+
+
+NOT_OF_THE_VOLUME = frozenset(
+    {*TEXT_KEYWORDS, *STATE_KEYWORDS, "SeriesNumber", "Modality"} - {"ImageType"}
+)
+"""Keywords whose values say what the volume is and not how it lies: the rules of intake judge."""
+
+
+def _check_readable(header: Header) -> None:
+    for keyword, what in header.unreadable.items():
+        if keyword not in NOT_OF_THE_VOLUME:
+            raise UnreadableValueError(keyword, what)
 
 
 def _check_kind(header: Header) -> None:
@@ -122,8 +149,8 @@ def frame_order(dataset: Dataset) -> np.ndarray:
         If the vectors are absent, of another length, or name a frame twice.
     """
     n_frames = whole_of(dataset, "NumberOfFrames") or 1
-    _check_single(dataset, "RRIntervalVector", "NumberOfRRIntervals")
-    _check_single(dataset, "EnergyWindowVector", "NumberOfEnergyWindows")
+    for name in ("RRInterval", "EnergyWindow"):
+        _check_single(dataset, f"{name}Vector", f"NumberOf{name}s")
     slices = _vector(dataset, "SliceVector", n_frames)
     slots = _vector(dataset, "TimeSlotVector", n_frames)
     if slices is None:
@@ -141,6 +168,8 @@ def frame_order(dataset: Dataset) -> np.ndarray:
             f"{n_frames} frames are not {n_slots} time slots x {n_slices} slices counted from 1",
             way_out="export the object again: frames are missing or numbered wrongly",
         )
+    _check_number(dataset, "NumberOfSlices", "SliceVector", n_slices)
+    _check_number(dataset, "NumberOfTimeSlots", "TimeSlotVector", n_slots)
     order = np.full((n_slots, n_slices), -1, dtype=np.intp)
     order[slots - 1, slices - 1] = np.arange(n_frames)
     if (order < 0).any():
@@ -153,7 +182,7 @@ def frame_order(dataset: Dataset) -> np.ndarray:
 
 
 def _vector(dataset: Dataset, keyword: str, n_frames: int) -> np.ndarray | None:
-    values = numbers_of(dataset, keyword)
+    values = whole_numbers_of(dataset, keyword)
     if not values:
         return None
     if len(values) != n_frames:
@@ -166,11 +195,22 @@ def _vector(dataset: Dataset, keyword: str, n_frames: int) -> np.ndarray | None:
 
 def _check_single(dataset: Dataset, vector: str, number: str) -> None:
     found = len(set(numbers_of(dataset, vector)))
+    stated = whole_of(dataset, number)
     if found > 1:
         raise GeometryError(
-            f"{vector} has {found} values ({number} = {whole_of(dataset, number)}):"
-            " frames of different kinds in one object",
+            f"{vector} has {found} values ({number} = {stated}): frames of different kinds in one"
+            " object",
             way_out="export one volume per object",
+        )
+
+
+def _check_number(dataset: Dataset, number: str, vector: str, found: int) -> None:
+    """Compare a number of the header with what the frames are: one of the two is wrong."""
+    stated = whole_of(dataset, number)
+    if number in dataset and stated != found:
+        raise GeometryError(
+            f"{number} is {stated}, {vector} counts {found}",
+            way_out="export the object again: frames are missing, or its header is of another",
         )
 
 
@@ -180,13 +220,15 @@ def _check_single(dataset: Dataset, vector: str, number: str) -> None:
 def _affine(header: Header, orientation: str, notes: list[str]) -> FloatArray:
     if header.pixel_spacing_mm is None or min(header.pixel_spacing_mm) <= 0:
         raise GeometryError(
-            f"PixelSpacing is {header.pixel_spacing_mm}, wanted two positive numbers",
+            f"PixelSpacing is {header.pixel_spacing_mm or 'absent'}, wanted two positive numbers",
             way_out="export the object again with its geometry",
         )
     slice_mm = header.slice_spacing_mm
-    if slice_mm is None or not np.isfinite(slice_mm):
+    if not slice_mm:
         raise GeometryError(
-            "neither SpacingBetweenSlices nor SliceThickness is stated",
+            "neither SpacingBetweenSlices nor SliceThickness is stated"
+            if slice_mm is None
+            else "the distance between slices is stated as 0 mm",
             way_out="export the object again with its geometry",
         )
     spacing = (slice_mm, *header.pixel_spacing_mm)
@@ -208,13 +250,20 @@ def _affine(header: Header, orientation: str, notes: list[str]) -> FloatArray:
 
 
 def _check_detectors(dataset: Dataset) -> None:
+    """Refuse an object in which the orientation stands several times and differs."""
+    holders = [*items(dataset, "DetectorInformationSequence"), dataset]
     stated = [
         values
-        for item in items(dataset, "DetectorInformationSequence")
-        if len(values := numbers_of(item, "ImageOrientationPatient")) == 6
+        for holder in holders
+        if (
+            values := read_numbers(
+                holder, "ImageOrientationPatient", count=6, may_be_empty=True
+            ).values
+        )
     ]
     if any(not np.allclose(values, stated[0], atol=COSINE_TOLERANCE) for values in stated[1:]):
         raise GeometryError(
-            f"{len(stated)} items of DetectorInformationSequence state different orientations",
+            f"{len(stated)} statements of ImageOrientationPatient in the object give different"
+            " orientations",
             way_out="export the reconstructed volume as an object of its own",
         )

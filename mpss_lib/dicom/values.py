@@ -1,34 +1,40 @@
-"""Tolerant access to the values of a DICOM dataset.
+"""Values of a DICOM dataset, in three states: read, absent, present and unreadable.
 
-What is absent or no valid value is empty, ``None`` or 0: the caller says what it needs.
+Absent is empty, ``""``, ``None`` or 0: the caller says what it needs. What is present and cannot
+be read raises ``UnreadableValueError``; it never passes for absent, whose default would be taken
+silently. One thing is mended: a decimal comma is read as a point, and said.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 
 import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
-from mpss_lib.errors import DicomFileError
+from mpss_lib.errors import UnreadableValueError, WrongArgumentError
 
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    NotImplementedError,
-    KeyError,
-    struct.error,
-    BytesLengthException,
+_TEXT_VRS = frozenset(
+    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"}
+    | {"PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 )
-"""What pydicom raises when the bytes of one value are not of its kind."""
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+(?P<mark>[.,]?)[0-9]*|(?P<first>[.,])[0-9]+)(?:[eE][+-]?[0-9]+)?"
+)
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_LARGEST = 2**31
+NOT_FINITE = "is not finite"
+"""End of what is said of a number that is NaN or infinite."""
+_SHOWN = 48
+"""Characters of an unreadable number that a message shows."""
 
 
 @contextmanager
@@ -39,43 +45,112 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Values of an attribute as numbers, empty where it is absent; whether a comma was mended."""
+
+    values: tuple[float, ...] = ()
+    has_comma: bool = False
+
+
+def read_numbers(
+    dataset: Dataset, keyword: str, *, count: int = 0, may_be_empty: bool = False
+) -> Numbers:
+    """All values of an attribute as finite numbers.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    keyword : str
+    count : int
+        How many there must be; 0 for any number.
+    may_be_empty : bool
+        Whether a zero-length value says nothing, as in an attribute of Type 2 (PS3.5 7.4.3).
+
+    Raises
+    ------
+    UnreadableValueError
+        If the attribute is present and empty, no number, not finite, or of another count.
+    """
+    parts = _parts(dataset, keyword)
+    if parts is None or (may_be_empty and not any(parts)):
+        return Numbers()
+    if not any(parts):
+        raise UnreadableValueError(keyword, "it is empty")
+    found = [_NUMBER.fullmatch(part) for part in parts]
+    shown = "\\".join(parts)[:_SHOWN].encode("unicode_escape").decode()
+    if any(_NOT_FINITE.fullmatch(part) for part in parts):
+        raise UnreadableValueError(keyword, f"'{shown}' {NOT_FINITE}")
+    if None in found:
+        raise UnreadableValueError(keyword, f"'{shown}' is no number")
+    values = tuple(float(part.replace(",", ".")) for part in parts)
+    if any(abs(value) == float("inf") for value in values):
+        raise UnreadableValueError(keyword, f"'{shown}' {NOT_FINITE}")
+    if count and len(values) != count:
+        raise UnreadableValueError(
+            keyword, f"'{shown}' has {len(values)} values where {count} are wanted"
+        )
+    return Numbers(values, any("," in part for part in parts))
+
+
+def numbers_of(dataset: Dataset, keyword: str, *, count: int = 0) -> tuple[float, ...]:
+    """All values of an attribute as numbers, empty where absent; see ``read_numbers``."""
+    return read_numbers(dataset, keyword, count=count).values
+
+
+def number_of(dataset: Dataset, keyword: str) -> float | None:
+    """Read the one value of an attribute as a number, None where absent; see ``read_numbers``."""
+    values = numbers_of(dataset, keyword, count=1)
+    return values[0] if values else None
+
+
+def whole_of(dataset: Dataset, keyword: str, *, may_be_empty: bool = False) -> int:
+    """Read the one value as a whole number, 0 where absent; see ``read_numbers``."""
+    return int(*whole_numbers_of(dataset, keyword, count=1, may_be_empty=may_be_empty))
+
+
+def whole_numbers_of(
+    dataset: Dataset, keyword: str, *, count: int = 0, may_be_empty: bool = False
+) -> tuple[int, ...]:
+    """All values of an attribute as whole numbers, empty where absent; see ``read_numbers``."""
+    values = read_numbers(dataset, keyword, count=count, may_be_empty=may_be_empty).values
+    if any(value != int(value) or abs(value) >= _LARGEST for value in values):
+        shown = "\\".join(f"{value:g}" for value in values)[:_SHOWN]
+        raise UnreadableValueError(keyword, f"'{shown}' is no whole number below 2^31")
+    return tuple(int(value) for value in values)
+
+
 def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """All values of an attribute as stripped texts; empty where absent or unreadable."""
+    """All values of an attribute as stripped texts; empty where absent.
+
+    Raises
+    ------
+    UnreadableValueError
+        If it is present and no text. The bytes, which may name somebody, are not shown.
+    """
+    if _tag(keyword) not in dataset:
+        return ()
     try:
         with quiet():
             value = dataset.get(keyword)
-    except _UNREADABLE:
-        return ()
-    if value is None or isinstance(value, pydicom.Sequence | bytes):
+    except Exception as error:  # pydicom raises many kinds on broken bytes
+        raise UnreadableValueError(keyword, f"no text ({type(error).__name__})") from error
+    if isinstance(value, bytes):  # written as UN or OB
+        if any(byte < 0x20 or byte == 0x7F for byte in value.rstrip(b"\0")):
+            raise UnreadableValueError(keyword, f"{len(value)} bytes that are no text")
+        value = value.decode("latin-1").split("\\")
+    if isinstance(value, pydicom.Sequence):
+        raise UnreadableValueError(keyword, "a sequence where a text is wanted")
+    if value is None:
         return ()
     values = value if isinstance(value, MultiValue | list | tuple) else [value]
     return tuple(text for one in values if (text := str(one).strip(" \0")) != "")
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:
-    """First value of an attribute as text, ``""`` where absent."""
+    """First value of an attribute as text, ``""`` where absent; see ``texts_of``."""
     values = texts_of(dataset, keyword)
     return values[0] if values else ""
-
-
-def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
-    """All values of an attribute as numbers; empty where absent or one of them is no number."""
-    try:
-        return tuple(float(text) for text in texts_of(dataset, keyword))
-    except ValueError:
-        return ()
-
-
-def number_of(dataset: Dataset, keyword: str) -> float | None:
-    """First value of an attribute as a number, None where absent."""
-    values = numbers_of(dataset, keyword)
-    return values[0] if values else None
-
-
-def whole_of(dataset: Dataset, keyword: str) -> int:
-    """First value of an attribute as a whole number, 0 where absent or not finite."""
-    value = number_of(dataset, keyword)
-    return int(value) if value is not None and abs(value) < 2**31 else 0
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
@@ -83,18 +158,21 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
     Raises
     ------
-    DicomFileError
-        If the bytes of the sequence cannot be parsed (pydicom parses it on first use).
+    UnreadableValueError
+        If the bytes of the sequence cannot be parsed (pydicom parses it on first use), or it is
+        no sequence.
     """
+    if _tag(keyword) not in dataset:
+        return []
     try:
         with quiet():
             value = dataset.get(keyword)
-    except (*_UNREADABLE, OSError, EOFError) as error:
-        raise DicomFileError(
-            f"{keyword} cannot be parsed: {type(error).__name__}",
-            way_out="fetch the object again; if it comes the same, it is broken at the archive",
-        ) from error
-    return list(value) if isinstance(value, pydicom.Sequence) else []
+            found = list(value) if isinstance(value, pydicom.Sequence) else None
+    except Exception as error:  # pydicom raises many kinds on broken bytes
+        raise UnreadableValueError(keyword, f"no sequence ({type(error).__name__})") from error
+    if found is None and value not in (None, "", b""):
+        raise UnreadableValueError(keyword, "it is no sequence")
+    return found or []
 
 
 def first_item(dataset: Dataset, keyword: str) -> Dataset | None:
@@ -112,3 +190,38 @@ def parse_date(text: str) -> date | None:
         return date(*(int(part) for part in match.groups()))
     except ValueError:
         return None
+
+
+def _tag(keyword: str) -> int:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise WrongArgumentError(
+            f"{keyword!r} is no keyword of DICOM", way_out="write the keyword as PS3.6 does"
+        )
+    return tag
+
+
+def _parts(dataset: Dataset, keyword: str) -> list[str] | None:
+    """Values of a number attribute as they are written, stripped; None where it is absent."""
+    tag = _tag(keyword)
+    if tag not in dataset:
+        return None
+    try:
+        with quiet():
+            element = dataset.get_item(tag)
+            if isinstance(element, RawDataElement):
+                known = dictionary_VR(tag) if element.VR in (None, "UN") else element.VR
+                if known in _TEXT_VRS:
+                    content = (element.value or b"").decode("latin-1")
+                    return [part.strip(" \0\t\r\n") for part in content.split("\\")]
+            value = dataset[tag].value
+    except Exception as error:  # pydicom raises many kinds on broken bytes
+        raise UnreadableValueError(keyword, f"no number ({type(error).__name__})") from error
+    if isinstance(value, pydicom.Sequence | bytes):
+        raise UnreadableValueError(keyword, f"a {type(value).__name__} where a number is wanted")
+    if value is None:
+        return [""]
+    values = value if isinstance(value, MultiValue | list | tuple) else [value]
+    return [str(getattr(part, "original_string", part)).strip(" \0\t\r\n") for part in values] or [
+        ""
+    ]

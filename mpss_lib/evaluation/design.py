@@ -52,6 +52,11 @@ class Design:
             for level in (levels[1:] if levels else ("",))
         ]
 
+    @property
+    def column_names(self) -> list[str]:
+        """Name of each column: that of the number, or ``factor=level``."""
+        return [column_name(*label) for label in self.labels]
+
     def columns_of(self, terms: Iterable[str]) -> list[int]:
         """Columns that belong to the terms, in canonical order."""
         wanted = set(terms)
@@ -66,6 +71,11 @@ class Design:
         scale = (self.columns - centre).std(axis=0)
         scale = np.where(scale > 1e-12 * (np.abs(centre) + 1e-300), scale, 1.0)
         return np.ascontiguousarray((self.columns - centre) / scale), centre, scale
+
+
+def column_name(term: str, level: str) -> str:
+    """Name of the column of a number (``level`` '') or of a level of a factor."""
+    return f"{term}={level}" if level else term
 
 
 def encode(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,35 +12,67 @@ from mpss_lib.config import CORRECTED, ELASTIC_NET
 from mpss_lib.evaluation.design import Design, Floats, Ints, encode
 from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.randomised import CONFIGURATIONS, Evaluation
+from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
+from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
 from mpss_lib.sections import EvaluationSettings
 
 Rows = list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Winner:
+    """The winning inner split of one outer split, as ``split_fit`` tells it.
+
+    Parameters
+    ----------
+    configuration : str
+    outer, inner : int
+    terms : frozenset of str
+        Of the final model.
+    columns : frozenset of str
+        Names of the columns that have a coefficient: of full rank with the intercept.
+    """
+
+    configuration: str
+    outer: int
+    inner: int
+    terms: frozenset[str]
+    columns: frozenset[str]
+
+
+def winners_of(fits: Iterable[Mapping[str, Any]], profile: str) -> list[Winner]:
+    """Winners of one profile among the rows of ``split_fit``, by configuration and outer split."""
+    found = [
+        Winner(
+            row["configuration"],
+            row["outer"],
+            row["inner"],
+            frozenset(row["terms"]),
+            frozenset(row["coefficient_names"]) - {INTERCEPT},
+        )
+        for row in fits
+        if row["is_winner"] and row["profile"] == profile
+    ]
+    return sorted(found, key=lambda one: (CONFIGURATIONS.index(one.configuration), one.outer))
+
+
 def winner_model(
-    evaluation: Evaluation, configuration: int, outer: int, settings: EvaluationSettings
-) -> Model | None:
-    """Refit a winner by QR on the rows of its final coefficients; None where there is none."""
-    inner = int(evaluation.winner[configuration, outer])
-    if inner < 0:
-        return None
-    rows = _final_rows(evaluation, outer, inner, settings)
-    inside = evaluation.winning_terms(configuration, outer)
-    design = evaluation.design
-    used = np.flatnonzero(evaluation.coefficients[configuration, outer, 1:])
+    winner: Winner, design: Design, outcome: Floats, splits: Splits, settings: EvaluationSettings
+) -> Model:
+    """Fit a winner by QR on the rows of its final coefficients, with standard errors."""
+    rows = _final_rows(splits, splits.outer.index(winner.outer), winner.inner, settings)
+    inside = np.array([name in winner.terms for name in design.names], np.bool_)
+    used = [k for k, name in enumerate(design.column_names) if name in winner.columns]
     part = Design(
         design.names, design.levels, design.first,
         np.ascontiguousarray(design.columns[rows]), design.codes[:, rows],
     )  # fmt: skip
-    return fit(part, evaluation.outcome[rows], used, inside, settings.loglik_variance)
+    return fit(part, outcome[rows], used, inside, settings.loglik_variance)
 
 
-def _final_rows(
-    evaluation: Evaluation, outer: int, inner: int, settings: EvaluationSettings
-) -> Ints:
-    train, dev = evaluation.splits.train[outer, inner], evaluation.splits.dev[outer, inner]
+def _final_rows(splits: Splits, outer: int, inner: int, settings: EvaluationSettings) -> Ints:
+    train, dev = splits.train[outer, inner], splits.dev[outer, inner]
     if settings.final_coef == "train+dev":
         train = np.sort(np.concatenate([train, dev]))
     rows: Ints = dev if settings.final_coef == "dev" else train
@@ -46,7 +80,7 @@ def _final_rows(
 
 
 def model_rows(
-    evaluation: Evaluation,
+    winners: Sequence[Winner],
     inputs: Inputs,
     segment: str,
     profile: str,
@@ -55,31 +89,33 @@ def model_rows(
     """Rows of ``model`` and ``model_term`` of one segment."""
     models: Rows = []
     terms: Rows = []
-    for g, configuration in enumerate(CONFIGURATIONS):
-        for k, outer in enumerate(evaluation.splits.outer):
-            model = winner_model(evaluation, g, k, settings)
-            if model is None:
-                continue
-            key = f"{inputs.cohort}-{profile}-{segment}-{configuration}-{outer:02d}"
-            test = [inputs.studies[row] for row in evaluation.splits.test[k]]
-            models.append(
-                {
-                    "model_key": key,
-                    "cohort_hash": inputs.cohort,
-                    "profile": profile,
-                    "segment": segment,
-                    "configuration": configuration,
-                    "outer": outer,
-                    "inner": int(evaluation.winner[g, k]),
-                    "bins": inputs.selected[profile].bins,
-                    "n_train": model.n,
-                    "outcome_transform": settings.outcome_transform,
-                    "intercept": model.coefficients[INTERCEPT],
-                    "test_studies": test,
-                    "residuals": [],
-                }
-            )
-            terms += _term_rows(key, model, inputs)
+    chosen = inputs.selected[profile]
+    design = encode({**chosen.columns_of(segment), **inputs.clinical})
+    outcome = transform(inputs.outcomes[segment], settings)
+    splits = draw(len(outcome), settings)
+    for winner in winners:
+        model = winner_model(winner, design, outcome, splits, settings)
+        start = f"{inputs.cohort}-{profile}-{segment}"
+        key = f"{start}-{winner.configuration}-{winner.outer:02d}"
+        test = splits.test[splits.outer.index(winner.outer)]
+        models.append(
+            {
+                "model_key": key,
+                "cohort_hash": inputs.cohort,
+                "profile": profile,
+                "segment": segment,
+                "configuration": winner.configuration,
+                "outer": winner.outer,
+                "inner": winner.inner,
+                "bins": chosen.bins,
+                "n_train": model.n,
+                "outcome_transform": settings.outcome_transform,
+                "intercept": model.coefficients[INTERCEPT],
+                "test_studies": [inputs.studies[row] for row in test],
+                "residuals": [],
+            }
+        )
+        terms += _term_rows(key, model, inputs)
     return models, terms
 
 

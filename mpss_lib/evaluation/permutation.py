@@ -6,7 +6,7 @@ together; what the combined configuration then gains over the clinical one is ch
 follow the radiomic rows, and both configurations are run on the same deal: with radiomics
 independent of the rest the deals and the observed order are exchangeable, so the test is exact, and
 the cross-products of the radiomic columns are made once for all deals. A permutation depends on
-the seed and its number only, so that chunks can be made apart and resumed.
+the seed and its number only, so that parts can be made apart and resumed.
 """
 
 from __future__ import annotations
@@ -54,6 +54,17 @@ def order(number: int, kind: str, n: int, seed: int) -> Ints:
     stream = [seed, _STREAM, int(kind == RADIOMIC_BLOCK), number]
     drawn: Ints = np.random.default_rng(stream).permutation(n)
     return drawn
+
+
+def permutation_parts(
+    cohort: str, segment: str, settings: EvaluationSettings
+) -> list[tuple[str, range]]:
+    """Key and numbers of each part of a segment's permutations, as the lake holds them."""
+    size, count = settings.permutation_chunk, settings.permutations
+    return [
+        (f"{cohort}-{segment}-{k}", range(first, min(first + size, count)))
+        for k, first in enumerate(range(0, count, size))
+    ]
 
 
 def permuted_outcomes(

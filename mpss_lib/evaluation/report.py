@@ -57,16 +57,20 @@ class Findings:
     better: Sequence[Row]
 
 
-def write_report(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path]:
-    """Write page and JSON of an evaluated cohort; answers their paths.
+def write_report(
+    cohort: str, lake: Lake, config: Config, inputs: Inputs | None = None
+) -> tuple[Path, Path]:
+    """Write page and JSON of an evaluated cohort; returns their paths.
 
     Parameters
     ----------
     cohort : str
         Cohort hash; every step up to ``summarise`` has been done.
     lake, config
+    inputs : Inputs, optional
+        Of this cohort; read from the lake where none are given.
     """
-    found = _gather(cohort, lake, config)
+    found = _gather(inputs or load(cohort, lake, config), lake, config)
     address = config.address("evaluation")
     stem = lake.root / "reports" / f"{cohort}.{address.engine}.{address.config}"
     page, data = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".json")
@@ -75,14 +79,15 @@ def write_report(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path]:
     return page, data
 
 
-def _gather(cohort: str, lake: Lake, config: Config) -> Findings:
+def _gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
     selection, address = config.address("selection"), config.address("evaluation")
+    cohort = inputs.cohort
 
     def of_segments(table: str) -> list[dict[str, Any]]:
         return [row for s in SEGMENTS for row in lake.rows(table, address, f"{cohort}-{s}")]
 
     return Findings(
-        inputs=load(cohort, lake, config),
+        inputs=inputs,
         counts=lake.rows("selection_count", selection, cohort),
         levels=lake.rows("grey_level", selection, cohort),
         varieties=lake.rows("variety_correlation", selection, cohort),

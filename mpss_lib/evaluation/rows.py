@@ -6,27 +6,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mpss_lib.config import CORRECTED
-from mpss_lib.evaluation.design import encode
+from mpss_lib.evaluation.design import Floats, encode
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, STATES, Evaluation
+from mpss_lib.evaluation.stepwise import INTERCEPT
 from mpss_lib.sections import EvaluationSettings
 
 Rows = list[dict[str, Any]]
 
 
 def fit_rows(found: Evaluation, start: Mapping[str, str]) -> Rows:
-    """Give one row for each inner split: what was screened and chosen, how well it fitted."""
+    """Give one row for each inner split: what was screened and chosen, how well it fitted.
+
+    A winner's row holds its coefficients too: all that ``register_model`` needs.
+    """
     names = np.array(found.design.names, object)
+    columns = np.array(found.design.column_names, object)
     rows: Rows = []
     for k, outer in enumerate(found.splits.outer):
         for inner in range(found.splits.train.shape[1]):
             for g, configuration in enumerate(CONFIGURATIONS):
                 aic, llf = float(found.aic[k, inner, g]), float(found.llf[k, inner, g])
                 state = STATES[found.states[k, inner, g]]
+                is_winner = int(found.winner[g, k]) == inner
+                named = _coefficients(found.coefficients[g, k], columns) if is_winner else {}
                 rows.append(
                     {
                         **start,
@@ -42,10 +50,19 @@ def fit_rows(found: Evaluation, start: Mapping[str, str]) -> Rows:
                         "llf": _known(llf),
                         "state": state,
                         "is_valid": state == "valid",
-                        "is_winner": int(found.winner[g, k]) == inner,
+                        "is_winner": is_winner,
+                        "coefficient_names": list(named),
+                        "coefficients": list(named.values()),
                     }
                 )
     return rows
+
+
+def _coefficients(values: Floats, columns: npt.NDArray[Any]) -> dict[str, float]:
+    """Intercept and coefficients of the columns that take part, by name."""
+    used = np.flatnonzero(values[1:])
+    named = zip(columns[used].tolist(), values[1:][used].tolist(), strict=True)
+    return {INTERCEPT: float(values[0]), **dict(named)}
 
 
 def result_rows(found: Evaluation, start: Mapping[str, str], settings: EvaluationSettings) -> Rows:

@@ -1,13 +1,15 @@
 """Evaluation of a frozen cohort, in steps that can be mapped, resumed and repeated.
 
-Each door takes (cohort, [part,] lake, config) and answers counts and ``units`` for the manifest
-record. Output that is there for the same input is not made again.
+Each door takes (cohort, [part,] lake, config) and returns counts and ``units`` for the manifest
+record. Output that is there for the same input is not made again, and what one step has written
+the next ones read: each (profile, segment) is evaluated once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from mpss_lib.config import CORRECTED, Config
@@ -15,15 +17,10 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.inputs import Inputs, load
-from mpss_lib.evaluation.models import elastic_rows, model_rows
+from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
 from mpss_lib.evaluation.profiles import profiles
-from mpss_lib.evaluation.randomised import (
-    Evaluation,
-    transform,
-)  # fmt: skip
-from mpss_lib.evaluation.randomised import (
-    evaluate as evaluate_columns,
-)
+from mpss_lib.evaluation.randomised import Evaluation, transform
+from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
 from mpss_lib.evaluation.report import write_report
 from mpss_lib.evaluation.rows import (
     Rows,
@@ -36,37 +33,26 @@ from mpss_lib.evaluation.rows import (
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
-from mpss_lib.tables import Lake, digest_of
+from mpss_lib.tables import Lake, digest_of, read_parquet
 
 Answer = dict[str, Any]
 SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
+MODEL_TABLES = ("model", "model_term")
 
 
 def run(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Do every step in order."""
-    answers = [univariate(cohort, lake, config)]
-    answers += [evaluate_segment(cohort, segment, lake, config) for segment in SEGMENTS]
-    answers += [permute(cohort, segment, lake, config) for segment in SEGMENTS]
-    answers += [summarise(cohort, lake, config), register_model(cohort, lake, config)]
+    """Do every step in order, on inputs that are read once."""
+    inputs = load(cohort, lake, config)
+    answers = [_univariate(inputs, lake, config)]
+    answers += [_evaluate(inputs, segment, lake, config) for segment in SEGMENTS]
+    answers += [_permute(inputs, segment, lake, config) for segment in SEGMENTS]
+    answers += [_summarise(inputs, lake, config), _register(inputs, lake, config)]
     return _together(cohort, answers)
 
 
 def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
     """Correlate each selected feature with the score of its segment; writes ``univariate``."""
-    inputs = load(cohort, lake, config)
-
-    def make() -> dict[str, Rows]:
-        return {
-            "univariate": [
-                {"cohort_hash": cohort, "profile": profile, "segment": segment, **asdict(found)}
-                for profile, chosen in inputs.selected.items()
-                for segment in SEGMENTS
-                for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
-            ]
-        }
-
-    answer = _step(cohort, cohort, inputs.digest, ("univariate",), make, lake, config)
-    return answer | {"patients": len(inputs.studies), "left_out": len(inputs.left_out)}
+    return _univariate(load(cohort, lake, config), lake, config)
 
 
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
@@ -77,83 +63,146 @@ def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
 def evaluate_segment(cohort: str, segment: str, lake: Lake, config: Config) -> Answer:
     """Run the randomised evaluation of one segment, both profiles; writes ``SPLIT_TABLES``."""
     _check_segment(segment)
-    inputs = load(cohort, lake, config)
+    return _evaluate(load(cohort, lake, config), segment, lake, config)
 
+
+def permute(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
+    """Do the permutations of one segment that are not there yet; writes ``permutation``."""
+    _check_segment(part)
+    return _permute(load(cohort, lake, config), part, lake, config)
+
+
+def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
+    """Combine the runs of every segment into tests; writes ``combined_test``."""
+    return _summarise(load(cohort, lake, config), lake, config)
+
+
+def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
+    """Register the winners that ``split_fit`` names, then write the report.
+
+    Writes ``MODEL_TABLES`` and, below ``reports/``, the page and its JSON.
+
+    Raises
+    ------
+    WrongArgumentError
+        If a segment has not been evaluated with these inputs and settings.
+    """
+    return _register(load(cohort, lake, config), lake, config)
+
+
+# --------------------------------------------------------------------------- pieces
+
+
+def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
+    def make() -> dict[str, Rows]:
+        return {
+            "univariate": [
+                _start(inputs, profile, segment) | asdict(found)
+                for profile, chosen in inputs.selected.items()
+                for segment in SEGMENTS
+                for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
+            ]
+        }
+
+    answer = _step(inputs, inputs.cohort, inputs.digest, ("univariate",), make, lake, config)
+    return answer | {"patients": len(inputs.studies), "left_out": len(inputs.left_out)}
+
+
+def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
         for profile, settings in profiles(config.evaluation).items():
             found = _evaluation(inputs, profile, segment, settings)
-            start = {"cohort_hash": cohort, "profile": profile, "segment": segment}
+            start = _start(inputs, profile, segment)
             tables["split_fit"] += fit_rows(found, start)
             tables["split_result"] += result_rows(found, start, settings)
             tables["split_prediction"] += prediction_rows(found, inputs, start)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
         return tables
 
-    key = f"{cohort}-{segment}"
-    return _step(cohort, key, inputs.digest, SPLIT_TABLES, make, lake, config)
+    key = f"{inputs.cohort}-{segment}"
+    return _step(inputs, key, inputs.digest, SPLIT_TABLES, make, lake, config)
 
 
-def permutation_chunks(config: Config) -> list[str]:
-    """Names of the parts that ``permute_chunk`` does: ``MYO-0``, ``MYO-1``, ..."""
-    settings = config.evaluation
-    count = -(-settings.permutations // settings.permutation_chunk)
-    return [f"{segment}-{k}" for segment in SEGMENTS for k in range(count)]
+def _permute(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
+    """Do each part of a segment's permutations; a part that is there is not made again."""
+    answers = []
+    for key, numbers in permutation.permutation_parts(inputs.cohort, segment, config.evaluation):
+        digest = digest_of([inputs.digest, f"{numbers.start}-{numbers.stop}"])
+        make = partial(_permuted, inputs, segment, numbers, config)
+        answers.append(_step(inputs, key, digest, ("permutation",), make, lake, config))
+    return _together(inputs.cohort, answers)
 
 
-def permute(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Do every permutation chunk of one segment (those that are not there yet)."""
-    _check_segment(part)
-    chunks = [name for name in permutation_chunks(config) if name.split("-")[0] == part]
-    inputs = load(cohort, lake, config)
-    return _together(cohort, [_permute(inputs, name, lake, config) for name in chunks])
+def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
+    rows: Rows = []
+    for profile, settings in profiles(config.evaluation).items():
+        chosen = inputs.selected[profile]
+        design = encode({**chosen.columns_of(segment), **inputs.clinical})
+        y = transform(inputs.outcomes[segment], settings)
+        given = (design, len(chosen.features), y, settings, draw(len(y), settings), numbers)
+        start = _start(inputs, profile, segment)
+        null = permutation.permuted_outcomes(*given)
+        rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
+        if profile == CORRECTED:
+            null = permutation.permuted_radiomics(*given)
+            rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (1, 2))
+    return {"permutation": rows}
 
 
-def permute_chunk(cohort: str, chunk: str, lake: Lake, config: Config) -> Answer:
-    """Do one chunk of ``permutation_chunks``; writes ``permutation``."""
-    return _permute(load(cohort, lake, config), chunk, lake, config)
-
-
-def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Combine the runs of every segment into tests; writes ``combined_test``."""
-    inputs = load(cohort, lake, config)
-    sources = summary.read(cohort, _chunk_keys(cohort, config), lake, config)
+def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
+    sources = summary.read(inputs.cohort, lake, config)
     digest = digest_of([inputs.digest, *sources.digests])
 
     def make() -> dict[str, Rows]:
         return {"combined_test": summary.combined_rows(sources, inputs, config.evaluation)}
 
-    return _step(cohort, cohort, digest, ("combined_test",), make, lake, config)
+    return _step(inputs, inputs.cohort, digest, ("combined_test",), make, lake, config)
 
 
-def register_model(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Refit the winners and register them, then write the report.
-
-    Writes ``model``, ``model_term`` and, below ``reports/``, the page and its JSON.
-    """
-    inputs = load(cohort, lake, config)
-
+def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
-        tables: dict[str, Rows] = {"model": [], "model_term": []}
+        models: Rows = []
+        terms: Rows = []
+        fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
         for profile, settings in profiles(config.evaluation).items():
             for segment in SEGMENTS:
-                found = _evaluation(inputs, profile, segment, settings)
-                models, terms = model_rows(found, inputs, segment, profile, settings)
-                tables["model"] += models
-                tables["model_term"] += terms
+                winners = winners_of(fits[segment], profile)
+                found = model_rows(winners, inputs, segment, profile, settings)
+                models, terms = models + found[0], terms + found[1]
         for segment in SEGMENTS:
-            models, terms = elastic_rows(inputs, segment, config.evaluation.seed)
-            tables["model"] += models
-            tables["model_term"] += terms
-        return tables
+            found = elastic_rows(inputs, segment, config.evaluation.seed)
+            models, terms = models + found[0], terms + found[1]
+        return {"model": models, "model_term": terms}
 
-    tables = ("model", "model_term")
-    answer = _step(cohort, cohort, inputs.digest, tables, make, lake, config)
-    page, _ = write_report(cohort, lake, config)
+    answer = _step(inputs, inputs.cohort, inputs.digest, MODEL_TABLES, make, lake, config)
+    page, _ = write_report(inputs.cohort, lake, config, inputs)
     return answer | {"report": lake.relative(page)}
 
 
-# --------------------------------------------------------------------------- pieces
+def _fits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Rows:
+    """Rows of the winners in ``split_fit``.
+
+    A file that was written before coefficients stood in it stays as it is: this segment's fits
+    are made again, in memory.
+    """
+    address = config.address("evaluation")
+    path = lake.landing_path("split_fit", address, f"{inputs.cohort}-{segment}", inputs.digest)
+    if not path.exists():
+        raise WrongArgumentError(
+            f"cohort {inputs.cohort}: segment {segment} is not evaluated with these inputs and"
+            " settings",
+            way_out="run evaluate for each segment before register_model",
+        )
+    fits = read_parquet(path, "split_fit")
+    if not fits["coefficients"].null_count:
+        winners: Rows = fits.filter(fits["is_winner"]).to_pylist()
+        return winners
+    rows: Rows = []
+    for profile, settings in profiles(config.evaluation).items():
+        found = _evaluation(inputs, profile, segment, settings)
+        rows += fit_rows(found, _start(inputs, profile, segment))
+    return rows
 
 
 def _evaluation(
@@ -163,33 +212,12 @@ def _evaluation(
     return evaluate_columns(columns, inputs.clinical, inputs.outcomes[segment], settings)
 
 
-def _permute(inputs: Inputs, chunk: str, lake: Lake, config: Config) -> Answer:
-    segment, number = _parse_chunk(chunk)
-    size = config.evaluation.permutation_chunk
-    numbers = range(number * size, min((number + 1) * size, config.evaluation.permutations))
-    digest = digest_of([inputs.digest, f"{numbers.start}-{numbers.stop}"])
-
-    def make() -> dict[str, Rows]:
-        rows: Rows = []
-        for profile, settings in profiles(config.evaluation).items():
-            chosen = inputs.selected[profile]
-            design = encode({**chosen.columns_of(segment), **inputs.clinical})
-            y = transform(inputs.outcomes[segment], settings)
-            given = (design, len(chosen.features), y, settings, draw(len(y), settings), numbers)
-            start = {"cohort_hash": inputs.cohort, "profile": profile, "segment": segment}
-            null = permutation.permuted_outcomes(*given)
-            rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
-            if profile == CORRECTED:
-                null = permutation.permuted_radiomics(*given)
-                rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (1, 2))
-        return {"permutation": rows}
-
-    key = f"{inputs.cohort}-{chunk}"
-    return _step(inputs.cohort, key, digest, ("permutation",), make, lake, config)
+def _start(inputs: Inputs, profile: str, segment: str) -> dict[str, str]:
+    return {"cohort_hash": inputs.cohort, "profile": profile, "segment": segment}
 
 
 def _step(
-    cohort: str,
+    inputs: Inputs,
     key: str,
     digest: str,
     tables: Sequence[str],
@@ -211,7 +239,7 @@ def _step(
         "files": [asdict(file) for file in written],
     }
     rows = {file.table: file.n_rows for file in written}
-    return {"cohort": cohort, "status": status, **rows, "units": [unit]}
+    return {"cohort": inputs.cohort, "status": status, **rows, "units": [unit]}
 
 
 def _together(cohort: str, answers: Sequence[Mapping[str, Any]]) -> Answer:
@@ -229,17 +257,3 @@ def _check_segment(segment: str) -> None:
         raise WrongArgumentError(
             f"{segment!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}"
         )
-
-
-def _parse_chunk(chunk: str) -> tuple[str, int]:
-    segment, _, number = chunk.partition("-")
-    _check_segment(segment)
-    if not number.isdecimal():
-        raise WrongArgumentError(
-            f"{chunk!r} is no chunk of permutations", way_out="one of permutation_chunks(config)"
-        )
-    return segment, int(number)
-
-
-def _chunk_keys(cohort: str, config: Config) -> list[str]:
-    return [f"{cohort}-{chunk}" for chunk in permutation_chunks(config)]

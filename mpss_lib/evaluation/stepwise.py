@@ -18,7 +18,7 @@ import numpy as np
 
 from mpss_lib.errors import DegenerateStartError, WrongArgumentError
 from mpss_lib.evaluation._kernels import start_model, stepwise_path
-from mpss_lib.evaluation.design import Design, Floats, encode
+from mpss_lib.evaluation.design import Design, Floats, column_name, encode
 
 INTERCEPT = "(intercept)"
 
@@ -81,7 +81,7 @@ class Model:
             )
         n = len(next(iter(columns.values()))) if columns else 1
         design = encode({term: columns[term] for term in self.terms}, self.levels)
-        beta = np.array([self.coefficients[_label(*label)] for label in design.labels])
+        beta = np.array([self.coefficients[column_name(*label)] for label in design.labels])
         start: Floats = np.full(n, self.coefficients[INTERCEPT])
         return start + design.columns @ beta if self.terms else start
 
@@ -218,9 +218,9 @@ def fit(
         llf = float(-0.5 * (n * np.log(2.0 * np.pi * sigma2) + rss / sigma2))
     if rss == 0.0:
         llf = float("inf")
-    labels = [INTERCEPT, *(_label(*design.labels[c]) for c in used)]
+    labels = [INTERCEPT, *(column_name(*design.labels[c]) for c in used)]
     kept = tuple(np.array(design.names, object)[np.asarray(inside)].tolist())
-    zeros = {_label(*design.labels[c]): 0.0 for c in design.columns_of(kept)}
+    zeros = {column_name(*design.labels[c]): 0.0 for c in design.columns_of(kept)}
     nans = dict.fromkeys(zeros, float("nan"))
     return Model(
         terms=kept,
@@ -239,10 +239,6 @@ def fit(
         },
         path=path,
     )
-
-
-def _label(name: str, level: str) -> str:
-    return f"{name}={level}" if level else name
 
 
 def _outcome(y: Any, design: Design) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
@@ -16,12 +15,18 @@ from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.combine import Test
 from mpss_lib.evaluation.design import Floats, Ints
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, increment_test, statistics
+from mpss_lib.evaluation.permutation import (
+    OUTCOME,
+    RADIOMIC_BLOCK,
+    increment_test,
+    permutation_parts,
+    statistics,
+)
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
-from mpss_lib.tables import Lake, sha256_of
+from mpss_lib.tables import Lake, read_parquet, sha256_of
 
 Rows = list[dict[str, Any]]
 Key = tuple[str, str, str]
@@ -29,7 +34,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Sources:
-    """What the segments and chunks wrote, by (profile, segment, configuration).
+    """What evaluate and permute wrote, by (profile, segment, configuration).
 
     Parameters
     ----------
@@ -45,7 +50,7 @@ class Sources:
     digests: tuple[str, ...]
 
 
-def read(cohort: str, chunks: Sequence[str], lake: Lake, config: Config) -> Sources:
+def read(cohort: str, lake: Lake, config: Config) -> Sources:
     """Read every segment's runs and the permutations that are there.
 
     Raises
@@ -71,19 +76,30 @@ def read(cohort: str, chunks: Sequence[str], lake: Lake, config: Config) -> Sour
         r |= _correlations(results)
         n_test = int(results["n_test"][0].as_py())
         predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
+    null, more = _null(cohort, lake, config)
+    return Sources(r, predictions, null, (*digests, *more))
+
+
+def _null(
+    cohort: str, lake: Lake, config: Config
+) -> tuple[dict[tuple[Key, str], Floats], list[str]]:
+    """Statistics of the permutations that are there, and the digests of their files."""
+    address = config.address("evaluation")
+    digests: list[str] = []
     null: dict[tuple[Key, str], list[tuple[int, float, float, float]]] = {}
-    for key in chunks:
-        path = lake.current_path("permutation", address, key)
-        if path is None:
-            continue
-        digests.append(sha256_of(path))
-        for row in lake.rows("permutation", address, key):
-            name = (row["profile"], row["segment"], row["configuration"])
-            place = null.setdefault((name, row["kind"]), [])
-            rho = np.nan if row["pooled_rho"] is None else row["pooled_rho"]
-            place.append((row["permutation"], row["fisher"], row["mean_r"], rho))
+    for segment in SEGMENTS:
+        for key, _ in permutation_parts(cohort, segment, config.evaluation):
+            path = lake.current_path("permutation", address, key)
+            if path is None:
+                continue
+            digests.append(sha256_of(path))
+            for row in read_parquet(path, "permutation").to_pylist():
+                name = (row["profile"], row["segment"], row["configuration"])
+                rho = np.nan if row["pooled_rho"] is None else row["pooled_rho"]
+                found = (row["permutation"], row["fisher"], row["mean_r"], rho)
+                null.setdefault((name, row["kind"]), []).append(found)
     arrays = {name: np.array(sorted(set(rows)))[:, 1:] for name, rows in null.items()}
-    return Sources(r, predictions, arrays, tuple(digests))
+    return arrays, digests
 
 
 def combined_rows(sources: Sources, inputs: Inputs, settings: EvaluationSettings) -> Rows:

@@ -16,7 +16,8 @@ from pydicom.dataset import Dataset
 
 from mpss_lib.dicom import NM_STORAGE, Header, read_dataset, read_header, read_volume
 from mpss_lib.dicom.faults import object_fault
-from mpss_lib.errors import DicomFileError, GeometryError
+from mpss_lib.dicom.values import NOT_FINITE
+from mpss_lib.errors import DicomFileError, GeometryError, UnreadableValueError
 from mpss_lib.intake.header import UNKNOWN, Answer, answer, orientation, site_rules
 from mpss_lib.sections import IntakeSettings
 from mpss_lib.volume import Triple, Volume
@@ -28,6 +29,7 @@ REASONS = {
     "sop_class": "not Nuclear Medicine Image Storage, whatever Modality says",
     "not_reconstructed": "ImageType says no reconstructed tomogram (planar, projections ...)",
     "pixel_data": "pixel data missing, of the wrong length or not decodable",
+    "unreadable_value": "a value that decides is present and cannot be read",
     "geometry": "spacing or frame order missing or contradictory",
     "rest": "the patient was at rest",
     "stress_unknown": "nothing says whether at stress or at rest",
@@ -40,7 +42,7 @@ REASONS = {
     "orientation_not_wanted": "an orientation that the settings leave out",
     "gated": "gated, and the settings refuse gated tomograms",
     "voxel_size": "voxels are not of the size that the settings ask for",
-    "not_finite": "counts that are no numbers",
+    "not_finite": "counts, or a number of the header, that are NaN or infinite",
     "negative": "negative counts",
     "empty": "no counts at all",
     NOT_BEST: "another object of the study was chosen",
@@ -124,11 +126,12 @@ def _inspect(dataset: Dataset, settings: IntakeSettings) -> Candidate:
         answers["object"] = Answer("refused", "not_reconstructed", "ImageType", kind)
         return Candidate(header, answers, ("not_reconstructed",))
     try:
+        if header.unreadable:
+            raise UnreadableValueError(*next(iter(header.unreadable.items())))
         volume = read_volume(dataset)
     except (DicomFileError, GeometryError) as error:
-        reason = "geometry" if isinstance(error, GeometryError) else "pixel_data"
         answers["object"] = _fault(error)
-        return Candidate(header, answers, (reason, *_refusals(header, answers, settings)))
+        return Candidate(header, answers, (_reason(error), *_refusals(header, answers, settings)))
     reasons = (
         *_refusals(header, answers, settings),
         *_check_voxels(volume, answers, settings),
@@ -193,6 +196,12 @@ def _digest(volume: Volume) -> str:
     total = hashlib.sha256(np.ascontiguousarray(volume.array).tobytes())
     total.update(np.ascontiguousarray(np.round(volume.affine, 6) + 0.0).tobytes())
     return total.hexdigest()
+
+
+def _reason(error: DicomFileError | GeometryError) -> str:
+    if isinstance(error, UnreadableValueError):
+        return "not_finite" if error.what.endswith(NOT_FINITE) else "unreadable_value"
+    return "geometry" if isinstance(error, GeometryError) else "pixel_data"
 
 
 def _fault(error: DicomFileError | GeometryError) -> Answer:

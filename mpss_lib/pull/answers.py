@@ -1,25 +1,37 @@
-"""What the archive announces: its answers, read tolerantly, and the queries that ask for them."""
+"""What the archive announces: its answers, read tolerantly.
+
+No answer can raise a foreign error: what is there and cannot be read is named (``unreadable``),
+and never taken for what is absent.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import pydicom
 from pydicom.dataset import Dataset
 
-from mpss_lib.errors import IncompleteStudyError, PlatformFaultError
+from mpss_lib.errors import IncompleteStudyError
+from mpss_lib.pull.habits import NOTHING_KNOWN, Habits
+from mpss_lib.pull.texts import UnreadableValueError, text_or_empty, whole_text
 
-DAY_S = 86400
-_SHORTEST_SPLIT_S = 60
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_COUNT = re.compile(r"\+?([0-9]{1,9})(\.0*)?")
+_NOT_IN_MODALITY = re.compile(r"[^A-Z0-9_]+")
 
 
 @dataclass(frozen=True)
 class StudyAnswer:
-    """One study as the archive announces it; counts are None where it does not say them."""
+    """One study as the archive announces it; counts are None where it does not say them.
+
+    Parameters
+    ----------
+    persons : tuple of (PatientID, IssuerOfPatientID)
+        Everybody whom the rows of this study name, sorted; ("", "") where a row names nobody.
+    unreadable : tuple of str
+        Keywords of values that are there and cannot be read; their fields are "" here.
+    """
 
     study_uid: str
     patient_id: str
@@ -32,6 +44,8 @@ class StudyAnswer:
     modalities: tuple[str, ...]
     n_series: int | None
     n_objects: int | None
+    persons: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,11 +69,21 @@ class ObjectAnswer:
 
 @dataclass(frozen=True)
 class WindowAnswer:
-    """Every study of a window, once, and what it took to be sure of that."""
+    """Every study of a window, once, and what it took to be sure of that.
+
+    Parameters
+    ----------
+    doubts : tuple of str
+        Why the list may lack studies all the same, in words for the operator.
+    seen : Habits
+        What the archive was seen to do.
+    """
 
     studies: tuple[StudyAnswer, ...]
     n_requests: int
     n_unusable: int
+    doubts: tuple[str, ...] = ()
+    seen: Habits = NOTHING_KNOWN
 
 
 def is_uid(text: str) -> bool:
@@ -78,118 +102,94 @@ def check_uids(uids: Sequence[str], what: str) -> None:
         )
 
 
+def study_answer(answer: Dataset) -> StudyAnswer | None:
+    """Read an answer of level STUDY; None where it carries no valid Study Instance UID."""
+    uid = text_of(answer, "StudyInstanceUID")
+    if not is_uid(uid):
+        return None
+    unreadable: list[str] = []
+
+    def text(keyword: str) -> str:
+        try:
+            return whole_text(answer, keyword)
+        except UnreadableValueError:
+            unreadable.append(keyword)
+            return ""
+
+    patient_id, issuer = text("PatientID"), text("IssuerOfPatientID")
+    return StudyAnswer(
+        study_uid=uid,
+        patient_id=patient_id,
+        issuer=issuer,
+        patient_name=text("PatientName"),
+        birth_date=text("PatientBirthDate"),
+        accession_number=text("AccessionNumber"),
+        study_date=text("StudyDate"),
+        study_time=text("StudyTime"),
+        modalities=modalities_of(answer, "ModalitiesInStudy"),
+        n_series=number_of(answer, "NumberOfStudyRelatedSeries"),
+        n_objects=number_of(answer, "NumberOfStudyRelatedInstances"),
+        persons=((patient_id, issuer),),
+        unreadable=tuple(unreadable),
+    )
+
+
+def joined_answers(first: StudyAnswer, other: StudyAnswer) -> StudyAnswer:
+    """Join two answers about one study: an archive may send a row for each modality or patient.
+
+    What one of them leaves empty is the other's; two persons stay two (``persons``).
+    """
+    lead, rest = sorted((first, other), key=_rank)
+    filled = {
+        name: getattr(rest, name)
+        for name in ("birth_date", "patient_name", "accession_number", "study_date", "study_time")
+        if not getattr(lead, name)
+    }
+    return replace(
+        lead,
+        **filled,
+        modalities=tuple(sorted({*lead.modalities, *rest.modalities})),
+        n_series=_larger(lead.n_series, rest.n_series),
+        n_objects=_larger(lead.n_objects, rest.n_objects),
+        persons=tuple(sorted({*lead.persons, *rest.persons})),
+        unreadable=tuple(sorted({*lead.unreadable, *rest.unreadable})),
+    )
+
+
+def _rank(answer: StudyAnswer) -> tuple[bool, str, str, str, str, tuple[str, ...]]:
+    """Order that does not hang on the order of the rows; an answer that names a person leads."""
+    return (
+        not answer.patient_id,
+        answer.patient_id,
+        answer.issuer,
+        answer.study_date,
+        answer.study_time,
+        answer.modalities,
+    )
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((n for n in (one, other) if n is not None), default=None)
+
+
 def text_of(answer: Dataset, keyword: str) -> str:
-    """Read a value as text, "" where there is none."""
-    with pydicom.config.disable_value_validation():
-        value = answer.get(keyword)
-    return "" if value is None else str(value).strip().strip("\0")
+    """Read a value as one text, "" where there is none or where it cannot be read."""
+    return text_or_empty(answer, keyword)
 
 
 def texts_of(answer: Dataset, keyword: str) -> tuple[str, ...]:
     """Read all values as texts, sorted, each once."""
-    with pydicom.config.disable_value_validation():
-        value = answer.get(keyword)
-    if value is None or value == "":
-        return ()
-    many: Sequence[object] = [value] if isinstance(value, str) else list(value)
-    return tuple(sorted({str(part).strip() for part in many if str(part).strip()}))
+    parts = (part.strip() for part in text_or_empty(answer, keyword).split("\\"))
+    return tuple(sorted({part for part in parts if part}))
+
+
+def modalities_of(answer: Dataset, keyword: str) -> tuple[str, ...]:
+    """Read modalities (PS3.5: CS) in capitals, whatever stands between them, sorted."""
+    parts = _NOT_IN_MODALITY.split(text_or_empty(answer, keyword).upper())
+    return tuple(sorted({part for part in parts if part}))
 
 
 def number_of(answer: Dataset, keyword: str) -> int | None:
     """Read a count, None where the archive does not say it."""
-    text = text_of(answer, keyword)
-    return int(text) if re.fullmatch(r"[0-9]+", text) else None
-
-
-def make_query(level: str, **keys: str) -> Dataset:
-    """Make an identifier with matching keys."""
-    query = Dataset()
-    query.QueryRetrieveLevel = level
-    for keyword, value in keys.items():
-        setattr(query, keyword, value)
-    return query
-
-
-def window_query(days: tuple[date, date], seconds: tuple[int, int], modality: str) -> Dataset:
-    """Ask for the studies of some days and, where it is not the whole day, times of day."""
-    query = make_query("STUDY", StudyDate=f"{days[0]:%Y%m%d}-{days[1]:%Y%m%d}")
-    query.StudyTime = "" if seconds == (0, DAY_S) else _time_range(seconds)
-    query.ModalitiesInStudy = modality
-    for keyword in (
-        "StudyInstanceUID",
-        "PatientID",
-        "IssuerOfPatientID",
-        "PatientName",
-        "PatientBirthDate",
-        "AccessionNumber",
-        "NumberOfStudyRelatedSeries",
-        "NumberOfStudyRelatedInstances",
-    ):
-        setattr(query, keyword, "")
-    return query
-
-
-def _time_range(seconds: tuple[int, int]) -> str:
-    low, high = seconds[0], seconds[1] - 1
-    return (
-        f"{low // 3600:02d}{low // 60 % 60:02d}{low % 60:02d}-"
-        f"{high // 3600:02d}{high // 60 % 60:02d}{high % 60:02d}.999999"
-    )
-
-
-def halves(
-    days: tuple[date, date], seconds: tuple[int, int]
-) -> list[tuple[tuple[date, date], tuple[int, int]]]:
-    """Split a window in two: by days, and a single day by its seconds.
-
-    Raises
-    ------
-    PlatformFaultError
-        If it is a minute already.
-    """
-    n_days = (days[1] - days[0]).days + 1
-    if n_days > 1:
-        middle = days[0] + timedelta(days=n_days // 2 - 1)
-        return [
-            ((days[0], middle), seconds),
-            ((middle + timedelta(days=1), days[1]), seconds),
-        ]
-    if seconds[1] - seconds[0] <= _SHORTEST_SPLIT_S:
-        raise PlatformFaultError(
-            "the archive cuts the list of studies short even for one minute of a day",
-            way_out="ask the PACS team to raise the limit of C-FIND answers for our AE title,"
-            " or correct site.find_limit",
-        )
-    middle_s = (seconds[0] + seconds[1]) // 2
-    return [(days, (seconds[0], middle_s)), (days, (middle_s, seconds[1]))]
-
-
-def get_queries(
-    study_uid: str, wanted: Sequence[ObjectAnswer], whole_series: frozenset[str], size: int
-) -> Iterator[Dataset]:
-    """C-GET identifiers: whole series by lists of series, the others by lists of objects."""
-    by_series: dict[str, list[str]] = {}
-    for one in wanted:
-        by_series.setdefault(one.series_uid, []).append(one.sop_uid)
-    whole = [uid for uid in by_series if uid in whole_series]
-    for start in range(0, len(whole), size):
-        query = make_query("SERIES", StudyInstanceUID=study_uid)
-        query.SeriesInstanceUID = whole[start : start + size]
-        yield query
-    for series_uid, sop_uids in by_series.items():
-        if series_uid in whole_series:
-            continue
-        for start in range(0, len(sop_uids), size):
-            query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
-            query.SOPInstanceUID = sop_uids[start : start + size]
-            yield query
-
-
-def object_query(study_uid: str, one: ObjectAnswer) -> Dataset:
-    """Ask for one object."""
-    return make_query(
-        "IMAGE",
-        StudyInstanceUID=study_uid,
-        SeriesInstanceUID=one.series_uid,
-        SOPInstanceUID=one.sop_uid,
-    )
+    match = _COUNT.fullmatch(text_or_empty(answer, keyword))
+    return int(match[1]) if match else None

@@ -8,48 +8,20 @@ or an answer.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import TypeVar
 
 from pydicom.dataset import Dataset
-from pynetdicom.sop_class import (
-    StudyRootQueryRetrieveInformationModelFind,
-    StudyRootQueryRetrieveInformationModelGet,
-)
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from mpss_lib.config import Sites
+from mpss_lib.dicom.syntaxes import NAMED
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
-from mpss_lib.pull.answers import (
-    DAY_S,
-    ObjectAnswer,
-    SeriesAnswer,
-    StudyAnswer,
-    WindowAnswer,
-    check_uids,
-    get_queries,
-    halves,
-    is_uid,
-    make_query,
-    number_of,
-    object_query,
-    text_of,
-    texts_of,
-    window_query,
-)
-from mpss_lib.pull.association import (
-    NOT_AUTHORISED,
-    OUT_OF_RESOURCES,
-    PENDING,
-    SUCCESS,
-    ArchiveAssociation,
-    QueryFailedError,
-)
-
-T = TypeVar("T")
+from mpss_lib.pull.answers import ObjectAnswer
+from mpss_lib.pull.association import LOSSLESS, NOT_AUTHORISED, OUT_OF_RESOURCES, SUCCESS
+from mpss_lib.pull.queries import get_queries, object_query
+from mpss_lib.pull.questions import ArchiveQuestions, wait_before
 
 _CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
 """Ends of what ``_try_get`` says where the archive has the object and cannot send it
@@ -75,12 +47,6 @@ class Delivery:
     problem: str = ""
 
 
-@dataclass
-class _Count:
-    requests: int = 0
-    unusable: int = 0
-
-
 class _Receiver:
     """Takes the objects of one fetch; runs in the association's thread."""
 
@@ -102,9 +68,8 @@ class _Receiver:
     def give_up(self, refused: Mapping[str, str]) -> None:
         """Note of objects that did not come why they did not."""
         for uid, problem in refused.items():
-            self.delivered.setdefault(
-                uid, Delivery(self._paths[uid], has_twin=False, problem=problem)
-            )
+            missing = Delivery(self._paths[uid], has_twin=False, problem=problem)
+            self.delivered.setdefault(uid, missing)
 
     def _keep(self, sop_uid: str, path: Path, content: bytes) -> int:
         before = self.delivered.get(sop_uid)
@@ -119,62 +84,8 @@ class _Receiver:
         return SUCCESS
 
 
-class ArchiveSession(ArchiveAssociation):
+class ArchiveSession(ArchiveQuestions):
     """Queries and retrievals over one association; use it in a ``with`` statement."""
-
-    # ------------------------------------------------------------- services
-
-    def find_studies(self, date_from: date, date_to: date, modality: str) -> WindowAnswer:
-        """List all studies of a window that have a series of the modality.
-
-        A list that the archive cut short (status 0xA700, or ``find_limit`` answers) is asked for
-        again in halves: by dates, then by times of the day.
-
-        Raises
-        ------
-        PlatformFaultError
-            If a minute's list is still cut short: the window would not be complete.
-        """
-        found: dict[str, StudyAnswer] = {}
-        count = _Count()
-        self._find_window(found, count, (date_from, date_to), (0, DAY_S), modality)
-        wanted = [study for study in found.values() if modality in study.modalities]
-        wanted.sort(key=lambda study: study.study_uid)
-        return WindowAnswer(tuple(wanted), count.requests, count.unusable)
-
-    def find_series(self, study_uid: str) -> list[SeriesAnswer]:
-        """List the series of a study (C-FIND, SERIES level), by UID."""
-        query = make_query("SERIES", StudyInstanceUID=study_uid)
-        for keyword in ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances"):
-            setattr(query, keyword, "")
-        series = [
-            SeriesAnswer(
-                text_of(answer, "SeriesInstanceUID"),
-                text_of(answer, "Modality"),
-                number_of(answer, "NumberOfSeriesRelatedInstances"),
-            )
-            for answer in self._find(query)
-        ]
-        check_uids([one.series_uid for one in series], "series")
-        return sorted(series, key=lambda one: one.series_uid)
-
-    def find_objects(self, study_uid: str, series_uid: str) -> list[ObjectAnswer]:
-        """List the objects of a series (C-FIND, IMAGE level), by UID."""
-        query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
-        query.SOPInstanceUID = ""
-        query.SOPClassUID = ""
-        query.AvailableTransferSyntaxUID = ""
-        objects = [
-            ObjectAnswer(
-                series_uid,
-                text_of(answer, "SOPInstanceUID"),
-                text_of(answer, "SOPClassUID"),
-                text_of(answer, "AvailableTransferSyntaxUID"),
-            )
-            for answer in self._find(query)
-        ]
-        check_uids([one.sop_uid for one in objects], "object")
-        return sorted(objects, key=lambda one: one.sop_uid)
 
     def fetch(
         self,
@@ -225,17 +136,35 @@ class ArchiveSession(ArchiveAssociation):
                 missing = [one for one in wanted if one.sop_uid not in receiver.delivered]
                 if not missing or receiver.error is not None:
                     break
-                _wait_before(attempt)
+                wait_before(attempt)
                 for one in missing:
                     answer = self._try_get(object_query(study_uid, one))
                     problem = answer or problem
                     if one.sop_uid in spared or answer.endswith(_CANNOT_SEND):
                         refused[one.sop_uid] = answer or "the request ended with success"
+            self._ask_in_any_syntax(study_uid, [one for one in wanted if one.sop_uid in refused])
         finally:
             self.receiver = None
         receiver.give_up(refused)
         self._check_delivery(receiver, len(wanted), problem)
         return receiver.delivered
+
+    def _ask_in_any_syntax(self, study_uid: str, refused: Sequence[ObjectAnswer]) -> None:
+        """Ask once more for what the archive cannot send, in syntaxes that are not decoded.
+
+        What then comes is left, but by the name of its syntax. They are not offered otherwise:
+        an archive might prefer them.
+        """
+        if not refused:
+            return
+        self.drop()
+        self.offered = NAMED
+        try:
+            for one in refused:
+                self._try_get(object_query(study_uid, one))
+        finally:
+            self.drop()
+            self.offered = LOSSLESS
 
     def _check_delivery(self, receiver: _Receiver, n_wanted: int, problem: str) -> None:
         if receiver.error is not None:
@@ -251,102 +180,6 @@ class ArchiveSession(ArchiveAssociation):
                 f" ({problem or 'every request ended with success'})",
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
-
-    def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
-        """Repeat a read-only operation for one study when the archive breaks it off.
-
-        Raises
-        ------
-        IncompleteStudyError
-            If it always breaks while a C-ECHO succeeds: the fault lies with this study, the
-            others must go on.
-        ArchiveBusyError
-            If the archive does not answer a C-ECHO either.
-        """
-        for attempt in range(attempts):
-            try:
-                return operation()
-            except ArchiveBusyError as error:
-                problem = error.problem
-                self.drop()
-            _wait_before(attempt + 1)
-        self.echo()
-        raise IncompleteStudyError(
-            f"{what} failed {attempts} times, the archive is well otherwise; last: {problem}",
-            way_out="look at this study in the archive; then `mpss quarantine retry`",
-        )
-
-    # --------------------------------------------------------------- C-FIND
-
-    def _find_window(
-        self,
-        found: dict[str, StudyAnswer],
-        count: _Count,
-        days: tuple[date, date],
-        seconds: tuple[int, int],
-        modality: str,
-    ) -> None:
-        is_cut = False
-        answers: list[Dataset] = []
-        count.requests += 1
-        try:
-            for answer in self._find_each(window_query(days, seconds, modality)):
-                answers.append(answer)  # noqa: PERF402 - kept when the list ends in an error
-        except QueryFailedError as error:
-            if error.status & 0xFF00 != OUT_OF_RESOURCES:
-                raise
-            is_cut = True
-        limit = self.settings.find_limit
-        is_cut = is_cut or bool(limit and len(answers) >= limit)
-        for answer in answers:
-            self._take_study(found, count, answer)
-        if is_cut:
-            for half_days, half_seconds in halves(days, seconds):
-                self._find_window(found, count, half_days, half_seconds, modality)
-
-    def _take_study(self, found: dict[str, StudyAnswer], count: _Count, answer: Dataset) -> None:
-        uid = text_of(answer, "StudyInstanceUID")
-        if not is_uid(uid):
-            count.unusable += 1
-            return
-        if uid in found:
-            return
-        modalities = texts_of(answer, "ModalitiesInStudy")
-        n_series = number_of(answer, "NumberOfStudyRelatedSeries")
-        if not modalities:  # the archive does not compute it: look at the series
-            series = self.find_series(uid)
-            modalities = tuple(sorted({one.modality for one in series}))
-            n_series = len(series)
-        found[uid] = StudyAnswer(
-            study_uid=uid,
-            patient_id=text_of(answer, "PatientID"),
-            issuer=text_of(answer, "IssuerOfPatientID"),
-            patient_name=text_of(answer, "PatientName"),
-            birth_date=text_of(answer, "PatientBirthDate"),
-            accession_number=text_of(answer, "AccessionNumber"),
-            study_date=text_of(answer, "StudyDate"),
-            study_time=text_of(answer, "StudyTime"),
-            modalities=tuple(sorted(modalities)),
-            n_series=n_series,
-            n_objects=number_of(answer, "NumberOfStudyRelatedInstances"),
-        )
-
-    def _find(self, query: Dataset) -> list[Dataset]:
-        return list(self._find_each(query))
-
-    def _find_each(self, query: Dataset) -> Iterator[Dataset]:
-        """Yield the answers; a list is a result only if this ends without an error."""
-        model = StudyRootQueryRetrieveInformationModelFind
-        for status, answer in self.association().send_c_find(query, model):
-            if "Status" not in status:
-                raise self.lost("C-FIND")
-            code = int(status.Status)
-            if code in PENDING:
-                if answer is None:
-                    raise self.failed("C-FIND (an answer that cannot be read)", code)
-                yield answer
-            elif code != SUCCESS:
-                raise self.failed("C-FIND", code)
 
     # ---------------------------------------------------------------- C-GET
 
@@ -371,9 +204,3 @@ def echo(sites: Sites) -> None:
     """Verify the archive of a site (C-ECHO); raises what is wrong, with the way out."""
     with ArchiveSession(sites.archive) as session:
         session.echo()
-
-
-def _wait_before(attempt: int) -> None:
-    """Wait longer before each further attempt: none, 0.2, 0.4, ... at most 5 s."""
-    if attempt:
-        time.sleep(min(0.1 * 2.0**attempt, 5.0))

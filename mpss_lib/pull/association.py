@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydicom.uid import (
     UID,
+    DeflatedExplicitVRLittleEndian,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
@@ -24,7 +25,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from mpss_lib.dicom.syntaxes import DECODERS, NAMED, PLAIN
+from mpss_lib.dicom.syntaxes import DECODERS, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -44,6 +45,11 @@ FETCHED_CLASSES: tuple[UID, ...] = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
+UNCOMPRESSED: tuple[UID, ...] = PLAIN
+"""In one presentation context of each class: the archive chooses."""
+LOSSLESS: tuple[UID, ...] = (*DECODERS, DeflatedExplicitVRLittleEndian)
+"""Each in a context of its own (PS3.8 section 9.3.2.2), so that an archive that does not decompress
+can send every object as it is stored. Nothing lossy is offered: an archive might prefer it."""
 MAXIMUM_PDU = 131072
 
 SUCCESS = 0x0000
@@ -85,6 +91,8 @@ class ArchiveAssociation:
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
         self.settings = settings
+        self.offered: tuple[UID, ...] = LOSSLESS
+        self.n_requests = 0
         self._assoc: Association | None = None
         self.receiver: Receiver | None = None
         self._socket: socket.socket | None = None
@@ -132,7 +140,7 @@ class ArchiveAssociation:
             return self._assoc
         self.drop()
         site = self.settings
-        entity = _application_entity(site)
+        entity = _application_entity(site, self.offered)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
         try:
             assoc = entity.associate(
@@ -187,20 +195,16 @@ class ArchiveAssociation:
 
     def offers(self, sop_class: str) -> bool:
         """Whether the archive sends objects of a class over C-GET."""
-        return any(
-            context.abstract_syntax == sop_class and context.as_scp
-            for context in self.association().accepted_contexts
-        )
+        return _sends(self.association(), sop_class)
 
     def _check_contexts(self, assoc: Association) -> None:
-        accepted = {context.abstract_syntax: context for context in assoc.accepted_contexts}
-        storage = accepted.get(NuclearMedicineImageStorage)
+        accepted = {context.abstract_syntax for context in assoc.accepted_contexts}
         lacking = [
             name
             for name, is_there in (
                 ("C-FIND", StudyRootQueryRetrieveInformationModelFind in accepted),
                 ("C-GET", StudyRootQueryRetrieveInformationModelGet in accepted),
-                ("NM objects over C-GET (role SCP)", storage is not None and storage.as_scp),
+                ("NM objects over C-GET (role SCP)", _sends(assoc, NuclearMedicineImageStorage)),
             )
             if not is_there
         ]
@@ -276,7 +280,14 @@ class ArchiveAssociation:
         )
 
 
-def _application_entity(site: SiteSettings) -> AE:
+def _sends(assoc: Association, sop_class: str) -> bool:
+    return any(
+        context.abstract_syntax == sop_class and context.as_scp
+        for context in assoc.accepted_contexts
+    )
+
+
+def _application_entity(site: SiteSettings, syntaxes: tuple[UID, ...]) -> AE:
     entity = AE(site.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.connection_timeout = site.connection_timeout_s
@@ -287,7 +298,7 @@ def _application_entity(site: SiteSettings) -> AE:
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
     for uid in FETCHED_CLASSES:
-        entity.add_requested_context(uid, list(PLAIN))
-        for syntax in () if uid == RTStructureSetStorage else (*DECODERS, *NAMED):
-            entity.add_requested_context(uid, syntax)  # one each: nothing to choose for a peer
+        entity.add_requested_context(uid, list(UNCOMPRESSED))
+        for syntax in syntaxes:
+            entity.add_requested_context(uid, [syntax])
     return entity

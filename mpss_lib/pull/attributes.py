@@ -13,13 +13,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 NUMBER = "number"
-"""Numbers and attribute tags, as they are; dropped where the value is no number."""
+"""Numbers and attribute tags, as they are; emptied where they are not what it can mean."""
 CLEAN = "clean"
-"""Text: only words of the allow-list stay."""
+"""Text: only words of the allow-list stay, and no name."""
+TERM = "term"
+"""A defined term of ``TERMS`` as it is, else as a text."""
+MODEL = "model"
+VERSION = "version"
+"""Text with the numbers of known models, or with versions."""
 INSTANCE_UID = "instance_uid"
 """Replaced by the pseudonym of the UID."""
 CLASS_UID = "class_uid"
-"""Kept where DICOM itself has registered it, else dropped."""
+"""Kept where DICOM has registered it, else replaced like an instance's."""
 DATE = "date"
 TIME = "time"
 DATETIME = "datetime"
@@ -64,18 +69,23 @@ KEPT: Mapping[str, str] = MappingProxyType(
     )
     | _listed(
         CLEAN,
-        """ImageType Modality Manufacturer ManufacturerModelName SoftwareVersions StudyDescription
-        SeriesDescription ProtocolName ImageID BodyPartExamined PatientPosition Laterality
-        PhotometricInterpretation CorrectedImage LossyImageCompression RescaleType ConvolutionKernel
-        ProcessingFunction ReconstructionMethod ReconstructionType ReconstructionAlgorithm
-        IterativeReconstructionMethod AttenuationCorrectionMethod ScatterCorrectionMethod
-        AttenuationCorrected ScatterCorrected DecayCorrection DecayCorrected Units
-        EnergyWindowName CollimatorGridName CollimatorType FieldOfViewShape RotationDirection
-        RadiopharmaceuticalRoute Radiopharmaceutical InterventionDrugName CardiacFramingType
-        TriggerSourceOrType BeatRejectionFlag PVCRejection SliceProgressionDirection
-        AcquisitionTerminationCondition WholeBodyTechnique ValueType ContinuityOfContent LUTLabel
-        LUTExplanation FilterType SeriesType PatientState""",
+        """Manufacturer StudyDescription SeriesDescription ProtocolName ImageID BodyPartExamined
+        RescaleType ConvolutionKernel ProcessingFunction ReconstructionMethod ReconstructionType
+        ReconstructionAlgorithm IterativeReconstructionMethod AttenuationCorrectionMethod
+        ScatterCorrectionMethod EnergyWindowName CollimatorGridName RadiopharmaceuticalRoute
+        Radiopharmaceutical InterventionDrugName TriggerSourceOrType PVCRejection LUTLabel
+        LUTExplanation FilterType PatientState""",
     )
+    | _listed(
+        TERM,
+        """ImageType Modality PatientPosition Laterality PhotometricInterpretation CorrectedImage
+        LossyImageCompression AttenuationCorrected ScatterCorrected DecayCorrection DecayCorrected
+        Units CollimatorType FieldOfViewShape RotationDirection CardiacFramingType
+        BeatRejectionFlag SliceProgressionDirection AcquisitionTerminationCondition
+        WholeBodyTechnique TypeOfDetectorMotion ValueType ContinuityOfContent SeriesType""",
+    )
+    | _listed(MODEL, "ManufacturerModelName")
+    | _listed(VERSION, "SoftwareVersions")
     | _listed(
         INSTANCE_UID,
         """StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID
@@ -117,19 +127,60 @@ KEPT: Mapping[str, str] = MappingProxyType(
 )
 """Keyword -> what is done with it."""
 
-CODE_FORMS: Mapping[str, str] = MappingProxyType(
+TYPE_2: frozenset[str] = frozenset(
+    _listed(
+        "",
+        """PatientBirthDate PatientSex ReferringPhysicianName StudyID AccessionNumber
+        StudyDate StudyTime SeriesNumber Laterality PositionReferenceIndicator Manufacturer
+        InstanceNumber PatientOrientation ContentDate ContentTime PixelSpacing CountsAccumulated
+        EnergyWindowInformationSequence RadiopharmaceuticalInformationSequence
+        RadionuclideCodeSequence RadiopharmaceuticalCodeSequence DetectorInformationSequence
+        RotationInformationSequence GatedInformationSequence PhaseInformationSequence
+        DataInformationSequence TimeSlotInformationSequence CollimatorType ImageOrientationPatient
+        ImagePositionPatient ViewModifierCodeSequence PatientOrientationCodeSequence
+        PatientOrientationModifierCodeSequence PatientGantryRelationshipCodeSequence
+        AcquisitionContextSequence DistanceSourceToDetector FocalDistance TriggerTime
+        StructureSetDate StructureSetTime OperatorsName ROIName ROIGenerationAlgorithm""",
+    )
+)
+"""Attributes that an object has, if only empty: what goes leaves an empty value (PS3.5 7.4.3)."""
+
+TERMS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        # CID numbers and DICOM codes have six digits and begin with 1 (PS3.16 Annex D).
-        "DCM": r"1[0-9]{5}",
-        # A SNOMED CT concept has partition 00 or 10 before its check digit.
-        "SCT": r"[0-9]{3,15}[01]0[0-9]",
-        "SRT": r"[A-Z]-[0-9A-F]{4,5}",
-        "SNM3": r"[A-Z]-[0-9A-F]{4,5}",
-        "99SDM": r"[A-Z]-[0-9A-F]{4,5}",
-        "UCUM": r"[A-Za-z%]{1,6}([0-9]|/[A-Za-z]{1,3}[0-9]?)?|1|\{counts\}|\{[A-Za-z]{1,12}\}",
+        keyword: frozenset(term.strip() for term in terms.split(","))
+        for keyword, terms in {
+            "ImageType": "ORIGINAL, DERIVED, PRIMARY, SECONDARY, STATIC, DYNAMIC, GATED,"
+            " WHOLE BODY, TOMO, GATED TOMO, RECON TOMO, RECON GATED TOMO, EMISSION, TRANSMISSION",
+            "Modality": "NM, PT, CT",
+            "PatientPosition": "HFS, HFP, HFDR, HFDL, FFS, FFP, FFDR, FFDL",
+            "Laterality": "L, R",
+            "PhotometricInterpretation": "MONOCHROME1, MONOCHROME2, PALETTE COLOR",
+            "CorrectedImage": "UNIF, COR, NCO, DECY, ATTN, SCAT, DTIM, NRGY, LIN, MOTN, PMOT, CLN,"
+            " RAN, NORM, RADL, SENS, DCAL, FLIP",
+            "LossyImageCompression": "00, 01",
+            "AttenuationCorrected": "YES, NO",
+            "ScatterCorrected": "YES, NO",
+            "DecayCorrected": "YES, NO",
+            "DecayCorrection": "NONE, START, ADMIN",
+            "Units": "CNTS, NONE, CM2, CM2ML, PCNT, CPS, BQML, MGMINML, UMOLMINML, MLMING, MLG,"
+            " 1CM, UMOLML, PROPCNTS, PROPCPS, MLMINML, MLML, GML, STDDEV, US",
+            "CollimatorType": "PARA, PINH, FANB, CONE, SLNT, ASTG, DIVG, NONE, UNKN",
+            "FieldOfViewShape": "RECTANGLE, ROUND, HEXAGONAL",
+            "RotationDirection": "CW, CC",
+            "CardiacFramingType": "FORW, BACK, PCNT",
+            "BeatRejectionFlag": "Y, N",
+            "SliceProgressionDirection": "APEX_TO_BASE, BASE_TO_APEX, ANT_TO_INF, INF_TO_ANT,"
+            " SEPTUM_TO_WALL, WALL_TO_SEPTUM",
+            "AcquisitionTerminationCondition": "CNTS, DENS, MANU, OVFL, TIME, TRIG, RDD",
+            "WholeBodyTechnique": "1PASS, 2PASS, PCN, MSP",
+            "TypeOfDetectorMotion": "NONE, CONTINUOUS, STEP AND SHOOT",
+            "ValueType": "CODE, NUMERIC, TEXT, PNAME, DATE, TIME, UIDREF",
+            "ContinuityOfContent": "SEPARATE, CONTINUOUS",
+            "SeriesType": "STATIC, DYNAMIC, GATED, WHOLE BODY, IMAGE, REPROJECTION",
+        }.items()
     }
 )
-"""Coding scheme -> form of its codes; other schemes are a site's own and are dropped."""
+"""Terms that the standard defines for an attribute: they say nothing of a person."""
 
 OPTION_CODES: tuple[tuple[str, str], ...] = (
     ("113100", "Basic Application Confidentiality Profile"),
@@ -138,65 +189,3 @@ OPTION_CODES: tuple[tuple[str, str], ...] = (
     ("113108", "Retain Patient Characteristics Option"),
 )
 """What was done, for DeidentificationMethodCodeSequence (PS3.16 CID 7050)."""
-
-_STATE = """STRESS REST STR RST EXERCISE EXER PHARM PHARMACOLOGICAL PHARMACOLOGIC ADENOSINE
-REGADENOSON DIPYRIDAMOLE DOBUTAMINE TREADMILL BICYCLE ERGOMETER BELASTUNG RUHE EFFORT REPOS
-LEXISCAN PERSANTINE RESTING STRS REDIST SIRAC RIRAC SIRNC RIRNC STOMO RTOMO
-STRESSAC STRESSNAC RESTAC RESTNAC STRAC STRNAC RSTAC RSTNAC ACSTRESS NACSTRESS ACREST NACREST
-SGATE RGATE SGATED RGATED GSTRESS GREST GSTR GRST PEAK POST REDISTRIBUTION DELAYED EARLY LATE
-ONE TWO DAY STATE PATIENT CARDIAC CONDITION"""
-_CORRECTION = """AC NAC NOAC ATT ATTN ATTENUATION CORRECTED UNCORRECTED UNCORR
-CORRECTION CORR CTAC NC
-SC SCAT SCATT SCATTER NOSC DEW TEW DUAL TRIPLE ENERGY WINDOW WINDOWS IRAC IRNC IRACSC IRACRR ACSC
-RR RESOLUTION RECOVERY MEASURED TRANSMISSION MODEL MODELED MAP MUMAP UMAP CT CTMAP NON NO NONE WITH
-WITHOUT SMOOTH UNIF COR NCO DECY START ADMIN DECAY MOTN MOTION MOCO LIN RAN NORM DTIM PMT RADL
-DCAL FLIP BRST GATED"""
-_RECONSTRUCTION = """OSEM MLEM FBP IR EM ITER ITERATIVE ITERATION ITERATIONS SUBSET SUBSETS
-RECON RECONS RECONSTRUCTED RECONSTRUCTION FLASH FLASH3D EVOLUTION ASTONISH BUTTERWORTH BUTTER BW
-RAMP HANNING HANN HAMMING GAUSS GAUSSIAN WIENER WNR METZ FILTER FILTERED FILT FILTERING BACK
-PROJECTION PROJECTIONS BACKPROJECTION BACKPROJ PROJ FWHM ORDER CUTOFF CUT OFF POSTFILTER PREFILTER
-OSEM2D OSEM3D OSEM3 2D 3D 4D FLASH3DAC WBR XPRESS XSPECT OSCG OSCGM WIDE BUT
-AUTO ALGORITHM METHOD"""
-_IMAGE = """ORIGINAL DERIVED PRIMARY SECONDARY EMISSION TOMO GATED GATE GATING UNGATED STATIC
-DYNAMIC WHOLE BODY WB PLANAR ANTERIOR POSTERIOR ANT POSTE LAO RAO LAT LATERAL LEFT RIGHT SCOUT
-SUMMED SUM RAW RECONSTRUCTED TRANSAXIAL TRANSVERSE TRANSVERSAL AXIAL TRA TRANS SAGITTAL CORONAL
-SHORT LONG AX AXIS AXES LONGAX SHORTAX
-SA SAX HLA VLA HORIZONTAL VERTICAL OBLIQUE SLICE SLICES FRAME FRAMES VIEW VIEWS
-VOLUME ISO ISOTROPIC VOXEL MATRIX IMAGE IMAGES SERIES STUDY SCAN SAVE SCREEN RESULT RESULTS
-MONOCHROME1 MONOCHROME2 NM PT SPECT CTSPECT PET CARDIAC CARD HEART MYOCARDIUM MYOCARDIAL MYO
-PERFUSION PERF VENTRICLE VENTRICULAR LV RV MPI MPS MPSS GSPECT GS SPECTCT TETRO MIBI CHEST THORAX
-STEP SHOOT CONTINUOUS ISOCENTRIC LIST MODE PROTOCOL ACQUISITION ACQ PROCESSED PROCESSING RESLICED
-REORIENTED FEET HEAD FIRST SUPINE PRONE HFS HFP FFS FFP UPRIGHT RECUMBENT FORWARD BACKWARD
-ECG EKG BEAT BEATS RATE BPM FORW PCNT DUALTRIGGER TRIGGER CW CC APEX_TO_BASE BASE_TO_APEX APEX BASE
-TO ANT_TO_INF INF_TO_ANT INF SEPTUM_TO_WALL WALL_TO_SEPTUM SEPTUM WALL RECTANGLE ROUND HEXAGONAL
-CYLINDRICAL RING PARA PINH FANB CONE SLNT ASTG DIVG UNKN PARALLEL HOLE COLLIMATOR FAN BEAM PINHOLE
-LEHR LEGP LEAP LEHS LEUHR MELP MEGP HEGP HEHR VXGP SMARTZOOM SIAC CARDIOFOCAL YES ARC MM CM CMM
-KEV MIN SEC MSEC COUNT COUNTS CNTS BQML HZ PERCENT MANU DENS RDD CNT TIME CODE NUM NUMERIC TEXT
-IDENTITY US"""
-_TRACER = """TC TC99 TC99M 99TC 99MTC 99TCM TECHNETIUM 99M TL TL201 201TL THALLIUM 201 SESTAMIBI
-TETROFOSMIN CARDIOLITE MYOVIEW IV INTRAVENOUS INTRAVENOUSLY ROUTE INJECTION MBQ MCI DOSE ISOTOPE
-AGENT"""
-_MAKER = """GE GEMS MEDICAL SYSTEMS HEALTHCARE SIEMENS HEALTHINEERS PHILIPS ADAC PICKER ELSCINT
-MARCONI TOSHIBA CANON DIGIRAD SPECTRUM DYNAMICS DSPECT MIE MEDISO HERMES INFINIA HAWKEYE DISCOVERY
-OPTIMA MILLENNIUM VENTRI ALCYONE VARICAM MYOSIGHT XELERIS STARGUIDE SYMBIA INTEVO BOLD PRO SPECTA
-EVO EXCEL SYNGO SYNGOVIA MI APPS ESOFT ICON ECAM CCAM BRIGHTVIEW XCT PRECEDENCE SKYLIGHT FORTE
-VERTEX CARDIOMD JETSTREAM AUTOSPECT PEGASYS INTELLISPACE EBW WORKSPACE IMAGING T2 T6 T16 VG VH MG
-VENDOR DEMO PHANTOM SYNTHETIC SIMULATED SIMULATOR TEST INC GMBH CORP CORPORATION LTD COMPANY
-NUCLEAR MEDICINE VA VB VC"""
-_GLUE = """RESEARCH USE ANTERO POSTERO HEADFIRST OF AND THE FOR ON IN AT BY OR VIA PER NOT USED
-ONLY ANY ALL NEW SET DATA"""
-
-WORDS: frozenset[str] = frozenset(
-    word
-    for text in (_STATE, _CORRECTION, _RECONSTRUCTION, _IMAGE, _TRACER, _MAKER, _GLUE)
-    for word in text.split()
-)
-"""Words that may stay in a text, in capitals."""
-
-NUMBER_WORD = (
-    r"[0-9]{1,2}|[0-9]{1,2}I[0-9]{1,2}S?|OSEM[0-9]{1,2}(I[0-9]{1,2}S)?|"
-    r"[0-9]{1,4}(MM|CM|I|S|IT|ITER|SUB|SS|MIN|SEC|MS|KEV|MBQ|MCI|BPM|FR|DEG|D|X|PCT)"
-)
-"""Numbers that may stay: up to 99, or with a unit; as a full match of one word in capitals."""
-VERSION_WORD = r"[A-Z]{0,2}[0-9]{1,4}[A-Z]?"
-"""Words that may stay in SoftwareVersions and ManufacturerModelName beside the others."""

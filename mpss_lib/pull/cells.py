@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 from mpss_lib.sections import UNITS, RegistryFormat
@@ -22,6 +22,11 @@ MAX_IDENTIFIER = 64
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,' \u00a0\u202f\u2019]\d{3})+([.,]\d*)?", re.ASCII)
+_ISO = re.compile(
+    r"\d{4}-?(\d{2}-?\d{2}|W\d{2}-?\d)"  # a day, also of a week
+    r"([T ](?!24)\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?(Z|[+-]\d{2}(:?\d{2}(:?\d{2})?)?)?)?",
+    re.ASCII,
+)
 _SERIAL = re.compile(r"[1-9]\d{4}(\.\d+)?", re.ASCII)
 _SPREADSHEET_ERROR = re.compile(r"#(\w|/)+[!?]?")
 _YES_NO = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
@@ -156,38 +161,61 @@ def code(
     return None
 
 
-def day(name: str, value: object, form: RegistryFormat, today: date, notes: Notes) -> date | None:
+@dataclass(frozen=True)
+class Calendar:
+    """Where a registry's days are counted: the site's time zone, and the last day that may be."""
+
+    zone: tzinfo
+    today: date
+
+
+def day(
+    name: str, value: object, form: RegistryFormat, calendar: Calendar, notes: Notes
+) -> date | None:
     """Read a date that is neither before ``FIRST_DATE`` nor after today."""
-    found = any_day(name, value, form, notes)
+    found = any_day(name, value, form, calendar, notes)
     if found is not None and found < FIRST_DATE:
         notes.reasons.append(f"{name}_range: before {FIRST_DATE.year}")
         return None
-    if found is not None and found > today:
+    if found is not None and found > calendar.today:
         notes.reasons.append(f"{name}_future: after the day of the import")
         return None
     return found
 
 
-def any_day(name: str, value: object, form: RegistryFormat, notes: Notes) -> date | None:
-    """Read a date, whenever it is."""
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
+def any_day(
+    name: str, value: object, form: RegistryFormat, calendar: Calendar, notes: Notes
+) -> date | None:
+    """Read a date, whenever it is.
+
+    A moment that names its distance from UTC is the day that the site's calendar showed then;
+    one that does not is the site's own clock, whose day stands as written.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
     text = text_of(value)
     if not text:
         return None
     try:
-        return _parsed(text, form)
-    except ValueError:
+        moment = value if isinstance(value, datetime) else _parsed(text, form)
+        if moment.utcoffset() is None:
+            return moment.date()
+        found = moment.astimezone(calendar.zone).date()
+    except (ValueError, OverflowError):
         notes.reasons.append(f"{name}_type: {_why_no_date(text, form)}")
         return None
+    if found != moment.date():
+        notes.flags.append(f"{name}_zone: the site's day of a moment that names another one")
+    return found
 
 
-def _parsed(text: str, form: RegistryFormat) -> date:
+def _parsed(text: str, form: RegistryFormat) -> datetime:
+    """Read a date or a moment; ``24:00`` is refused: it belongs to two days."""
     if form.date:
-        return datetime.strptime(text, form.date).date()  # noqa: DTZ007 -- a day has no zone
-    return datetime.fromisoformat(text).date()
+        return datetime.strptime(text, form.date)  # noqa: DTZ007 -- the zone is looked at later
+    if not _ISO.fullmatch(text):
+        raise ValueError("no ISO 8601")
+    return datetime.fromisoformat(text)
 
 
 def _why_no_date(text: str, form: RegistryFormat) -> str:
@@ -196,6 +224,8 @@ def _why_no_date(text: str, form: RegistryFormat) -> str:
         return f"a serial number of a spreadsheet, no date {wanted}"
     if _SPREADSHEET_ERROR.fullmatch(text):
         return "an error value of a spreadsheet"
+    if re.search(r"[T ]24(:?00)*", text):
+        return f"24:00 belongs to two days, no date {wanted}"
     swapped = (form.date or "%Y-%m-%d").translate(str.maketrans("md", "dm"))
     try:
         datetime.strptime(text, swapped)  # noqa: DTZ007 -- a day has no zone

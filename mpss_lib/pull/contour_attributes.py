@@ -18,7 +18,7 @@ from mpss_lib.pull import attributes as table
 
 NAME = "name"
 """Replaced by our name of the region, ``UNKNOWN`` where nobody knows it."""
-TERM = "term"
+CLOSED = "closed"
 """Kept where it is one of ``TERMS``, else dropped."""
 
 TERMS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -55,10 +55,12 @@ _BOTH: dict[str, str] = (
     | _listed(table.NUMBER, "SeriesNumber InstanceNumber ReferencedFrameNumber")
     | _listed(table.DATE, "StudyDate SeriesDate ContentDate")
     | _listed(table.TIME, "StudyTime SeriesTime ContentTime")
-    | _listed(table.CLEAN, "Manufacturer ManufacturerModelName SoftwareVersions")
+    | _listed(table.CLEAN, "Manufacturer")
+    | _listed(table.MODEL, "ManufacturerModelName")
+    | _listed(table.VERSION, "SoftwareVersions")
     | _listed(table.AGE, "PatientAge")
     | _listed(table.SEX, "PatientSex")
-    | _listed(TERM, "Modality")
+    | _listed(CLOSED, "Modality")
 )
 
 _STRUCTURES: dict[str, str] = (
@@ -71,7 +73,7 @@ _STRUCTURES: dict[str, str] = (
     | _listed(table.DATE, "StructureSetDate")
     | _listed(table.TIME, "StructureSetTime")
     | _listed(NAME, "ROIName")
-    | _listed(TERM, "ApprovalStatus ROIGenerationAlgorithm ContourGeometricType")
+    | _listed(CLOSED, "ApprovalStatus ROIGenerationAlgorithm ContourGeometricType")
     | _listed(
         table.ITEMS,
         """ReferencedFrameOfReferenceSequence RTReferencedStudySequence
@@ -91,7 +93,7 @@ _SEGMENTS: dict[str, str] = (
     )
     | _listed(NAME, "SegmentLabel")
     | _listed(
-        TERM,
+        CLOSED,
         """ImageType PhotometricInterpretation LossyImageCompression SegmentationType
         SegmentationFractionalType SegmentAlgorithmType SegmentsOverlap""",
     )
@@ -156,7 +158,7 @@ def complete(kept: Dataset, sop_class: UID) -> None:
     for keyword, value in CONSTANTS.get(sop_class, {}).items():
         setattr(kept, keyword, value)
     for keyword, value in ABSENT.get(sop_class, {}).items():
-        if keyword not in kept:
+        if kept.get(keyword) in (None, ""):
             setattr(kept, keyword, value)
     if kept.get("ApprovalStatus") in ("APPROVED", "REJECTED"):
         for keyword in REVIEW:

@@ -100,6 +100,8 @@ def import_contours(
         study_time=text_of(received, "StudyTime") if is_ours else identity.study_time,
         birth_date="" if is_ours else identity.birth_date,
         method=f"MPSS allow-list import key {vault.key_id}",
+        names=(identity.patient_name,),
+        identifiers=(identity.patient_id, identity.accession_number),
     )
     new_uid = _same if is_ours else vault.uid
     deidentifier = Deidentifier(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from types import MappingProxyType
 
 from mpss_lib.pull import cells
@@ -65,7 +65,7 @@ AGE_TOLERANCE = 1.0
 CAC_TOLERANCE = 1.0
 """Agatston units by which the arteries may miss the total (rounding of four scores)."""
 
-CONTRACT_VERSION = "2"
+CONTRACT_VERSION = "3"
 """Raised when the same row may be judged otherwise: it is in the digest of the rows."""
 
 FAULT = "row_fault"
@@ -86,7 +86,11 @@ class CheckedRow:
 
 
 def check_row(
-    raw: Mapping[str, object], settings: PullSettings, *, today: date | None = None
+    raw: Mapping[str, object],
+    settings: PullSettings,
+    *,
+    zone: tzinfo = UTC,
+    today: date | None = None,
 ) -> CheckedRow:
     """Type the values of one row and check it by the contract.
 
@@ -95,10 +99,13 @@ def check_row(
     raw : mapping of our column names to the values as the source gives them
     settings : PullSettings
         The site's codes (``registry_codes``) and how it writes (``registry_format``).
+    zone : tzinfo
+        Of the site (``site.timezone``): a moment with a zone becomes its day there.
     today : date, optional
         No date may be later; tomorrow by UTC, so that no time zone is ahead, by default.
     """
     today = datetime.now(UTC).date() + timedelta(days=1) if today is None else today
+    calendar = cells.Calendar(zone, today)
     notes, form = Notes(), settings.registry_format
     if raw.get(FAULT):
         notes.reasons.append(str(raw[FAULT]))
@@ -113,14 +120,14 @@ def check_row(
     row = CheckedRow(
         patient_id=cells.identifier("patient_id", raw.get("patient_id"), notes),
         accession_number=cells.identifier("accession_number", raw.get("accession_number"), notes),
-        study_date=cells.day("study_date", raw.get("study_date"), form, today, notes),
-        cac_date=cells.day("cac_date", raw.get("cac_date"), form, today, notes),
+        study_date=cells.day("study_date", raw.get("study_date"), form, calendar, notes),
+        cac_date=cells.day("cac_date", raw.get("cac_date"), form, calendar, notes),
         values=values,
         reasons=notes.reasons,
         flags=notes.flags,
     )
     if not raw.get(FAULT):
-        born = cells.any_day("birth_date", raw.get("birth_date"), form, notes)
+        born = cells.any_day("birth_date", raw.get("birth_date"), form, calendar, notes)
         _check_presence(row, notes)
         _check_body(row, notes)
         _check_age(row, born, notes)

@@ -1,10 +1,12 @@
 """De-identification of a DICOM object: deny by default, at every depth (PS3.15 Annex E).
 
 Nothing of the object as received is copied unless ``attributes.KEPT`` (NM) or
-``contour_attributes.KEPT_OF`` (RTSTRUCT, SEG) names it; text keeps only
-allow-listed words; dates are shifted by the patient's own number of days, times of day become
-times since the study's start; UIDs, PatientID and PatientName are pseudonyms; file meta
-information and preamble are written anew.
+``contour_attributes.KEPT_OF`` (RTSTRUCT, SEG) names it; text keeps only allow-listed words that
+are nobody's name (``free_text``), numbers what they can mean (``plausible``), codes and UIDs what a
+public registry has (``coded``); dates are shifted by the patient's own number of days, times of
+day become times since the study's start; other UIDs, PatientID and PatientName are pseudonyms;
+file meta information and preamble are written anew. What goes of an attribute of type 2 leaves
+an empty value.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
 
 import pydicom
@@ -22,30 +25,27 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
 from mpss_lib.pull import attributes as table
 from mpss_lib.pull import contour_attributes as contours
+from mpss_lib.pull.coded import class_uid, code_item, kept_code
+from mpss_lib.pull.equipment import clean_model, clean_version
+from mpss_lib.pull.free_text import TextCleaner
+from mpss_lib.pull.moments import Moments, parse_date, parse_time
+from mpss_lib.pull.names import UNREADABLE, Named, named_by, named_in
+from mpss_lib.pull.pictures import burned_in
+from mpss_lib.pull.plausible import kept_number
+from mpss_lib.pull.stored_bits import without_unused_bits
 
 IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
 IMPLEMENTATION_NAME = "MPSS_PULL_1"
 
 UNKNOWN_REGION = "UNKNOWN"
-_DICOM_ROOT = "1.2.840.10008."
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_WORD = re.compile(r"([^\W_]+)")
-_VERSIONED = frozenset({"SoftwareVersions", "ManufacturerModelName"})
-_DATE_OF = {
-    "StudyTime": "StudyDate",
-    "SeriesTime": "SeriesDate",
-    "AcquisitionTime": "AcquisitionDate",
-    "ContentTime": "ContentDate",
-    "StructureSetTime": "StructureSetDate",
-    "InterventionDrugStartTime": "InterventionDrugStartDate",
-}
-_TIME_OF = {day: clock for clock, day in _DATE_OF.items()}
+NOTHING = "nothing"
+"""What is done with an attribute of type 2 that no table keeps."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Subject:
         For the age where the object does not state it.
     method : str
         DeidentificationMethod: names the settings and the site's secret (at most 64 characters).
+    names, identifiers : tuple of str
+        What the vault knows beside the object: no text keeps them.
     """
 
     patient_key: str
@@ -72,6 +74,8 @@ class Subject:
     study_time: str
     birth_date: str
     method: str
+    names: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
 
 class Deidentifier:
@@ -99,9 +103,18 @@ class Deidentifier:
         self._region_names = region_names or {}
         self._kept: Mapping[str, str] = table.KEPT
         self._new_uid = new_uid
-        self._words = table.WORDS | {word.upper() for word in extra_words}
+        self._extra_words = extra_words
+        self._learn(named_by(subject.names, subject.identifiers))
         day, clock = parse_date(subject.study_date), parse_time(subject.study_time)
-        self._start = datetime.combine(day, clock) if day and clock else None
+        self._moments = Moments(
+            timedelta(days=subject.shift_days),
+            datetime.combine(day, clock) if day and clock else None,
+        )
+
+    def _learn(self, named: Named) -> None:
+        """Take over whose names and identifiers go."""
+        self._named = named
+        self._cleaner = TextCleaner(named, self._extra_words)
 
     def file_bytes(self, received: FileDataset) -> bytes:
         """Make the bytes of the de-identified DICOM file (explicit VR little endian).
@@ -114,6 +127,8 @@ class Deidentifier:
         with pydicom.config.disable_value_validation():
             sop_class = received.SOPClassUID
             self._kept = contours.KEPT_OF.get(sop_class, table.KEPT)
+            known = {"names": self.subject.names, "ids": self.subject.identifiers}
+            self._learn(named_in(received, **known))
             source = self._known_regions(received)
             kept = self._dataset(source)
             self._sign(kept, received)
@@ -135,55 +150,76 @@ class Deidentifier:
         kept.PatientName = self.subject.patient_key
         for keyword in ("PatientBirthDate", "ReferringPhysicianName", "AccessionNumber", "StudyID"):
             setattr(kept, keyword, "")  # type 2: present and empty
-        if "PatientAge" not in kept:
+        if not kept.get("PatientAge"):
             age = _age_between(self.subject.birth_date, self.subject.study_date)
             _put(kept, "PatientAge", age, "AS")
-        if "PixelData" in kept:
+        if burned_in(received) == "NO" and "PixelData" in kept:
             kept.BurnedInAnnotation = "NO"
         kept.PatientIdentityRemoved = "YES"
         kept.LongitudinalTemporalInformationModified = "MODIFIED"
         kept.DeidentificationMethod = self.subject.method
         kept.DeidentificationMethodCodeSequence = [
-            _code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES
+            code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES
         ]
 
     def _dataset(self, source: Dataset) -> Dataset:
         kept = Dataset()
         for tag in source.keys():  # noqa: SIM118 - iterating a Dataset would decode every value
             keyword = keyword_for_tag(tag)
-            action = self._kept.get(keyword)
-            if action is None or tag.is_private:
+            if tag.is_private or not keyword:
                 continue
-            try:
-                element = source[tag]
-                value = self._value(source, element, keyword, action)
-            except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
-                continue  # a value that cannot be read cannot be judged: dropped
-            _put(kept, keyword, value, element.VR)
+            if self._kept.get(keyword) == table.NUMBER:
+                kept[tag] = kept_number(source, keyword, self._named)
+            elif keyword in self._kept or keyword in table.TYPE_2:
+                self._keep(kept, source, keyword)
         return kept
 
-    def _value(self, source: Dataset, element: DataElement, keyword: str, action: str) -> object:
+    def _keep(self, kept: Dataset, source: Dataset, keyword: str) -> None:
+        """Write what stays of an attribute: its value, an empty one, or nothing."""
+        tag, vr = Tag(keyword), dictionary_VR(Tag(keyword))
+        try:
+            element = source[keyword]
+            is_empty, read = element.is_empty, element.VR
+            value = None if is_empty else self._value(source, element, keyword)
+        except UNREADABLE:  # a value that cannot be read cannot be judged
+            is_empty, read, value = False, "", None
+        if value is not None:
+            _put(kept, keyword, value, read)
+        elif self._kept.get(keyword) == table.ITEMS and read != "SQ":
+            kept[tag] = DataElement(tag, vr, [Dataset()])  # present and unreadable, not absent
+        elif is_empty or keyword in table.TYPE_2:
+            _put(kept, keyword, [] if vr == "SQ" else "", vr.split(" or ")[0])
+
+    def _value(self, source: Dataset, element: DataElement, keyword: str) -> object:
         vr = dictionary_VR(element.tag)
         if vr != element.VR and element.VR not in vr.split(" or "):
             return None
         value = element.value
         simple: dict[str, Callable[[], object]] = {
-            table.NUMBER: lambda: _numbers(value),
-            table.CLEAN: lambda: self._clean(value, keyword),
-            table.INSTANCE_UID: lambda: self._uids(value),
-            table.CLASS_UID: lambda: value if str(value).startswith(_DICOM_ROOT) else None,
-            table.DATE: lambda: self._date(source, keyword, value),
-            table.TIME: lambda: self._time(source, keyword, value),
-            table.DATETIME: lambda: self._datetime(str(value)),
+            table.CLEAN: lambda: _each_of(value, self._cleaner.clean),
+            table.TERM: lambda: _each_of(value, partial(self._term, keyword)),
+            table.MODEL: lambda: _each_of(value, partial(clean_model, cleaner=self._cleaner)),
+            table.VERSION: lambda: _each_of(value, partial(clean_version, cleaner=self._cleaner)),
+            table.INSTANCE_UID: lambda: _each_of(value, self._new_uid),
+            table.CLASS_UID: lambda: _each_of(value, partial(class_uid, new_uid=self._new_uid)),
+            table.DATE: lambda: self._moments.shifted(source, keyword, value),
+            table.TIME: lambda: self._moments.since_start(source, keyword, value),
+            table.DATETIME: lambda: self._moments.moved(str(value)),
             table.AGE: lambda: _age(str(value)),
             table.SEX: lambda: value if value in ("M", "F", "O") else None,
-            table.ITEMS: lambda: [self._dataset(item) for item in value] or None,
+            table.ITEMS: lambda: [self._dataset(item) for item in value],
             table.CODES: lambda: self._codes(value),
-            table.PIXELS: lambda: value,
+            table.PIXELS: lambda: without_unused_bits(source),
             contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
-            contours.TERM: lambda: _terms(value, keyword),
+            contours.CLOSED: lambda: _closed(value, keyword),
+            NOTHING: lambda: None,
         }
-        return simple[action]()
+        return simple[self._kept.get(keyword, NOTHING)]()
+
+    def _term(self, keyword: str, text: str) -> str:
+        """Keep a defined term; what is none is a text."""
+        is_term = text.strip() in table.TERMS[keyword]
+        return text.strip() if is_term else self._cleaner.clean(text)
 
     def _known_regions(self, received: FileDataset) -> Dataset:
         """Leave the regions of a structure set out whose names nobody knows, contours and all."""
@@ -206,119 +242,21 @@ class Deidentifier:
             source[Tag(keyword)] = DataElement(Tag(keyword), "SQ", kept)  # not that of received
         return source
 
-    # ---------------------------------------------------------------- text
+    def clean_text(self, text: str) -> str:
+        """Clean a text as those of the object of this study are."""
+        return self._cleaner.clean(text)
 
-    def _clean(self, value: object, keyword: str) -> object:
-        texts = value if isinstance(value, MultiValue | list) else [value]
-        cleaned = [self.clean_text(str(text), keyword) for text in texts]
-        if not any(cleaned):
-            return None
-        return cleaned if len(cleaned) > 1 else cleaned[0]
-
-    def clean_text(self, text: str, keyword: str = "") -> str:
-        """Keep the allow-listed words of a text, with plain separators between them."""
-        parts = _WORD.split(text)
-        kept: list[str] = []
-        for index, part in enumerate(parts):
-            if index % 2:
-                after = parts[index + 2].upper() if index + 2 < len(parts) else ""
-                is_axis = part in "HVhv" and after.startswith("LONG")  # H Long Ax
-                kept.append(part if is_axis or self._is_allowed(part, keyword) else "")
-            else:
-                kept.append("".join(char if char in " _-/.,+:%" else " " for char in part))
-        return re.sub(
-            r"\s+", " ", re.sub(r"([_\-/.,+:])[\s_\-/.,+:]*\1", r"\1", "".join(kept))
-        ).strip(" _-/.,+:")
-
-    def _is_allowed(self, word: str, keyword: str) -> bool:
-        if not word.isascii():
-            return False
-        upper = word.upper()
-        if upper in self._words or re.fullmatch(table.NUMBER_WORD, upper):
-            return True
-        if keyword in _VERSIONED and re.fullmatch(table.VERSION_WORD, upper):
-            return True
-        pieces = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", word)  # StressAC, OSEM8
-        return len(pieces) > 1 and all(
-            piece.upper() in self._words or re.fullmatch(table.NUMBER_WORD, piece)
-            for piece in pieces
-        )
-
-    def _uids(self, value: object) -> object:
-        if isinstance(value, MultiValue | list):
-            return [self._new_uid(str(uid)) for uid in value]
-        return self._new_uid(str(value)) if value else None
-
-    def _codes(self, items: list[Dataset]) -> list[Dataset] | None:
+    def _codes(self, items: Sequence[Dataset]) -> list[Dataset] | None:
         kept = []
         for item in items:
-            scheme, code = str(item.CodingSchemeDesignator), str(item.CodeValue)
-            form = table.CODE_FORMS.get(scheme)
-            if form is None or not re.fullmatch(form, code):
+            scheme = str(item.get("CodingSchemeDesignator", "")).strip()
+            code = kept_code(scheme, str(item.get("CodeValue", "")).strip(), self._named)
+            if not code:
                 continue
-            meaning = self.clean_text(str(item.get("CodeMeaning", "")))
-            kept.append(_code_item(code, scheme, meaning or "code"))
+            meaning = self._cleaner.clean(str(item.get("CodeMeaning", "")))
+            kept.append(code_item(code, scheme, meaning or "code"))
             kept[-1].update(self._dataset(item))  # modifiers
         return kept or None
-
-    # --------------------------------------------------------------- times
-
-    def _moved(self, day: date, clock: time) -> datetime | None:
-        """Move a true moment: the study's start goes to midnight of its shifted date."""
-        if self._start is None:
-            return None
-        midnight = datetime.combine(self._start.date(), time()) + self._shift
-        return midnight + (datetime.combine(day, clock) - self._start)
-
-    @property
-    def _shift(self) -> timedelta:
-        return timedelta(days=self.subject.shift_days)
-
-    def _date(self, source: Dataset, keyword: str, value: object) -> str | None:
-        day = parse_date(str(value))
-        if day is None:
-            return None
-        clock = parse_time(str(source.get(_TIME_OF.get(keyword, ""), "")))
-        moved = self._moved(day, clock) if clock and keyword != "StudyDate" else None
-        return f"{(moved or datetime.combine(day, time()) + self._shift):%Y%m%d}"
-
-    def _time(self, source: Dataset, keyword: str, value: object) -> str | None:
-        clock = parse_time(str(value))
-        if clock is None or self._start is None:
-            return None
-        if keyword == "StudyTime":
-            return "000000"
-        day = parse_date(str(source.get(_DATE_OF.get(keyword, ""), ""))) or self._start.date()
-        moved = self._moved(day, clock)
-        return None if moved is None else f"{moved:%H%M%S}"
-
-    def _datetime(self, text: str) -> str | None:
-        day, clock = parse_date(text[:8]), parse_time(text[8:14])
-        moved = self._moved(day, clock) if day and clock else None
-        return None if moved is None else f"{moved:%Y%m%d%H%M%S}"
-
-
-def parse_date(text: str) -> date | None:
-    """Read a DICOM date, also the old form with dots; None where it is none."""
-    digits = text.strip().replace(".", "")
-    if not re.fullmatch(r"[0-9]{8}", digits):
-        return None
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
-
-
-def parse_time(text: str) -> time | None:
-    """Read a DICOM time to the second, also the old form with colons; None where it is none."""
-    digits = text.strip().split(".")[0].replace(":", "")
-    if not re.fullmatch(r"([0-9]{2}){1,3}", digits):
-        return None
-    padded = digits.ljust(6, "0")
-    try:
-        return time(int(padded[:2]), int(padded[2:4]), int(padded[4:]))
-    except ValueError:
-        return None
 
 
 def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
@@ -326,18 +264,16 @@ def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
         target.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
 
 
-def _numbers(value: object) -> object:
+def _each_of(value: object, judge: Callable[[str], str]) -> object:
+    """Judge each value as a text; None where nothing of any of them stays."""
     many = value if isinstance(value, MultiValue | list) else [value]
-    for part in many:
-        if isinstance(part, BaseTag) or (isinstance(part, int) and not isinstance(part, bool)):
-            continue
-        text = str(getattr(part, "original_string", part)).strip()
-        if not _NUMBER.fullmatch(text):
-            return None
-    return value
+    judged = [judge(str(one)) if one else "" for one in many]
+    if not any(judged):
+        return None
+    return judged if len(judged) > 1 else judged[0]
 
 
-def _terms(value: object, keyword: str) -> object:
+def _closed(value: object, keyword: str) -> object:
     """Keep a value (or all of several) if each is one that the attribute may have."""
     many = value if isinstance(value, MultiValue | list) else [value]
     return value if all(str(one) in contours.TERMS[keyword] for one in many) else None
@@ -355,11 +291,3 @@ def _age_between(birth: str, study: str) -> str | None:
         return None
     years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
     return _age(f"{years:03d}Y") if years < 150 else None
-
-
-def _code_item(code: str, scheme: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue = code
-    item.CodingSchemeDesignator = scheme
-    item.CodeMeaning = meaning
-    return item

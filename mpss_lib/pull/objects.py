@@ -61,6 +61,7 @@ class Manifest:
     objects: tuple[ObjectAnswer, ...]
     modalities: dict[str, str]
     not_offered: frozenset[str] = frozenset()
+    series: tuple[SeriesAnswer, ...] = ()
 
     @property
     def wanted(self) -> list[ObjectAnswer]:
@@ -110,7 +111,7 @@ def announced_by(
             "the archive no longer has this study: it announces no series",
             way_out="ask the PACS team whether it was deleted or merged; the lake is as it was",
         )
-    asked = {modality, *(CONTOUR_MODALITIES if contours else ())}
+    asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
     objects: list[ObjectAnswer] = []
     for one in series:
         if one.modality not in asked:
@@ -129,7 +130,7 @@ def announced_by(
         uid for name, uid in CONTOUR_MODALITIES.items()
         if name in modalities.values() and name in asked and not archive.offers(uid)
     }  # fmt: skip
-    return Manifest(left, tuple(objects), modalities, frozenset(not_offered))
+    return Manifest(left, tuple(objects), modalities, frozenset(not_offered), tuple(series))
 
 
 class StudyJob:
@@ -249,7 +250,13 @@ class StudyJob:
 
     def _taker(self) -> Taker:
         max_bytes = int(self.config.pull.max_object_mb * 2**20)
-        return Taker(self.identity.study_uid, self._deidentifier(), max_bytes)
+        leaves_pictures = self.config.pull.pictures == "leave"
+        return Taker(
+            self.identity.study_uid,
+            self._deidentifier(),
+            max_bytes,
+            leaves_pictures=leaves_pictures,
+        )
 
     def _deidentifier(self) -> Deidentifier:
         check_aliases(self.config.pull.contour_names)
@@ -262,6 +269,8 @@ class StudyJob:
             birth_date=identity.birth_date,
             method=f"MPSS allow-list {self.address.engine}/{self.address.config}"
             f" key {self.vault.key_id}",
+            names=(identity.patient_name,),
+            identifiers=(identity.patient_id, identity.accession_number),
         )
         return Deidentifier(
             subject,

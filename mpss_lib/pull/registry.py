@@ -12,7 +12,8 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
@@ -63,13 +64,13 @@ def import_registry(
 def _write_rows(
     given: Sequence[RawRow], lake: Lake, config: Config, vault: Vault, run_name: str
 ) -> dict[str, int]:
-    raw = _kept_rows(given, vault, config.pull)
+    raw = _kept_rows(given, vault, config)
     address = config.address(STAGE)
-    checked = check_rows(raw, config.pull)
+    checked = check_rows(raw, config.pull, ZoneInfo(config.site.timezone))
     # What is wrong with a row may change with the day: a date is in the future only for a while.
     judged = json.dumps([row.reasons for row in checked])
     texts = (canonical(row) for row in raw)
-    digest = digest_of([_made_by(config.pull), vault.key_id, *texts, judged])
+    digest = digest_of([_made_by(config), vault.key_id, *texts, judged])
     there = lake.existing(STAGE, address, KEY, digest, tables=("clinical",))
     if there:
         written = there[0]
@@ -96,9 +97,10 @@ def _write_rows(
     return counts
 
 
-def _kept_rows(given: Sequence[RawRow], vault: Vault, settings: PullSettings) -> list[RawRow]:
+def _kept_rows(given: Sequence[RawRow], vault: Vault, config: Config) -> list[RawRow]:
     """Leave out the rows of patients and studies that were withdrawn."""
-    rows = [check_row(one, settings) for one in given]
+    settings, zone = config.pull, ZoneInfo(config.site.timezone)
+    rows = [check_row(one, settings, zone=zone) for one in given]
     links = [_links(row, vault, settings.max_shift_days) for row in rows]
     gone = vault.withdrawn(text for texts in links for text in texts)
     return [one for one, texts in zip(given, links, strict=True) if not gone & set(texts)]
@@ -119,13 +121,15 @@ def day_of_patient(patient_key: str, shifted: date) -> str:
     return f"{patient_key} {shifted.isoformat()}"
 
 
-def check_rows(raw: Sequence[RawRow], settings: PullSettings) -> list[CheckedRow]:
-    """Check each row by the contract, then all of them for duplicates.
+def check_rows(
+    raw: Sequence[RawRow], settings: PullSettings, zone: tzinfo = UTC
+) -> list[CheckedRow]:
+    """Check each row by the contract (``zone``: the site's), then all of them for duplicates.
 
     Of rows that are the same in every value the first stays; rows that say different things about
     one study are all rejected: nobody can tell which one is right.
     """
-    rows = [check_row(one, settings) for one in raw]
+    rows = [check_row(one, settings, zone=zone) for one in raw]
     same = Counter(canonical(one) for one in raw)
     seen: set[str] = set()
     by_link: dict[tuple[str, str], set[str]] = {}
@@ -184,9 +188,11 @@ def _shifted(day: date | None, shift: timedelta, patient_key: str) -> date | Non
     return day + shift if day is not None and patient_key else None
 
 
-def _made_by(settings: PullSettings) -> str:
-    """Name what decides the rows beside the registry: mapping and contract."""
+def _made_by(config: Config) -> str:
+    """Name what decides the rows beside the registry: mapping, the site's zone and contract."""
+    settings = config.pull
     parts = [settings.registry_table, settings.registry_columns, settings.registry_codes]
+    parts.append(config.site.timezone)
     parts.append(settings.registry_format.model_dump(mode="json"))
     contract = [dict(CODES), dict(RANGES), CONTRACT_VERSION]
     return json.dumps([*parts, *contract], sort_keys=True, default=dict)

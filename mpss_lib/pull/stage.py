@@ -17,15 +17,27 @@ from pathlib import Path
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
-from mpss_lib.errors import SettingsError, StudyWithdrawnError, WrongArgumentError
+from mpss_lib.errors import (
+    SettingsError,
+    StudyWithdrawnError,
+    WrongArgumentError,
+)
 from mpss_lib.locks import working
-from mpss_lib.pull.answers import WindowAnswer
+from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
-from mpss_lib.pull.objects import StudyJob, announced_by
+from mpss_lib.pull.fetching import StudyFetch, announcement
+from mpss_lib.pull.habits import known_habits, remember_habits
+from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.registry import import_registry
-from mpss_lib.pull.vault import Vault
-from mpss_lib.pull.window import identity_of, write_study, write_window, write_withdrawn
+from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.pull.window import (
+    Recorded,
+    record_studies,
+    write_study,
+    write_window,
+)
 from mpss_lib.tables import Lake, Outcome, Written
+from mpss_lib.upstream import CHANGED, MERGED, MISSING, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
 
@@ -76,7 +88,9 @@ def find(
     _check_places(lake, sites)
     vault = Vault(sites.vault)
     with _session(session, sites) as archive:
-        answer = archive.find_studies(date_from, date_to, config.pull.modality)
+        known = known_habits(sites)
+        answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
+    remember_habits(sites, answer.seen)
     with working(lake.root):
         return _record_window(window, answer, vault, lake, config, run_name)
 
@@ -91,45 +105,58 @@ def _record_window(
 ) -> list[str]:
     """Write what the archive named; of a withdrawn study only its tombstone."""
     date_from, date_to = window
-    identities = {identity_of(study, vault, config): study for study in answer.studies}
-    named = sorted(identities, key=lambda identity: identity.study_key)
-    marks = vault.withdrawn(text for one in named for text in (one.study_key, one.patient_key))
-    ordered = [one for one in named if not marks & {one.study_key, one.patient_key}]
-    gone = sorted(vault.tombstone(one.study_key) for one in named if one not in ordered)
     window_key = vault.window_key(date_from.isoformat(), date_to.isoformat())
-    vault.remember_studies(ordered)
+    recorded = record_studies(answer.studies, lake, config, vault)
     vault.remember_window(window_key, date_from.isoformat(), date_to.isoformat())
-    found = [
-        write_study(identity, identities[identity], lake, config, vault) for identity in ordered
-    ]
-    graves = [write_withdrawn(mark, lake, config) for mark in gone]
     row = {
         "window_key": window_key,
         "n_days": (date_to - date_from).days + 1,
-        "n_returned": len(found) + len(graves),
-        "n_new": sum(study.state == "new" for study in found),
-        "n_grown": sum(study.state == "grown" for study in found),
+        "n_returned": len(recorded.keys) + len(recorded.graves),
+        "n_new": sum(study.state == "new" for study in recorded.found),
+        "n_grown": sum(one.state == "grown" for one in recorded.found) + len(recorded.waiting),
         "n_requests": answer.n_requests,
         "n_unusable": answer.n_unusable,
     }
-    written = write_window(row, [*found, *graves], lake, config)
-    units = [_unit(one.key, one.state != "known", one.written) for one in [*found, *graves]]
-    units.append(_unit(window_key, True, written))
+    written = write_window(row, recorded, lake, config)
+    units = [*_units(recorded), _unit(window_key, True, written)]
     write_record(STAGE, units, lake, config, run_name)
-    if answer.n_unusable:
-        lake.quarantine(
-            STAGE,
-            window_key,
-            error="DicomFileError",
-            problem=f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID",
-            way_out="ask the PACS team to correct these studies, then ask for the window again;"
-            " the others were taken",
-        )
-    else:
-        lake.release(STAGE, window_key)
+    _judge_list(window_key, answer, lake)
+    settle(lake, [one.key for one in recorded.found], NAMED_AGAIN)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
-    log.info("find: %s, withdrawn %d", {name: row[name] for name in counts}, len(graves))
-    return [one.key for one in found]
+    withdrawn, waiting = len(recorded.graves), len(recorded.waiting)
+    log.info(
+        "find: %s, withdrawn %d, whose person is to be settled %d",
+        {name: row[name] for name in counts},
+        withdrawn,
+        waiting,
+    )
+    return recorded.keys
+
+
+def _judge_list(window_key: str, answer: WindowAnswer, lake: Lake) -> None:
+    """Set a window aside whose list may lack studies; the others were taken."""
+    problems = list(answer.doubts)
+    if answer.n_unusable:
+        problems.insert(
+            0, f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
+        )
+    if not problems:
+        lake.release(STAGE, window_key)
+        return
+    log.warning("find: the list may lack studies: %s", "; ".join(problems))
+    lake.quarantine(
+        STAGE,
+        window_key,
+        error="DicomFileError" if answer.n_unusable else "IncompleteStudyError",
+        problem="; ".join(problems),
+        way_out="ask the PACS team to correct this, then ask for the window again;"
+        " the others were taken",
+    )
+
+
+def _units(recorded: Recorded) -> list[dict[str, object]]:
+    found = [*recorded.found, *recorded.graves]
+    return [_unit(one.key, one.state != "known", one.written) for one in found]
 
 
 def _unit(key: str, is_new: bool, written: Written) -> dict[str, object]:
@@ -177,32 +204,44 @@ def run(
     vault = Vault(sites.vault)
     if vault.withdrawn([study_key]):
         raise StudyWithdrawnError
-    identity = vault.identity(study_key)
+    before = vault.identity(study_key)
     with _session(session, sites) as archive:
-        attempts = config.pull.fetch_attempts
-        manifest = archive.persistently(
-            "the list of objects",
-            lambda: announced_by(
-                archive, identity.study_uid, config.pull.modality, contours=config.pull.contours
-            ),
-            attempts,
-        )
-        job = StudyJob(identity, manifest, lake, config, vault)
-        there = () if force else job.existing()
+        announced, manifest = announcement(archive, before.study_uid, config)
+        fetch = StudyFetch(announced, before, vault, config)
+        job = StudyJob(fetch.identity, manifest, lake, config, vault)
+        there = () if force or fetch.is_of_another else job.existing()
         if there:
+            settle(lake, [study_key], (MISSING, CHANGED))
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = archive.fetch(
-                identity.study_uid,
+                before.study_uid,
                 manifest.wanted,
                 manifest.whole_series,
                 Path(folder),
-                attempts,
+                config.pull.fetch_attempts,
                 manifest.contours,
             )
-            return job.store(delivered)
+            settled = fetch.settled(one.path for one in delivered.values() if not one.problem)
+            if settled != fetch.identity:
+                job = StudyJob(settled, manifest, lake, config, vault)
+            outcome = job.store(delivered)
+    _write_row(settled, announced, vault, lake, config)
+    settle(lake, [study_key], (MISSING, CHANGED, MERGED))
+    return outcome
+
+
+def _write_row(
+    identity: Identity, announced: StudyAnswer, vault: Vault, lake: Lake, config: Config
+) -> None:
+    """Write the study's row where the fetch has shown it to be another one than ``find`` wrote."""
+    key = identity.study_key
+    before = lake.current_path("study", config.address(STAGE), key)
+    row = write_study(identity, announced, lake, config, vault)
+    if before is None or lake.relative(before) != row.written.path:
+        write_record(STAGE, [_unit(key, True, row.written)], lake, config, "settled by its fetch")
 
 
 def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import FileDataset
+from pydicom.uid import NuclearMedicineImageStorage
 
 from mpss_lib.dicom.faults import NOT_DELIVERED, UNREADABLE, object_fault
 from mpss_lib.dicom.syntaxes import name_of
-from mpss_lib.dicom.values import texts_of
 from mpss_lib.errors import DicomFileError, UndecodedError
 from mpss_lib.pull.answers import ObjectAnswer
 from mpss_lib.pull.deidentify import Deidentifier
+from mpss_lib.pull.pictures import BURNED_IN, burned_in, why_picture
 from mpss_lib.pull.verify import class_received, read_received
 
 NOT_NM_OBJECT = "sop_class"
-BURNED_IN = "burned_in"
 TWIN = "same_uid_other_bytes"
 """Reasons for which an object is left; more of them in ``dicom.faults``."""
 
@@ -77,11 +77,14 @@ class Taker:
     deidentifier : Deidentifier
     max_bytes : int
         Limit of an object, as received and decoded.
+    leaves_pictures : bool
+        Whether objects of NM class that are no volumes to compute with are left.
     """
 
     study_uid: str
     deidentifier: Deidentifier
     max_bytes: int
+    leaves_pictures: bool = True
 
     def take(self, path: Path, announced: ObjectAnswer, expected: str) -> Taken | Left:
         """Read, verify, decompress and de-identify one object.
@@ -110,7 +113,10 @@ class Taker:
         sop_class = str(received.SOPClassUID)
         if sop_class != expected:
             return Left(NOT_NM_OBJECT, sop_class=sop_class)
-        if "YES" in (text.upper() for text in texts_of(received, "BurnedInAnnotation")):
-            return Left(BURNED_IN, sop_class=sop_class)
+        why_left = BURNED_IN if burned_in(received) == "YES" else ""
+        if sop_class == NuclearMedicineImageStorage and self.leaves_pictures:
+            why_left = why_left or why_picture(received)
+        if why_left:
+            return Left(why_left, sop_class=sop_class)
         with pydicom.config.disable_value_validation():
             return Taken(sop_class, self.deidentifier.file_bytes(received))

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mpss_lib.errors import PlatformFaultError, StudyFaultError
+from mpss_lib.pull.texts import normal_text
 
 _TABLES = (
     "create table if not exists meta (name text primary key, value text not null)",
@@ -102,14 +103,14 @@ class Vault:
         Studies without a PatientID are not one patient: each is a patient of its own, by its
         ``study_uid``.
         """
-        patient_id, issuer = patient_id.strip(), issuer.strip()
+        patient_id, issuer = normal_text(patient_id), normal_text(issuer)
         if not patient_id:
             return "P" + self._mac("patient of study", study_uid).hex()[:16]
         return "P" + self._mac("patient", f"{patient_id}\x1f{issuer}").hex()[:16]
 
     def accession_key(self, accession_number: str) -> str:
         """Make ``A`` and 16 hex digits of an accession number, "" where there is none."""
-        text = accession_number.strip()
+        text = normal_text(accession_number)
         return "A" + self._mac("accession", text).hex()[:16] if text else ""
 
     def window_key(self, date_from: str, date_to: str) -> str:
@@ -161,6 +162,21 @@ class Vault:
                 " the vault from its backup",
             )
         return Identity(*row)
+
+    def known(self, study_keys: Iterable[str]) -> dict[str, Identity]:
+        """Who the studies are that a query ever returned; those it never did are left out."""
+        names = ", ".join(Identity.__dataclass_fields__)
+        statement = f"select {names} from identity where study_key = ?"  # noqa: S608
+        with self.opened() as db:
+            rows = [db.execute(statement, (key,)).fetchone() for key in sorted(set(study_keys))]
+        return {row[0]: Identity(*row) for row in rows if row is not None}
+
+    def everybody(self) -> list[Identity]:
+        """Every study that the vault knows, by study key."""
+        names = ", ".join(Identity.__dataclass_fields__)
+        with self.opened() as db:
+            rows = db.execute(f"select {names} from identity order by study_key").fetchall()  # noqa: S608
+        return [Identity(*row) for row in rows]
 
     def remember_objects(self, study_key: str, sop_uids: Mapping[str, str]) -> None:
         """Store the original SOP Instance UID of each object key."""

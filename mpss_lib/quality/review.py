@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mpss_lib.batch import write_record
@@ -52,10 +53,10 @@ def record_review(
         "decision": decision,
         "reason": reason,
         "reviewer": reviewer,
-        "decided_at": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
-    digest = digest_of(row.values())
     with working(lake.root):
+        row["decided_at"] = _after_the_last(reviews_of(lake, study_key))
+        digest = digest_of(row.values())
         written = lake.write("review", address, study_key, digest, [row])
         unit: dict[str, object] = {
             "key": study_key,
@@ -65,6 +66,15 @@ def record_review(
         }
         write_record("quality", [unit], lake, config, "review")
     return written
+
+
+def _after_the_last(decisions: Sequence[Mapping[str, Any]]) -> str:
+    """Give the time by the clock, or just after the last decision where the clock was set back."""
+    now = datetime.now(UTC)
+    if decisions:
+        last = datetime.fromisoformat(decisions[-1]["decided_at"])
+        now = max(now, last + timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds")
 
 
 def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:

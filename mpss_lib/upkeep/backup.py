@@ -200,7 +200,7 @@ def _copy_lake(
 def _lake_files(lake: Lake, *, first: bool) -> Iterator[Path]:
     for path in sorted(lake.root.rglob("*")):
         is_first = path.relative_to(lake.root).parts[0] in FIRST
-        is_ours = not path.name.startswith((".tmp-", "warehouse.duckdb", "work.lock"))
+        is_ours = not path.name.startswith((".tmp-", "warehouse.duckdb", "work.lock", "order.lock"))
         if path.is_file() and is_ours and is_first == first:
             yield path
 

@@ -95,7 +95,7 @@ def _freeze(lake: Lake, config: Config, run_name: str) -> str:
 
 def _check_is_of_settings(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
     """Refuse a cohort by other rules, or one whose features selection would not read."""
-    (rule,) = rows_of(connection, "select accept, reading, cac_max_days from meta.cohort_rule")
+    (rule,) = rows_of(connection, "from meta.cohort_rule")
     wanted = config.cohort.model_dump(mode="json")
     if rule != wanted:
         raise SnapshotOutdatedError(

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from mpss_lib.columns import schema_digest
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.records import add_record
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.tables import Lake, replacing, sha256_of
 from mpss_lib.warehouse.joining import Source, join
@@ -294,7 +293,7 @@ def retire(
         is_retired = record["kind"] == "retired"
         if (batch.path in used) == is_retired:
             kind = "back" if is_retired else "retired"
-            add_record(lake, {"kind": kind, "table": batch.table, "path": batch.path})
+            add_record(lake, RECORDS, {"kind": kind, "table": batch.table, "path": batch.path})
         elif is_retired and datetime.fromisoformat(record["written_at"]) < oldest:
             gone.append(lake.root / batch.path)
     unknown = [
@@ -319,15 +318,8 @@ def write_batch(lake: Lake, table: str, sources: Sequence[Source], members: Sequ
         columns = schema_digest(pq.read_schema(temporary))
     record = {"kind": "batch", "table": table, "path": lake.relative(path), "n_rows": n_rows}
     record |= {"columns": columns, "content_sha256": sha256_of(path)}
-    add_record(lake, record | {"members": sorted(members)})
+    add_record(lake, RECORDS, record | {"members": sorted(members)})
     log.info("warehouse: %s: %d files joined into %s", table, len(sources), path.name)
-
-
-def add_record(lake: Lake, record: Mapping[str, Any]) -> None:
-    """Add one record to the manifest of batch files."""
-    now = datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
-    lake.record(RECORDS, name, {**record, "record": name, "written_at": now.isoformat()})
 
 
 def _next_path(lake: Lake, member: str) -> Path:

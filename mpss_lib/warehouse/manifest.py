@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from mpss_lib.config import STAGES, Address
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.records import merged
 from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake, read_json
 
@@ -33,7 +34,7 @@ _WHERE = {"record": TEXT, "sequence": WHOLE} | _MADE_BY
 
 COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
     "runs": _WHERE
-    | {"run_digest": TEXT, "code_version": TEXT, "written_at": _TIME}
+    | {"record_order": WHOLE, "run_digest": TEXT, "code_version": TEXT, "written_at": _TIME}
     | dict.fromkeys(("n_given", *(f"n_{state}" for state in _STATES), "n_files", "n_rows"), WHOLE)
     | {"n_bytes": WHOLE, "modified_ns": WHOLE},
     "units": _WHERE | {"unit_key": TEXT, "status": TEXT, "reasons": TEXTS, "tables": TEXTS},
@@ -80,6 +81,12 @@ class Ledger:
     def _rows(self, name: str) -> Rows:
         rows: Rows = self.tables[name].to_pylist()
         return rows
+
+    @property
+    def highest_order(self) -> int:
+        """Number of the last record; 0 where none has a number."""
+        orders = self.tables["runs"]["record_order"]
+        return int(orders[-1].as_py()) if len(orders) else 0
 
     def has_files(self, stage: str, address: Address) -> bool:
         """Whether any task has recorded a file of this stage at this address."""
@@ -160,7 +167,7 @@ def _take_apart(path: Path, stat: os.stat_result, parts: dict[str, Rows]) -> Non
 def _add_record(record: Mapping[str, Any], parts: dict[str, Rows], stat: dict[str, int]) -> None:
     made_by = {name: record[name] for name in _MADE_BY}
     where = {"record": record["record"], "sequence": 0} | made_by
-    units = record["units"]
+    units = merged(record["units"])  # records of before may name a unit twice
     files = [
         {**where, "unit_key": unit["key"], "is_current": True, **_file(file)}
         for unit in units
@@ -170,6 +177,7 @@ def _add_record(record: Mapping[str, Any], parts: dict[str, Rows], stat: dict[st
     parts["runs"].append(
         where
         | {
+            "record_order": int(record.get("order", 0)),
             "run_digest": record["run_digest"],
             "code_version": record["code_version"],
             "written_at": _utc(record["written_at"]),
@@ -202,9 +210,9 @@ def _file(file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    """Give each record its number by time, and say of each file whether it is current."""
-    order = [("written_at", "ascending"), ("record", "ascending")]
-    runs = tables["runs"].sort_by(order)
+    """Give each record its number by order, and say of each file whether it is current."""
+    order = ("record_order", "written_at", "record")
+    runs = tables["runs"].sort_by([(name, "ascending") for name in order])
     runs = _with(runs, "sequence", pa.array(range(1, runs.num_rows + 1), WHOLE))
     ordered = {"runs": runs}
     for name in ("units", "files"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow as pa
 from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.schemas import FLAG, REAL, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake
+from mpss_lib.upstream import noted
 from mpss_lib.warehouse.manifest import Ledger
 from mpss_lib.warehouse.relations import Relation
 
@@ -45,7 +46,7 @@ META: Mapping[str, MetaTable] = {
         "One row is one batch task that wrote a manifest record.",
         ("record",),
         _WHERE
-        | {"run_digest": TEXT, "code_version": TEXT, "written_at": TIME}
+        | {"record_order": WHOLE, "run_digest": TEXT, "code_version": TEXT, "written_at": TIME}
         | dict.fromkeys(("n_given", "n_done", "n_skipped", "n_rejected"), WHOLE)
         | dict.fromkeys(("n_quarantined", "n_files", "n_rows"), WHOLE)
         | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
@@ -57,7 +58,7 @@ META: Mapping[str, MetaTable] = {
     ),
     "manifest": MetaTable(
         "One row is one file that one batch task answers for.",
-        ("record", "unit_key", "table_name"),
+        ("record", "unit_key", "path"),
         _WHERE
         | {"unit_key": TEXT, "table_name": TEXT, "path": TEXT, "input_digest": TEXT}
         | {"n_rows": WHOLE, "content_sha256": TEXT, "is_current": FLAG},
@@ -72,6 +73,11 @@ META: Mapping[str, MetaTable] = {
         ("stage", "study_key"),
         {"stage": TEXT, "study_key": TEXT, "error": TEXT, "problem": TEXT}
         | {"way_out": TEXT, "tries": WHOLE},
+    ),
+    "upstream": MetaTable(
+        "One row is one way in which the archive has a study otherwise than the lake.",
+        ("study_key", "kind"),
+        {"study_key": TEXT, "kind": TEXT, "detail": TEXT, "way_out": TEXT, "is_accepted": FLAG},
     ),
     "lake_file": MetaTable(
         "One row is one Parquet file whose columns were compared with its table's.",
@@ -95,7 +101,7 @@ META: Mapping[str, MetaTable] = {
     "cohort_rule": MetaTable(
         "One row: the cohort settings with which this snapshot was built.",
         ("accept",),
-        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL},
+        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT},
     ),
 }
 """Tables of schema ``meta`` by name."""
@@ -135,6 +141,7 @@ def meta_rows(
             for position, stage in enumerate(STAGES, start=1)
         ],
         "quarantine": lake.quarantined(),
+        "upstream": [asdict(difference) for difference in noted(lake)],
         "cohort_rule": [config.cohort.model_dump(mode="json")],
     }
     return _of_ledger(ledger) | {name: arrow_table(name, found) for name, found in rows.items()}

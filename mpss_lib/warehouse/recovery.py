@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import json
 import logging
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.records import add_record
 from mpss_lib.schemas import tables_of
 from mpss_lib.tables import Lake, read_parquet
+from mpss_lib.warehouse.manifest import Ledger, read_ledger
 
 log = logging.getLogger(__name__)
 
@@ -35,34 +37,79 @@ def stages_without_manifest(lake: Lake) -> list[str]:
     ]
 
 
-def check_manifest(lake: Lake) -> None:
-    """Refuse to publish a lake whose manifest was lost: almost nothing of it would be shown.
+def check_manifest(lake: Lake, known: Ledger | None, ledger: Ledger) -> None:
+    """Refuse to publish a lake of which records were lost: what they name would vanish unsaid.
 
-    Before the first publish a stage may have files and no record: its first task was killed.
+    A record is lost when the published snapshot knows it, the manifest has none of it and a file
+    that only it names is there. Files of which no record ever told are something else: a batch is
+    at work on them, or was killed; they are shown as soon as a record names them.
+
+    Parameters
+    ----------
+    lake : Lake
+    known : Ledger or None
+        The manifest as the published snapshot holds it; None where it cannot be asked.
+    ledger : Ledger
+        The manifest as it is.
 
     Raises
     ------
     LakeCorruptError
         Names the stages.
     """
-    lost = stages_without_manifest(lake) if lake.snapshot.is_file() else []
+    unnamed = stages_without_manifest(lake)
+    lost = _unreadable_and_unnamed(lake, unnamed) if known is None else _lost(lake, known, ledger)
     if lost:
+        n_files = sum(map(len, lost.values()))
         raise LakeCorruptError(
-            f"lake/manifest has no record of {', '.join(lost)}, and their files are there",
+            f"lake/manifest has lost records of {', '.join(sorted(lost))}: {n_files} files that"
+            f" they name are there, such as {min(min(paths) for paths in lost.values())}",
             way_out="restore lake/manifest from the backup; where there is none,"
             " `mpss warehouse rebuild` makes records from the Parquet files",
         )
+    for stage in unnamed:
+        log.info("warehouse: %s has files and no record yet: they are not shown", stage)
 
 
-def adopt_files(lake: Lake, config: Config) -> dict[str, int]:
-    """Write manifest records for the files of every stage that has none.
+def _lost(lake: Lake, known: Ledger, ledger: Ledger) -> dict[str, list[str]]:
+    """Map stage to the files, still there, of which all records are gone."""
+    files = known.tables["files"]
+    records = ledger.tables["runs"]["record"]
+    gone = files.filter(pc.invert(pc.is_in(files["record"], value_set=records)))
+    if gone.num_rows:
+        named = ledger.tables["files"]["path"]
+        gone = gone.filter(pc.invert(pc.is_in(gone["path"], value_set=named)))
+    found: dict[str, list[str]] = {}
+    pairs = gone.select(["stage", "path"]).to_pydict()
+    for stage, path in sorted(set(zip(pairs["stage"], pairs["path"], strict=True))):
+        if (lake.root / path).is_file():
+            found.setdefault(stage, []).append(path)
+    return found
 
-    Call it under the publisher's lock.
+
+def _unreadable_and_unnamed(lake: Lake, stages: Sequence[str]) -> dict[str, list[str]]:
+    """As ``_lost`` where there is a snapshot and nobody can say what it knew."""
+    if not lake.snapshot.is_file():
+        return {}
+    return {
+        stage: [lake.relative(p) for table in tables_of(stage) for p in _files(lake, table.name)]
+        for stage in stages
+    }
+
+
+def adopt_files(lake: Lake, config: Config, known: Ledger | None = None) -> dict[str, int]:
+    """Write manifest records for files that have lost theirs.
+
+    Those are all files of a stage that has no record, and the files that the published snapshot
+    knows and no record names. Call it alone and under the publisher's lock: a batch at work has
+    files and no record yet.
 
     Parameters
     ----------
     lake, config
         The settings go into the records of files that were made with them.
+    known : Ledger, optional
+        The manifest as the published snapshot holds it.
 
     Returns
     -------
@@ -70,25 +117,42 @@ def adopt_files(lake: Lake, config: Config) -> dict[str, int]:
         Stage -> number of files that now have a record; empty where the manifest is whole.
     """
     counts: dict[str, int] = {}
-    for stage in stages_without_manifest(lake):
+    for stage, paths in _without_record(lake, known).items():
         counts[stage] = sum(
-            _adopt(lake, config, stage, address, paths)
-            for address, paths in sorted(_by_address(lake, stage).items(), key=str)
+            _adopt(lake, config, stage, address, tables)
+            for address, tables in sorted(_by_address(paths).items(), key=str)
         )
         log.warning("warehouse: %d files of %s had no manifest record", counts[stage], stage)
     return counts
+
+
+def needs_adoption(lake: Lake, known: Ledger | None) -> bool:
+    """Whether ``adopt_files`` would find something to do."""
+    return bool(_without_record(lake, known))
+
+
+def _without_record(lake: Lake, known: Ledger | None) -> dict[str, list[Path]]:
+    unnamed = stages_without_manifest(lake)
+    found = {
+        stage: [path for table in tables_of(stage) for path in _files(lake, table.name)]
+        for stage in unnamed
+    }
+    for stage, paths in _lost(lake, known, read_ledger(lake)).items() if known else ():
+        if stage not in found:
+            found[stage] = [lake.root / path for path in paths]
+    return found
 
 
 def _files(lake: Lake, table: str) -> list[Path]:
     return sorted((lake.root / "landing" / table).glob("engine=*/config=*/*=*.*.parquet"))
 
 
-def _by_address(lake: Lake, stage: str) -> dict[Address, dict[str, list[Path]]]:
+def _by_address(paths: Sequence[Path]) -> dict[Address, dict[str, list[Path]]]:
     found: dict[Address, dict[str, list[Path]]] = {}
-    for table in tables_of(stage):
-        for path in _files(lake, table.name):
-            engine, config = (part.split("=", 1)[1] for part in path.parts[-3:-1])
-            found.setdefault(Address(engine, config), {}).setdefault(table.name, []).append(path)
+    for path in paths:
+        table, engine, config = path.parts[-4:-1]
+        address = Address(engine.removeprefix("engine="), config.removeprefix("config="))
+        found.setdefault(address, {}).setdefault(table, []).append(path)
     return found
 
 
@@ -97,23 +161,18 @@ def _adopt(
 ) -> int:
     """Write a record for each generation of files: the oldest of every unit, the next, ..."""
     settings = json.loads(getattr(config, stage).model_dump_json())
-    start = datetime.now(UTC)
     n_files = 0
-    for number, units in enumerate(_generations(lake, paths)):
-        when = start + timedelta(microseconds=number)
-        name = f"{when:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+    for units in _generations(lake, paths):
         record = {
-            "record": name,
             "stage": stage,
             "engine": address.engine,
             "config": address.config,
             "settings": settings if address == config.address(stage) else {},
             "run_digest": "",
             "code_version": "recovered from the files",
-            "written_at": when.isoformat(),
             "units": units,
         }
-        lake.record(stage, name, record)
+        add_record(lake, stage, record)
         n_files += sum(len(unit["files"]) for unit in units)
     return n_files
 

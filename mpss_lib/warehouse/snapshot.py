@@ -25,6 +25,7 @@ from mpss_lib.batch import code_version
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.locks import working
+from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, replacing
 from mpss_lib.warehouse import checks
@@ -140,9 +141,11 @@ def _lock_file(lake: Lake) -> Iterator[int]:
 
 
 def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
-    check_manifest(lake)
     before = Published() if is_fresh else published(lake)
     ledger = read_ledger(lake, known=before.ledger)
+    raise_order(lake, ledger.highest_order)
+    if not is_fresh:
+        check_manifest(lake, before.ledger, ledger)
     pointers = adopt(lake, config, ledger)
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))

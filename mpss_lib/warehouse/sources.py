@@ -86,6 +86,8 @@ def source_of(lake: Lake, table: LakeTable, reading: Reading, features: Features
     if not reading.paths:
         return _empty(table, features.get(table.name, ()))
     whole = [*(s.path for s in reading.batches if not s.without), *reading.alone]
+    if table.later:
+        return _union([_empty(table, ()), _read(lake, whole, "union_by_name = true")])
     parts = [_read(lake, whole)] if whole else []
     parts += [_read_without(lake, source) for source in reading.batches if source.without]
     return parts[0] if len(parts) == 1 else _union(parts)

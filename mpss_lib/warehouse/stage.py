@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.config import Address, Config
+from mpss_lib.locks import alone
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import cohort, compaction, pointers, recovery
 from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.manifest import current_paths, read_ledger
+from mpss_lib.warehouse.published import published
 from mpss_lib.warehouse.snapshot import one_publisher, publish
 
 
@@ -40,11 +42,19 @@ def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, i
 def rebuild(lake: Lake, config: Config) -> dict[str, int]:
     """Build the snapshot anew from the lake alone, for instance after the home was moved.
 
-    Nothing of the published snapshot is used. Where a stage has lost its manifest, records are made
-    from the names and times of its files (``recovery``).
+    Nothing of the published snapshot is shown again. Where records were lost, they are made from
+    the names and times of the files (``recovery``).
+
+    Raises
+    ------
+    WritersAtWorkError
+        Records are missing and a batch is at work: whether they were lost is seen when it has
+        ended.
     """
-    with one_publisher(lake):
-        recovery.adopt_files(lake, config)
+    known = published(lake).ledger
+    if recovery.needs_adoption(lake, known):
+        with alone(lake.root, "making lost records anew"), one_publisher(lake):
+            recovery.adopt_files(lake, config, known)
     return publish(lake, config, run_name="rebuild", is_fresh=True)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from mpss_lib.pull.vault import Vault
 from mpss_lib.withdrawal.purge import Home, Report, purge
-from mpss_lib.withdrawal.subject import everybody
 
 
 def reapply(marks: Iterable[str], home: Home) -> list[Report]:
@@ -26,7 +25,7 @@ def reapply(marks: Iterable[str], home: Home) -> list[Report]:
     """
     vault = Vault(home.sites.vault)
     vault.bury(marks)
-    known = everybody(vault)
+    known = vault.everybody()
     patients = vault.withdrawn({one.patient_key for one in known})
     studies = vault.withdrawn({one.study_key for one in known if one.patient_key not in patients})
     return [purge(key, home, is_at_rest=True) for key in sorted(patients | studies)]

@@ -94,7 +94,7 @@ def key_of(asked: Mapping[str, str], vault: Vault, config: Config) -> str:
         return vault.patient_key(patient, "" if issuer == config.pull.own_issuer else issuer)
     if accession := given.get("AccessionNumber"):
         wanted = vault.accession_key(accession)
-        found = [one.study_key for one in everybody(vault) if one.accession_key == wanted]
+        found = [one.study_key for one in vault.everybody() if one.accession_key == wanted]
         if len(found) == 1:
             return found[0]
         raise WrongArgumentError(
@@ -114,7 +114,7 @@ def subject_of(request: str, lake: Lake, vault: Vault) -> Subject:
     request : str
         Key of a study or of a patient, as the tables show it.
     """
-    known = everybody(vault)
+    known = vault.everybody()
     mine = [one for one in known if request in (one.study_key, one.patient_key)]
     others = [one for one in known if one not in mine]
     keys = [one.study_key for one in mine] or ([request] if request.startswith("S") else [])
@@ -141,14 +141,6 @@ def subject_of(request: str, lake: Lake, vault: Vault) -> Subject:
         graves,
         graves | {key: mark for key, mark in patients.items() if key not in shared},
     )
-
-
-def everybody(vault: Vault) -> list[Identity]:
-    """Every study that the vault knows."""
-    names = ", ".join(Identity.__dataclass_fields__)
-    with vault.opened() as db:
-        rows = db.execute(f"select {names} from identity order by study_key").fetchall()  # noqa: S608
-    return [Identity(*row) for row in rows]
 
 
 def _ordered(found: Iterable[Trace]) -> tuple[Trace, ...]:

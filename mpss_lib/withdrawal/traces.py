@@ -8,10 +8,13 @@ somewhere by chance: it is told, nothing is removed because of it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+
+from mpss_lib.pull.texts import normal_text
 
 SHORTEST = 6
 """Characters that an identifier needs to be strong."""
@@ -86,7 +89,7 @@ def traces_of_birth(text: str) -> set[Trace]:
 
 def traces_of_identifier(kind: str, text: str) -> set[Trace]:
     """Trace of a patient id or an accession number; none where there is none."""
-    text = text.strip()
+    text = normal_text(text)
     return {_identifier(kind, text)} if text else set()
 
 
@@ -140,6 +143,9 @@ def _patterns(trace: Trace) -> list[_Pattern]:
         spellings.add(trace.text.lower().encode("latin-1", "ignore"))
         spellings.add(trace.text.encode("utf-8").lower())
         spellings.add(trace.text.encode("latin-1", "ignore").lower())
+    # As JSON and Python write it: backslashes doubled, other alphabets and controls as escapes.
+    written = (json.dumps(trace.text), json.dumps(trace.text, ensure_ascii=False), repr(trace.text))
+    spellings |= {text[1:-1].lower().encode("utf-8") for text in written}
     before, after = _EDGES.get(trace.kind, _WORD_EDGE)
     for plain in sorted(spellings):
         if plain:

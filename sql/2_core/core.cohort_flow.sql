@@ -8,6 +8,7 @@ with first_reasons as (
         case
             -- A tombstone stands in the place of the key.
             when starts_with(study_state.study_key, 'X') then 'withdrawn'
+            when study_state.is_gone and cohort_rule.gone = 'leave' then 'gone_from_archive'
             when study_state.pull_status = 'quarantined' then 'pull_quarantined'
             when not study_state.is_fetched then 'pull_missing'
             when study_state.intake_status = 'quarantined' then 'intake_quarantined'

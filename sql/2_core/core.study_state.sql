@@ -63,6 +63,7 @@ select
     study.study_key,
     study.patient_key,
     study.is_fetched,
+    gone.study_key is not null as is_gone,
     coalesce(stages.pull_status, 'missing') as pull_status,
     coalesce(stages.pull_reasons, []) as pull_reasons,
     coalesce(stages.intake_status, 'missing') as intake_status,
@@ -115,3 +116,5 @@ left join core.clinical as clinical
     on study.study_key = clinical.study_key
 left join candidates
     on study.study_key = candidates.study_key
+left join meta.upstream as gone
+    on study.study_key = gone.study_key and gone.kind = 'deleted'

@@ -16,6 +16,8 @@ select
     n_screened,
     train_terms,
     terms,
+    coefficient_names,
+    coefficients,
     aic,
     llf,
 from raw.split_fit

@@ -47,6 +47,7 @@ EDGES = {
         "validate": {"snapshot"},
         "snapshot": {"backup"},
         "backup": set(),
+        "reconcile": set(),
     },
 }
 CHAIN = (

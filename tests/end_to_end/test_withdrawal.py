@@ -93,7 +93,6 @@ def case(night, tmp_path_factory):
     from mpss_lib.pull.vault import Vault
     from mpss_lib.upkeep.database import copy_sqlite
     from mpss_lib.warehouse import stage
-    from mpss_lib.withdrawal.subject import everybody
 
     root = tmp_path_factory.mktemp("withdrawn") / "home"
     shutil.copytree(night.root, root)
@@ -103,7 +102,7 @@ def case(night, tmp_path_factory):
     [first, *_] = night.rows("select study_key from core.cohort order by study_key")
     patient_id = vault.identity(first["study_key"]).patient_id
     studies, secrets, births = secrets_of(night, vault, patient_id)
-    shared = {o.birth_date for o in everybody(vault) if o.patient_id != patient_id}
+    shared = {o.birth_date for o in vault.everybody() if o.patient_id != patient_id}
     assert not births & shared, "the chosen patient shares a birth date: choose another"
     case = Case(
         root,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kruskal, rankdata, spearmanr
 
@@ -46,6 +46,7 @@ def strengths(values, outcome, train, n_kept, deal):
     return found, doubled
 
 
+@settings(deadline=None)
 @given(tables(), st.integers(0, 5))
 def test_screen_is_spearman_and_kruskal_of_each_train_set(table, n_kept):
     values, outcome, train, deal = table

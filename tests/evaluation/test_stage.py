@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+
+import pyarrow.parquet as pq
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
@@ -54,10 +57,9 @@ def test_steps_of_the_dag_give_the_same_as_run(done, tmp_path):
     fill(lake, CONFIG, n=30)
     select_run(COHORT, lake, CONFIG)
     stage.evaluate(COHORT, "RCA3", lake, CONFIG)
-    for chunk in reversed([c for c in stage.permutation_chunks(CONFIG) if c.startswith("RCA3-")]):
-        stage.permute_chunk(COHORT, chunk, lake, CONFIG)
     resumed = stage.permute(COHORT, "RCA3", lake, CONFIG)
-    assert resumed["done"] == 0
+    assert (resumed["done"], resumed["skipped"]) == (2, 0)
+    assert stage.permute(COHORT, "RCA3", lake, CONFIG)["done"] == 0
     hashes = {f["path"]: f["content_sha256"] for u in answer["units"] for f in u["files"]}
     for unit in resumed["units"]:
         for file in unit["files"]:
@@ -151,10 +153,11 @@ def test_summarise_before_evaluate_is_refused(tmp_path):
         stage.summarise(COHORT, lake, CONFIG)
 
 
-@pytest.mark.parametrize("chunk", ["HEART-0", "MYO", "MYO-x"])
-def test_unknown_chunks_are_refused(done, chunk):
-    with pytest.raises(WrongArgumentError):
-        stage.permute_chunk(COHORT, chunk, done[0], CONFIG)
+@pytest.mark.parametrize("step", [stage.evaluate, stage.permute])
+@pytest.mark.parametrize("part", ["HEART", "MYO-0", ""])
+def test_unknown_segments_are_refused(done, step, part):
+    with pytest.raises(WrongArgumentError, match="is no segment"):
+        step(COHORT, part, done[0], CONFIG)
 
 
 def test_univariate_rows(done):
@@ -163,3 +166,134 @@ def test_univariate_rows(done):
     selected = lake.rows("selected_feature", CONFIG.address("selection"), COHORT)
     assert len(rows) == 7 * 2 * len(selected)
     assert all(0 <= row["p_value"] <= row["p_adjusted"] <= 1 for row in rows)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count the whole evaluations and the readings of the inputs."""
+    counts = {"evaluated": 0, "loaded": 0}
+
+    def counting(name, work):
+        def counted(*given, **named):
+            counts[name] += 1
+            return work(*given, **named)
+
+        return counted
+
+    monkeypatch.setattr(stage, "evaluate_columns", counting("evaluated", stage.evaluate_columns))
+    monkeypatch.setattr(stage, "load", counting("loaded", stage.load))
+    return counts
+
+
+def selected_lake(root, n=30):
+    lake = Lake(root)
+    fill(lake, CONFIG, n=n)
+    select_run(COHORT, lake, CONFIG)
+    return lake
+
+
+def test_each_profile_and_segment_is_evaluated_once(tmp_path, counted):
+    stage.run(COHORT, selected_lake(tmp_path), CONFIG)
+    assert counted == {"evaluated": 7 * 2, "loaded": 1}
+
+
+def test_steps_of_the_dag_evaluate_once_too(done, tmp_path, counted):
+    _, answer = done
+    lake = selected_lake(tmp_path)
+    for segment in SEGMENTS:
+        stage.evaluate(COHORT, segment, lake, CONFIG)
+    assert counted["evaluated"] == 7 * 2
+    stage.univariate(COHORT, lake, CONFIG)
+    for segment in SEGMENTS:
+        stage.permute(COHORT, segment, lake, CONFIG)
+    stage.summarise(COHORT, lake, CONFIG)
+    made = stage.register_model(COHORT, lake, CONFIG)
+    assert counted["evaluated"] == 7 * 2
+    [unit] = made["units"]
+    assert unit["files"] == answer["units"][-1]["files"]
+
+
+def test_coefficients_of_the_winners_give_the_stored_predictions(done):
+    lake, _ = done
+    inputs = load(COHORT, lake, CONFIG)
+    place = {study: k for k, study in enumerate(inputs.studies)}
+    for segment in SEGMENTS:
+        winners = {
+            (row["profile"], row["configuration"], row["outer"]): row
+            for row in lake.rows("split_fit", ADDRESS, f"{COHORT}-{segment}")
+            if row["is_winner"]
+        }
+        guesses = lake.rows("split_prediction", ADDRESS, f"{COHORT}-{segment}")
+        assert guesses
+        for row in guesses:
+            fit = winners[row["profile"], row["configuration"], row["outer"]]
+            columns = inputs.selected[row["profile"]].columns_of(segment) | inputs.clinical
+            k = place[row["study_key"]]
+            value = 0.0
+            for name, coefficient in zip(
+                fit["coefficient_names"], fit["coefficients"], strict=True
+            ):
+                term, _, level = name.partition("=")
+                x = 1.0 if name == "(intercept)" else columns[term][k]
+                value += coefficient * float(x == level if level else x)
+            assert value == pytest.approx(row["value"], rel=1e-6, abs=1e-6)
+
+
+def test_only_winners_have_coefficients(done):
+    for row in done[0].rows("split_fit", ADDRESS, f"{COHORT}-MYO"):
+        assert bool(row["coefficients"]) == row["is_winner"]
+        assert {name.partition("=")[0] for name in row["coefficient_names"][1:]} <= set(
+            row["terms"]
+        )
+
+
+def without_coefficients(path):
+    """The same fits as a version before wrote them."""
+    data = pq.read_table(path, partitioning=None)
+    pq.write_table(data.drop_columns(["coefficient_names", "coefficients"]), path)
+
+
+def test_fits_of_a_version_before_are_registered_too(done, tmp_path, counted):
+    """That version was interrupted between evaluate and register_model."""
+    _, answer = done
+    lake = selected_lake(tmp_path)
+    for segment in SEGMENTS:
+        stage.evaluate(COHORT, segment, lake, CONFIG)
+    counted["evaluated"] = 0
+    old = lake.current_path("split_fit", ADDRESS, f"{COHORT}-LCX3")
+    without_coefficients(old)
+    before = old.read_bytes()
+    assert {r["coefficients"] for r in lake.rows("split_fit", ADDRESS, f"{COHORT}-LCX3")} == {None}
+    [unit] = stage.register_model(COHORT, lake, CONFIG)["units"]
+    assert unit["files"] == answer["units"][-1]["files"]
+    assert counted["evaluated"] == 2
+    assert old.read_bytes() == before
+
+
+def test_models_of_a_version_before_are_not_made_again(done, tmp_path, counted):
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(done[0].root, lake.root)
+    for segment in SEGMENTS:
+        without_coefficients(lake.current_path("split_fit", ADDRESS, f"{COHORT}-{segment}"))
+    again = stage.run(COHORT, lake, CONFIG)
+    assert again["done"] == 0
+    assert counted["evaluated"] == 0
+
+
+def test_register_before_evaluate_is_refused(tmp_path):
+    lake = selected_lake(tmp_path, n=20)
+    with pytest.raises(WrongArgumentError, match=r"MYO is not evaluated.*run evaluate"):
+        stage.register_model(COHORT, lake, CONFIG)
+
+
+def test_fits_of_other_inputs_are_not_registered(done, tmp_path):
+    """A score was corrected after evaluate: what was fitted to the old one is not a model."""
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(done[0].root, lake.root)
+    address = CONFIG.address("warehouse")
+    rows = lake.rows("cohort_outcome", address, COHORT)
+    rows[3]["cac_total"] += 1.0
+    lake.current_path("cohort_outcome", address, COHORT).unlink()
+    lake.write("cohort_outcome", address, COHORT, "y", rows)
+    with pytest.raises(WrongArgumentError, match="not evaluated with these inputs"):
+        stage.register_model(COHORT, lake, CONFIG)

@@ -1,12 +1,16 @@
+from contextlib import nullcontext
+
 import pytest
 
 from mpss_lib.batch import TooManyFaultsError, run_batch, standing_still
+from mpss_lib.config import Config
 from mpss_lib.errors import (
     ArchiveBusyError,
     DicomFileError,
     PlatformFaultError,
     StudyRejectedError,
 )
+from mpss_lib.sections import PullSettings
 from mpss_lib.tables import Outcome
 
 
@@ -50,13 +54,42 @@ def test_a_foreign_error_is_quarantined_without_its_text(lake, config):
 
 
 def test_too_many_faults_fail_the_batch_after_all_were_tried(lake, config):
-    table = {"S1": DicomFileError("x", way_out="y"), "S2": "done", "S3": "done"}
-    with pytest.raises(TooManyFaultsError, match="1 of 3") as found:
+    broken = DicomFileError("x", way_out="y")
+    table = {"S1": broken, "S2": "done", "S3": broken, "S4": "done"}
+    with pytest.raises(TooManyFaultsError, match="2 of 4") as found:
         run_batch("intake", work_by(table), list(table), lake, config)
-    assert found.value.result.keys == ("S2", "S3")
-    assert found.value.result.quarantined == 1
+    assert found.value.result.keys == ("S2", "S4")
+    assert found.value.result.quarantined == 2
     [record] = lake.records("intake")
-    assert [unit["status"] for unit in record["units"]] == ["quarantined", "done", "done"]
+    assert [unit["status"] for unit in record["units"]] == [
+        "quarantined",
+        "done",
+        "quarantined",
+        "done",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("n_bad", "n_given", "least", "fails"),
+    [
+        (0, 1, 2, False),
+        (1, 1, 2, True),  # all of them
+        (1, 2, 2, False),
+        (1, 3, 2, False),
+        (2, 3, 2, True),
+        (2, 3, 3, False),
+        (3, 3, 3, True),
+        (2, 10, 2, False),  # not above the share
+        (3, 10, 2, True),
+        (1, 3, 1, True),
+    ],
+)
+def test_a_share_of_a_small_batch_needs_a_least_number(lake, n_bad, n_given, least, fails):
+    config = Config(pull=PullSettings(fault_least=least))
+    broken = DicomFileError("x", way_out="y")
+    table = {f"S{n}": broken if n < n_bad else "done" for n in range(n_given)}
+    with pytest.raises(TooManyFaultsError) if fails else nullcontext():
+        run_batch("intake", work_by(table), list(table), lake, config)
 
 
 @pytest.mark.parametrize("error", [PlatformFaultError, ArchiveBusyError])

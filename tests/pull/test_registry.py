@@ -6,41 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from registry_rows import GOOD
 
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.pull.contract import COLUMNS, check_row
-from mpss_lib.pull.deidentify import parse_date
+from mpss_lib.pull.moments import parse_date
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
-
-GOOD = {
-    "patient_id": "HOSP-00001",
-    "accession_number": "ACC0000001",
-    "study_date": "2026-03-02",
-    "cac_date": "2026-03-20",
-    "reading": "normal",
-    "sex": "F",
-    "race": "White",
-    "age": 61,
-    "height_m": 1.7,
-    "weight_kg": 72.25,
-    "bmi": 25.0,
-    "lvef": 62,
-    "smoking": 0,
-    "diabetes": 1,
-    "hypertension": 0,
-    "hyperlipidemia": 0,
-    "family_history": 1,
-    "stress_agent": "adenosine",
-    "cac_total": 110.5,
-    "cac_lm": 0.5,
-    "cac_lad": 60,
-    "cac_lcx": 20,
-    "cac_rca": 30,
-    "birth_date": "1964-05-20",
-}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from imaging_objects import HABITS, STUDY, phantom, put_study
 
 from mpss_lib.config import Config
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
-from mpss_lib.quality import record_review, reviews_of, stage
+from mpss_lib.quality import record_review, review, reviews_of, stage
 from mpss_lib.sections import QualitySettings
 from mpss_lib.segmentation import stage as segmentation
 
@@ -150,3 +151,20 @@ def test_review_is_refused(lake, config, decision, reason, reviewer):
     with pytest.raises(WrongArgumentError):
         record_review(lake, config, STUDY, decision, reason, reviewer)
     assert not reviews_of(lake, STUDY)
+
+
+@pytest.mark.parametrize("days", [-400, 0, 400])
+def test_a_later_decision_is_the_last_whatever_the_clock_says(lake, config, monkeypatch, days):
+    class Clock(dt.datetime):
+        at = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.at.astimezone(tz)
+
+    monkeypatch.setattr(review, "datetime", Clock)
+    decisions = ["accept", "unsure", "reject", "accept"]
+    for decision in decisions:
+        record_review(lake, config, STUDY, decision, "", "reader1")
+        Clock.at += dt.timedelta(days=days)
+    assert [row["decision"] for row in reviews_of(lake, STUDY)] == decisions

@@ -3,6 +3,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fabricated_lake import row
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
 from mpss_lib.warehouse import checks, snapshot, stage
@@ -71,4 +72,51 @@ def test_a_check_without_severity_is_named(tmp_path):
 def test_a_relation_that_cannot_be_built_is_named(filled, monkeypatch):
     monkeypatch.setattr(snapshot, "source_of", lambda *_: "(select 1 as study_key where false)")
     with pytest.raises(LakeCorruptError, match=r"cannot be built|column .* is absent"):
+        stage.run(filled.lake, filled.config)
+
+
+def test_a_column_that_came_later_is_null_in_older_files(filled):
+    names = {"cohort_hash": "dead", "profile": "corrected", "configuration": "combined"}
+    fit = {"coefficient_names": ["(intercept)"], "coefficients": [1.5]}
+    for segment, more in (("MYO", fit), ("LAD3", fit)):
+        one = row("split_fit", **names, segment=segment, outer=0, inner=0, **more)
+        file = filled.write("split_fit", f"dead-{segment}", [one])
+        if segment == "MYO":
+            path = filled.lake.root / file["path"]
+            data = pq.read_table(path, partitioning=None)
+            pq.write_table(data.drop_columns([*fit]), path)
+        filled.record("evaluation", f"dead-{segment}", "done", [file])
+    filled.flush()
+    stage.validate(filled.lake, filled.config)
+    stage.run(filled.lake, filled.config)
+    asked = "select segment, coefficient_names, coefficients from evaluation.split_fit order by 1"
+    assert rows(filled.lake, asked) == [
+        {"segment": "LAD3", **fit},
+        {"segment": "MYO", "coefficient_names": None, "coefficients": None},
+    ]
+
+
+def test_only_old_files_without_a_later_column_are_published(filled):
+    one = row("split_fit", cohort_hash="dead", profile="p", segment="MYO", configuration="c")
+    file = filled.write("split_fit", "dead-MYO", [one])
+    path = filled.lake.root / file["path"]
+    data = pq.read_table(path, partitioning=None)
+    pq.write_table(data.drop_columns(["coefficient_names", "coefficients"]), path)
+    filled.record("evaluation", "dead-MYO", "done", [file])
+    filled.flush()
+    stage.validate(filled.lake, filled.config)
+    stage.run(filled.lake, filled.config)
+    [found] = rows(filled.lake, "select coefficients from evaluation.split_fit")
+    assert found == {"coefficients": None}
+
+
+def test_a_later_column_of_another_type_stops_the_publish(filled):
+    one = row("split_fit", cohort_hash="dead", profile="p", segment="MYO", configuration="c")
+    file = filled.write("split_fit", "dead-MYO", [one])
+    path = filled.lake.root / file["path"]
+    data = pq.read_table(path, partitioning=None).drop_columns(["coefficients"])
+    pq.write_table(data.append_column("coefficients", pa.array([1.0])), path)
+    filled.record("evaluation", "dead-MYO", "done", [file])
+    filled.flush()
+    with pytest.raises(LakeCorruptError, match=r"split_fit .*: column coefficients is double"):
         stage.run(filled.lake, filled.config)

@@ -123,11 +123,18 @@ class Current:
     def files(self, table: str) -> list[FileState]:
         """State of each file of a table: landing files, and the batch files read instead."""
         counted = self._counted(table)
-        expected = self.columns(table)
+        expected, later = self.columns(table), TABLES[table].later
         every = dict.fromkeys((*self.landing[table], *self.paths[table]))
         read = set(self.paths[table])
         return [
-            _state(self.lake.root / path, path, expected, counted.get(path), is_read=path in read)
+            _state(
+                self.lake.root / path,
+                path,
+                expected,
+                counted.get(path),
+                later,
+                is_read=path in read,
+            )
             for path in every
         ]
 
@@ -221,7 +228,13 @@ def _touched(path: Path) -> str:
 
 
 def _state(
-    path: Path, name: str, expected: Mapping[str, pa.DataType], n_rows: int | None, *, is_read: bool
+    path: Path,
+    name: str,
+    expected: Mapping[str, pa.DataType],
+    n_rows: int | None,
+    later: frozenset[str],
+    *,
+    is_read: bool,
 ) -> FileState:
     if not path.is_file():
         return FileState(name, is_there=False)
@@ -236,7 +249,9 @@ def _state(
     is_right = n_rows is None or n_rows == found
     study = _STUDY.findall(path.name)[0] if _STUDY.match(path.name) else ""
     wrong = [
-        f"{c} ({kinds.get(c, 'absent')})" for c, kind in expected.items() if kinds.get(c) != kind
+        f"{c} ({kinds.get(c, 'absent')})"
+        for c, kind in expected.items()
+        if kinds.get(c) != kind and (c in kinds or c not in later)
     ]
     return FileState(
         path=name,

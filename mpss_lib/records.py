@@ -1,0 +1,116 @@
+"""Manifest records: one for each unit and table once, and in an order that no clock decides.
+
+Which file of a unit is current is told by the newest record. A wall clock goes back (a summer time
+by hand, a dead battery, two hosts that differ), so every record carries a number that is higher
+than that of every record before it in this lake: ``order``. It is kept in ``lake/order.lock`` and
+counted on under a lock. Where that file is lost the names of the records tell the highest one.
+Records of before have no number: they come first, by their time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mpss_lib.tables import Lake
+
+Unit = Mapping[str, Any]
+
+_NUMBERED = re.compile(r"(\d{10})-")
+_SETTLED = ("done", "skipped")
+
+
+def add_record(lake: Lake, stage: str, content: Mapping[str, Any]) -> Path:
+    """Add a record to a stage's manifest, with its name, its place in the order and the time.
+
+    Parameters
+    ----------
+    lake : Lake
+    stage : str
+        Folder of the manifest.
+    content : mapping
+        Everything else; ``units`` are merged (``merged``).
+    """
+    now, order = datetime.now(UTC), _next_order(lake)
+    name = f"{order:010d}-{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+    told = {"record": name, "order": order, "written_at": now.isoformat()}
+    if "units" in content:
+        told["units"] = merged(content["units"])
+    return lake.record(stage, name, {**content, **told})
+
+
+def merged(units: Iterable[Unit]) -> list[dict[str, Any]]:
+    """Give each key one unit, where it first stood: a stage may do several steps for a key.
+
+    Each file is named once, in the order of the steps: of one table the last one is current.
+    ``done`` beside ``skipped`` is ``done``; any other status is the last one.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for unit in units:
+        before = found.get(unit["key"])
+        found[unit["key"]] = dict(unit) if before is None else _joined(before, unit)
+    return list(found.values())
+
+
+def _joined(before: Unit, after: Unit) -> dict[str, Any]:
+    states = {before["status"], after["status"]}
+    status = "done" if states == set(_SETTLED) else after["status"]
+    paths = {file["path"] for file in after["files"]}
+    files = [file for file in before["files"] if file["path"] not in paths]
+    reasons = list(dict.fromkeys([*before["reasons"], *after["reasons"]]))
+    return {**before, "status": status, "reasons": reasons, "files": [*files, *after["files"]]}
+
+
+def raise_order(lake: Lake, at_least: int) -> None:
+    """Let the next record come after one of number ``at_least``, whatever ``order.lock`` says.
+
+    A publisher calls it, which knows every record: records may have been brought back.
+    """
+    with _counter(lake) as handle:
+        number = max(_read(handle, lake), at_least)
+        if _kept(handle) != number:
+            _write(handle, number)
+
+
+def _next_order(lake: Lake) -> int:
+    with _counter(lake) as handle:
+        number = _read(handle, lake) + 1
+        _write(handle, number)
+    return number
+
+
+@contextmanager
+def _counter(lake: Lake) -> Iterator[int]:
+    lake.root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lake.root / "order.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _kept(handle: int) -> int | None:
+    text = os.pread(handle, 64, 0).decode("ascii", errors="replace").strip()
+    return int(text) if text.isdigit() else None
+
+
+def _read(handle: int, lake: Lake) -> int:
+    kept = _kept(handle)
+    if kept is not None:
+        return kept
+    named = (_NUMBERED.match(path.name) for path in (lake.root / "manifest").glob("*/*.json"))
+    return max((int(found.group(1)) for found in named if found), default=0)
+
+
+def _write(handle: int, number: int) -> None:
+    # One write of a fixed width: a kill leaves the old number or the new one.
+    os.pwrite(handle, f"{number:020d}\n".encode(), 0)
+    os.fsync(handle)

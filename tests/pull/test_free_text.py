@@ -1,0 +1,188 @@
+"""What stays of a text: words of the list that are nobody's name, numbers that stand alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mpss_lib.pull.equipment import clean_model, clean_version
+from mpss_lib.pull.free_text import TextCleaner
+from mpss_lib.pull.names import Named, named_by
+
+
+def clean(text, names=(), ids=(), extra=()):
+    return TextCleaner(named_by(names, ids), extra).clean(text)
+
+
+DATES = (
+    "12/03/50", "15.06.50", "15.06.1950", "02.03.26 10:15", "1950-6-15", "1950/06/15",
+    "15 JUN 1950",
+    "15JUN1950", "15-JUN-50", "JUN 15 1950", "June 15, 1950", "Mai 3", "3 Mai", "3. Mai",
+    "le 3 mai",
+    "3 de mayo de 1950", "3 maggio '50", "15th of June 50", "15 set 1950", "15SET", "1er août 50",
+    "März 3", "3 Févr.", "15.IV.50", "15-VI-50", "IV/50", "15 06 50", "15_06_50", "15·06·50",
+    "15–06–50", "15\n06\n50", "150650", "19500615", "15|06|50", "(15)(06)(50)", "15 of 06 of 50",
+    "12/50", "03.26", "10:15", "10:15 Uhr", "10h15", "10 h 15", "10.15 h", "1015", "*50", "'50",
+    "geb. 50", "age 67", "67y", "J. 50", "１２/03/50", "15.06.50mm", "15.06min", "T15:06",
+    "50/6/15",
+    "15  -  06  -  50", "1950W23", "06/1950", "0615", "15,06,50", "15;06;50", "15:06:50",
+)  # fmt: skip
+PHONES = (
+    "+41 44 123 45 67", "044/123 45 67", "044 123 45 67", "(044) 123-45-67", "0441234567",
+    "+49-30-12 34 56", "01 23 45 67 89", "06.12.34.56.78", "tel 12 34", "+41", "Tel. 3", "555-1234",
+    "Ext. 12", "0039 06 12", "1-800-55", "044 123 45", "12 34 56 78", "No. 12-34", "#12", "№ 12",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [*DATES, *PHONES])
+@pytest.mark.parametrize(
+    "frame",
+    ["{}", "STRESS {}", "{} AC", "STRESS AC {} OSEM 8i4s", "REST_{}_NAC", "STRESS{}", "AC ({})"],
+)
+def test_dates_times_and_telephone_numbers_go_whole(told, frame):
+    left = clean(frame.format(told))
+    digits = "".join(sign for sign in left.replace("8i4s", "") if sign.isdigit())
+    assert digits == "", left
+    harmless = clean(frame.format("zzz"))
+    if "STRESS{}" not in frame:
+        assert re.findall(r"\w+", left.replace("_", " ")) == harmless.replace("_", " ").split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STRESS AC OSEM 8i4s", "Stress Flash3D AC 8i4s", "OSEM 8 ITERATIONS 4 SUBSETS", "STRESS 2",
+        "2 DAY STRESS", "TWO DAY CT", "4.8 mm", "4,8 mm AC", "4.8mm", "140KEV", "64x64 STRESS",
+        "128x128", "Tc-99m", "TC 99 STRESS", "TL 201 REST", "TL201", "OSEM8I4S AC", "3D OSEM",
+        "15 %",
+        "STRESS 25 % AC", "180DEG", "GATED 8 FRAMES", "RECON 1", "SA 1", "BUTTERWORTH ORDER 5",
+        "8MM GAUSS", "740MBq", "ohne AC", "sans AC", "senza AC", "sin AC", "without AC",
+    ],
+)  # fmt: skip
+def test_harmless_texts_stay_as_they_are(text):
+    if text == "15 %":
+        assert clean(text) == ""  # alone it may be anything
+    else:
+        assert clean(text) == text
+
+
+def test_what_is_left_is_joined_plainly():
+    assert clean("STRESS w/o AC") == "STRESS without AC"
+    assert clean("STRESS (2) [AC] {OSEM}") == "STRESS 2 AC OSEM"
+    assert clean("SGATE_G_1") == "SGATE_1"
+    assert clean("scan No. 12 AC") == "scan AC"  # "NO AC" would say the opposite
+    assert clean("") == clean("  ") == clean("^") == ""
+
+
+# ------------------------------------------------------------------------ names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("Heart^Anna", "Heart STRESS AC", "STRESS AC"),
+        ("Heart^Anna", "HEART SA", "SA"),
+        ("Müller^Rest", "STRESS/REST AC", "STRESS AC"),
+        ("Smith^John^Long", "LONG AX", "AX"),
+        ("Smith^John^Long", "H Long Ax SA", "Ax SA"),
+        ("Smith^John^Long", "LONGAX SA", "SA"),
+        ("Smith^John^^Head", "HEAD FIRST", "FIRST"),
+        ("Head", "HEADFIRST SUPINE", "SUPINE"),
+        ("Yamada^Tarou=山田^太郎=Stress^Tarou", "STRESS AC", "AC"),
+        ("=Stress^山", "STRESS AC", "AC"),
+        ("Lóng^Zoë", "LONG AX", "AX"),
+        ("Stréss", "GSTRESS AC", "AC"),
+        ("STRESS-TEST^A", "STRESS AC", "AC"),
+        ("O'Rest", "REST AC", "AC"),
+        ("Longhead", "LONG HEAD AC", "AC"),
+        ("De Rest^Ann", "REST_AC", "AC"),
+        ("An^Li", "LAO LI AC", "LAO AC"),
+        ("Kim^No", "STRESS NO AC", ""),  # without NO the rest would say the opposite
+        ("Öffner^Off", "AC OFF", ""),
+        ("Ramp", "Wnr/Ramp", "Wnr"),
+        ("Ring^A", "ring ITERATIVE", "ITERATIVE"),
+    ],
+)
+def test_words_that_are_names_go(name, text, left):
+    assert clean(text, [name]) == left
+    assert clean(text, [name.lower()]) == left
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "NONE", "NO^NAME", "UNKNOWN^DOCTOR", "DEMO^PATIENT 0001", "Test^Patient", "^", "A^B"],
+)
+def test_what_stands_where_nobody_is_named_takes_no_word(name):
+    assert clean("DEMO PATIENT TEST NO AC", [name]) == "DEMO PATIENT TEST NO AC"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Dr. Long STRESS", "STRESS"),
+        ("Dr Stress AC", "AC"),
+        ("Prof. Dr. A. Long-Head STRESS", "STRESS"),
+        ("Mrs. Heart, REST", "REST"),
+        ("Frau Rest STRESS AC", "STRESS AC"),
+        ("M. Long AC", "AC"),
+        ("Mme Rest AC", "AC"),
+        ("Sig.ra Heart AC", "AC"),
+        ("Herr No AC", ""),
+        ("name: Heart AC", "AC"),
+        ("STRESS AC", "STRESS AC"),
+    ],
+)
+def test_the_word_behind_a_title_goes(text, left):
+    assert clean(text) == left
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "left"),
+    [
+        ("AC-12", "AC 12 TOMO", "TOMO"),
+        ("AC12", "AC12 TOMO", "TOMO"),
+        ("42", "STRESS 42 AC", "STRESS AC"),
+        ("OSEM", "OSEM AC", "AC"),
+        ("8i4s", "OSEM 8I4S AC", "OSEM AC"),
+        ("1", "STRESS 1", "STRESS 1"),  # one sign is no identifier
+    ],
+)
+def test_identifiers_made_of_harmless_words_go(number, text, left):
+    assert clean(text, ids=[number]) == left
+
+
+def test_a_site_s_own_words_go_where_they_are_names():
+    assert clean("Belastungsserie AC", extra=("Belastungsserie",)) == "Belastungsserie AC"
+    assert clean("Keller AC", ["Keller^A"], extra=("Keller",)) == "AC"
+
+
+# -------------------------------------------------------------------- equipment
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("4.0", "4.0"), ("VB10A", "VB10A"), ("1.003.009", "1.003.009"), ("2.0", "2.0"),
+        ("Xeleris 4.0117", "Xeleris 4.0117"), ("V1.2.3", "V1.2.3"), ("VB22B_SP01", "VB22B SP01"),
+        ("15.06.50", ""), ("2019.06.15", ""), ("06.1950", ""), ("10.15", ""), ("12 03 50", ""),
+        ("V1.2.3 build 20240312", "V1.2.3"), ("192.168.1.12", ""), ("MB4711", ""),
+        ("Miller 4.0", "4.0"), ("044/123 45 67", ""), ("0441234567", ""),
+    ],
+)  # fmt: skip
+def test_versions_stay_and_dates_go(text, left):
+    assert clean_version(text, TextCleaner(Named())) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("NM/CT 670", "NM/CT 670"), ("Discovery NM 530c", "Discovery NM 530c"),
+        ("Symbia T16", "Symbia T16"), ("Intevo 6", "Intevo 6"), ("DEMO XELERIS", "DEMO XELERIS"),
+        ("INFINIA 4711", "INFINIA"), ("INFINIA SN 12", "INFINIA"), ("INFINIA S/N 0815", "INFINIA"),
+        ("Infinia St. Mary 2", "Infinia"), ("670 15.06.50", ""),
+        ("BRIGHTVIEW XCT#4711", "BRIGHTVIEW XCT"),
+    ],
+)  # fmt: skip
+def test_models_stay_and_serial_numbers_go(text, left):
+    assert clean_model(text, TextCleaner(Named())) == left

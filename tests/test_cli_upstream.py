@@ -1,0 +1,106 @@
+"""`mpss reconcile`, `mpss accept` and what `mpss status` says of the archive."""
+
+import sys
+from datetime import date, timedelta
+
+import pytest
+from reconciled_hospital import build, plant
+
+from mpss_lib import cli
+from mpss_lib.config import Config, sites_of
+from mpss_lib.demo.archive import Archive
+from mpss_lib.tables import Lake
+
+pytestmark = pytest.mark.pacs
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    archive = Archive(tmp_path / "pacs")
+    with archive.serve(aet="HOSPITAL") as server:
+        (tmp_path / "mpss.toml").write_text(
+            f'[site]\narchive_port = {server.port}\ncalled_aet = "HOSPITAL"\n'
+        )
+        monkeypatch.setenv("MPSS_HOME", str(tmp_path))
+        monkeypatch.setattr("mpss_lib.tables._sync", lambda path: None)
+        from mpss_lib.config import load
+
+        config = load(tmp_path)
+        lake, sites = Lake(tmp_path / "lake"), sites_of(config, tmp_path)
+        days = date(2026, 2, 1), date(2026, 3, 31)
+        yield build(archive, lake, config, sites, 24, *days)
+
+
+@pytest.fixture
+def mpss(home, monkeypatch, capsys):
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["mpss", *words])
+        monkeypatch.setattr(cli.console, "width", 160)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return ended.value.code or 0, told.out, told.err
+
+    return run
+
+
+def test_a_range_of_months_is_compared_and_the_exit_status_says_whether_it_differs(home, mpss):
+    assert mpss("reconcile", "2026-02", "2026-03")[0] == 0
+    [key] = plant(home, {"deleted": 1}, 24)
+    status, out, _ = mpss("reconcile", "2026-02", "2026-03")
+    assert status == 1
+    assert f"{key} deleted | way out: ask the PACS team" in out
+    assert "1 differences, 0 accepted" in out
+    status, out, _ = mpss("status")
+    assert status == 0
+    assert "otherwise than the lake: deleted 1" in out
+
+
+def test_one_month_does_not_speak_of_another(home, mpss):
+    plant(home, {"deleted": 24}, 24)
+    home.archive.add()
+    status, out, err = mpss("reconcile", "2026-03")
+    assert status == 1
+    assert "2026-02" not in out
+    assert "none of the" in err  # every study of a month gone at once is another archive
+
+
+def test_an_accepted_deletion_is_told_and_no_fault(home, mpss):
+    [key] = plant(home, {"deleted": 1}, 24)
+    assert mpss("reconcile", "2026-02", "2026-03")[0] == 1
+    assert mpss("accept", key)[0] == 0
+    status, out, _ = mpss("reconcile", "2026-02", "2026-03")
+    assert status == 0
+    assert f"{key} deleted | accepted" in out
+    assert "otherwise than the lake: nothing" in mpss("status")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("reconcile", "March"), "'March' is no month"),
+        (("reconcile", "2026-13"), "'2026-13' is no month"),
+        (("reconcile", "2026-03", "2026-02"), "2026-02 is before 2026-03"),
+        (("accept", "S0123456789abcdef"), "has nothing that waits"),
+    ],
+)
+def test_wrong_use_is_one_line_and_status_2(words, named, mpss):
+    status, _, err = mpss(*words)
+    assert status == 2
+    assert named in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_without_a_month_the_last_days_of_the_settings_are_compared(mpss, monkeypatch):
+    asked = []
+
+    def compare(window, *_):
+        from mpss_lib.pull.reconcile import Reconciliation
+
+        asked.append(window)
+        return Reconciliation((), ())
+
+    monkeypatch.setattr("mpss_lib.pull.reconcile_door.reconcile", compare)
+    assert mpss("reconcile")[0] == 0
+    [(first, last)] = asked
+    assert last - first == timedelta(days=Config().upkeep.reconcile_days)
