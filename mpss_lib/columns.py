@@ -39,18 +39,21 @@ def check_columns(
         Names the table, the file, the first column that differs, and what to do.
     """
     wanted = dict(table.columns) | dict.fromkeys(features if table.has_features else (), REAL)
+    found = {field.name: field.type for field in schema}
     for name, kind in wanted.items():
-        if where and name in table.later and name not in schema.names:
+        if where and name in table.later and name not in found:
             continue
-        found = schema.field(name).type if name in schema.names else "absent"
-        if found != kind:
+        if found.get(name) != kind:
             raise LakeCorruptError(
-                f"{table.name} {where}: column {name} is {found}, wanted {kind}",
+                f"{table.name} {where}: column {name} is {found.get(name, 'absent')},"
+                f" wanted {kind}",
                 way_out=_way_out(table, where),
             )
-    extra = [name for name in schema.names if name not in wanted]
+    extra = [name for name in found if name not in wanted]
     if table.has_features and not features:
-        extra = [name for name in extra if schema.field(name).type != REAL]
+        extra = [name for name in extra if found[name] != REAL]
+    if len(found) < len(schema):
+        extra = [name for name in found if schema.names.count(name) > 1]
     if extra:
         raise LakeCorruptError(
             f"{table.name} {where}: unexpected columns {extra[:5]}", way_out=_way_out(table, where)

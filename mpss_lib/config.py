@@ -12,13 +12,14 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mpss_lib.errors import SettingsError
+from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
     CohortSettings,
     EvaluationSettings,
@@ -91,6 +92,12 @@ READS: Mapping[str, tuple[str, ...]] = {
 """Stages whose (engine, config) enter the config hash of the key."""
 
 
+def upstream(stage: str) -> tuple[str, ...]:
+    """Every stage that one reads, by way of others too, in the order of the chain."""
+    found = set(READS[stage]).union(*(upstream(name) for name in READS[stage]))
+    return tuple(name for name in STAGES if name in found)
+
+
 @dataclass(frozen=True)
 class Address:
     """What made an output: the stage's engine and the hash of its settings (design rule 2)."""
@@ -147,9 +154,9 @@ class Sites:
 
     vault: Path
     staging: Path
-    archive: SiteSettings
-    registry_url: str = ""
-    results_url: str = ""
+    archive: SiteSettings = field(repr=False)
+    registry_url: str = field(default="", repr=False)
+    results_url: str = field(default="", repr=False)
 
 
 def home() -> Path:
@@ -181,7 +188,8 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     Raises
     ------
     SettingsError
-        Names the unknown key or variable, or the bad value and what is allowed.
+        Names the unknown key or variable, or the bad value and what is allowed; or the file holds
+        a password that other accounts may read.
     """
     root = home() if root is None else root
     environ = os.environ if environ is None else environ
@@ -192,20 +200,29 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"{path.name} is not TOML: {error}", way_out="correct the line that is named"
+                f"{path.name} is not TOML: {without_passwords(str(error))}",
+                way_out="correct the line that is named",
             ) from error
-    for section, field, text in _environment(environ):
-        values.setdefault(section, {})[field] = _toml_value(text)
+        check_settings_file(path, values)
+    for section, name, text in _environment(environ):
+        values.setdefault(section, {})[name] = _toml_value(text)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
-            f"setting {where} = {first.get('input')!r}: {first['msg']}",
+            f"setting {where} = {_shown(where, first.get('input'))}: "
+            f"{without_passwords(first['msg'])}",
             way_out=f"correct {path.name} or the MPSS_* variable;"
             f" sections: {', '.join(sorted(Config.model_fields))}",
-        ) from error
+        ) from None  # the text of the error quotes what was given, passwords too
+
+
+def _shown(where: str, value: object) -> str:
+    """Give a value for a message: a password, or a part that holds one, is not told."""
+    text = without_passwords(repr(value))
+    return MASK if has_password(text, where) else text
 
 
 def _environment(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:

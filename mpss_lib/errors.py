@@ -164,6 +164,10 @@ class LakeCorruptError(PlatformFaultError):
     """A file on the lake does not have the schema or the grain of its table."""
 
 
+class MovedHomeError(PlatformFaultError):
+    """The home was copied or moved: what it says of itself names the files of another place."""
+
+
 class SettingsError(PlatformFaultError):
     """A setting is unknown, missing or out of range."""
 

@@ -120,6 +120,7 @@ _PULL = (
         path=TEXT,  # below the lake, "" where not stored
         n_bytes=WHOLE,
         content_sha256=TEXT,
+        said=TEXT,  # JSON: what an image says of itself as received; "" for other objects
     ),
     _table(
         "clinical",

@@ -115,8 +115,8 @@ class SiteSettings(Section):
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)
-    registry_url: str = ""
-    results_url: str = ""
+    registry_url: str = Field(default="", repr=False)  # may hold a password
+    results_url: str = Field(default="", repr=False)
     results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
 
     @field_validator("timezone")
@@ -148,6 +148,7 @@ class PullSettings(Section):
     broken_objects: Literal["review", "quarantine"] = "review"  # beside a sound volume
     max_object_mb: float = Field(default=128.0, gt=0)  # as received, and decoded
     pictures: Literal["leave", "store"] = "leave"  # NM objects to look at: screens, static views
+    site_rules: tuple[SeriesRule, ...] = ()  # asked of the object as received
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
@@ -171,8 +172,18 @@ class IntakeSettings(Section):
     voxel_mm: float = Field(default=4.8, gt=0)
     voxel_tolerance_mm: float = Field(default=0.05, gt=0)
     gated: Literal["sum", "refuse"] = "sum"
+    whole_share: float = Field(default=0.9, gt=0, le=1)  # of the fullest volume's extent
     orientations: tuple[Literal["transaxial", "short_axis"], ...] = ("transaxial", "short_axis")
-    site_rules: tuple[SeriesRule, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_the_new_place(cls, values: object) -> object:
+        if isinstance(values, Mapping) and "site_rules" in values:
+            raise ValueError(
+                "site_rules moved to [pull]: write [[pull.site_rules]], they are asked before"
+                " descriptions are cleaned"
+            )
+        return values
 
 
 class SegmentationSettings(Section):

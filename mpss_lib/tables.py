@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mpss_lib.columns import check_columns
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
-from mpss_lib.schemas import REAL, TABLES, TEXT, LakeTable, tables_of
+from mpss_lib.parquet import read_footer, read_whole, write_table
+from mpss_lib.schemas import TABLES, LakeTable, tables_of
 
 Row = Mapping[str, Any]
 
@@ -120,24 +120,30 @@ class Lake:
         data = conform(table, rows)
         path = self.landing_path(table, address, key, digest)
         with replacing(path) as temporary:
-            _write_parquet(data, TABLES[table], temporary)
+            write_table(data, TABLES[table], temporary)
         return self.written(table, path, digest, data.num_rows)
 
     def written(self, table: str, path: Path, digest: str, n_rows: int | None = None) -> Written:
         """Describe a file that is there."""
         if n_rows is None:
-            n_rows = pq.read_metadata(path).num_rows
+            n_rows = read_footer(path).num_rows
         return Written(table, self.relative(path), digest, n_rows, sha256_of(path))
 
     def existing(
         self, stage: str, address: Address, key: str, digest: str, *, tables: Sequence[str] = ()
     ) -> tuple[Written, ...]:
-        """Files of a unit if *all* tables of the stage (or ``tables``) have one for this input."""
+        """Files of a unit if *all* tables of the stage (or ``tables``) have one for this input.
+
+        A file that cannot be read is not there: it is written anew.
+        """
         names = tables or [table.name for table in tables_of(stage)]
         paths = {name: self.landing_path(name, address, key, digest) for name in names}
         if not all(path.exists() for path in paths.values()):
             return ()
-        return tuple(self.written(name, path, digest) for name, path in paths.items())
+        try:
+            return tuple(self.written(name, path, digest) for name, path in paths.items())
+        except LakeCorruptError:
+            return ()
 
     # ------------------------------------------------------------------- read
 
@@ -272,7 +278,7 @@ def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
 
 def read_parquet(path: Path, table: str) -> pa.Table:
     """Read a lake file and check its schema; ``later`` columns that it lacks are null."""
-    data = pq.read_table(path, partitioning=None)
+    data = read_whole(path)
     spec = TABLES[table]
     check_columns(spec, data.schema, path.name)
     for name in sorted(spec.later - set(data.schema.names)):
@@ -290,39 +296,26 @@ def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:
             )
 
 
-def _write_parquet(data: pa.Table, spec: LakeTable, path: Path) -> None:
-    """Zstandard, BYTE_STREAM_SPLIT on doubles, dictionary on text: same rows, same bytes."""
-    doubles = [field.name for field in data.schema if field.type == REAL]
-    texts = [name for name, kind in spec.columns.items() if kind == TEXT]
-    pq.write_table(
-        data,
-        path,
-        compression="zstd",
-        use_dictionary=texts,
-        column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
-        store_schema=False,
-    )
-
-
 # ------------------------------------------------------------------ whole or nothing
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, prefix: str = ".tmp-", mode: int = 0o644) -> Iterator[Path]:
     """Give a temporary path; on leaving without an error, fsync it and move it to ``path``.
 
     A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
     maintenance removes. That one has no suffix: who lists the JSON or Parquet files of a folder
-    never meets a file that is not whole.
+    never meets a file that is not whole. Its name begins with ``prefix`` (``.tmp-`` and perhaps
+    more); it has its ``mode`` from the first byte on.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _refused(path, error) from error
     temporary = Path(name)
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     try:
         yield temporary
         _sync(temporary)
@@ -334,15 +327,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file, whole or not at all."""
-    with replacing(path) as temporary:
+    with replacing(path, mode=mode) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, *, mode: int = 0o644) -> None:
     """Write JSON with sorted keys, whole or not at all."""
-    write_bytes(path, (json.dumps(content, sort_keys=True, indent=1) + "\n").encode())
+    write_bytes(path, json_bytes(content), mode=mode)
+
+
+def json_bytes(content: object) -> bytes:
+    """JSON as this package writes it: sorted keys, one value a line."""
+    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def put_study(lake, config, *volumes: tuple[Volume, str], habits: Habits = HABIT
                 "object_key": f"object{number}",
                 "is_chosen": number == 0,
                 "reasons": [] if number == 0 else ["not_attenuation_corrected"],
+                "flags": [],
                 "stress": "stress",
                 "attenuation": attenuation,
                 "reconstruction": "iterative",
@@ -74,7 +75,6 @@ def put_study(lake, config, *volumes: tuple[Volume, str], habits: Habits = HABIT
                 "manufacturer": "Maker",
                 "model": "Model",
                 "evidence": "{}",
-                "flags": [],
                 "path": lake.relative(path),
             }
         )

@@ -89,10 +89,11 @@ def make_home(root) -> Invented:
 
 
 def copy_home(made: Invented, root) -> Invented:
-    """Copy a home; the paths of the copy are its own."""
+    """Copy a home; the paths of the copy are its own, in its snapshot too."""
     shutil.copytree(made.root, root)
     sites = Sites(root / "vault.sqlite", root / "staging", SiteSettings())
     lake, vault = Lake(root / "lake"), Vault(sites.vault)
+    warehouse.rebuild(lake, settings())
     return Invented(root, lake, settings(), sites, vault, made.identities)
 
 

@@ -96,6 +96,7 @@ def instance_row(key: str, vault: Vault, number: int) -> dict[str, object]:
         "path": "",
         "n_bytes": 0,
         "content_sha256": "",
+        "said": "",
     }
 
 

@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the work found a fault, 2 wrong use.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rich.text import Text
@@ -22,6 +23,7 @@ from mpss_lib.cli import (
 )
 from mpss_lib.cli.application import app, console, errors
 from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
+from mpss_lib.secrecy import LAKE_UMASK
 
 __all__ = [
     "app",
@@ -41,6 +43,7 @@ __all__ = [
 
 def main() -> None:
     """Run the command; errors of this package become one line and an exit status."""
+    os.umask(LAKE_UMASK)
     try:
         app(prog_name="mpss")
     except (SettingsError, WrongArgumentError) as error:

@@ -34,12 +34,18 @@ def warehouse_status() -> None:
 
 @warehouse_app.command("activate")
 def warehouse_activate(stage: str) -> None:
-    """Make the version of the settings in force the published one for a stage."""
-    from mpss_lib.warehouse.stage import activate, run
+    """Publish the version of the settings in force for a stage, or for all.
+
+    What the stage reads moves with it, and what reads it. If the snapshot cannot be built, the
+    published version stays.
+    """
+    from mpss_lib.warehouse.stage import activate
+    from mpss_lib.warehouse.stage import status as versions
 
     lake, config = open_home()
-    activate(stage, lake, config)
-    console.print(run(lake, config))
+    moved = activate(stage, lake, config)
+    console.print(f"published now: {', '.join(moved) or 'nothing new, it was active already'}")
+    print_versions(versions(lake, config))
 
 
 @warehouse_app.command("rebuild")

@@ -21,8 +21,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mpss_lib.config import Config
-from mpss_lib.demo.services import Services, free_port
+from mpss_lib.demo.services import LOOPBACK, Services, free_port, open_log
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
 from mpss_lib.tables import read_json, write_json
 
 USER = "admin"
@@ -31,7 +32,23 @@ START_S = 300.0
 SQLITE_WAIT_S = 60
 """A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
 REVIEW_DAG = "mpss_review"
-COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    "scheduler": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+    "api-server": (),
+}
+"""Airflow's components with their options. Its log servers listen on every interface and cannot be
+told otherwise (airflow.utils.serve_logs); the UI reads the files of the same machine itself."""
+
+NOTHING_SHOWN: Mapping[str, object] = {
+    "API__EXPOSE_CONFIG": False,
+    "API__EXPOSE_STACKTRACE": False,
+    "CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS": True,
+    "CORE__SENSITIVE_VAR_CONN_NAMES": "url",
+}
+"""What keeps passwords out of UI, REST interface and task logs: the extra field ``url`` of a
+connection is an address with its password."""
 
 
 def project_folder() -> Path:
@@ -56,7 +73,8 @@ class AirflowHome:
     def open(cls, root: Path) -> AirflowHome:
         """Open the home's Airflow; makes its keys, password and ports at the first time."""
         folder = root / "airflow"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        seal(root)
         file = folder / "secrets.json"
         kept = read_json(file) if file.exists() else {}
         made = {
@@ -69,11 +87,8 @@ class AirflowHome:
             name: free_port(kept.get(name)) for name in ("port", "worker_log_port", "trigger_port")
         }
         values = made | kept | ports
-        write_json(file, values)
-        file.chmod(0o600)
-        passwords = folder / "passwords.json"
-        passwords.write_text(json.dumps({USER: values["password"]}), encoding="utf-8")
-        passwords.chmod(0o600)
+        write_json(file, values, mode=PRIVATE_FILE)
+        write_json(folder / "passwords.json", {USER: values["password"]}, mode=PRIVATE_FILE)
         return cls(root, values)
 
     @classmethod
@@ -89,13 +104,14 @@ class AirflowHome:
     @property
     def address(self) -> str:
         """Address of the UI and of the REST interface."""
-        return f"http://127.0.0.1:{self.secrets['port']}"
+        return f"http://{LOOPBACK}:{self.secrets['port']}"
 
     def environment(self, config: Config) -> dict[str, str]:
         """Environment variables that every Airflow process of this home needs."""
-        project, values = project_folder(), self.secrets
+        project, values, folder = project_folder(), self.secrets, self.root / "airflow"
         caches = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        settings = {
+        database = f"sqlite:///{folder / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
+        settings: dict[str, object] = {
             "CORE__DAGS_FOLDER": project / "dags",
             "CORE__PLUGINS_FOLDER": project / "plugins",
             "CORE__LOAD_EXAMPLES": False,
@@ -104,24 +120,21 @@ class AirflowHome:
             "CORE__DEFAULT_TIMEZONE": config.site.timezone,
             "CORE__FERNET_KEY": values["fernet_key"],
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.root / "airflow" / "passwords.json",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder / "passwords.json",
             "CORE__TEST_CONNECTION": "Enabled",
             "CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
-            "API__HOST": "127.0.0.1",
+            "API__HOST": LOOPBACK,
             "API__PORT": values["port"],
             "API__BASE_URL": self.address,
             "API__SECRET_KEY": values["secret_key"],
             "API__WORKERS": 1,
             "API_AUTH__JWT_SECRET": values["jwt_secret"],
-            "DATABASE__SQL_ALCHEMY_CONN": (
-                f"sqlite:///{self.root / 'airflow' / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
-            ),
+            "DATABASE__SQL_ALCHEMY_CONN": database,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
-            "LOGGING__WORKER_LOG_SERVER_PORT": values["worker_log_port"],
-            "LOGGING__TRIGGER_LOG_SERVER_PORT": values["trigger_port"],
             "SCHEDULER__CATCHUP_BY_DEFAULT": False,
             "USAGE_DATA_COLLECTION__ENABLED": False,
         }
+        settings |= {**self._own_places(), **NOTHING_SHOWN}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
         kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
         return (
@@ -131,6 +144,19 @@ class AirflowHome:
             | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
         )
 
+    def _own_places(self) -> dict[str, object]:
+        """Where Airflow writes: named at each start, so that a copied home writes in itself."""
+        logs = self.root / "airflow" / "logs"
+        return {
+            "LOGGING__BASE_LOG_FOLDER": logs,
+            "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": logs / "dag_processor",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{PRIVATE_FOLDER:o}",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"0o{PRIVATE_FILE:o}",
+            # Nobody listens there (see COMPONENTS); the UI asks the port while a task runs.
+            "LOGGING__WORKER_LOG_SERVER_PORT": self.secrets["worker_log_port"],
+            "LOGGING__TRIGGER_LOG_SERVER_PORT": self.secrets["trigger_port"],
+        }
+
     def prepare(
         self, config: Config, connections: Mapping[str, Mapping[str, Any]], *, overwrite: bool
     ) -> subprocess.Popen[str]:
@@ -138,9 +164,7 @@ class AirflowHome:
 
         Only a demo home overwrites connections: its PACS has a new port at each start.
         """
-        log = self.root / "logs" / "bootstrap.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with open_log(self.root, "bootstrap") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mpss_airflow.bootstrap"],
                 env=self.environment(config),
@@ -148,6 +172,7 @@ class AirflowHome:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
+                umask=0o777 & ~PRIVATE_FOLDER,  # it makes the database
             )
         if process.stdin is not None:
             process.stdin.write(json.dumps({"connections": connections, "overwrite": overwrite}))
@@ -157,8 +182,9 @@ class AirflowHome:
     def start(self, config: Config, services: Services) -> None:
         """Start scheduler, DAG processor, triggerer and API server, each with a log of its own."""
         environment = self.environment(config)
-        for component in COMPONENTS:
-            services.start(component, [sys.executable, "-m", "airflow", component], environment)
+        for component, options in COMPONENTS.items():
+            command = [sys.executable, "-m", "airflow", component, *options]
+            services.start(component, command, environment)
 
     def wait_until_healthy(self, services: Services) -> AirflowClient:
         """Wait for all four components; answers a client that is logged in."""

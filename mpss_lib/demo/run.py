@@ -23,6 +23,7 @@ from mpss_lib.demo.progress import RunProgress
 from mpss_lib.demo.services import Services, free_port, only_one, wait_for_file
 from mpss_lib.demo.summary import print_summary
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+from mpss_lib.secrecy import PRIVATE_FILE, seal
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
 DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
@@ -100,6 +101,7 @@ def start_home(root: Path, console: Console) -> None:
         airflow.start(config, services)
         client = airflow.wait_until_healthy(services)
         client.wait_for_dags(set(DAGS))
+        seal(root)
         if _is_demo(root):
             for dag_id in DAGS:
                 client.unpause(dag_id)
@@ -161,7 +163,7 @@ def _is_demo(root: Path) -> bool:
 def _chain(root: Path, patients: int, console: Console, services: Services) -> bool:
     watch = Stopwatch()
     if not (root / "mpss.toml").exists():
-        write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode())
+        write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode(), mode=PRIVATE_FILE)
     config = settings.load(root)
     airflow = AirflowHome.open(root)
     with watch.part("demo hospital"):
@@ -174,6 +176,7 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
         airflow.start(config, services)
         client = airflow.wait_until_healthy(services)
         client.wait_for_dags(set(DAGS))
+        seal(root)
         client.fail_open_runs()
         warm.wait(timeout=300)
     console.print(f"Airflow is up at {airflow.address}")
@@ -198,7 +201,7 @@ def _make_hospital(root: Path, patients: int, console: Console) -> Hospital:
             way_out=f"`make demo PATIENTS={patients} MPSS_HOME={root.parent}/.mpss-{patients}`,"
             " or `make clean` first",
         )
-    write_json(size, {"patients": patients})
+    write_json(size, {"patients": patients}, mode=PRIVATE_FILE)
     with console.status("making the demo hospital") as status:
 
         def show(done: int, total: int) -> None:
@@ -228,7 +231,7 @@ def _start_archive(root: Path, config: Config, services: Services) -> int:
     ]
     services.start("archive", command, os.environ)
     wait_for_file(ready, services, "archive", 60.0)
-    write_json(ready, {"port": port})
+    write_json(ready, {"port": port}, mode=PRIVATE_FILE)
     return port
 
 

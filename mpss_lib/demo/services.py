@@ -2,7 +2,8 @@
 
 A killed scheduler leaves children alive. Each service is started as the leader of a session, and
 ``processes.json`` records its pid and start time; ``end_all`` ends every process of the session,
-also after the leader is gone.
+also after the leader is gone. A record also names its home: a copy of a home never ends the
+processes of the first one.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.secrecy import LAKE_UMASK, OPEN_HOME, PRIVATE_FILE, PRIVATE_FOLDER
 from mpss_lib.tables import read_json, write_json
 
 GRACE_S = 30.0
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,19 @@ class Services:
     def _file(self) -> Path:
         return self.root / "processes.json"
 
-    def recorded(self) -> dict[str, dict[str, float]]:
-        """Map service name to pid and start time (seconds since 1970)."""
-        return read_json(self._file) if self._file.exists() else {}
+    def recorded(self) -> dict[str, dict[str, Any]]:
+        """Map service name to ``pid``, ``started`` (seconds since 1970) and ``home``."""
+        found = read_json(self._file) if self._file.exists() else {}
+        return {name: entry for name, entry in found.items() if self._is_ours(entry)}
+
+    def _is_ours(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a record was made in this home, or before it was moved here."""
+        home = Path(str(entry.get("home", self.root)))
+        return not home.is_dir() or home.samefile(self.root)
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Start a service in a session of its own; its output goes to ``logs/<name>.log``."""
-        logs = self.root / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        with (logs / f"{name}.log").open("ab") as output:
+        with open_log(self.root, name) as output:
             process = subprocess.Popen(
                 list(command),
                 env=dict(environ),
@@ -52,9 +59,11 @@ class Services:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=LAKE_UMASK,
             )
         started = psutil.Process(process.pid).create_time()
-        write_json(self._file, self.recorded() | {name: {"pid": process.pid, "started": started}})
+        entry = {"pid": process.pid, "started": started, "home": str(self.root.resolve())}
+        write_json(self._file, self.recorded() | {name: entry}, mode=PRIVATE_FILE)
         return process.pid
 
     def is_alive(self, name: str) -> bool:
@@ -85,8 +94,10 @@ def only_one(root: Path) -> Iterator[IO[str]]:
     """Hold the home's lock: two demos in one home would end each other's services."""
     import fcntl
 
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "home.lock").open("w") as handle:
+    if not root.is_dir():
+        root.mkdir(parents=True)
+        root.chmod(OPEN_HOME)
+    with _open_private(root / "home.lock", "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -97,6 +108,18 @@ def only_one(root: Path) -> Iterator[IO[str]]:
         yield handle
 
 
+def open_log(root: Path, name: str) -> IO[bytes]:
+    """Open ``logs/<name>.log`` of a home to append to it; nobody else may read it."""
+    logs = root / "logs"
+    logs.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    return _open_private(logs / f"{name}.log", "ab")
+
+
+def _open_private(path: Path, how: str) -> IO[Any]:
+    """Open a file to write; if it is made, nobody else may read it from its first byte on."""
+    return open(path, how, opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE))
+
+
 def free_port(preferred: int | None = None) -> int:
     """Give a TCP port of the loopback interface that nobody uses now."""
     for port in (preferred, 0):
@@ -105,7 +128,7 @@ def free_port(preferred: int | None = None) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((LOOPBACK, port))
             except OSError:
                 continue
             return int(probe.getsockname()[1])
@@ -127,7 +150,7 @@ def wait_for_file(path: Path, services: Services, name: str, seconds: float) -> 
     )
 
 
-def _leader(entry: Mapping[str, float]) -> psutil.Process | None:
+def _leader(entry: Mapping[str, Any]) -> psutil.Process | None:
     try:
         process = psutil.Process(int(entry["pid"]))
         if abs(process.create_time() - entry["started"]) > 1.0:
@@ -137,7 +160,7 @@ def _leader(entry: Mapping[str, float]) -> psutil.Process | None:
         return None
 
 
-def _members(entry: Mapping[str, float]) -> list[psutil.Process]:
+def _members(entry: Mapping[str, Any]) -> list[psutil.Process]:
     """List the processes of the leader's session; none if the pid was used again.
 
     A service leads a session of its own, so a record that names the asker's session is wrong: its

@@ -44,6 +44,7 @@ TEXT_KEYWORDS = (
     "StudyDescription",
     "CorrectedImage",
     "AttenuationCorrectionMethod",
+    "AttenuationCorrected",
     "ReconstructionMethod",
     "ProcessingFunction",
     "Manufacturer",
@@ -201,7 +202,7 @@ class _Reader:
 
     def texts(self, dataset: Dataset, keyword: str) -> tuple[str, ...]:
         try:
-            return texts_of(dataset, keyword)
+            return texts_of(dataset, keyword, keeps_places=keyword == "ImageType")
         except UnreadableValueError as error:
             if keyword not in _NOT_DECIDING:
                 self.unreadable[error.keyword] = error.what
@@ -274,7 +275,7 @@ def _texts(
     for item in read.items(dataset, PATIENT_STATE_KEYWORD):
         names = read.items(item, "ConceptNameCodeSequence")
         if any(read.text(name, "CodeValue") == PATIENT_STATE for name in names[:1]):
-            state += _codes(read, item, "ConceptCodeSequence")
+            state += _codes(read, item, "ConceptCodeSequence") or [""]
     texts[PATIENT_STATE_KEYWORD] = tuple(state)
     views = [one for holder in detectors or [dataset] for one in _codes(read, holder, VIEW_KEYWORD)]
     texts[VIEW_KEYWORD] = tuple(dict.fromkeys(views))
@@ -282,12 +283,12 @@ def _texts(
 
 
 def _codes(read: _Reader, holder: Dataset, keyword: str) -> list[str]:
-    return [
-        text
-        for item in read.items(holder, keyword)
-        for key in ("CodeValue", "CodeMeaning")
-        if (text := read.text(item, key)) != ""
-    ]
+    """Values and meanings of the codes; ``""`` for an item, or a sequence, that holds none."""
+    found: list[str] = []
+    for item in read.items(holder, keyword):
+        texts = [read.text(item, key) for key in ("CodeValue", "CodeMeaning")]
+        found += [text for text in texts if text] or [""]
+    return found
 
 
 def _time_slots(read: _Reader, dataset: Dataset) -> int:

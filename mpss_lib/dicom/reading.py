@@ -23,6 +23,7 @@ from mpss_lib.dicom.header import (
     read_dataset,
     read_header,
 )
+from mpss_lib.dicom.image_type import why_no_volume
 from mpss_lib.dicom.pixels import DECIMAL_COMMA, FETCH_AGAIN, read_frames, read_unit
 from mpss_lib.dicom.slices import COSINE_TOLERANCE, directions_of, from_single_frames
 from mpss_lib.dicom.values import items, numbers_of, read_numbers, whole_numbers_of, whole_of
@@ -120,10 +121,11 @@ def _check_kind(header: Header) -> None:
             f"SOP class {header.sop_class or 'absent'} is not Nuclear Medicine Image Storage",
             way_out="give an NM object; Modality NM alone proves nothing",
         )
-    if not header.image_kind.startswith("RECON"):
+    if why_no_volume(header.texts.get("ImageType", ())):
+        kind = "\\".join(header.texts.get("ImageType", ())) or "absent"
         raise DicomFileError(
-            f"ImageType value 3 is {header.image_kind or 'absent'!r}, not a reconstructed tomogram",
-            way_out="give an object with RECON TOMO or RECON GATED TOMO",
+            f"ImageType is {kind!r}, not a reconstructed tomogram of the emission",
+            way_out="give an object with RECON TOMO or RECON GATED TOMO, PRIMARY, EMISSION",
         )
     if not header.n_pixel_bytes:
         raise DicomFileError(

@@ -120,8 +120,15 @@ def whole_numbers_of(
     return tuple(int(value) for value in values)
 
 
-def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+def texts_of(dataset: Dataset, keyword: str, *, keeps_places: bool = False) -> tuple[str, ...]:
     """All values of an attribute as stripped texts; empty where absent.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    keyword : str
+    keeps_places : bool
+        Whether an empty value stays, so that value 3 is the third; else it is left out.
 
     Raises
     ------
@@ -144,7 +151,8 @@ def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     if value is None:
         return ()
     values = value if isinstance(value, MultiValue | list | tuple) else [value]
-    return tuple(text for one in values if (text := str(one).strip(" \0")) != "")
+    texts = tuple(str(one).strip(" \0") for one in values)
+    return texts if keeps_places and any(texts) else tuple(text for text in texts if text)
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:

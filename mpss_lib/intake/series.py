@@ -1,4 +1,4 @@
-"""The gate for one object, and the choice of one among those that pass.
+"""The gate for one object: every rule that refuses it, and what a physician must look at.
 
 Every refusal is listed, not only the first. An object that is no reconstructed tomogram of the
 NM storage class is no volume at all: the further questions do not arise.
@@ -7,8 +7,7 @@ NM storage class is no volume at all: the further questions do not arise.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,39 +15,19 @@ from pydicom.dataset import Dataset
 
 from mpss_lib.dicom import NM_STORAGE, Header, read_dataset, read_header, read_volume
 from mpss_lib.dicom.faults import object_fault
+from mpss_lib.dicom.image_type import why_no_volume
+from mpss_lib.dicom.pixels import DECIMAL_COMMA, SCALE_STATED_TWICE
+from mpss_lib.dicom.rules import shown_value
+from mpss_lib.dicom.said import Said, read_said
 from mpss_lib.dicom.values import NOT_FINITE
 from mpss_lib.errors import DicomFileError, GeometryError, UnreadableValueError
-from mpss_lib.intake.header import UNKNOWN, Answer, answer, orientation, site_rules
+from mpss_lib.intake.candidate import NOT_BEST, REASONS, REVIEW, Candidate, Choice, look
+from mpss_lib.intake.choice import choose
+from mpss_lib.intake.header import UNKNOWN, Answer, orientation
 from mpss_lib.sections import IntakeSettings
 from mpss_lib.volume import Triple, Volume
 
-NOT_BEST = "not_best"
-
-REASONS = {
-    "unreadable": "the file cannot be parsed",
-    "sop_class": "not Nuclear Medicine Image Storage, whatever Modality says",
-    "not_reconstructed": "ImageType says no reconstructed tomogram (planar, projections ...)",
-    "pixel_data": "pixel data missing, of the wrong length or not decodable",
-    "unreadable_value": "a value that decides is present and cannot be read",
-    "geometry": "spacing or frame order missing or contradictory",
-    "rest": "the patient was at rest",
-    "stress_unknown": "nothing says whether at stress or at rest",
-    "not_attenuation_corrected": "not attenuation corrected",
-    "attenuation_unknown": "nothing says whether attenuation corrected",
-    "not_iterative": "filtered back-projection",
-    "reconstruction_unknown": "nothing says how it was reconstructed",
-    "orientation_unknown": "no orientation, or one that contradicts the view",
-    "orientation_oblique": "neither transaxial nor short axis",
-    "orientation_not_wanted": "an orientation that the settings leave out",
-    "gated": "gated, and the settings refuse gated tomograms",
-    "voxel_size": "voxels are not of the size that the settings ask for",
-    "not_finite": "counts, or a number of the header, that are NaN or infinite",
-    "negative": "negative counts",
-    "empty": "no counts at all",
-    NOT_BEST: "another object of the study was chosen",
-    "duplicate": "the same voxels at the same place as another object",
-}
-"""Every reason that a ``volume`` row can carry, in words."""
+__all__ = ["NOT_BEST", "REASONS", "REVIEW", "Candidate", "Choice", "choose", "inspect"]
 
 _REFUSALS = {
     "stress": {"rest": "rest", UNKNOWN: "stress_unknown"},
@@ -57,41 +36,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One stored object as the gate saw it.
-
-    Parameters
-    ----------
-    header : Header
-    answers : mapping of question to Answer
-    reasons : tuple of str
-        Every rule that refused it; empty where it is eligible.
-    spacing_mm : (dz, dy, dx) float or None
-    shape : (nz, ny, nx) int
-        Of one time slot; zeros where it is no volume.
-    digest : str
-        Of voxels and affine; empty where there is no volume.
-    """
-
-    header: Header
-    answers: dict[str, Answer]
-    reasons: tuple[str, ...]
-    spacing_mm: Triple | None = None
-    shape: tuple[int, int, int] = (0, 0, 0)
-    digest: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which candidate was chosen, why, and why not the others."""
-
-    index: int | None
-    rule: str
-    others: dict[int, tuple[str, ...]] = field(default_factory=dict)
-
-
-def inspect(path: Path, settings: IntakeSettings) -> Candidate:
+def inspect(path: Path, settings: IntakeSettings, said: Said | None = None) -> Candidate:
     """Put one object through the gate.
 
     Parameters
@@ -99,6 +44,8 @@ def inspect(path: Path, settings: IntakeSettings) -> Candidate:
     path : Path
         DICOM file.
     settings : IntakeSettings
+    said : Said, optional
+        What the object said of itself as received; read from the file by default.
 
     Returns
     -------
@@ -107,38 +54,85 @@ def inspect(path: Path, settings: IntakeSettings) -> Candidate:
     """
     try:
         dataset = read_dataset(path)
-        with object_fault("the object cannot be judged"):
-            return _inspect(dataset, settings)
+        with object_fault("an object cannot be read"):
+            header = read_header(dataset)
+            said = read_said(dataset, header=header) if said is None else said
     except DicomFileError as error:
         return Candidate(Header(), {"object": _fault(error)}, ("unreadable",))
-
-
-def _inspect(dataset: Dataset, settings: IntakeSettings) -> Candidate:
-    own = site_rules(settings)
-    header = read_header(dataset, keywords=tuple(rule.keyword for rule in own))
-    answers = {question: answer(question, header, own) for question in _REFUSALS}
-    answers["orientation"] = orientation(header)
+    answers = {
+        question: replace(one, value=shown_value(one, header))
+        for question, one in said.answers.items()
+    }
+    answers["orientation"] = orientation(header, answers.pop("view"))
     if header.sop_class != NM_STORAGE:
         answers["object"] = Answer("refused", "sop_class", "SOPClassUID", header.sop_class)
         return Candidate(header, answers, ("sop_class",))
-    if not header.image_kind.startswith("RECON"):
-        kind = "\\".join(header.texts.get("ImageType", ()))
-        answers["object"] = Answer("refused", "not_reconstructed", "ImageType", kind)
-        return Candidate(header, answers, ("not_reconstructed",))
+    kinds = header.texts.get("ImageType", ())
+    why_not = said.why_no_volume or why_no_volume(kinds)
+    if why_not:
+        answers["object"] = Answer("refused", why_not, "ImageType", "\\".join(kinds))
+        return Candidate(header, answers, (why_not,))
+    answers |= {f"look_{one.rule}": look(one.rule, one.keyword) for one in said.differences}
+    return _weigh(dataset, header, said, answers, settings)
+
+
+def _weigh(
+    dataset: Dataset,
+    header: Header,
+    said: Said,
+    answers: dict[str, Answer],
+    settings: IntakeSettings,
+) -> Candidate:
+    """Put a reconstructed tomogram through the gate."""
     try:
-        if header.unreadable:
-            raise UnreadableValueError(*next(iter(header.unreadable.items())))
-        volume = read_volume(dataset)
+        _check_readable(header, said)
+        with object_fault("a volume cannot be read"):
+            volume = read_volume(dataset)
     except (DicomFileError, GeometryError) as error:
         answers["object"] = _fault(error)
         return Candidate(header, answers, (_reason(error), *_refusals(header, answers, settings)))
+    answers |= {f"look_{one.rule}": one for one in _looks(volume)}
     reasons = (
         *_refusals(header, answers, settings),
         *_check_voxels(volume, answers, settings),
         *_check_counts(volume, answers),
     )
     nz, ny, nx = volume.array.shape
-    return Candidate(header, answers, reasons, volume.spacing_mm, (nz, ny, nx), _digest(volume))
+    return Candidate(
+        header,
+        answers,
+        (*reasons, *(("single_slice",) if nz == 1 else ())),
+        volume.spacing_mm,
+        (nz, ny, nx),
+        _digest(volume),
+        _extent(volume),
+    )
+
+
+def _check_readable(header: Header, said: Said) -> None:
+    for keyword, what in header.unreadable.items():
+        raise UnreadableValueError(keyword, what)
+    for keyword in said.unreadable:
+        raise UnreadableValueError(keyword, "as received")
+
+
+def _looks(volume: Volume) -> list[Answer]:
+    """Give notes of the reader that a physician must see."""
+    return [
+        look(f"{DECIMAL_COMMA}_in_{keyword}", keyword) if keyword else look(name)
+        for name, _, keyword in (note.partition(":") for note in volume.notes)
+        if name in (DECIMAL_COMMA, SCALE_STATED_TWICE)
+    ]
+
+
+def _extent(volume: Volume) -> Triple:
+    """Size of the box that holds all counts: (slices, shorter, longer) mm."""
+    sizes = []
+    for axis, step in enumerate(volume.spacing_mm):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = np.flatnonzero((volume.array > 0).any(axis=others))
+        sizes.append(float((filled[-1] - filled[0] + 1) * step) if filled.size else 0.0)
+    return (sizes[0], min(sizes[1:]), max(sizes[1:]))
 
 
 def _refusals(
@@ -206,51 +200,3 @@ def _reason(error: DicomFileError | GeometryError) -> str:
 
 def _fault(error: DicomFileError | GeometryError) -> Answer:
     return Answer("refused", type(error).__name__, "", str(error))  # with the way out
-
-
-def choose(candidates: Sequence[Candidate], keys: Sequence[str]) -> Choice:
-    """Choose one of the eligible candidates.
-
-    Duplicates (same voxels, same place) count once: the lowest series number stays, so that a
-    second delivery changes nothing. Then transaxial before short axis, ungated before gated, the
-    highest series number (a reprocessing gets a higher one), the lowest object key.
-
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-    keys : sequence of str
-        Object keys, the last tie-break.
-
-    Returns
-    -------
-    Choice
-        ``rule`` says what decided; ``others`` has the reasons of eligible ones left behind.
-    """
-    eligible = [i for i, candidate in enumerate(candidates) if not candidate.reasons]
-    if not eligible:
-        return Choice(None, "none_eligible")
-    first: dict[str, int] = {}
-    for i in sorted(eligible, key=lambda i: (candidates[i].header.series_number, keys[i])):
-        first.setdefault(candidates[i].digest, i)
-    unique = sorted(first.values(), key=lambda i: _rank(candidates[i], keys[i]))
-    best = unique[0]
-    others: dict[int, tuple[str, ...]] = {
-        i: (NOT_BEST,) if i in unique else ("duplicate", NOT_BEST) for i in eligible if i != best
-    }
-    if len(eligible) == 1:
-        return Choice(best, "only_eligible", others)
-    if len(unique) == 1:
-        return Choice(best, "first_of_duplicates", others)
-    rivals = zip(_rank(candidates[best], ""), _rank(candidates[unique[1]], ""), strict=True)
-    names = ("transaxial_first", "ungated_first", "latest_series", "lowest_key")
-    decided = next((i for i, (ours, theirs) in enumerate(rivals) if ours != theirs), 3)
-    return Choice(best, names[decided], others)
-
-
-def _rank(candidate: Candidate, key: str) -> tuple[bool, bool, int, str]:
-    return (
-        candidate.answers["orientation"].answer != "transaxial",
-        candidate.header.n_time_slots > 1,
-        -candidate.header.series_number,
-        key,
-    )

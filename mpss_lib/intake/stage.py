@@ -6,19 +6,25 @@ Reads ``instance`` (of pull) and the stored objects; writes ``volume``: one row 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from mpss_lib.config import Config
 from mpss_lib.dicom.faults import FAULTS
+from mpss_lib.dicom.rules import UNKNOWN, Answer
+from mpss_lib.dicom.said import Said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
-from mpss_lib.intake.header import UNKNOWN, Answer
-from mpss_lib.intake.series import Candidate, Choice, choose, inspect
+from mpss_lib.intake.candidate import REVIEW, Candidate, Choice, look
+from mpss_lib.intake.choice import choose, compare_series
+from mpss_lib.intake.series import inspect
 from mpss_lib.tables import Lake, Outcome, check_key, digest_of, read_parquet, sha256_of
 
 STAGE = "intake"
 NO_OBJECT = "no_stored_object"
 UNREADABLE_RIVAL = "unreadable_rival"
-"""Flag of a chosen volume beside an NM object that could not be had: a person looks."""
+"""Flag of a chosen volume beside an NM object that could not be had or read: a person looks."""
+BROKEN = frozenset({"unreadable", "unreadable_value", "pixel_data"})
+"""Reasons of a stored object that say nothing of what it is."""
 CONTOURS = ("RTSTRUCT", "SEG")
 """Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 
@@ -57,7 +63,10 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     digest = digest_of(
         part
         for row in (*stored, *lacking)
-        for part in (row["series_key"], row["object_key"], row["path"], row["content_sha256"])
+        for part in (
+            *(row["series_key"], row["object_key"], row["path"]),
+            *(row["content_sha256"], row["said"]),
+        )
     )
     written = lake.existing(STAGE, address, study_key, digest)
     if written and not force:
@@ -65,11 +74,11 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
         if any(row["is_chosen"] for row in rows):
             return Outcome("skipped", written)
         return Outcome("rejected", written, _nearest(rows))
-    rows = _rows(study_key, stored, lake, config, flags=(UNREADABLE_RIVAL,) if lacking else ())
+    rows = _rows(study_key, stored, lacking, lake, config)
     if lacking and not any(row["is_chosen"] for row in rows):
         raise DicomFileError(
             f"no volume can be used, and {len(lacking)} image objects could not be had"
-            f" ({', '.join(sorted({row['reason'] for row in lacking}))}): one may be the right one",
+            f" ({_reasons(lacking)}): one may be the right one",
             way_out="have them sent to the archive again, then `mpss run pull` and"
             " `mpss run intake` with the study's key",
         )
@@ -77,6 +86,10 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     if any(row["is_chosen"] for row in rows):
         return Outcome("done", written)
     return Outcome("rejected", written, _nearest(rows))
+
+
+def _reasons(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(sorted({row["reason"] for row in rows}))
 
 
 def _instances(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
@@ -109,18 +122,49 @@ def _stored(study_key: str, instances: list[dict[str, Any]], lake: Lake) -> list
 def _rows(
     study_key: str,
     stored: list[dict[str, Any]],
+    lacking: list[dict[str, Any]],
     lake: Lake,
     config: Config,
-    *,
-    flags: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    candidates = [inspect(lake.root / row["path"], config.intake) for row in stored]
-    choice = choose(candidates, [row["object_key"] for row in stored])
+    candidates = [
+        inspect(lake.root / row["path"], config.intake, _said(study_key, row)) for row in stored
+    ]
+    candidates = compare_series(candidates, [row["series_key"] for row in stored])
+    keys = [row["object_key"] for row in stored]
+    choice = choose(candidates, keys, config.intake.whole_share)
+    broken = _broken_rivals(candidates)
+    if lacking or broken:
+        value = ", ".join(sorted({*broken, *(row["reason"] for row in lacking)}))
+        choice = replace(choice, looks=(*choice.looks, look(UNREADABLE_RIVAL, "", value)))
     return [
         _row(study_key, instance, candidate, index, choice)
-        | {"flags": list(flags) if index == choice.index else []}
         for index, (instance, candidate) in enumerate(zip(stored, candidates, strict=True))
     ]
+
+
+def _broken_rivals(candidates: list[Candidate]) -> set[str]:
+    """Reasons of objects that nothing else speaks against: one may be the right volume."""
+    return {
+        candidate.reasons[0]
+        for candidate in candidates
+        if candidate.reasons and BROKEN.issuperset(candidate.reasons)
+    }
+
+
+def _said(study_key: str, row: dict[str, Any]) -> Said:
+    """Give what an object said of itself when it was received.
+
+    Raises
+    ------
+    IncompleteStudyError
+        If pull wrote nothing of it: cleaned texts are no evidence.
+    """
+    if not row["said"]:
+        raise IncompleteStudyError(
+            f"object {row['object_key']} of study {study_key} was pulled without its statements",
+            way_out="pull the study again",
+        )
+    return Said.from_json(row["said"])
 
 
 def _row(
@@ -131,6 +175,7 @@ def _row(
     if is_chosen:
         eligible = len(choice.others) + 1
         answers["choice"] = Answer("chosen", choice.rule, "", f"1 of {eligible} eligible")
+        answers |= {f"look_{one.rule}": one for one in choice.looks}
     nz, ny, nx = candidate.shape
     dz, dy, dx = candidate.spacing_mm or (None, None, None)
     texts = candidate.header.texts
@@ -140,6 +185,7 @@ def _row(
         "object_key": instance["object_key"],
         "is_chosen": is_chosen,
         "reasons": list(candidate.reasons or choice.others.get(index, ())),
+        "flags": [one.rule for one in answers.values() if one.answer == REVIEW],
         "stress": _answer(answers, "stress"),
         "attenuation": _answer(answers, "attenuation"),
         "reconstruction": _answer(answers, "reconstruction"),

@@ -7,12 +7,12 @@ Doors: ``run`` (a study -> its predictions), ``predictable`` (which studies) and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Config, Sites
+from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Address, Config, Sites
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
@@ -23,9 +23,10 @@ from mpss_lib.publication.predict import (
     predict,
     predict_interval,
 )
-from mpss_lib.publication.reading import ask
+from mpss_lib.publication.reading import ask, published_address
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
+from mpss_lib.versions import OtherVersionError
 
 __all__ = ["export_results", "predictable", "run"]
 
@@ -70,6 +71,9 @@ def run(
     ------
     StudyRejectedError
         ``no_model`` where no model has been registered.
+    OtherVersionError
+        Models, their cohort or the clinical rows are of other settings or engines than the
+        features that the present settings name.
     """
     files = _model_files(lake, config)
     if files is None:
@@ -121,19 +125,34 @@ def _rows(
 
 
 def _model_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
-    """Files of the model registered last: by the manifest, else the only one at this address."""
-    newest = _newest_model_files(lake)
+    """Files of the model registered last at the settings' address; None where there is none.
+
+    That address holds those of selection and radiomics: a model found there was made with features
+    of the version that is read here. By the manifest, else the only one at this address.
+
+    Raises
+    ------
+    OtherVersionError
+        Models were registered, all of them with other settings or engines.
+    """
+    address = config.address("evaluation")
+    newest = _newest_model_files(lake, address)
     if newest is not None:
         return newest
-    address = config.address("evaluation")
     models = lake.current_paths("model", address)
     terms = lake.current_paths("model_term", address)
     both = sorted(set(models) & set(terms))
-    return (models[both[0]], terms[both[0]]) if len(both) == 1 else None
+    if len(both) == 1:
+        return models[both[0]], terms[both[0]]
+    if not both and _newest_model_files(lake) is not None:
+        raise OtherVersionError("the registered models", "evaluation", config)
+    return None
 
 
-def _newest_model_files(lake: Lake) -> tuple[Path, Path] | None:
+def _newest_model_files(lake: Lake, address: Address | None = None) -> tuple[Path, Path] | None:
     for record in reversed(lake.records("evaluation")):
+        if address is not None and (record["engine"], record["config"]) != astuple(address):
+            continue
         for unit in reversed(record["units"]):
             paths = {file["table"]: lake.root / file["path"] for file in unit["files"]}
             if "model" in paths and "model_term" in paths:
@@ -156,9 +175,12 @@ def _study(
 ) -> tuple[StudyValues, list[str]]:
     """Gather what is known of the study but its features, and what enters the input digest."""
     path = lake.current_path("cohort_outcome", config.address("warehouse"), registered.cohort)
-    cohort = _cohort(path) if path is not None else {}
+    if path is None:  # else its studies would be predicted by models that had been fitted to them
+        what = f"the cohort {registered.cohort} of the models"
+        raise OtherVersionError(what, "warehouse", config)
+    cohort = _cohort(path)
     is_training = study_key in cohort
-    clinical = cohort.get(study_key) if is_training else _linked(lake).get(study_key)
+    clinical = cohort.get(study_key) if is_training else _linked(lake, config).get(study_key)
     return StudyValues(study_key, None, clinical, is_training), [repr(clinical), repr(is_training)]
 
 
@@ -188,20 +210,33 @@ def _cohort(path: Path) -> Mapping[str, Mapping[str, Any]]:
     return {str(row["study_key"]): {name: row[name] for name in CLINICAL} for row in rows}
 
 
-def _linked(lake: Lake) -> Mapping[str, Mapping[str, Any]]:
-    """Clinical values of every linked study, from the published snapshot."""
+def _linked(lake: Lake, config: Config) -> Mapping[str, Mapping[str, Any]]:
+    """Clinical values of every linked study, from the published snapshot.
+
+    Raises
+    ------
+    OtherVersionError
+        The snapshot shows the clinical rows of another version than the settings name.
+    """
     if not lake.snapshot.is_file():
         return {}
     state = lake.snapshot.stat()
-    return _snapshot_clinical(lake.snapshot, state.st_ino, state.st_mtime_ns)
+    made_by, rows = _snapshot_clinical(lake.snapshot, state.st_ino, state.st_mtime_ns)
+    if made_by not in (None, config.address("pull")):
+        raise OtherVersionError("the clinical rows of the snapshot", "pull", config)
+    return rows
 
 
 @lru_cache(maxsize=2)
-def _snapshot_clinical(path: Path, _inode: int, _mtime: int) -> Mapping[str, Mapping[str, Any]]:
-    """Read once for each published snapshot."""
+def _snapshot_clinical(
+    path: Path, _inode: int, _mtime: int
+) -> tuple[Address | None, Mapping[str, Mapping[str, Any]]]:
+    """Read once for each published snapshot: the version of the rows (if it says), and the rows."""
     rows = ask(
         path,
         f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
         " where study_key is not null order by study_key",
     )
-    return {str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows}
+    return published_address(path, "pull"), {
+        str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows
+    }

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pydicom
 from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import (
     NuclearMedicineImageStorage,
     RTStructureSetStorage,
@@ -18,8 +18,11 @@ from pydicom.uid import (
 )
 
 from mpss_lib.config import Config
+from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.faults import FAULTS, NOT_DELIVERED, object_fault
 from mpss_lib.dicom.region_names import check_aliases
+from mpss_lib.dicom.rules import site_rules
+from mpss_lib.dicom.said import read_said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError, SameUidOtherBytesError
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
@@ -221,7 +224,8 @@ class StudyJob:
             return not_delivered(one, delivery.problem)
         if delivery.has_twin:
             return Left(TWIN, "it came twice, with other bytes", one.sop_class)
-        return taker.take(delivery.path, one, class_in(self.manifest.modalities[one.series_uid]))
+        modality = self.manifest.modalities[one.series_uid]
+        return taker.take(delivery.path, one, class_in(modality), modality)
 
     def _check_volumes(self, found: Mapping[str, Taken | Left]) -> None:
         """Whether the study may go on with the objects that are sound.
@@ -255,8 +259,13 @@ class StudyJob:
             self.identity.study_uid,
             self._deidentifier(),
             max_bytes,
+            self._said,
             leaves_pictures=leaves_pictures,
         )
+
+    def _said(self, received: FileDataset, modality: str) -> str:
+        announced = Announced(modality, self.identity.study_date)
+        return read_said(received, site_rules(self.config.pull), announced).as_json()
 
     def _deidentifier(self) -> Deidentifier:
         check_aliases(self.config.pull.contour_names)
@@ -304,6 +313,7 @@ class StudyJob:
             "path": self.lake.relative(path),
             "n_bytes": path.stat().st_size,
             "content_sha256": sha256_of(path),
+            "said": found.said,
         }
 
     def _row(self, series_uid: str, object_key: str) -> dict[str, object]:
@@ -320,6 +330,7 @@ class StudyJob:
             "path": "",
             "n_bytes": 0,
             "content_sha256": "",
+            "said": "",
         }
 
     def _keep(self, object_key: str, content: bytes) -> Path:

@@ -6,6 +6,7 @@ means for the study is decided in ``objects``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,11 @@ TWIN = "same_uid_other_bytes"
 
 @dataclass(frozen=True)
 class Taken:
-    """An object that the lake keeps: its SOP class and its de-identified file."""
+    """An object that the lake keeps: its SOP class, its de-identified file, what it said."""
 
     sop_class: str
     content: bytes
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class Taker:
     deidentifier : Deidentifier
     max_bytes : int
         Limit of an object, as received and decoded.
+    read_said : callable
+        What an image (and the modality of its series) says of itself, as JSON, before its
+        texts are cleaned.
     leaves_pictures : bool
         Whether objects of NM class that are no volumes to compute with are left.
     """
@@ -84,9 +89,12 @@ class Taker:
     study_uid: str
     deidentifier: Deidentifier
     max_bytes: int
+    read_said: Callable[[FileDataset, str], str]
     leaves_pictures: bool = True
 
-    def take(self, path: Path, announced: ObjectAnswer, expected: str) -> Taken | Left:
+    def take(
+        self, path: Path, announced: ObjectAnswer, expected: str, modality: str
+    ) -> Taken | Left:
         """Read, verify, decompress and de-identify one object.
 
         Parameters
@@ -96,6 +104,8 @@ class Taker:
         announced : ObjectAnswer
         expected : str
             The SOP class that is taken from its series; another one is left without a look.
+        modality : str
+            Of its series, as the archive says.
         """
         sop_class = announced.sop_class
         try:
@@ -104,12 +114,12 @@ class Taker:
                 return Left(NOT_NM_OBJECT, sop_class=sop_class)
             received = read_received(path, announced, self.study_uid, self.max_bytes)
             with object_fault("an object cannot be judged or de-identified"):
-                return self._judged(received, expected)
+                return self._judged(received, expected, modality)
         except DicomFileError as error:
             reason = error.reason if isinstance(error, UndecodedError) else UNREADABLE
             return Left(reason, error.problem, sop_class, error.way_out)
 
-    def _judged(self, received: FileDataset, expected: str) -> Taken | Left:
+    def _judged(self, received: FileDataset, expected: str, modality: str) -> Taken | Left:
         sop_class = str(received.SOPClassUID)
         if sop_class != expected:
             return Left(NOT_NM_OBJECT, sop_class=sop_class)
@@ -119,4 +129,6 @@ class Taker:
         if why_left:
             return Left(why_left, sop_class=sop_class)
         with pydicom.config.disable_value_validation():
-            return Taken(sop_class, self.deidentifier.file_bytes(received))
+            is_image = sop_class == NuclearMedicineImageStorage
+            said = self.read_said(received, modality) if is_image else ""
+            return Taken(sop_class, self.deidentifier.file_bytes(received), said)

@@ -6,10 +6,14 @@ intensity mask that re-segmentation emptied leaves the shape. Where an intensity
 mask is not finite, everything that needs intensities is NaN: a re-segmentation range drops such
 voxels, knowingly. What overflows double precision is NaN too. Wrong arguments raise
 ``WrongArgumentError``.
+
+A region of which a whole part is undefined is told: the doors log a warning that names the mask and
+the reason (the logger of this module), the stage one that names study and segment.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +42,8 @@ from mpss_lib.radiomics.texture import Graph, build_graph, describe_texture
 from mpss_lib.sections import BINS
 from mpss_lib.volume import BoolArray, FloatArray, Triple
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class RegionFeatures:
@@ -51,11 +57,14 @@ class RegionFeatures:
         Features that do not depend on the bin number, in the order of ``ONCE_NAMES``.
     binned : mapping of bin number to (431,) float64 array
         The others, in the order of ``BINNED_NAMES``.
+    why_undefined : str
+        Why all features, or all but the shape, are undefined; empty where they are not.
     """
 
     n_voxels: int
     once: FloatArray
     binned: Mapping[int, FloatArray]
+    why_undefined: str = ""
 
 
 def extract(
@@ -73,7 +82,8 @@ def extract(
     Returns
     -------
     dict of sera_name to float
-        All 487 in the order of the catalogue; NaN where undefined.
+        All 487 in the order of the catalogue; NaN where undefined. An empty mask, or one of which
+        re-segmentation leaves nothing, is told by a warning in the log.
 
     Raises
     ------
@@ -82,6 +92,7 @@ def extract(
     """
     chosen = _checked(settings)
     regions = _measure(image, {"mask": mask}, spacing_mm, chosen, {0: chosen.discretisation})
+    _tell_undefined(regions)
     features = regions["mask"]
     return _named(features.once, features.binned[0])
 
@@ -110,9 +121,11 @@ def extract_many(
     -------
     dict of (segment, bins) to dict of sera_name to float
     """
+    regions = measure_regions(image, masks, spacing_mm, settings, bins)
+    _tell_undefined(regions)
     return {
         (name, n): _named(features.once, values)
-        for name, features in measure_regions(image, masks, spacing_mm, settings, bins).items()
+        for name, features in regions.items()
         for n, values in features.binned.items()
     }
 
@@ -134,6 +147,12 @@ def measure_regions(
 def undefined_of(names: Sequence[str], values: FloatArray) -> list[str]:
     """Names of the features that are undefined (NaN)."""
     return [name for name, is_nan in zip(names, np.isnan(values), strict=True) if is_nan]
+
+
+def _tell_undefined(regions: Mapping[str, RegionFeatures]) -> None:
+    for name, region in regions.items():
+        if region.why_undefined:
+            log.warning("features of %r are undefined (NaN): %s", name, region.why_undefined)
 
 
 def _checked(settings: Settings | None) -> Settings:
@@ -164,8 +183,15 @@ def _measure(
             name: _measure_region(
                 prepare_region(mask, prepared, spacing, settings), prepared, settings, hows
             )
+            if mask.any()
+            else _nothing(hows, "the mask holds no voxel")
             for name, mask in checked.items()
         }
+
+
+def _nothing(hows: Mapping[int, Discretisation], why: str) -> RegionFeatures:
+    once = np.full(len(ONCE_NAMES), np.nan)
+    return RegionFeatures(0, once, {n: np.full(len(BINNED_NAMES), np.nan) for n in hows}, why)
 
 
 def _measure_region(
@@ -174,19 +200,21 @@ def _measure_region(
     settings: Settings,
     hows: Mapping[int, Discretisation],
 ) -> RegionFeatures:
-    once = np.full(len(ONCE_NAMES), np.nan)
-    binned = {n: np.full(len(BINNED_NAMES), np.nan) for n in hows}
     if region is None:
-        return RegionFeatures(0, once, binned)
+        why = f"the mask holds no voxel of the new grid (resample_mm={settings.resample_mm})"
+        return _nothing(hows, why)
+    nothing = _nothing(hows, "re-segmentation left no voxel, only the shape is defined")
+    once, binned = nothing.once, dict(nothing.binned)
     once[:26] = describe_shape(region.morphology, prepared.spacing_mm)
     n_voxels = int(np.count_nonzero(region.intensity))
     if n_voxels == 0:
-        return RegionFeatures(0, once, binned)
+        return nothing
     graph = build_graph(region.intensity, region.morphology)
     voxels = graph.voxels + np.array(region.corner)
     values = prepared.image[tuple(voxels.T)]
     if not np.isfinite(values).all():
-        return RegionFeatures(n_voxels, once, binned)
+        why = "an intensity of the mask is not finite, only the shape is defined"
+        return RegionFeatures(n_voxels, once, binned, why)
     once[9], once[26:29] = _mass(region, graph, values, prepared.spacing_mm, float(once[0]))
     once[29:31] = describe_peaks(prepared.image, voxels, values, prepared.spacing_mm)
     once[31:49] = describe_statistics(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,8 @@ from mpss_lib.schemas import TABLES
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, sha256_of
 from mpss_lib.volume import FloatArray, Mask, check_same_grid
+
+log = logging.getLogger(__name__)
 
 _STUDY_TABLES = ("feature_once", "feature_binned")
 
@@ -70,6 +73,10 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
         settings_of(config),
         config.radiomics.bins,
     )
+    for segment, region in regions.items():
+        if region.why_undefined:
+            what = (study_key, segment, region.why_undefined)
+            log.warning("radiomics: %s, segment %s: undefined features: %s", *what)
     return Outcome("done", (*_write(regions, lake, address, study_key, digest), catalogue))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.sections import SEGMENTS
@@ -18,6 +19,7 @@ from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
 from mpss_lib.tables import Lake, Written, digest_of, sha256_of
+from mpss_lib.versions import OtherVersionError
 
 CATALOGUE_KEY = "all"
 TABLES = (
@@ -91,7 +93,13 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
 
 
 def _files(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path, dict[str, list[Path]]]:
-    """Member file, catalogue file, and the feature files of the members that have both."""
+    """Member file, catalogue file, and the feature files of every member that has not withdrawn.
+
+    Raises
+    ------
+    OtherVersionError
+        Some have none with these settings: a part of the cohort is not taken for the whole.
+    """
     member = lake.current_path("cohort_member", config.address("warehouse"), cohort)
     if member is None:
         raise WrongArgumentError(
@@ -105,10 +113,13 @@ def _files(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path, dict[st
     once = lake.current_paths("feature_once", radiomics, keys)
     binned = lake.current_paths("feature_binned", radiomics, keys)
     shared = [key for key in keys if key in once and key in binned]
-    if catalogue is None or not shared:
-        raise WrongArgumentError(
-            f"{len(shared)} of {len(keys)} members have features, catalogue: {catalogue}",
-            way_out="run radiomics for the cohort with these settings",
+    n_wanted = sum(not key.startswith(TOMBSTONE) for key in keys)
+    if catalogue is None or not shared or len(shared) < n_wanted:
+        raise OtherVersionError(
+            f"the features of cohort {cohort}",
+            "radiomics",
+            config,
+            detail=f"{len(shared)} of {n_wanted} members have them",
         )
     return (
         member,

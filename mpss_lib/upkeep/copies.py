@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import read_json, write_json
 
 MANIFEST = "manifest.json"
@@ -61,7 +62,7 @@ def targets_of(home: Path) -> list[Path]:
 def remember_target(home: Path, target: Path) -> None:
     """Write down that backups of this home lie in a folder."""
     known = {str(path) for path in targets_of(home)} | {str(target.resolve())}
-    write_json(home / TARGETS, {"targets": sorted(known)})
+    write_json(home / TARGETS, {"targets": sorted(known)}, mode=PRIVATE_FILE)
 
 
 def whole_copies(target: Path) -> list[Path]:
@@ -115,8 +116,7 @@ def share_tombstones(home: Path, marks: Iterable[str]) -> list[Path]:
 def add_tombstones(target: Path, marks: Iterable[str]) -> None:
     """Add tombstones beside the backups of a folder."""
     known = set(read_tombstones(target / TOMBSTONES))
-    write_json(target / TOMBSTONES, {"marks": sorted(known | set(marks))})
-    (target / TOMBSTONES).chmod(0o600)
+    write_json(target / TOMBSTONES, {"marks": sorted(known | set(marks))}, mode=PRIVATE_FILE)
 
 
 def read_tombstones(file: Path) -> list[str]:

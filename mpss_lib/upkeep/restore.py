@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.pull.vault import Vault
+from mpss_lib.secrecy import PRIVATE_FOLDER, seal
 from mpss_lib.tables import write_bytes
 from mpss_lib.upkeep.backup import POSTGRES_COPY, read_manifest, verify
 from mpss_lib.upkeep.copies import (
@@ -75,7 +76,8 @@ def restore(backup: Path, root: Path, *, more_tombstones: Path | None = None) ->
         to = root / name
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(backup / name, to)
-    _set_rights(root)
+    root.chmod(PRIVATE_FOLDER)
+    seal(root)
     vault = Vault(root / VAULT_NAME)
     vault.bury(marks)
     remember_target(root, backup.parent)
@@ -88,14 +90,6 @@ def restore(backup: Path, root: Path, *, more_tombstones: Path | None = None) ->
 def restore_database(root: Path, airflow: Airflow) -> None:
     """Load Airflow's PostgreSQL database from the dump that came back with a home."""
     load_postgres(airflow.places().database_url, root / POSTGRES_COPY)
-
-
-def _set_rights(root: Path) -> None:
-    """Let only the account that runs the platform read what is secret."""
-    root.chmod(0o700)
-    for name in (VAULT_NAME, f"{VAULT_NAME}.key", "airflow/secrets.json", "airflow/passwords.json"):
-        if (root / name).exists():
-            (root / name).chmod(0o600)
 
 
 def newest(target: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from mpss_lib.batch import write_record
+from mpss_lib.batch import CHAIN, write_record
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import MpssError
 from mpss_lib.locks import working
@@ -94,7 +94,7 @@ def _freeze(lake: Lake, config: Config, run_name: str) -> str:
 
 
 def _check_is_of_settings(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
-    """Refuse a cohort by other rules, or one whose features selection would not read."""
+    """Refuse a cohort by other rules, or by studies that selection would not read."""
     (rule,) = rows_of(connection, "from meta.cohort_rule")
     wanted = config.cohort.model_dump(mode="json")
     if rule != wanted:
@@ -102,15 +102,19 @@ def _check_is_of_settings(connection: duckdb.DuckDBPyConnection, config: Config)
             f"the snapshot was built with the cohort rules {rule}, the settings say {wanted}",
             way_out="publish again: `mpss warehouse rebuild`",
         )
-    (shown,) = rows_of(
-        connection, "select engine, config from meta.pointer where stage = 'radiomics'"
-    )
-    if Address(**shown) != config.address("radiomics"):
+    shown = {
+        str(row["stage"]): Address(str(row["engine"]), str(row["config"]))
+        for row in rows_of(connection, "select stage, engine, config from meta.pointer")
+    }
+    if other := [stage for stage in CHAIN if shown[stage] != config.address(stage)]:
+        stage = other[-1]
         raise SnapshotOutdatedError(
-            f"the snapshot shows radiomics {shown['engine']}/{shown['config']}, the settings make"
-            f" {config.address('radiomics').engine}/{config.address('radiomics').config}",
-            way_out="publish the new version (`mpss warehouse activate all`), or restore the"
-            " settings of the published one",
+            f"the snapshot shows {', '.join(other)} of another version than the settings make"
+            f" ({stage} {shown[stage].engine}/{shown[stage].config}, not"
+            f" {config.address(stage).engine}/{config.address(stage).config})",
+            way_out="do the studies with these settings and publish them: `mpss recompute"
+            " --activate` (or `mpss warehouse activate all`); or restore the settings of the"
+            " published version",
         )
 
 

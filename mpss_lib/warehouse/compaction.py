@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -49,6 +50,7 @@ class Batch:
     members: frozenset[str]
     written_at: datetime
     columns: str = ""
+    n_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def can_compact(table: LakeTable) -> bool:
 
 
 def read_batches(lake: Lake) -> list[Batch]:
-    """Batch files that a record names and that are there, oldest first."""
+    """Batch files that a record names and that are there whole, oldest first.
+
+    One that lost bytes is told and not read: its members are there.
+    """
     return [
         Batch(
             record["table"],
@@ -89,10 +94,26 @@ def read_batches(lake: Lake) -> list[Batch]:
             frozenset(record["members"]),
             datetime.fromisoformat(record["written_at"]),
             record.get("columns", ""),
+            record["n_rows"],
         )
         for record in lake.records(RECORDS)
-        if record["kind"] == "batch" and (lake.root / record["path"]).is_file()
+        if record["kind"] == "batch" and _is_whole(lake.root / record["path"], record)
     ]
+
+
+def _is_whole(path: Path, record: Mapping[str, Any]) -> bool:
+    if not path.is_file():
+        return False
+    n_bytes, wanted = path.stat().st_size, record.get("n_bytes")
+    if wanted in (None, n_bytes):  # records of before do not tell it
+        return True
+    log.warning(
+        "warehouse: batch %s has %d bytes, its record says %d: its members are read instead",
+        record["path"],
+        n_bytes,
+        wanted,
+    )
+    return False
 
 
 def in_use(
@@ -138,7 +159,8 @@ def _reading(table: str, paths: Sequence[str], batches: Sequence[Batch]) -> Read
 
 
 def _source(batch: Batch, live: frozenset[str]) -> Source:
-    return Source(batch.path, frozenset(unit_of(path) for path in batch.members - live))
+    without = frozenset(unit_of(path) for path in batch.members - live)
+    return Source(batch.path, without, batch.n_rows)
 
 
 def unit_of(path: str) -> str:
@@ -155,7 +177,12 @@ def has_enough_alone(readings: Mapping[str, Reading], config: Config) -> bool:
     )
 
 
-def compact(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def compact(
+    lake: Lake,
+    config: Config,
+    current: Mapping[str, Sequence[str]],
+    n_rows: Mapping[str, int],
+) -> dict[str, int]:
     """Join landing files that stand alone into batch files, where there are enough of them.
 
     Call it under the publisher's lock.
@@ -167,6 +194,8 @@ def compact(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) ->
         ``warehouse.compact_from`` files at least; ``warehouse.compact_studies`` in a batch at most.
     current : mapping of table to paths
         The landing files that the snapshot shows (``manifest.current_paths``).
+    n_rows : mapping of path to int
+        Rows of each by its record.
 
     Returns
     -------
@@ -176,13 +205,15 @@ def compact(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) ->
     Raises
     ------
     LakeCorruptError
-        A member is gone or has other columns; the number of rows is not the sum of its members'.
+        A member is gone, has other columns or other than its rows; the number of rows is not the
+        sum of its members'.
     """
     batches = read_batches(lake)
     n_batches = n_members = 0
     for table, paths in _by_address(current):
         for group in _groups(table, paths, batches, config):
-            write_batch(lake, table, [Source(path) for path in group], group)
+            sources = [Source(path, n_rows=n_rows.get(path)) for path in group]
+            write_batch(lake, table, sources, group)
             n_batches, n_members = n_batches + 1, n_members + len(group)
     return {"batches": n_batches, "members": n_members}
 
@@ -318,6 +349,7 @@ def write_batch(lake: Lake, table: str, sources: Sequence[Source], members: Sequ
         columns = schema_digest(pq.read_schema(temporary))
     record = {"kind": "batch", "table": table, "path": lake.relative(path), "n_rows": n_rows}
     record |= {"columns": columns, "content_sha256": sha256_of(path)}
+    record["n_bytes"] = path.stat().st_size
     add_record(lake, RECORDS, record | {"members": sorted(members)})
     log.info("warehouse: %s: %d files joined into %s", table, len(sources), path.name)
 

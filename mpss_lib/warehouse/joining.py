@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from mpss_lib.columns import check_columns
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.parquet import WAY_OUT, named_damage, read_footer, read_whole
 from mpss_lib.schemas import REAL, TABLES, TEXT, LakeTable
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import APPEND_ONLY
@@ -36,6 +37,10 @@ PATH = "lake_path"
 """Column of the batches of append-only tables: the landing file that a row came from."""
 
 
+ROWS_AT_ONCE = 32_000
+"""Rows that are held in memory, unless one grey level of all sources has more."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A file to read rows from, without those of some studies.
@@ -46,10 +51,13 @@ class Source:
         Below the lake; a landing file or a batch file.
     without : frozenset of str
         Study keys whose rows are left out: other files have newer ones.
+    n_rows : int, optional
+        Rows that it has by its record.
     """
 
     path: str
     without: frozenset[str] = frozenset()
+    n_rows: int | None = None
 
 
 def join(lake: Lake, table: str, sources: Sequence[Source], path: Path) -> int:
@@ -60,23 +68,26 @@ def join(lake: Lake, table: str, sources: Sequence[Source], path: Path) -> int:
     lake : Lake
     table : str
     sources : sequence of Source
-        Files of one table, engine and config. One grey level of all of them is held in memory at
-        a time: 30 kB for a study.
+        Files of one table, engine and config. Opening a file of 431 columns costs far more than
+        its rows do: each is read once, or once for as many grey levels as ``ROWS_AT_ONCE`` allows
+        (3.5 kB a row, held twice while they are sorted).
     path : Path
 
     Raises
     ------
     LakeCorruptError
-        A source is gone, or differs in a column; it is named.
+        A source is gone or cannot be read, differs in a column, or has other than its rows; it is
+        named.
     """
     spec = TABLES[table]
-    first = _columns(lake, spec, sources)
+    names, n_all = _columns(lake, spec, sources)
+    n_rows = 0
     writer: pq.ParquetWriter | None = None
     try:
-        for level in _levels(lake, spec, sources):
-            data = pa.concat_tables(
-                [_read(lake, spec, source, level).select(first) for source in sources]
-            )
+        for levels in _passes(lake, spec, sources, n_all):
+            parts = [_read(lake, spec, source, levels).select(names) for source in sources]
+            data = pa.concat_tables(parts)
+            n_rows += data.num_rows
             data = data.sort_by([(name, "ascending") for name in _order(spec)])
             writer = writer or _writer(path, data.schema, spec)
             for part in _row_groups(data, spec):
@@ -84,69 +95,87 @@ def join(lake: Lake, table: str, sources: Sequence[Source], path: Path) -> int:
     finally:
         if writer is not None:
             writer.close()
-    return sum(_n_rows(lake, source) for source in sources)
+    return n_rows
 
 
-def _columns(lake: Lake, spec: LakeTable, sources: Sequence[Source]) -> list[str]:
-    """Columns of the batch: those of the first source, which every other one must have."""
+def _columns(lake: Lake, spec: LakeTable, sources: Sequence[Source]) -> tuple[list[str], int]:
+    """Columns of the batch and rows of all sources.
+
+    The columns are those of the first source, and every other one must have them.
+    """
     names: list[str] = []
+    n_rows = 0
     for source in sources:
-        schema = _schema(lake, source.path)
+        footer = footer_of(lake, source.path, source.n_rows)
+        n_rows += footer.num_rows
         if spec.name in APPEND_ONLY:
             names = [*spec.columns, PATH]
             continue
+        schema = footer.schema.to_arrow_schema()
         features = [name for name in names if name not in spec.columns]
         check_columns(spec, schema, source.path, features=features)
-        names = names or list(schema.names)
-    return names
+        names = names or list(spec.columns if spec.later else schema.names)
+    return names, n_rows
 
 
-def _schema(lake: Lake, path: str) -> pa.Schema:
+def footer_of(lake: Lake, path: str, n_rows: int | None = None) -> pq.FileMetaData:
+    """Read the footer of a Parquet file below the lake.
+
+    Parameters
+    ----------
+    lake : Lake
+    path : str
+        Below the lake.
+    n_rows : int, optional
+        Rows that it has by its record.
+
+    Raises
+    ------
+    LakeCorruptError
+        It is gone, cannot be read, or has other than its rows.
+    """
     if not (lake.root / path).is_file():
-        raise LakeCorruptError(
-            f"{path} that the manifest names is gone",
-            way_out="restore it from the backup, or run its stage again with force",
-        )
-    return pq.read_schema(lake.root / path)
+        raise LakeCorruptError(f"{path} that the manifest names is gone", way_out=WAY_OUT)
+    return read_footer(lake.root / path, n_rows, name=path)
 
 
-def _levels(lake: Lake, spec: LakeTable, sources: Sequence[Source]) -> list[int | None]:
-    """Grey levels to be joined one after the other; only ``None`` where there are none."""
-    if "bins" not in spec.columns:
+def _passes(
+    lake: Lake, spec: LakeTable, sources: Sequence[Source], n_rows: int
+) -> list[frozenset[int] | None]:
+    """Grey levels to be held at a time, in their order; only ``None`` where all are held."""
+    if "bins" not in spec.columns or n_rows <= ROWS_AT_ONCE:
         return [None]
     found: set[int] = set()
     for source in sources:
         found |= set(pq.read_table(lake.root / source.path, columns=["bins"])["bins"].to_pylist())
-    return [*sorted(found)] or [None]
+    levels = sorted(found)
+    each = max(1, ROWS_AT_ONCE * len(levels) // n_rows)
+    return [frozenset(levels[start : start + each]) for start in range(0, len(levels), each)]
 
 
-def _n_rows(lake: Lake, source: Source) -> int:
-    """Rows of a source, counted from its keys alone."""
-    keys = pq.read_table(lake.root / source.path, columns=["study_key"], partitioning=None)
-    return sum(key not in source.without for key in keys["study_key"].to_pylist())
-
-
-def _read(lake: Lake, spec: LakeTable, source: Source, level: int | None) -> pa.Table:
-    data = pq.read_table(
-        lake.root / source.path,
-        partitioning=None,
-        filters=None if level is None else [("bins", "=", level)],
-    )
-    if spec.name in APPEND_ONLY:
-        data = _with_path(data, spec, source.path)
+def _read(lake: Lake, spec: LakeTable, source: Source, levels: frozenset[int] | None) -> pa.Table:
+    path = lake.root / source.path
+    with named_damage(source.path):
+        if levels is None:
+            data = read_whole(path)
+        else:
+            filters = [("bins", "in", sorted(levels))]
+            data = pq.read_table(path, partitioning=None, filters=filters)
+    data = _with_nulls(data, spec)
+    if spec.name in APPEND_ONLY and PATH not in data.column_names:
+        data = data.append_column(PATH, pa.array([source.path] * data.num_rows, TEXT))
     if source.without:
         stale = pc.is_in(data["study_key"], value_set=pa.array(sorted(source.without)))
         data = data.filter(pc.invert(stale))
     return data
 
 
-def _with_path(data: pa.Table, spec: LakeTable, path: str) -> pa.Table:
-    """Add the landing file of each row, and nulls for a column that came after the file."""
-    for name, kind in spec.columns.items():
+def _with_nulls(data: pa.Table, spec: LakeTable) -> pa.Table:
+    """Add nulls for columns that came after the file, where the table may lack them."""
+    may_lack = spec.columns if spec.name in APPEND_ONLY else spec.later
+    for name in (name for name in spec.columns if name in may_lack):
         if name not in data.column_names:
-            data = data.append_column(name, pa.nulls(data.num_rows, kind))
-    if PATH not in data.column_names:
-        data = data.append_column(PATH, pa.array([path] * data.num_rows, TEXT))
+            data = data.append_column(name, pa.nulls(data.num_rows, spec.columns[name]))
     return data
 
 
@@ -173,15 +202,17 @@ def _writer(path: Path, schema: pa.Schema, spec: LakeTable) -> pq.ParquetWriter:
 
 
 def _row_groups(data: pa.Table, spec: LakeTable) -> Iterator[pa.Table]:
-    """Cut the sorted features of one grey level where the segment changes."""
+    """Cut the sorted features where the grey level or, with enough rows, the segment changes."""
     if not spec.has_features or not data.num_rows:
         yield data
         return
     segments = data["segment"].to_pylist()
-    changes = [i for i in range(1, len(segments)) if segments[i] != segments[i - 1]]
+    levels = data["bins"].to_pylist() if "bins" in spec.columns else [0] * len(segments)
     starts = [0]
-    for place in changes:
-        if place - starts[-1] >= MIN_ROWS:
+    for place in range(1, len(segments)):
+        is_next = levels[place] != levels[place - 1]
+        has_enough = place - starts[-1] >= MIN_ROWS
+        if is_next or (has_enough and segments[place] != segments[place - 1]):
             starts.append(place)
     for start, end in pairwise([*starts, len(segments)]):
         yield data.slice(start, end - start)

@@ -15,7 +15,7 @@ from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import retire
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current, read_ledger
 from mpss_lib.warehouse.published import published_files
-from mpss_lib.warehouse.snapshot import one_publisher
+from mpss_lib.warehouse.publisher import one_publisher
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from mpss_lib.config import STAGES, Address
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.parquet import WAY_OUT
 from mpss_lib.records import merged
 from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake, read_json
@@ -91,6 +92,13 @@ class Ledger:
     def has_files(self, stage: str, address: Address) -> bool:
         """Whether any task has recorded a file of this stage at this address."""
         return (stage, address.engine, address.config) in self._makers
+
+    def rows_of(self, paths: Iterable[str]) -> dict[str, int]:
+        """Map files below the lake to their rows by the newest record that names each."""
+        files = self.tables["files"]
+        named = files.filter(pc.is_in(files["path"], value_set=pa.array(sorted(paths), TEXT)))
+        columns = named.select(["path", "n_rows"]).to_pydict()
+        return dict(zip(*columns.values(), strict=True))
 
     @cached_property
     def _makers(self) -> frozenset[tuple[str, str, str]]:
@@ -301,6 +309,33 @@ def check_there(lake: Lake, tables: Iterable[Iterable[str]]) -> None:
             f"{len(missing)} files that the manifest names are gone, first: {missing[0]}",
             way_out="restore them from the backup, or run their stage again with force",
         )
+
+
+def check_rows_kept(ledger: Ledger, known: Ledger | None) -> None:
+    """Refuse a file that was found again with fewer rows than an earlier record says it had.
+
+    A stage that finds its output there takes it as it is, and cannot know what it was. Only files
+    that a new record names are looked at.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the first one.
+    """
+    files = ledger.tables["files"]
+    if known is not None:
+        is_new = pc.invert(pc.is_in(files["record"], value_set=known.tables["runs"]["record"]))
+        again = pc.unique(files.filter(is_new)["path"])
+        files = files.filter(pc.is_in(files["path"], value_set=again))
+    most = files.group_by("path").aggregate([("n_rows", "max"), ("n_rows", "min")])
+    most = most.filter(pc.less(most["n_rows_min"], most["n_rows_max"])).to_pydict()
+    now = ledger.rows_of(most["path"])
+    for path, n_rows in sorted(zip(most["path"], most["n_rows_max"], strict=True)):
+        if now[path] < n_rows:
+            raise LakeCorruptError(
+                f"{path} has {now[path]} rows and had {n_rows} when it was recorded before",
+                way_out=WAY_OUT,
+            )
 
 
 def _utc(text: str) -> datetime:

@@ -35,7 +35,7 @@ META: Mapping[str, MetaTable] = {
         "One row: this snapshot.",
         ("sequence",),
         {"sequence": WHOLE, "published_at": TIME, "code_version": TEXT, "run_digest": TEXT}
-        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE},
+        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE, "duckdb_version": TEXT},
     ),
     "pointer": MetaTable(
         "One row is one stage: the engine and settings that this snapshot shows.",
@@ -80,7 +80,7 @@ META: Mapping[str, MetaTable] = {
         {"study_key": TEXT, "kind": TEXT, "detail": TEXT, "way_out": TEXT, "is_accepted": FLAG},
     ),
     "lake_file": MetaTable(
-        "One row is one Parquet file whose columns were compared with its table's.",
+        "One row is one Parquet file that was held against its record and its table's columns.",
         ("path",),
         {"table_name": TEXT, "path": TEXT, "checked_by": TEXT}
         | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.config import STAGES, Address, Config
+from mpss_lib.batch import CHAIN
+from mpss_lib.config import STAGES, Address, Config, upstream
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
-from mpss_lib.tables import Lake, read_json, write_json
+from mpss_lib.tables import Lake, json_bytes, read_json, replacing
 from mpss_lib.warehouse.manifest import Ledger
 
 
@@ -34,11 +36,11 @@ def read_pointers(lake: Lake) -> dict[str, Address]:
         ) from error
 
 
-def adopt(lake: Lake, config: Config, ledger: Ledger) -> dict[str, Address]:
-    """Give the pointer of every stage; set those that are missing and have something to show.
+def with_new(lake: Lake, config: Config, ledger: Ledger) -> dict[str, Address]:
+    """Give the pointers that are set, and those that the next publish sets for the first time.
 
     The first publish that finds records of a stage at the settings' address sets its pointer.
-    After that only ``activate`` moves it. Until then the stage follows the settings.
+    After that only ``activate`` moves it.
     """
     found = read_pointers(lake)
     fresh = {
@@ -46,33 +48,66 @@ def adopt(lake: Lake, config: Config, ledger: Ledger) -> dict[str, Address]:
         for stage in STAGES
         if stage not in found and ledger.has_files(stage, config.address(stage))
     }
-    if fresh:
-        _write(lake, found | fresh)
-    return {stage: (found | fresh).get(stage, config.address(stage)) for stage in STAGES}
+    return found | fresh
 
 
-def move(lake: Lake, config: Config, ledger: Ledger, stage: str) -> dict[str, Address]:
-    """Point a stage (or ``all``) at the address of the present settings.
+def of_every_stage(config: Config, known: Mapping[str, Address]) -> dict[str, Address]:
+    """Give the address of every stage: until it has a pointer a stage follows the settings."""
+    return {stage: known.get(stage, config.address(stage)) for stage in STAGES}
+
+
+def moved(lake: Lake, config: Config, ledger: Ledger, stage: str) -> dict[str, Address]:
+    """Give the pointers that change where a stage (or ``all``) follows the present settings.
+
+    What the stage reads moves with it, and so does every stage that reads what moves and was done
+    with these settings: features beside the verdicts on other masks would be two versions of a
+    study. Results of a cohort stay until their own version is there; they name their makers.
 
     Raises
     ------
     WrongArgumentError
-        An unknown stage, or one of which nothing was written with these settings.
+        An unknown stage, one of which nothing was written with these settings, or one whose
+        readers among the stages of a study were not done with them.
     """
     if stage != "all" and stage not in STAGES:
         raise WrongArgumentError(
             f"{stage!r} is no stage", way_out=f"give all or one of {', '.join(STAGES)}"
         )
-    wanted = STAGES if stage == "all" else (stage,)
-    moved = {s: config.address(s) for s in wanted if ledger.has_files(s, config.address(s))}
-    if not moved:
-        address = config.address(wanted[0])
+    there = {s for s in STAGES if ledger.has_files(s, config.address(s))}
+    if not there.intersection(STAGES if stage == "all" else (stage,)):
+        address = config.address(STAGES[0] if stage == "all" else stage)
         raise WrongArgumentError(
             f"nothing of {stage} was written by engine {address.engine} with the present settings",
             way_out=f"run the stage first: `mpss run {stage}`; `mpss warehouse status` lists all",
         )
-    _write(lake, read_pointers(lake) | moved)
-    return moved
+    shown = read_pointers(lake)
+    differs = {s for s in STAGES if shown.get(s) != config.address(s)}
+    wanted = set(STAGES) if stage == "all" else {stage, *upstream(stage)}
+    wanted |= {s for s in STAGES if differs.intersection(upstream(s)).intersection(wanted)}
+    left = [s for s in CHAIN if s in shown and s in wanted & differs and s not in there]
+    if left:
+        raise WrongArgumentError(
+            f"{', '.join(left)} was not done with these settings: the snapshot would show two"
+            " versions of a study side by side",
+            way_out="`mpss recompute --dry-run` lists what is to be done, `mpss recompute` does it",
+        )
+    return {s: config.address(s) for s in STAGES if s in wanted & there}
+
+
+@contextmanager
+def setting(lake: Lake, pointers: Mapping[str, Address]) -> Iterator[None]:
+    """Set the pointers once the block has ended well, and only then.
+
+    Their file is written before the block and only renamed after it: a disk that is full is met
+    while nothing has changed.
+    """
+    if pointers == read_pointers(lake):
+        yield
+        return
+    content = {s: {"engine": a.engine, "config": a.config} for s, a in pointers.items()}
+    with replacing(pointer_path(lake)) as temporary:
+        temporary.write_bytes(json_bytes(content))
+        yield
 
 
 def versions(lake: Lake, config: Config, ledger: Ledger) -> list[dict[str, Any]]:
@@ -108,8 +143,3 @@ def _versions_of(
         }
         for address in sorted(known, key=lambda a: (a.engine, a.config))
     ]
-
-
-def _write(lake: Lake, pointers: Mapping[str, Address]) -> None:
-    content = {s: {"engine": a.engine, "config": a.config} for s, a in pointers.items()}
-    write_json(pointer_path(lake), content)

@@ -44,7 +44,7 @@ class Published:
 
 
 def published(lake: Lake) -> Published:
-    """Read the published snapshot; nothing where there is none to be had."""
+    """Read the published snapshot; nothing where there is none, or one of another place."""
     if not lake.snapshot.is_file():
         return Published()
     try:
@@ -73,7 +73,7 @@ def published_sequence(lake: Lake) -> int:
     if not lake.snapshot.is_file():
         return 0
     try:
-        with closing(open_snapshot(lake)) as connection:
+        with closing(open_snapshot(lake, of_any_place=True)) as connection:
             row = connection.execute("select sequence from meta.snapshot").fetchone()
     except (duckdb.Error, PlatformFaultError) as error:
         log.warning("warehouse: the number of the published snapshot is unknown: %s", error)
@@ -86,7 +86,7 @@ def published_files(lake: Lake) -> frozenset[str]:
     if not lake.snapshot.is_file():
         return frozenset()
     try:
-        with closing(open_snapshot(lake)) as connection:
+        with closing(open_snapshot(lake, of_any_place=True)) as connection:
             root = connection.execute("select lake_root from meta.snapshot").fetchone()
             texts = connection.execute(
                 "select sql from duckdb_views() where schema_name = 'raw'"

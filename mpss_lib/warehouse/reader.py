@@ -17,6 +17,7 @@ from mpss_lib import config as settings
 from mpss_lib.config import AS_PUBLISHED, PROFILES
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.sections import BINS, SEGMENTS
+from mpss_lib.snapshot_file import attach
 from mpss_lib.tables import Lake, replacing, write_bytes
 from mpss_lib.warehouse.answers import render, rows_of, write_parquet
 
@@ -42,32 +43,30 @@ def open_warehouse(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
     ------
     PlatformFaultError
         Nothing has been published there, or the file cannot be read.
+    MovedHomeError
+        The home was copied or moved since: the snapshot would show the files of the other place.
     """
     root = settings.home() if home is None else Path(home).resolve()
     return open_snapshot(Lake(root / "lake"))
 
 
-def open_snapshot(lake: Lake) -> duckdb.DuckDBPyConnection:
-    """Open the newest snapshot of a lake, read-only; see ``open_warehouse``."""
+def open_snapshot(lake: Lake, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open the newest snapshot of a lake, read-only; see ``open_warehouse``.
+
+    ``of_any_place`` opens that of a copied or moved home too: for what it says of itself.
+    """
     if not lake.snapshot.is_file():
         raise PlatformFaultError(
             f"no warehouse has been published at {lake.snapshot}",
             way_out="set MPSS_HOME to a home with data, or publish: `mpss warehouse rebuild`",
         )
-    # Within one process DuckDB shares a file between connections by its path, so that plain
-    # connect() would go on with an older snapshot for as long as one connection holds it.
-    connection = duckdb.connect()
     try:
-        path = str(lake.snapshot).replace("'", "''")
-        connection.execute(f"attach '{path}' as mpss (read_only)")
-        connection.execute("use mpss")
+        return attach(lake.snapshot, of_any_place=of_any_place)
     except duckdb.Error as error:
-        connection.close()
         raise PlatformFaultError(
             f"{lake.snapshot.name} cannot be opened: {_first_line(error)}",
             way_out="publish again: `mpss warehouse rebuild`",
         ) from error
-    return connection
 
 
 def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:

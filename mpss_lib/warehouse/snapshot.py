@@ -7,13 +7,11 @@ file which no manifest record names stays invisible.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +20,11 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.batch import code_version
-from mpss_lib.config import Config
+from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.locks import working
 from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake, replacing
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import (
     Reading,
@@ -37,7 +34,12 @@ from mpss_lib.warehouse.compaction import (
     read_batches,
 )
 from mpss_lib.warehouse.feature_rows import create_feature_rows
-from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
+from mpss_lib.warehouse.manifest import (
+    check_rows_kept,
+    check_there,
+    current_paths,
+    read_ledger,
+)
 from mpss_lib.warehouse.meta import (
     BASE,
     META,
@@ -45,8 +47,9 @@ from mpss_lib.warehouse.meta import (
     arrow_table,
     meta_rows,
 )
-from mpss_lib.warehouse.pointers import adopt
-from mpss_lib.warehouse.published import Published, published, published_sequence
+from mpss_lib.warehouse.pointers import moved, of_every_stage, setting, with_new
+from mpss_lib.warehouse.published import Published, published
+from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
@@ -70,6 +73,7 @@ class Plan:
     readings: Mapping[str, Reading]
     known_rows: pa.Table | None
     unchanged: frozenset[str]
+    pointers: Mapping[str, Address]
 
 
 def publish(
@@ -78,6 +82,7 @@ def publish(
     *,
     run_name: str = "by hand",
     is_fresh: bool = False,
+    activate: str = "",
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Build a new snapshot and swap it in; readers keep the one that they have open.
@@ -90,6 +95,9 @@ def publish(
     is_fresh : bool
         Read every manifest record again instead of taking those that have not changed from the
         published snapshot.
+    activate : str
+        Stage (or ``all``) that is shown from now on at the version of the settings: its pointer
+        moves with the swap, and stays where it was if the publish fails.
     progress : callable, optional
         Called with the name of each phase: ``plan``, ``build``, ``check``, ``swap``, ``done``.
 
@@ -102,12 +110,17 @@ def publish(
     ------
     LakeCorruptError
         A file is gone, a table has another schema or grain: nothing is published.
+    PlatformFaultError
+        The disk is full or refuses: nothing is published, nothing is left behind.
+    WrongArgumentError
+        What ``activate`` names cannot be shown.
     """
     tell = progress or (lambda phase: None)
     with one_publisher(lake) as sequence:
+        remove_unfinished(lake)
         tell("plan")
-        plan = _plan(lake, config, is_fresh=is_fresh)
-        with replacing(lake.snapshot) as temporary:
+        plan = _plan(lake, config, is_fresh=is_fresh, activate=activate)
+        with setting(lake, plan.pointers), being_built(lake) as temporary:
             counts = _fill(temporary, plan, _stamp(plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
             tell("swap")
@@ -116,45 +129,26 @@ def publish(
     return {"sequence": sequence} | counts
 
 
-@contextmanager
-def one_publisher(lake: Lake) -> Iterator[int]:
-    """Hold the publisher's lock; gives the number of this snapshot, higher at every publish."""
-    with working(lake.root), _lock_file(lake) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        text = os.pread(handle, 64, 0).decode("ascii", errors="replace").strip()
-        # A lock file that was removed or emptied must not make the number go back.
-        sequence = 1 + (int(text) if text.isdigit() else published_sequence(lake))
-        # One write of a fixed width: a kill leaves the old number or the new one.
-        os.pwrite(handle, f"{sequence:020d}\n".encode(), 0)
-        os.fsync(handle)
-        yield sequence
-
-
-@contextmanager
-def _lock_file(lake: Lake) -> Iterator[int]:
-    lake.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
+def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     before = Published() if is_fresh else published(lake)
     ledger = read_ledger(lake, known=before.ledger)
     raise_order(lake, ledger.highest_order)
     if not is_fresh:
         check_manifest(lake, before.ledger, ledger)
-    pointers = adopt(lake, config, ledger)
+    check_rows_kept(ledger, before.ledger)
+    known = with_new(lake, config, ledger)
+    if activate:
+        known |= moved(lake, config, ledger, activate)
+    pointers = of_every_stage(config, known)
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
-    if has_enough_alone(readings, config):
-        compact(lake, config, landing)
-        readings = prefer_batches(landing, read_batches(lake))
+    n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
     check_there(lake, (reading.paths for reading in readings.values()))
+    if has_enough_alone(readings, config):
+        compact(lake, config, landing, n_rows)
+        readings = prefer_batches(landing, read_batches(lake))
     features = feature_names(lake, readings["feature_catalogue"].paths)
-    lake_files, unchanged = check_files(lake, readings, features, before.lake_files)
+    lake_files, unchanged = check_files(lake, readings, features, n_rows, before.lake_files)
     return Plan(
         lake=lake,
         relations=read_relations(base=META_NAMES),
@@ -167,6 +161,7 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool) -> Plan:
         readings=readings,
         known_rows=before.feature_rows,
         unchanged=unchanged,
+        pointers=known,
     )
 
 
@@ -179,6 +174,7 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
         "lake_root": str(plan.lake.root.resolve()),
         "n_relations": len(plan.relations),
         "n_files": plan.n_files,
+        "duckdb_version": duckdb.__version__,  # what opens the file: this one or a newer one
     }
     return arrow_table("snapshot", [row])
 
@@ -197,7 +193,7 @@ def _fill(
             connection.execute(f"create schema {schema}")
         for name, rows in {**plan.meta, "snapshot": stamp}.items():
             _insert(connection, name, rows)
-        create_feature_rows(connection, plan.lake, plan.readings, plan.known_rows, plan.unchanged)
+        _count_features(connection, plan)
         for relation in plan.relations:
             if relation.schema == "raw":
                 create_relation(connection, relation, plan.sources)
@@ -220,6 +216,17 @@ def _fill(
         "studies": studies,
         "included": included,
     }
+
+
+def _count_features(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    try:
+        create_feature_rows(connection, plan.lake, plan.readings, plan.known_rows, plan.unchanged)
+    except duckdb.Error as error:
+        raise LakeCorruptError(
+            f"the rows of the feature files cannot be counted: {_first_line(error)}",
+            way_out="restore the file that is named from the backup, or run radiomics again for it"
+            " with force; a batch file may simply be removed",
+        ) from error
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

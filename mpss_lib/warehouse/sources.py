@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mpss_lib.columns import check_columns, schema_digest, wanted_schema
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.tables import Lake, read_parquet
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.compaction import Reading
-from mpss_lib.warehouse.joining import PATH, Source
+from mpss_lib.warehouse.joining import PATH, Source, footer_of
 from mpss_lib.warehouse.manifest import APPEND_ONLY
 from mpss_lib.warehouse.meta import arrow_table
 
 Features = Mapping[str, Sequence[str]]
 
-CHECKS = 1
+CHECKS = 2
 """Raised by hand when a file is checked or its rows are counted in another way."""
 
 
@@ -32,9 +31,13 @@ def feature_names(lake: Lake, paths: Sequence[str]) -> dict[str, list[str]]:
 
 
 def check_files(
-    lake: Lake, readings: Mapping[str, Reading], features: Features, known: pa.Table | None = None
+    lake: Lake,
+    readings: Mapping[str, Reading],
+    features: Features,
+    n_rows: Mapping[str, int],
+    known: pa.Table | None = None,
 ) -> tuple[pa.Table, frozenset[str]]:
-    """Compare the columns of every file that will be read with its table's.
+    """Compare every file that will be read with its record (rows) and with its table (columns).
 
     A file that had the same size and time of change when the same columns were wanted of it is not
     opened again. Old files of append-only tables may lack a column: it is null in them.
@@ -42,6 +45,8 @@ def check_files(
     Parameters
     ----------
     lake, readings, features
+    n_rows : mapping of path to int
+        Rows of the landing files by their records.
     known : pyarrow.Table, optional
         ``meta.lake_file`` of the published snapshot.
 
@@ -61,11 +66,11 @@ def check_files(
     before = {tuple(row.values()) for row in known.to_pylist()} if known is not None else set()
     unchanged = []
     for name, reading in readings.items():
-        if name in APPEND_ONLY or not reading.paths:
+        if not reading.paths:
             continue
         table, wanted = TABLES[name], features.get(name, ())
-        digest = schema_digest(wanted_schema(table, wanted))
-        for path in reading.paths:
+        digest = "any" if name in APPEND_ONLY else schema_digest(wanted_schema(table, wanted))
+        for path, rows_wanted in _files_of(reading, n_rows):
             stat = (lake.root / path).stat()
             row: dict[str, object] = {"table_name": name, "path": path}
             row["checked_by"] = f"{CHECKS}.{digest}"
@@ -75,8 +80,17 @@ def check_files(
                 unchanged.append(path)
             # The footer of a batch is large: its record says with which columns it was written.
             elif reading.columns.get(path) != digest:
-                check_columns(table, pq.read_schema(lake.root / path), path, features=wanted)
+                footer = footer_of(lake, path, rows_wanted)
+                if name not in APPEND_ONLY:
+                    schema = footer.schema.to_arrow_schema()
+                    check_columns(table, schema, path, features=wanted)
     return arrow_table("lake_file", rows), frozenset(unchanged)
+
+
+def _files_of(reading: Reading, n_rows: Mapping[str, int]) -> Iterator[tuple[str, int | None]]:
+    """Every file that is read, with its rows by its record."""
+    yield from ((source.path, source.n_rows) for source in reading.batches)
+    yield from ((path, n_rows.get(path)) for path in reading.alone)
 
 
 def source_of(lake: Lake, table: LakeTable, reading: Reading, features: Features) -> str:
@@ -86,9 +100,9 @@ def source_of(lake: Lake, table: LakeTable, reading: Reading, features: Features
     if not reading.paths:
         return _empty(table, features.get(table.name, ()))
     whole = [*(s.path for s in reading.batches if not s.without), *reading.alone]
-    if table.later:
-        return _union([_empty(table, ()), _read(lake, whole, "union_by_name = true")])
-    parts = [_read(lake, whole)] if whole else []
+    by_name = ("union_by_name = true",) if table.later else ()
+    parts = [_empty(table, ())] if table.later else []
+    parts += [_read(lake, whole, *by_name)] if whole else []
     parts += [_read_without(lake, source) for source in reading.batches if source.without]
     return parts[0] if len(parts) == 1 else _union(parts)
 

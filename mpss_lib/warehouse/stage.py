@@ -13,7 +13,8 @@ from mpss_lib.warehouse import cohort, compaction, pointers, recovery
 from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.manifest import current_paths, read_ledger
 from mpss_lib.warehouse.published import published
-from mpss_lib.warehouse.snapshot import one_publisher, publish
+from mpss_lib.warehouse.publisher import one_publisher
+from mpss_lib.warehouse.snapshot import publish
 
 
 def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, int]:
@@ -65,7 +66,8 @@ def merge(lake: Lake, config: Config) -> dict[str, int]:
     """
     with one_publisher(lake):
         ledger = read_ledger(lake)
-        landing = current_paths(lake, ledger, pointers.adopt(lake, config, ledger))
+        known = pointers.with_new(lake, config, ledger)
+        landing = current_paths(lake, ledger, pointers.of_every_stage(config, known))
         return compaction.merge(lake, config, landing)
 
 
@@ -86,17 +88,23 @@ def status(lake: Lake, config: Config) -> list[dict[str, Any]]:
 
 
 def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
-    """Point a stage (or ``all``) at the version that the present settings make.
+    """Publish a stage (or ``all``) at the version that the present settings make.
 
-    The next publish shows it. Gives the stages that moved with their new address.
+    The pointer moves with the new snapshot: where that cannot be published, nothing has changed.
+    Gives the stages that moved with their new address.
 
     Raises
     ------
     WrongArgumentError
-        An unknown stage, or nothing of it was written with these settings.
+        An unknown stage, nothing of it was written with these settings, or what reads it was not
+        done with them.
+    LakeCorruptError, PlatformFaultError
+        The snapshot cannot be built.
     """
-    with one_publisher(lake):
-        return pointers.move(lake, config, read_ledger(lake), stage)
+    before = pointers.read_pointers(lake)
+    publish(lake, config, run_name="activate", activate=stage)
+    after = pointers.read_pointers(lake)
+    return {name: address for name, address in after.items() if before.get(name) != address}
 
 
 def validate(

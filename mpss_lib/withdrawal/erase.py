@@ -123,7 +123,7 @@ def _rewrite_text(path: Path, matcher: Matcher) -> None:
 
 def _amend_manifest(lake: Lake) -> None:
     """Let the records tell the digest and the rows of the files as they are now."""
-    known: dict[str, tuple[int, str]] = {}
+    known: dict[str, dict[str, Any]] = {}
     for path in sorted((lake.root / "manifest").rglob("*.json")):
         record = read_json(path)
         before = json.dumps(record, sort_keys=True)
@@ -140,14 +140,18 @@ def _entries(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from unit["files"]
 
 
-def _amend(entry: dict[str, Any], lake: Lake, known: dict[str, tuple[int, str]]) -> None:
+def _amend(entry: dict[str, Any], lake: Lake, known: dict[str, dict[str, Any]]) -> None:
     name = str(entry["path"])
     path = lake.root / name
     if Path(name).name.startswith("study=") or not path.is_file():
         return
     if name not in known:
-        known[name] = (pq.read_metadata(path).num_rows, sha256_of(path))
-    entry["n_rows"], entry["content_sha256"] = known[name]
+        known[name] = {
+            "n_rows": pq.read_metadata(path).num_rows,
+            "content_sha256": sha256_of(path),
+            "n_bytes": path.stat().st_size,
+        }
+    entry.update({told: value for told, value in known[name].items() if told in entry})
 
 
 def remove(found: Found) -> dict[str, int]:

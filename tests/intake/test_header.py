@@ -13,7 +13,7 @@ from mpss_lib.demo.vendors import VENDORS, Content, describe
 from mpss_lib.dicom import Header, nm_dataset, read_header
 from mpss_lib.errors import SettingsError
 from mpss_lib.intake.header import RULES, UNKNOWN, answer, orientation, site_rules
-from mpss_lib.sections import IntakeSettings, SeriesRule
+from mpss_lib.sections import PullSettings, SeriesRule
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SHORT_AXIS = (0.6, 0.8, 0.0, 0.48, -0.36, 0.8)
@@ -84,7 +84,7 @@ def test_contradiction_names_both_rules():
 
 
 def test_rule_of_the_site_decides_alone():
-    settings = IntakeSettings(
+    settings = PullSettings(
         site_rules=(
             SeriesRule(
                 question="attenuation", keyword="StationName", pattern="^CARDIO2$", answer="AC"
@@ -109,13 +109,13 @@ def test_rule_of_the_site_decides_alone():
 )
 def test_bad_rule_of_a_site_is_refused_at_start(rule):
     with pytest.raises(ValidationError):
-        IntakeSettings(site_rules=(rule,))
+        PullSettings(site_rules=(rule,))
 
 
 def test_rule_about_no_attribute_is_refused():
     rule = SeriesRule(question="stress", keyword="SeriesDescripton", pattern="S", answer="stress")
     with pytest.raises(SettingsError, match="rule 1 names 'SeriesDescripton'"):
-        site_rules(IntakeSettings(site_rules=(rule,)))
+        site_rules(PullSettings(site_rules=(rule,)))
 
 
 def test_shipped_rules_name_attributes_and_known_answers():

@@ -13,6 +13,7 @@ from nm_objects import SERIES, small_object
 from mpss_lib.batch import run_batch
 from mpss_lib.config import Config, load
 from mpss_lib.dicom import to_bytes
+from mpss_lib.dicom.said import read_said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError, SettingsError
 from mpss_lib.intake import stage
 from mpss_lib.sections import IntakeSettings
@@ -22,7 +23,7 @@ STUDY = "study0001"
 REST = replace(SERIES, state="rest", image_id="REST_AC", description="REST AC OSEM", number=4)
 
 KORR = """
-[[intake.site_rules]]
+[[pull.site_rules]]
 question = "attenuation"
 keyword = "SeriesDescription"
 pattern = "KORR"
@@ -83,7 +84,7 @@ def test_habit_of_the_site_decides_with_its_provenance(pulled):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (("attenuation", "atenuation"), "site_rules.0.question"),
+        (("attenuation", "atenuation"), "pull.site_rules.0.question"),
         (("KORR", "KORR("), "'KORR('"),
         (("AC", "stress"), "answered by AC or NAC"),
     ],
@@ -92,6 +93,40 @@ def test_wrong_habit_stops_the_start_and_is_named(tmp_path, change, named):
     (tmp_path / "mpss.toml").write_text(KORR.replace(f'"{change[0]}"', f'"{change[1]}"'))
     with pytest.raises(SettingsError, match=re.escape(named)):
         load(tmp_path, {})
+
+
+def test_the_old_place_of_site_rules_names_the_new_one(tmp_path):
+    (tmp_path / "mpss.toml").write_text(KORR.replace("pull.site_rules", "intake.site_rules"))
+    with pytest.raises(SettingsError, match=re.escape("[[pull.site_rules]]")):
+        load(tmp_path, {})
+
+
+def test_what_was_said_before_cleaning_decides(pulled):
+    """The words stand no more in the stored object; the answers do in its row."""
+    said = read_said(small_object(series=replace(SERIES, description="STRESS w/o AC OSEM")))
+    lake = pulled(small_object(), said=said)
+    assert stage.run(STUDY, lake, CONFIG).reasons == ("attenuation_unknown",)
+    assert json.loads(rows(lake)[0]["evidence"])["attenuation"]["rule"] == "contradiction"
+
+
+def test_differences_reach_the_row_as_flags(pulled):
+    dataset = small_object()
+    dataset.SliceThickness = "9.6"
+    lake = pulled(dataset)
+    assert stage.run(STUDY, lake, CONFIG).status == "done"
+    [row] = rows(lake)
+    assert row["flags"] == ["spacing_said_twice", "smaller_than_a_heart"]
+    told = json.loads(row["evidence"])["look_spacing_said_twice"]
+    assert told["keyword"] == "SpacingBetweenSlices / SliceThickness"
+
+
+def test_a_row_without_statements_asks_for_pull(pulled, lake):
+    pulled(small_object())
+    address = CONFIG.address("pull")
+    found = lake.rows("instance", address, STUDY)
+    lake.write("instance", address, STUDY, "d1", [row | {"said": ""} for row in found])
+    with pytest.raises(IncompleteStudyError, match="without its statements"):
+        stage.run(STUDY, lake, CONFIG)
 
 
 def test_second_run_is_skipped_and_forced_run_gives_the_same_bytes(pulled):
@@ -118,7 +153,7 @@ def test_study_with_nothing_stored_is_rejected(pulled, lake):
         "study_key": STUDY, "series_key": "ct", "object_key": "", "modality": "CT",
         "sop_class": "", "n_objects": 3, "is_stored": False, "reason": "modality",
         "detail": "",
-        "path": "", "n_bytes": 0, "content_sha256": "",
+        "path": "", "n_bytes": 0, "content_sha256": "", "said": "",
     }  # fmt: skip
     lake.write("instance", address, STUDY, "d0", [row])
     outcome = stage.run(STUDY, lake, CONFIG)

@@ -36,13 +36,18 @@ NM = "1.2.840.10008.5.1.4.1.1.20"
 def take(tmp_path):
     """Take a dataset as pull does, from the bytes of its file."""
     subject = Subject("P1", -10, "20260302", "101500", "19500615", "MPSS")
-    taker = Taker("1.2.826.0.1.3680043.10.99.1.1", Deidentifier(subject, lambda u: u), 128 * 2**20)
+    taker = Taker(
+        "1.2.826.0.1.3680043.10.99.1.1",
+        Deidentifier(subject, lambda u: u),
+        128 * 2**20,
+        lambda *_: "{}",
+    )
 
     def take_it(dataset, expected=NM, content=None):
         path = tmp_path / "00000.dcm"
         path.write_bytes(file_bytes(dataset) if content is None else content)
         announced = ObjectAnswer(series_uid(1), sop_uid(1), expected)
-        return taker.take(path, announced, expected)
+        return taker.take(path, announced, expected, "NM")
 
     return take_it
 

@@ -138,9 +138,44 @@ def test_what_lies_outside_the_mask_matters_to_local_peaks_only(image, mask):
 # ------------------------------------------------------------ degenerate
 
 
-def test_empty_mask_is_undefined_throughout(image):
+def test_empty_mask_is_undefined_throughout_and_told(image, caplog):
     values = extract(image, np.zeros(image.shape, bool), SPACING)
     assert undefined(values) == set(NAMES)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "'mask' are undefined (NaN): the mask holds no voxel" in caplog.text
+
+
+def test_of_many_masks_the_empty_one_is_named(image, mask, caplog):
+    empty = np.zeros(image.shape, bool)
+    values = extract_many(image, {"MYO": mask, "LAD3": empty}, SPACING, bins=(8, 64))
+    assert undefined(values["LAD3", 8]) == set(NAMES)
+    assert undefined(values["MYO", 8]) == set()
+    assert len(caplog.records) == 1
+    assert "'LAD3'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "bad", "told"),
+    [
+        (Settings(resegment_range=(1e8, 1e9)), None, "re-segmentation left no voxel"),
+        (Settings(), np.nan, "an intensity of the mask is not finite"),
+        (Settings(), np.inf, "an intensity of the mask is not finite"),
+        (Settings(resample_mm=(90.0, 90.0, 90.0)), None, r"no voxel of the new grid (resample_mm"),
+    ],
+)
+def test_what_else_leaves_a_whole_part_undefined_is_told(image, mask, settings, bad, told, caplog):
+    if bad is not None:
+        image = np.where(mask, bad, image)
+    if settings.resample_mm is not None:
+        mask = np.zeros(image.shape, bool)
+        mask[0, 0, 0] = True
+    assert len(undefined(extract(image, mask, SPACING, settings))) > 400
+    assert told in caplog.text
+
+
+def test_nothing_is_told_of_a_region_that_can_be_measured(image, mask, caplog):
+    extract(image, mask, SPACING)
+    assert caplog.text == ""
 
 
 def test_one_voxel(image):

@@ -63,10 +63,12 @@ def test_second_run_is_skipped_and_a_forced_one_writes_the_same_bytes(put_study,
         }
 
 
-def test_empty_segment_gives_rows_that_name_every_feature(put_study, lake, config, masks):
+def test_empty_segment_gives_rows_that_name_every_feature(put_study, lake, config, masks, caplog):
     empty = Mask(np.zeros_like(masks["LAD3"].array), masks["LAD3"].affine)
     key = put_study(masks | {"LAD3": empty})
     stage.run(key, lake, config)
+    assert f"{key}, segment LAD3: undefined features: the mask holds no voxel" in caplog.text
+    assert "LCX3" not in caplog.text
     once = {row["segment"]: row for row in rows_of(lake, config, "feature_once", key)}
     assert once["LAD3"]["n_voxels"] == 0
     assert once["LAD3"]["undefined_features"] == list(ONCE_NAMES)

@@ -46,6 +46,7 @@ def put_contours(study, config):
                 "n_bytes": path.stat().st_size,
                 "detail": "",
                 "content_sha256": "",
+                "said": "",
             }
         )
         study.write("instance", config.address("pull"), STUDY, "i0", rows)

@@ -105,6 +105,7 @@ def check_whole(lake, n_studies: int) -> None:
 def test_a_kill_at_each_point_loses_nothing(build, home, three_studies, point):
     shutil.copytree(three_studies, build.lake.root)
     build.catalogue()
+    stage.rebuild(build.lake, build.config)  # the copy's own snapshot
     writer = child("writer_child.py", str(home), point, "7")
     out, err = writer.communicate(timeout=120)
     assert writer.returncode == -signal.SIGKILL, err

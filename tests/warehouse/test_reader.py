@@ -10,7 +10,7 @@ from fabricated_lake import Builder, fabricate, settings
 from rich.console import Console
 
 import mpss_lib
-from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+from mpss_lib.errors import MovedHomeError, PlatformFaultError, WrongArgumentError
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.answers import QueryError
@@ -94,7 +94,7 @@ def test_a_moved_home_is_rebuilt(filled, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("MPSS_HOME", str(root))
     moved = Lake(root / "lake")
     count = "select count(*) as n from feature.radiomics"
-    with pytest.raises(QueryError, match="mpss warehouse rebuild"):
+    with pytest.raises(MovedHomeError, match="mpss warehouse rebuild"):
         rows(moved, count)
     stage.rebuild(moved, filled.config)
     assert rows(moved, count) == [{"n": 11 * 56}]

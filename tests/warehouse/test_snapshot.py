@@ -169,6 +169,11 @@ def test_the_number_of_a_snapshot_never_goes_back(filled, left):
     assert stage.run(filled.lake, filled.config)["sequence"] == 4
 
 
+def test_the_snapshot_says_which_duckdb_opens_it(filled):
+    stage.run(filled.lake, filled.config)
+    assert ask("select duckdb_version from meta.snapshot") == [(duckdb.__version__,)]
+
+
 def test_the_snapshot_cannot_be_written(filled):
     stage.run(filled.lake, filled.config)
     with closing(open_warehouse()) as connection, pytest.raises(duckdb.Error, match="read-only"):

@@ -1,0 +1,131 @@
+"""What an object says of itself, read from it as received and kept as codes.
+
+Pull reads it before descriptions are cleaned and numbers go; intake decides by it. An answer
+carries its rule and keyword and never the text that it was found in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pydicom.dataset import Dataset
+
+from mpss_lib.dicom.agreement import Announced, Difference, differences
+from mpss_lib.dicom.header import Header, read_header
+from mpss_lib.dicom.image_type import why_no_volume
+from mpss_lib.dicom.rules import (
+    NO_RULE,
+    QUESTIONS,
+    UNKNOWN,
+    Answer,
+    Rule,
+    answer,
+    doubts,
+    is_code_unknown,
+)
+from mpss_lib.errors import LakeCorruptError
+
+
+@dataclass(frozen=True)
+class Said:
+    """Answers to the questions of intake, and what is to be looked at.
+
+    Parameters
+    ----------
+    answers : mapping of question to Answer
+        Without the values.
+    why_no_volume : str
+        Reason by ImageType, "" where the object is a reconstructed emission tomogram.
+    differences : tuple of Difference
+        Facts that stand twice and differ.
+    unreadable : tuple of str
+        Keywords of values that are present and cannot be read.
+    """
+
+    answers: dict[str, Answer] = field(
+        default_factory=lambda: dict.fromkeys(QUESTIONS, Answer(UNKNOWN, NO_RULE))
+    )
+    why_no_volume: str = ""
+    differences: tuple[Difference, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        """Text for the lake, the same for the same object."""
+        content = {
+            "answers": {
+                question: {"answer": one.answer, "rule": one.rule, "keyword": one.keyword}
+                for question, one in self.answers.items()
+            },
+            "why_no_volume": self.why_no_volume,
+            "differences": [[one.rule, one.keyword] for one in self.differences],
+            "unreadable": list(self.unreadable),
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Said:
+        """Read what ``as_json`` wrote.
+
+        Raises
+        ------
+        LakeCorruptError
+            If it is something else.
+        """
+        try:
+            content = json.loads(text)
+            return cls(
+                {question: Answer(**one) for question, one in content["answers"].items()},
+                content["why_no_volume"],
+                tuple(Difference(rule, keyword) for rule, keyword in content["differences"]),
+                tuple(content["unreadable"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LakeCorruptError(
+                "column said of table instance does not hold what an object said of itself",
+                way_out="pull the study again",
+            ) from error
+
+
+def read_said(
+    dataset: Dataset,
+    own: Sequence[Rule] = (),
+    announced: Announced | None = None,
+    header: Header | None = None,
+) -> Said:
+    """Read what an object says of itself.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As received.
+    own : sequence of Rule
+        Rules of the site.
+    announced : Announced, optional
+        What C-FIND said of it.
+    header : Header, optional
+        Its header record, read with the keywords of ``own``.
+
+    Raises
+    ------
+    DicomFileError
+        If a sequence that is compared cannot be parsed.
+    """
+    if header is None:
+        header = read_header(dataset, keywords=tuple(rule.keyword for rule in own))
+    answers = {question: answer(question, header, own) for question in QUESTIONS}
+    found = differences(dataset, header, announced)
+    found += [
+        Difference(doubt.rule, doubt.keyword)
+        for question, given in answers.items()
+        for doubt in doubts(question, header, given)
+    ]
+    if is_code_unknown("view", header):
+        found.append(Difference("view_code_unknown", "ViewCodeSequence"))
+    return Said(
+        {question: replace(one, value="") for question, one in answers.items()},
+        why_no_volume(header.texts.get("ImageType", ())),
+        tuple(dict.fromkeys(found)),
+        tuple(sorted(header.unreadable)),
+    )

@@ -1,0 +1,91 @@
+"""One Parquet file: written so that the same rows give the same bytes, read so that damage is told.
+
+A file that was cut short or lost its footer gives foreign errors of several kinds, some of which
+look like a fault of the system. Here each becomes one error with the file's name and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mpss_lib.errors import LakeCorruptError
+from mpss_lib.schemas import REAL, TEXT, LakeTable
+
+WAY_OUT = "restore it from the backup, or run its stage again with force"
+
+
+def read_whole(path: Path) -> pa.Table:
+    """Read a file.
+
+    Raises
+    ------
+    LakeCorruptError
+        It cannot be read.
+    """
+    with named_damage(path.name), pq.ParquetFile(path) as file:
+        return file.read(use_threads=False)
+
+
+def read_footer(path: Path, n_rows: int | None = None, *, name: str = "") -> pq.FileMetaData:
+    """Read what a file says of itself.
+
+    Parameters
+    ----------
+    path : Path
+    n_rows : int, optional
+        Rows that it has by its record.
+    name : str
+        How the file is called in a message; its file name by default.
+
+    Raises
+    ------
+    LakeCorruptError
+        It cannot be read, or has other than its rows.
+    """
+    name = name or path.name
+    with named_damage(name):
+        footer = pq.read_metadata(path)
+    if n_rows is not None and footer.num_rows != n_rows:
+        raise LakeCorruptError(
+            f"{name} has {footer.num_rows} rows, its manifest record says {n_rows}",
+            way_out=WAY_OUT,
+        )
+    return footer
+
+
+@contextmanager
+def named_damage(name: str) -> Iterator[None]:
+    """Name the file whose bytes cannot be understood; what the system refused stays as it is.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the file and what is wrong with it.
+    """
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise LakeCorruptError(
+            f"{name} cannot be read: {str(error).partition(chr(10))[0][:120]}", way_out=WAY_OUT
+        ) from error
+
+
+def write_table(data: pa.Table, spec: LakeTable, path: Path) -> None:
+    """Zstandard, BYTE_STREAM_SPLIT on doubles, dictionary on text: same rows, same bytes."""
+    doubles = [field.name for field in data.schema if field.type == REAL]
+    texts = [name for name, kind in spec.columns.items() if kind == TEXT]
+    pq.write_table(
+        data,
+        path,
+        compression="zstd",
+        use_dictionary=texts,
+        column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
+        store_schema=False,
+    )
