@@ -215,6 +215,9 @@ POISONS: dict[str, Callable[[FileDataset], None]] = {
 ODD: dict[str, Callable[[FileDataset], None]] = {"unknown_charset": _unknown_charset}
 """Kind -> what it does to a sound NM object that stays usable."""
 
+KEPT = frozenset({"pad_after_sequence"})
+"""Kinds that pull stores: one value cannot be read, and intake refuses them for it."""
+
 EXPECTED = dict.fromkeys(POISONS, "unreadable") | {
     "rle_claims_the_moon": "too_large",
     "rle_of_more_frames": "too_large",
