@@ -11,6 +11,7 @@ publish features of this installation, `mpss verify` shows the family. `validate
 fault; nothing is published until it is mended. `backup`: no space beside the home or at the target.
 `retention`: a stage was writing; it is tried again. `quarantine_retry`: the same studies fail, see
 `mpss quarantine ls`. `reconcile`: studies differ from the PACS, `mpss reconcile` names them.
+`recheck`: the PACS sends other content than before, `mpss accept` takes it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import snapshot_task, validate_task
+from mpss_airflow.steps import snapshot_task, upstream_task, validate_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 
 
@@ -66,15 +67,9 @@ def mpss_maintain() -> None:
 
         return run()
 
-    @task(pool=PACS_POOL.name)
-    def reconcile() -> dict[str, int]:
-        from mpss_airflow.upstream import reconcile as run
-
-        return run()
-
-    reconcile()
     before = (self_test(), quarantine_retry(), remove_orphans(), retention(), validate_task())
-    chain(*before, snapshot_task(), backup())
+    chain(*before, snapshot_task(), backup(), upstream_task("recheck"))
+    upstream_task("reconcile")
 
 
 mpss_maintain()

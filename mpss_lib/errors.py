@@ -116,6 +116,10 @@ class IncompleteStudyError(StudyFaultError):
     """The archive did not deliver every object that it had announced."""
 
 
+class StudyGoneError(IncompleteStudyError):
+    """The archive lists no series of a study that it had named."""
+
+
 class TwoPatientsError(StudyFaultError):
     """The answers or the objects of one study name more than one person."""
 

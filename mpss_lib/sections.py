@@ -135,7 +135,7 @@ class PullSettings(Section):
     unhashed: ClassVar[frozenset[str]] = frozenset(
         {
             *("lookback_days", "fault_share", "fault_least", "min_batch", "fetch_attempts"),
-            *("other_patient_id", "counts"),
+            *("other_patient_id", "counts", "corrections"),
             # In the digest of the rows instead:
             *("registry_table", "registry_columns", "registry_codes", "registry_format"),
         }
@@ -155,6 +155,7 @@ class PullSettings(Section):
     lookback_days: int = Field(default=7, ge=0, le=90)
     min_batch: int = Field(default=25, ge=1)
     fetch_attempts: int = Field(default=3, ge=1, le=10)
+    corrections: Literal["ask", "accept"] = "ask"  # other pixels or words under the same UID
     registry_table: str = Field(default="mpss_clinical", min_length=1)
     registry_columns: Mapping[str, str] = Field(default_factory=dict)  # our name -> the site's
     registry_codes: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
@@ -224,6 +225,7 @@ class CohortSettings(Section):
     reading: Literal["normal", "any"] = "normal"
     cac_max_days: int = Field(default=90, ge=0)
     gone: Literal["keep", "leave"] = "keep"  # a study that the archive no longer has
+    corrected: Literal["keep", "leave"] = "keep"  # a study whose correction waits for an answer
 
 
 class WarehouseSettings(Section):
@@ -304,5 +306,7 @@ class UpkeepSettings(Section):
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)
+    recheck_days: int = Field(default=7, ge=0, le=365)  # fetched again and compared weekly ...
+    recheck_studies: int = Field(default=100, ge=0)  # ... and so many older ones, in turn
     reconcile_days: int = Field(default=90, ge=1, le=3650)  # compared with the archive weekly
     backup_target: str = ""  # folder of weekly backups of the whole home; "": the vault only

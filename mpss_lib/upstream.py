@@ -43,6 +43,9 @@ BY_COMPARISON = tuple(kind for kind in KINDS if kind != CORRECTED)
 NAMED_AGAIN = (EXTRA, MOVED, DELETED, MERGED)
 """Kinds that are settled when a window names the study: vault and rows follow its answer."""
 
+FETCHED_AGAIN = (MISSING, CHANGED, DELETED, MERGED)
+"""Kinds that are settled when pull has what the archive announces of the study."""
+
 
 @dataclass(frozen=True)
 class Difference:

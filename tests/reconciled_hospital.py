@@ -21,6 +21,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
 from mpss_lib.pull.vault import Vault
+from mpss_lib.schemas import TABLES, TEXT
 from mpss_lib.tables import Lake, digest_of
 
 ROOT = "1.2.826.0.1.3680043.10.98"
@@ -83,7 +84,8 @@ def fetch(hospital: Hospital) -> None:
 
 
 def instance_row(key: str, vault: Vault, number: int) -> dict[str, object]:
-    return {
+    empty = {name: "" for name, kind in TABLES["instance"].columns.items() if kind == TEXT}
+    return empty | {
         "study_key": key,
         "series_key": vault.uid(f"{key}.series"),
         "object_key": vault.uid(f"{key}.{number}"),
@@ -92,11 +94,7 @@ def instance_row(key: str, vault: Vault, number: int) -> dict[str, object]:
         "n_objects": 1,
         "is_stored": False,
         "reason": "sop_class",
-        "detail": "",
-        "path": "",
         "n_bytes": 0,
-        "content_sha256": "",
-        "said": "",
     }
 
 

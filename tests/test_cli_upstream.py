@@ -4,11 +4,14 @@ import sys
 from datetime import date, timedelta
 
 import pytest
+from pacs_objects import make_nm
+from peer import Peer, Script
 from reconciled_hospital import build, plant
 
 from mpss_lib import cli
-from mpss_lib.config import Config, sites_of
+from mpss_lib.config import Config, load, sites_of
 from mpss_lib.demo.archive import Archive
+from mpss_lib.pull import stage
 from mpss_lib.tables import Lake
 
 pytestmark = pytest.mark.pacs
@@ -23,8 +26,6 @@ def home(tmp_path, monkeypatch):
         )
         monkeypatch.setenv("MPSS_HOME", str(tmp_path))
         monkeypatch.setattr("mpss_lib.tables._sync", lambda path: None)
-        from mpss_lib.config import load
-
         config = load(tmp_path)
         lake, sites = Lake(tmp_path / "lake"), sites_of(config, tmp_path)
         days = date(2026, 2, 1), date(2026, 3, 31)
@@ -32,7 +33,12 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mpss(home, monkeypatch, capsys):
+def mpss(home, run_mpss):
+    return run_mpss
+
+
+@pytest.fixture
+def run_mpss(monkeypatch, capsys):
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["mpss", *words])
         monkeypatch.setattr(cli.console, "width", 160)
@@ -89,6 +95,48 @@ def test_wrong_use_is_one_line_and_status_2(words, named, mpss):
     assert status == 2
     assert named in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def pulled(tmp_path, monkeypatch):
+    """A home with one study whose pixels the archive corrects; (archive, key)."""
+    archive = Archive(tmp_path / "pacs")
+    script = Script()
+    archive.add(make_nm(1))
+    with Peer(archive, script) as peer:
+        (tmp_path / "mpss.toml").write_text(
+            f'[site]\narchive_port = {peer.port}\ncalled_aet = "HOSPITAL"\n'
+        )
+        monkeypatch.setenv("MPSS_HOME", str(tmp_path))
+        config = load(tmp_path)
+        sites = sites_of(config, tmp_path)
+        [key] = stage.find(
+            (date(2026, 3, 2), date(2026, 3, 3)), Lake(tmp_path / "lake"), config, sites
+        )
+        stage.run(key, Lake(tmp_path / "lake"), config, sites)
+        yield script, key, Lake(tmp_path / "lake"), config
+
+
+def test_a_correction_is_found_told_and_accepted(pulled, run_mpss):
+    script, key, lake, config = pulled
+    before = lake.rows("instance", config.address("pull"), key)
+    assert run_mpss("recheck")[0] == 0
+    script.edit_object = lambda dataset: setattr(dataset, "RescaleSlope", "2")
+    status, out, _ = run_mpss("recheck")
+    assert status == 1
+    assert f"{key} corrected (1 of: RescaleSlope)" in out
+    assert f"mpss accept {key}" in out
+    assert "otherwise than the lake: corrected 1" in run_mpss("status")[1]
+    assert lake.rows("instance", config.address("pull"), key) == before
+
+    assert run_mpss("accept", key)[0] == 0
+
+    after = lake.rows("instance", config.address("pull"), key)
+    assert after[0]["path"] != before[0]["path"]
+    [volume] = lake.rows("volume", config.address("intake"), key)
+    assert volume["path"] == after[0]["path"], "the stages after pull see the new version"
+    assert run_mpss("recheck", key)[0] == 0
+    assert run_mpss("accept", key)[0] == 2
 
 
 def test_without_a_month_the_last_days_of_the_settings_are_compared(mpss, monkeypatch):

@@ -79,12 +79,13 @@ def run(
     elif stage in {"selection", "evaluation"}:
         _run_cohort(stage, keys or [], lake, config, force=force)
     else:
-        console.print(_run_studies(stage, keys or [], lake, config, force=force).as_dict())
+        console.print(run_studies(stage, keys or [], lake, config, force=force).as_dict())
 
 
-def _run_studies(
+def run_studies(
     stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
 ) -> BatchResult:
+    """Do a study-level stage for the keys, or for every study that was found; tell each."""
     door = import_module(f"mpss_lib.{stage}.stage")
     sites = settings.sites_of(config, settings.home())
     known = lake.current_paths("study", config.address("pull"))
@@ -156,7 +157,7 @@ def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None)
         going_on += [key for key in still[stage] if not keys or key in keys]
         if going_on:
             try:
-                result = _run_studies(stage, going_on, lake, config, force=False)
+                result = run_studies(stage, going_on, lake, config, force=False)
             except TooManyFaultsError as error:
                 result = error.result
             going_on = list(result.keys)

@@ -5,16 +5,22 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from mpss_lib import config as settings
+from mpss_lib.batch import CHAIN, BatchResult, TooManyFaultsError, run_batch
 from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.stages import run_studies
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.tables import Lake, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mpss_lib.pull.reconcile import Reconciliation
 
 
@@ -41,18 +47,91 @@ def reconcile(
 
 @app.command()
 def accept(keys: Annotated[list[str], typer.Argument(help="Study keys.")]) -> None:
-    """Let a study stay as it is although the PACS no longer has it, or no longer lists it."""
-    from mpss_lib.upstream import DELETED, EXTRA, stay
+    """Take the corrections of studies that wait, or let a study stay that the PACS lost.
 
-    lake, _ = open_home()
+    Other pixels or protocol words become a new version, and the stages after pull are done again;
+    the version before stays on the lake. Exit status 1: it could not be taken.
+    """
+    from mpss_lib.upstream import CORRECTED, DELETED, EXTRA, is_noted, stay
+
+    lake, config = open_home()
+    corrected = [key for key in keys if is_noted(lake, key, CORRECTED)]
     for key in keys:
         kinds = [kind for kind in (DELETED, EXTRA) if stay(lake, key, kind)]
-        if not kinds:
+        if not kinds and key not in corrected:
             raise WrongArgumentError(
                 f"{key!r} has nothing that waits for an answer",
                 way_out="`mpss reconcile` and `mpss status` name the studies that do",
             )
-        typer.echo(f"{key} {', '.join(kinds)}: accepted")
+        for kind in kinds:
+            typer.echo(f"{key} {kind}: accepted")
+    if corrected:
+        raise typer.Exit(0 if _fetch_again(corrected, lake, config, accepts=True) else 1)
+
+
+@app.command()
+def recheck(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(help="Study keys; by default recent ones, and older ones in turn."),
+    ] = None,
+) -> None:
+    """Fetch studies again and compare them by their digests with what was received before.
+
+    Demographics and texts follow the PACS; other pixels or protocol words wait for `mpss accept`.
+    Exit status 1: something waits, or a study could not be fetched.
+    """
+    from mpss_lib.pull.recheck import due
+
+    lake, config = open_home()
+    sites = settings.sites_of(config, settings.home())
+    today = date.today()  # noqa: DTZ011 - study dates are local dates
+    todo = keys or due(lake, config, sites, today)
+    is_sound = not todo or _fetch_again(todo, lake, config, accepts=False)
+    n_waiting = _tell_corrections(lake)
+    raise typer.Exit(0 if is_sound and not n_waiting else 1)
+
+
+def _fetch_again(
+    keys: Sequence[str], lake: Lake, config: settings.Config, *, accepts: bool
+) -> bool:
+    """Pull again and do the stages after it; answers whether no study stands still."""
+    from mpss_lib.pull import stage
+    from mpss_lib.pull.archive import ArchiveSession
+
+    sites = settings.sites_of(config, settings.home())
+    with ArchiveSession(sites.archive) as session:
+
+        def work(key: str) -> Outcome:
+            return stage.run(key, lake, config, sites, force=True, accepts=accepts, session=session)
+
+        result = _counted(lambda: run_batch("pull", work, keys, lake, config))
+    n_left = result.quarantined
+    for name in CHAIN[1:]:
+        if result.keys:
+            todo = list(result.keys)
+            result = _counted(partial(run_studies, name, todo, lake, config, force=False))
+            n_left += result.quarantined
+    return n_left == 0
+
+
+def _counted(work: Callable[[], BatchResult]) -> BatchResult:
+    try:
+        result = work()
+    except TooManyFaultsError as error:
+        result = error.result
+    console.print(result.as_dict())
+    return result
+
+
+def _tell_corrections(lake: Lake) -> int:
+    """Print what waits for an answer; answers how many."""
+    from mpss_lib.upstream import CORRECTED, noted
+
+    waiting = [one for one in noted(lake) if one.kind == CORRECTED]
+    for one in waiting:
+        typer.echo(f"{one.study_key} {one.kind} ({one.detail}) | way out: {one.way_out}")
+    return len(waiting)
 
 
 def _window(first: str | None, last: str | None, config: settings.Config) -> tuple[date, date]:

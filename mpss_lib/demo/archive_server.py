@@ -24,7 +24,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
+    JPEGLSLossless,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
@@ -75,6 +77,8 @@ TRANSFER_SYNTAXES: tuple[UID, ...] = (
     RLELossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
+    JPEGLossless,
+    JPEGLSLossless,
     JPEG2000Lossless,
     JPEG2000,
 )

@@ -12,15 +12,18 @@ from types import MappingProxyType
 
 from pydicom.config import IGNORE
 from pydicom.uid import (
+    HTJ2K,
     JPEG2000,
-    MPEG2MPHL,
-    MPEG2MPML,
+    JPEG2000MC,
     UID,
     AllTransferSyntaxes,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEG2000MCLossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLossless,
@@ -53,14 +56,18 @@ several in one context sends what lies there in another one not at all.
 LOSSY: tuple[UID, ...] = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
 """Syntaxes that lose, or may (JPEG 2000): counts are no longer those that were measured."""
 
+LOSSY_NAMES = frozenset(syntax.name for syntax in LOSSY)
+
 NAMED: tuple[UID, ...] = (
     *LOSSY,
+    JPEG2000MCLossless,
+    JPEG2000MC,
     HTJ2KLossless,
-    MPEG2MPML,
-    MPEG2MPHL,
+    HTJ2KLosslessRPCL,
+    HTJ2K,
+    ExplicitVRBigEndian,
 )
-"""Syntaxes that are not decoded. Offered all the same, such an object comes and is left by name;
-not offered, nobody knows why it does not come."""
+"""Syntaxes that are not accepted over the network; they are offered only to learn an object's."""
 
 _PUBLIC = re.compile(r"1\.2\.840\.(10008|113619)\.[0-9.]{1,40}")
 """The standard's root, and that of the one vendor whose private syntax is met."""

@@ -8,7 +8,7 @@ or an answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,19 @@ from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from mpss_lib.config import Sites
-from mpss_lib.dicom.syntaxes import NAMED
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
 from mpss_lib.pull.answers import ObjectAnswer
-from mpss_lib.pull.association import LOSSLESS, NOT_AUTHORISED, OUT_OF_RESOURCES, SUCCESS
+from mpss_lib.pull.association import (
+    LOSSLESS,
+    NOT_ACCEPTED,
+    NOT_AUTHORISED,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+)
 from mpss_lib.pull.queries import get_queries, object_query
 from mpss_lib.pull.questions import ArchiveQuestions, wait_before
+
+_NAMES = frozenset(syntax.name for syntax in NOT_ACCEPTED)
 
 _CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
 """Ends of what ``_try_get`` says where the archive has the object and cannot send it
@@ -40,11 +47,14 @@ class Delivery:
         The same SOP Instance UID came again with other bytes.
     problem : str
         Why it did not come; "" where it did.
+    syntax : str
+        Name of the transfer syntax in which it is stored, where that is why it did not come.
     """
 
     path: Path
     has_twin: bool
     problem: str = ""
+    syntax: str = ""
 
 
 class _Receiver:
@@ -65,11 +75,10 @@ class _Receiver:
             self.error = error
             return OUT_OF_RESOURCES
 
-    def give_up(self, refused: Mapping[str, str]) -> None:
-        """Note of objects that did not come why they did not."""
-        for uid, problem in refused.items():
-            missing = Delivery(self._paths[uid], has_twin=False, problem=problem)
-            self.delivered.setdefault(uid, missing)
+    def give_up(self, sop_uid: str, problem: str, syntax: str) -> None:
+        """Note of an object that did not come why it did not."""
+        missing = Delivery(self._paths[sop_uid], False, problem, syntax)
+        self.delivered.setdefault(sop_uid, missing)
 
     def _keep(self, sop_uid: str, path: Path, content: bytes) -> int:
         before = self.delivered.get(sop_uid)
@@ -128,7 +137,7 @@ class ArchiveSession(ArchiveQuestions):
         receiver = self.receiver = _Receiver(folder, [one.sop_uid for one in wanted])
         size = self.settings.uids_per_request
         problem = ""
-        refused: dict[str, str] = {}
+        answers: dict[str, str] = {}
         try:
             for query in get_queries(study_uid, wanted, whole_series, size):
                 problem = self._try_get(query) or problem
@@ -138,33 +147,38 @@ class ArchiveSession(ArchiveQuestions):
                     break
                 wait_before(attempt)
                 for one in missing:
-                    answer = self._try_get(object_query(study_uid, one))
-                    problem = answer or problem
-                    if one.sop_uid in spared or answer.endswith(_CANNOT_SEND):
-                        refused[one.sop_uid] = answer or "the request ended with success"
-            self._ask_in_any_syntax(study_uid, [one for one in wanted if one.sop_uid in refused])
+                    answers[one.sop_uid] = self._try_get(object_query(study_uid, one))
+                    problem = answers[one.sop_uid] or problem
+            self._fetch_otherwise(study_uid, wanted, receiver)
         finally:
             self.receiver = None
-        receiver.give_up(refused)
+        for uid, answer in answers.items():
+            syntax = self.stored_as.get(uid, "")
+            syntax = syntax if syntax in _NAMES else ""
+            if uid in spared or syntax or answer.endswith(_CANNOT_SEND):
+                receiver.give_up(uid, answer or "every request ended with success", syntax)
         self._check_delivery(receiver, len(wanted), problem)
         return receiver.delivered
 
-    def _ask_in_any_syntax(self, study_uid: str, refused: Sequence[ObjectAnswer]) -> None:
-        """Ask once more for what the archive cannot send, in syntaxes that are not decoded.
+    def _fetch_otherwise(
+        self, study_uid: str, wanted: Sequence[ObjectAnswer], receiver: _Receiver
+    ) -> None:
+        """Ask for what did not come in the syntaxes in which it may be stored.
 
-        What then comes is left, but by the name of its syntax. They are not offered otherwise:
-        an archive might prefer them.
+        Some archives send over the first context that they accepted and cannot where the object is
+        compressed. What comes in a syntax that is not accepted is not kept; ``stored_as`` names it.
         """
-        if not refused:
-            return
-        self.drop()
-        self.offered = NAMED
-        try:
-            for one in refused:
-                self._try_get(object_query(study_uid, one))
-        finally:
-            self.drop()
-            self.offered = LOSSLESS
+        for syntaxes in (LOSSLESS, NOT_ACCEPTED):
+            missing = [
+                one
+                for one in wanted
+                if one.sop_uid not in receiver.delivered and one.sop_uid not in self.stored_as
+            ]
+            if not missing or receiver.error is not None:
+                return
+            with self.offering(syntaxes):
+                for one in missing:
+                    self._try_get(object_query(study_uid, one))
 
     def _check_delivery(self, receiver: _Receiver, n_wanted: int, problem: str) -> None:
         if receiver.error is not None:
@@ -177,9 +191,14 @@ class ArchiveSession(ArchiveQuestions):
             self.echo()  # raises where the archive itself is gone
             raise IncompleteStudyError(
                 f"{n_missing} of {n_wanted} announced objects did not come"
-                f" ({problem or 'every request ended with success'})",
+                f" ({self._why_not(problem)})",
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
+
+    def _why_not(self, problem: str) -> str:
+        names = sorted({name for name in self.stored_as.values() if name in _NAMES})
+        stored = f"; stored as {', '.join(names)}, which is not accepted" if names else ""
+        return (problem or "every request ended with success") + stored
 
     # ---------------------------------------------------------------- C-GET
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -25,7 +27,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from mpss_lib.dicom.syntaxes import DECODERS, PLAIN
+from mpss_lib.dicom.syntaxes import DECODERS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -50,6 +52,10 @@ UNCOMPRESSED: tuple[UID, ...] = PLAIN
 LOSSLESS: tuple[UID, ...] = (*DECODERS, DeflatedExplicitVRLittleEndian)
 """Each in a context of its own (PS3.8 section 9.3.2.2), so that an archive that does not decompress
 can send every object as it is stored. Nothing lossy is offered: an archive might prefer it."""
+NOT_ACCEPTED: tuple[UID, ...] = NAMED
+"""Offered by itself, and only to learn in what syntax an object is stored that does not come."""
+OFFER: tuple[tuple[UID, ...], ...] = (UNCOMPRESSED, *((syntax,) for syntax in LOSSLESS))
+"""Transfer syntaxes of the presentation contexts of each class."""
 MAXIMUM_PDU = 131072
 
 SUCCESS = 0x0000
@@ -91,11 +97,12 @@ class ArchiveAssociation:
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
         self.settings = settings
-        self.offered: tuple[UID, ...] = LOSSLESS
         self.n_requests = 0
         self._assoc: Association | None = None
         self.receiver: Receiver | None = None
         self._socket: socket.socket | None = None
+        self._offer = OFFER
+        self.stored_as: dict[str, str] = {}
 
     def __enter__(self: Self) -> Self:
         return self
@@ -140,7 +147,7 @@ class ArchiveAssociation:
             return self._assoc
         self.drop()
         site = self.settings
-        entity = _application_entity(site, self.offered)
+        entity = _application_entity(site, self._offer)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
         try:
             assoc = entity.associate(
@@ -160,8 +167,20 @@ class ArchiveAssociation:
             error = self._not_established(assoc)
             self._forget()
             raise error
-        self._check_contexts(assoc)
+        if self._offer is OFFER:
+            self._check_contexts(assoc)
         return assoc
+
+    @contextmanager
+    def offering(self, syntaxes: Sequence[UID]) -> Iterator[None]:
+        """Open other associations within the block: nothing but these syntaxes is accepted."""
+        self.drop()
+        self._offer = tuple((syntax,) for syntax in syntaxes)
+        try:
+            yield
+        finally:
+            self.drop()
+            self._offer = OFFER
 
     def drop(self) -> None:
         """Abort the association: the next request opens another one."""
@@ -189,9 +208,12 @@ class ArchiveAssociation:
     def _on_store(self, event: evt.Event) -> int:
         if self.receiver is None:
             return SUCCESS  # a late object of a request that was given up: nothing keeps it
-        return self.receiver.take(
-            str(event.request.AffectedSOPInstanceUID), event.encoded_dataset()
-        )
+        uid = str(event.request.AffectedSOPInstanceUID)
+        if self._offer is not OFFER:
+            self.stored_as[uid] = UID(event.context.transfer_syntax).name
+            if event.context.transfer_syntax in NOT_ACCEPTED:
+                return SUCCESS
+        return self.receiver.take(uid, event.encoded_dataset())
 
     def offers(self, sop_class: str) -> bool:
         """Whether the archive sends objects of a class over C-GET."""
@@ -287,7 +309,7 @@ def _sends(assoc: Association, sop_class: str) -> bool:
     )
 
 
-def _application_entity(site: SiteSettings, syntaxes: tuple[UID, ...]) -> AE:
+def _application_entity(site: SiteSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
     entity = AE(site.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.connection_timeout = site.connection_timeout_s
@@ -298,7 +320,6 @@ def _application_entity(site: SiteSettings, syntaxes: tuple[UID, ...]) -> AE:
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
     for uid in FETCHED_CLASSES:
-        entity.add_requested_context(uid, list(UNCOMPRESSED))
-        for syntax in syntaxes:
-            entity.add_requested_context(uid, [syntax])
+        for syntaxes in offer:
+            entity.add_requested_context(uid, list(syntaxes))
     return entity

@@ -18,9 +18,10 @@ CLEAN = "clean"
 """Text: only words of the allow-list stay, and no name."""
 TERM = "term"
 """A defined term of ``TERMS`` as it is, else as a text."""
+MAKER = "maker"
 MODEL = "model"
 VERSION = "version"
-"""Text with the numbers of known models, or with versions."""
+"""Words of equipment, with the numbers of known models, or with versions."""
 INSTANCE_UID = "instance_uid"
 """Replaced by the pseudonym of the UID."""
 CLASS_UID = "class_uid"
@@ -69,7 +70,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
     )
     | _listed(
         CLEAN,
-        """Manufacturer StudyDescription SeriesDescription ProtocolName ImageID BodyPartExamined
+        """StudyDescription SeriesDescription ProtocolName ImageID BodyPartExamined
         RescaleType ConvolutionKernel ProcessingFunction ReconstructionMethod ReconstructionType
         ReconstructionAlgorithm IterativeReconstructionMethod AttenuationCorrectionMethod
         ScatterCorrectionMethod EnergyWindowName CollimatorGridName RadiopharmaceuticalRoute
@@ -84,6 +85,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         BeatRejectionFlag SliceProgressionDirection AcquisitionTerminationCondition
         WholeBodyTechnique TypeOfDetectorMotion ValueType ContinuityOfContent SeriesType""",
     )
+    | _listed(MAKER, "Manufacturer")
     | _listed(MODEL, "ManufacturerModelName")
     | _listed(VERSION, "SoftwareVersions")
     | _listed(
@@ -144,6 +146,9 @@ TYPE_2: frozenset[str] = frozenset(
     )
 )
 """Attributes that an object has, if only empty: what goes leaves an empty value (PS3.5 7.4.3)."""
+
+CONTENT = ("ConceptNameCodeSequence", "ConceptCodeSequence")
+"""Question and answer of a content item (PS3.3 10.2): one without the other says nothing."""
 
 TERMS: Mapping[str, frozenset[str]] = MappingProxyType(
     {

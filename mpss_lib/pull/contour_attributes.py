@@ -55,7 +55,7 @@ _BOTH: dict[str, str] = (
     | _listed(table.NUMBER, "SeriesNumber InstanceNumber ReferencedFrameNumber")
     | _listed(table.DATE, "StudyDate SeriesDate ContentDate")
     | _listed(table.TIME, "StudyTime SeriesTime ContentTime")
-    | _listed(table.CLEAN, "Manufacturer")
+    | _listed(table.MAKER, "Manufacturer")
     | _listed(table.MODEL, "ManufacturerModelName")
     | _listed(table.VERSION, "SoftwareVersions")
     | _listed(table.AGE, "PatientAge")

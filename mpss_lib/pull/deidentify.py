@@ -32,7 +32,7 @@ from mpss_lib.dicom.region_names import region_of
 from mpss_lib.pull import attributes as table
 from mpss_lib.pull import contour_attributes as contours
 from mpss_lib.pull.coded import class_uid, code_item, kept_code
-from mpss_lib.pull.equipment import clean_model, clean_version
+from mpss_lib.pull.equipment import clean_maker, clean_model, clean_version
 from mpss_lib.pull.free_text import TextCleaner
 from mpss_lib.pull.moments import Moments, parse_date, parse_time
 from mpss_lib.pull.names import UNREADABLE, Named, named_by, named_in
@@ -196,18 +196,19 @@ class Deidentifier:
             return None
         value = element.value
         simple: dict[str, Callable[[], object]] = {
-            table.CLEAN: lambda: _each_of(value, self._cleaner.clean),
-            table.TERM: lambda: _each_of(value, partial(self._term, keyword)),
-            table.MODEL: lambda: _each_of(value, partial(clean_model, cleaner=self._cleaner)),
-            table.VERSION: lambda: _each_of(value, partial(clean_version, cleaner=self._cleaner)),
-            table.INSTANCE_UID: lambda: _each_of(value, self._new_uid),
-            table.CLASS_UID: lambda: _each_of(value, partial(class_uid, new_uid=self._new_uid)),
+            table.CLEAN: lambda: _all_of(value, self._cleaner.clean_all),
+            table.TERM: lambda: _all_of(value, partial(self._terms, keyword)),
+            table.MAKER: lambda: _all_of(value, partial(clean_maker, cleaner=self._cleaner)),
+            table.MODEL: lambda: _all_of(value, partial(clean_model, cleaner=self._cleaner)),
+            table.VERSION: lambda: _all_of(value, partial(clean_version, cleaner=self._cleaner)),
+            table.INSTANCE_UID: lambda: _all_of(value, self._new_uids),
+            table.CLASS_UID: lambda: _all_of(value, self._class_uids),
             table.DATE: lambda: self._moments.shifted(source, keyword, value),
             table.TIME: lambda: self._moments.since_start(source, keyword, value),
             table.DATETIME: lambda: self._moments.moved(str(value)),
             table.AGE: lambda: _age(str(value)),
             table.SEX: lambda: value if value in ("M", "F", "O") else None,
-            table.ITEMS: lambda: [self._dataset(item) for item in value],
+            table.ITEMS: lambda: self._items(value),
             table.CODES: lambda: self._codes(value),
             table.PIXELS: lambda: without_unused_bits(source),
             contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
@@ -216,10 +217,27 @@ class Deidentifier:
         }
         return simple[self._kept.get(keyword, NOTHING)]()
 
-    def _term(self, keyword: str, text: str) -> str:
-        """Keep a defined term; what is none is a text."""
-        is_term = text.strip() in table.TERMS[keyword]
-        return text.strip() if is_term else self._cleaner.clean(text)
+    def _items(self, items: Sequence[Dataset]) -> list[Dataset]:
+        """Clean the items; a question or an answer that goes takes its item along."""
+        pairs = [(item, self._dataset(item)) for item in items]
+        return [
+            kept
+            for item, kept in pairs
+            if all(kept.get(code) or not item.get(code) for code in table.CONTENT)
+        ]
+
+    def _terms(self, keyword: str, texts: Sequence[str]) -> list[str]:
+        """Keep defined terms; what is none is a text."""
+        terms = table.TERMS[keyword]
+        texts = [text.strip() for text in texts]
+        cleaned = self._cleaner.clean_all(["" if text in terms else text for text in texts])
+        return [text if text in terms else left for text, left in zip(texts, cleaned, strict=True)]
+
+    def _new_uids(self, uids: Sequence[str]) -> list[str]:
+        return [self._new_uid(uid) if uid else "" for uid in uids]
+
+    def _class_uids(self, uids: Sequence[str]) -> list[str]:
+        return [class_uid(uid, self._new_uid) if uid else "" for uid in uids]
 
     def _known_regions(self, received: FileDataset) -> Dataset:
         """Leave the regions of a structure set out whose names nobody knows, contours and all."""
@@ -264,10 +282,10 @@ def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
         target.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
 
 
-def _each_of(value: object, judge: Callable[[str], str]) -> object:
-    """Judge each value as a text; None where nothing of any of them stays."""
+def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:
+    """Judge the values as texts; None where nothing of any of them stays."""
     many = value if isinstance(value, MultiValue | list) else [value]
-    judged = [judge(str(one)) if one else "" for one in many]
+    judged = judge(["" if one is None else str(one) for one in many])
     if not any(judged):
         return None
     return judged if len(judged) > 1 else judged[0]

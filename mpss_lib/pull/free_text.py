@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from mpss_lib.pull.names import Named, fold
 from mpss_lib.pull.words import (
     BETWEEN,
     COUNTED,
+    COUNTS,
     DOTTED_TITLES,
     ISOTOPE_NUMBERS,
     ISOTOPES,
@@ -32,6 +33,10 @@ from mpss_lib.pull.words import (
 _WORD = re.compile(r"([^\W_]+)")
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _WITHOUT = re.compile(r"(?i)(?<![^\W_])w\s?/\s?o(?![^\W_])")
+_ADDRESS = re.compile(r"(?i)\S*(@|://|(?<![^\W_])www\.)\S*")
+_GONE = " øø "
+"""A word that no list has: what stood beside an address stands beside something that goes."""
+_BETWEEN_VALUES = "\x1f"
 _PLAIN = " _-/.,+:%"
 """Signs that may stand between words; any other becomes a blank."""
 _MARKS = re.compile(r"[+#*'’‘´`°№º]\s*$")
@@ -60,26 +65,38 @@ class TextCleaner:
 
     def __init__(self, named: Named, extra_words: Iterable[str] = ()) -> None:
         self._named = named
-        self._words = WORDS | {word.upper() for word in extra_words}
+        self._extra_words = frozenset(word.upper() for word in extra_words)
 
-    def clean(self, text: str, *, model_numbers: frozenset[str] = frozenset()) -> str:
-        """Keep what may stay of a text, with plain separators between.
+    def clean(self, text: str, words: frozenset[str] = WORDS) -> str:
+        """Keep what may stay of one text; see ``clean_all``."""
+        return self.clean_all([text], words)[0]
+
+    def clean_all(self, texts: Sequence[str], words: frozenset[str] = WORDS) -> list[str]:
+        """Keep what may stay of the values of an attribute, with plain separators between.
+
+        They are looked at as one text: a date may lie across them.
 
         Parameters
         ----------
-        text : str
-        model_numbers : frozenset of str
-            Words with digits that may stay in this attribute beside the others.
+        texts : sequence of str
+        words : frozenset of str
+            Words that may stay in this attribute, in capitals, beside the site's own.
+
+        Returns
+        -------
+        list of str
+            As many as were given; "" where nothing stays.
         """
-        spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", text))
-        parts = _WORD.split(spelt)
-        one = _Text(parts[1::2], parts[0::2], self._words | model_numbers)
+        whole = _BETWEEN_VALUES.join(text.replace(_BETWEEN_VALUES, " ") for text in texts)
+        spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", whole))
+        parts = _WORD.split(_ADDRESS.sub(_GONE, spelt))
+        one = _Text(parts[1::2], parts[0::2], words | self._extra_words)
         one.drop(at for at, word in enumerate(one.words) if not self._is_allowed(word, one.known))
         if one.drop_names(self._named.places_in(one.folded)) or one.drop_titled():
-            return ""
+            return [""] * len(texts)
         one.drop_numbers()
         one.keep_axes()
-        return one.joined()
+        return one.values()
 
     def _is_allowed(self, word: str, known: frozenset[str]) -> bool:
         upper = word.upper()
@@ -90,7 +107,9 @@ class TextCleaner:
         pieces = _PIECES.findall(word)  # StressAC, OSEM8
         numbers = [piece for piece in pieces if piece.isdigit()]
         letters = [piece.upper() for piece in pieces if not piece.isdigit()]
-        if "".join(pieces) != word or len(pieces) < 2 or not all(one in known for one in letters):
+        if "".join(pieces) != word or len(pieces) < 2 or not set(letters) <= known:
+            return False
+        if any(self._named.hides_in(piece) for piece in letters):
             return False
         return not numbers or (
             len(numbers) == 1 and len(numbers[0]) < 3 and not MONTHS & set(letters)
@@ -122,7 +141,7 @@ class _Text:
         return any(self.drop_names(self._behind(at)) for at in range(len(self.words)))
 
     def _behind(self, at: int) -> Iterator[int]:
-        is_dotted = self.gaps[at + 1].startswith(".")
+        is_dotted = self.gaps[at + 1].startswith((".", ":"))
         if self.folded[at] not in (TITLES | DOTTED_TITLES if is_dotted else TITLES):
             return
         for place in range(at + 1, len(self.words)):
@@ -146,6 +165,19 @@ class _Text:
                 self._drop_attached(run.places)
             elif len(run.numbers) == 1:
                 self._judge_single(run.numbers[0])
+        plain = [at for at, word in enumerate(self.words) if word.isdigit()]
+        if len(plain) > 2:  # day, month and year with words between
+            self.drop(at for at in plain if not self._is_count(at))
+
+    def _is_count(self, at: int) -> bool:
+        """Whether a number stands beside the word for what it counts, or is of an isotope."""
+        beside = {self.folded[place] for place in self._beside(at)}
+        around = (self.gaps[at], self.gaps[at + 1])
+        is_decimal = self.is_kept[at] and bool({".", ","} & set(around))  # judged as one number
+        return bool(COUNTS & beside) or is_decimal or self._is_isotope(at)
+
+    def _beside(self, at: int) -> list[int]:
+        return [place for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
 
     def _runs(self) -> list[_Run]:
         runs, at = [], 0
@@ -220,15 +252,15 @@ class _Text:
 
     def _judge_single(self, at: int) -> None:
         number = self.folded[at]
-        beside = [place for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
+        beside = self._beside(at)
         if at > 0 and self.folded[at - 1] in COUNTED and self.is_kept[at - 1]:
             self.drop([at - 1, at])
         elif self._is_odd_decimal(at):
             self.drop([at, at + 1])
-        elif not self.words[at].isdigit() or self._is_isotope(at):
+        elif not self.words[at].isdigit():
             return
         elif (
-            (len(number) > 2 and number not in self.known)
+            (len(number) > 2 and number not in self.known and not self._is_isotope(at))
             or not beside
             or _MARKS.search(self.gaps[at])
             or not all(self._bears(one, number) for one in beside)
@@ -236,8 +268,8 @@ class _Text:
             self.drop([at])
 
     def _is_isotope(self, at: int) -> bool:
-        beside = [self.folded[place] for place in (at - 1, at + 1) if 0 <= place < len(self.words)]
-        return self.words[at] in ISOTOPE_NUMBERS and bool(ISOTOPES & set(beside))
+        beside = {self.folded[place] for place in self._beside(at)}
+        return self.words[at] in ISOTOPE_NUMBERS and bool(ISOTOPES & beside)
 
     def _bears(self, at: int, number: str) -> bool:
         """Whether a number may stand beside a word: one that goes takes its number along."""
@@ -257,10 +289,16 @@ class _Text:
 
     # ------------------------------------------------------------------ text
 
-    def joined(self) -> str:
-        kept = [at for at, is_kept in enumerate(self.is_kept) if is_kept]
-        if not kept:
-            return ""
+    def values(self) -> list[str]:
+        """Give what is kept, value by value."""
+        places: list[list[int]] = [[] for _ in range("".join(self.gaps).count(_BETWEEN_VALUES) + 1)]
+        value = 0
+        for at, is_kept in enumerate(self.is_kept):
+            value += self.gaps[at].count(_BETWEEN_VALUES)
+            places[value] += [at] if is_kept else []
+        return [self._joined(kept) if kept else "" for kept in places]
+
+    def _joined(self, kept: list[int]) -> str:
         text = self.words[kept[0]]
         for before, at in pairwise(kept):
             text += self._gap(before, at) + self.words[at]

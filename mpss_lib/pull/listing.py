@@ -209,23 +209,33 @@ class WindowListing:
             return
         if whole.n_rows < (1 if whole.where.n_days > 1 else 2) and not whole.is_cut:
             return
-        split = whole.where.halves() if whole.is_cut else self._where_to_split(whole)
-        if not split:
-            self._cannot_halve(whole)
-            return
-        parts = [self._part(where) for where in split]
+        parts = [self._part(where) for where in self._where_to_split(whole)]
         told = frozenset[str]().union(*(part.uids for part in parts))
         if told - whole.uids and not whole.is_cut:
             self._was_cut(whole, told)
-        if whole.is_cut and whole.where.is_whole_day and whole.where.n_days == 1:
-            self._by_id_ends(whole)
+        if self._needs_id_ends(whole, told):
+            named = self._by_id_ends(whole)
+            if named - whole.uids and not whole.is_cut:
+                self._was_cut(whole, named)
+                parts += [self._part(half) for half in whole.where.halves()]
+        if not parts and whole.is_cut and whole.where.days is not None:
+            raise _too_long()
         for part in parts:
             if part.is_cut or part.has_strays or part.n_rows >= whole.n_rows:
                 self._prove(part)
         if not whole.is_cut:
             self._see(largest_list=max(self.seen.largest_list, whole.n_rows))
 
+    def _needs_id_ends(self, whole: _Part, told: frozenset[str]) -> bool:
+        """Whether to ask by patients: a day that was cut, or holds what no time of it tells."""
+        where = whole.where
+        if where.n_days > 1 or not where.is_whole_day:
+            return False
+        return whole.is_cut or bool(whole.uids - told)
+
     def _where_to_split(self, whole: _Part) -> list[Slice]:
+        if whole.is_cut:
+            return whole.where.halves()
         studies = [self.found[uid] for uid in whole.uids]
         days = [day for one in studies if (day := parse_date(one.study_date)) is not None]
         clocks = [clock for one in studies if (clock := parse_time(one.study_time)) is not None]
@@ -241,19 +251,6 @@ class WindowListing:
             self._each_day(whole.where)  # perhaps it is the range that it does not understand
         else:
             self._see(cap=again.n_rows, says_cut=False)
-
-    def _cannot_halve(self, whole: _Part) -> None:
-        """Take a minute as it is; compare a list without dates with its parts by PatientID."""
-        if whole.where.days is not None:
-            if whole.is_cut:
-                raise _too_long()
-            if not whole.where.is_one_minute and _is_round(whole.n_rows):
-                self._by_id_ends(whole)
-            return
-        told = self._by_id_ends(whole)
-        if told - whole.uids:
-            whole.is_cut = True
-            self._see(cap=whole.n_rows)
 
     def _cannot_split(self, whole: _Part) -> None:
         """Say what cannot be known: the archive answers beyond what it is asked for."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from mpss_lib.errors import PlatformFaultError
 from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.habits import Habits
 from mpss_lib.pull.listing import Ask, WindowListing
@@ -64,10 +65,9 @@ def list_window(
     kept = with_series(listing.found.values(), modality, modalities_in)
     habit = known.modality_key
     if habit == "":
-        sample = WindowListing(ask, "", known, limit)
-        sample.list_days(_sample_of(days, kept))
-        there = with_series(sample.found.values(), modality, modalities_in)
-        habit = _habit_of_key(listing, there, modality)
+        sample = _sample(ask, _sample_of(days, kept), known, limit)
+        there = with_series(sample, modality, modalities_in)
+        habit = _habit_of_key(listing, kept, there)
     if habit == LOSES:
         listing = WindowListing(ask, "", known, limit)
         listing.list_days(days)
@@ -106,20 +106,37 @@ def _answer(listing: WindowListing, kept: Sequence[StudyAnswer], habit: str) -> 
 
 
 def _sample_of(days: tuple[date, date], kept: Sequence[StudyAnswer]) -> tuple[date, date]:
-    """Days of a window for which all studies are asked for: the newest with one, or its last."""
+    """Days of a window for which all studies are asked for: all, the newest with one, its last."""
+    if (days[1] - days[0]).days < SAMPLE_DAYS:
+        return days
     dates = sorted(day for one in kept if (day := parse_date(one.study_date)) is not None)
     last = dates[-1] if dates else days[1]
     return max(days[0], last - timedelta(days=SAMPLE_DAYS - 1)), last
 
 
-def _habit_of_key(listing: WindowListing, there: Sequence[StudyAnswer], modality: str) -> str:
-    """Say what ModalitiesInStudy does as a key, by comparison with a list without it."""
+def _sample(ask: Ask, days: tuple[date, date], known: Habits, limit: int) -> list[StudyAnswer]:
+    """List all studies of some days; none where that cannot be completed: nothing is learned."""
+    sample = WindowListing(ask, "", known, limit)
+    try:
+        sample.list_days(days)
+    except PlatformFaultError:
+        return []
+    return list(sample.found.values())
+
+
+def _habit_of_key(
+    listing: WindowListing, kept: Sequence[StudyAnswer], there: Sequence[StudyAnswer]
+) -> str:
+    """Say what ModalitiesInStudy does as a key, by comparison with a list without it.
+
+    That it works is not shown before a study was found that holds other modalities too: a key that
+    is compared with the whole value would miss just those.
+    """
     if any(one.study_uid not in listing.found for one in there):
         return LOSES
-    others = (one for one in listing.found.values() if one.modalities)
-    if any(modality not in one.modalities for one in others):
+    if len(kept) < len(listing.found):
         return IGNORED
-    return WORKS if there else ""
+    return WORKS if any(len(one.modalities) > 1 for one in there) else ""
 
 
 def with_series(

@@ -62,6 +62,12 @@ class Named:
         parts = (*self.words, *("".join(one) for one in self.identifiers))
         return any(len(part) >= SHORTEST_PART and part in word for part in parts)
 
+    def has_number(self, number: str) -> bool:
+        """Whether a number of three digits or more is an identifier, whatever zeros are before."""
+        digits = number.strip().lstrip("+0")
+        texts = {one[0].lstrip("0") for one in self.identifiers if len(one) == 1}
+        return len(digits) > 2 and digits in texts
+
     def places_in(self, words: list[str]) -> set[int]:
         """Places of folded words that together are a name or an identifier."""
         found = {at for at, word in enumerate(words) if self.hides_in(word)}

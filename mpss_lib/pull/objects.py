@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 
 import pydicom
-from pydicom import dcmread
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.uid import (
     NuclearMedicineImageStorage,
     RTStructureSetStorage,
@@ -19,13 +17,19 @@ from pydicom.uid import (
 
 from mpss_lib.config import Config
 from mpss_lib.dicom.agreement import Announced
-from mpss_lib.dicom.faults import FAULTS, NOT_DELIVERED, object_fault
+from mpss_lib.dicom.faults import FAULTS, NOT_DELIVERED
 from mpss_lib.dicom.region_names import check_aliases
 from mpss_lib.dicom.rules import site_rules
 from mpss_lib.dicom.said import read_said
-from mpss_lib.errors import DicomFileError, IncompleteStudyError, SameUidOtherBytesError
+from mpss_lib.errors import (
+    DicomFileError,
+    IncompleteStudyError,
+    SameUidOtherBytesError,
+    StudyGoneError,
+)
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
+from mpss_lib.pull.corrections import Corrections
 from mpss_lib.pull.deidentify import Deidentifier, Subject
 from mpss_lib.pull.taking import (
     NOT_NM_OBJECT,
@@ -105,14 +109,16 @@ def announced_by(
 
     Raises
     ------
+    StudyGoneError
+        If it lists no series.
     IncompleteStudyError
-        If the study is gone or a list is shorter than the count that was announced.
+        If a list is shorter than the count that was announced.
     """
     series = archive.find_series(study_uid)
     if not series:
-        raise IncompleteStudyError(
-            "the archive no longer has this study: it announces no series",
-            way_out="ask the PACS team whether it was deleted or merged; the lake is as it was",
+        raise StudyGoneError(
+            "the archive lists no series of this study",
+            way_out="look at this study in the archive; then `mpss quarantine retry`",
         )
     asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
     objects: list[ObjectAnswer] = []
@@ -140,12 +146,31 @@ class StudyJob:
     """One study on its way from staging to the lake."""
 
     def __init__(
-        self, identity: Identity, manifest: Manifest, lake: Lake, config: Config, vault: Vault
+        self,
+        identity: Identity,
+        manifest: Manifest,
+        lake: Lake,
+        config: Config,
+        vault: Vault,
+        *,
+        accepts: bool = False,
     ) -> None:
         self.identity, self.manifest = identity, manifest
         self.lake, self.config, self.vault = lake, config, vault
         self.address = config.address(STAGE)
+        self.corrections = Corrections(
+            identity.study_key,
+            lake,
+            vault,
+            self._current_rows,
+            takes_all=config.pull.corrections == "accept",
+            takes_seen=accepts,
+        )
         self.digest = digest_of(self._announced())
+
+    def _current_rows(self) -> dict[str, dict[str, object]]:
+        rows = self.lake.rows("instance", self.address, self.identity.study_key)
+        return {row["object_key"]: row for row in rows if row["is_stored"]}
 
     def _announced(self) -> list[str]:
         """Everything that was announced, by pseudonyms: a study that grew has another digest."""
@@ -155,6 +180,7 @@ class StudyJob:
             parts += [uid(series.series_uid), series.modality, str(series.n_objects)]
         for one in self.manifest.objects:
             parts += [uid(one.series_uid), uid(one.sop_uid), one.sop_class]
+            parts += filter(None, [self.corrections.version(uid(one.sop_uid))])
         return parts
 
     def existing(self) -> tuple[Written, ...]:
@@ -179,6 +205,7 @@ class StudyJob:
 
     def _store(self, delivered: Mapping[str, Delivery]) -> Outcome:
         self._check_twins(delivered)
+        self._delivered = delivered
         taker = self._taker()
         found = {
             one.sop_uid: self._take(one, delivered[one.sop_uid], taker)
@@ -195,9 +222,13 @@ class StudyJob:
             {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects},
         )
         rows.sort(key=lambda row: (row["series_key"], row["object_key"]))
+        self.corrections.check()
+        self.digest = digest_of(self._announced())
         key = self.identity.study_key
         digest = self._digest_with_faults(rows)
-        return Outcome("done", (self.lake.write("instance", self.address, key, digest, rows),))
+        written = self.lake.write("instance", self.address, key, digest, rows)
+        self.corrections.close({str(row["object_key"]): str(row["path"]) for row in rows})
+        return Outcome("done", (written,))
 
     def _digest_with_faults(self, rows: Sequence[Mapping[str, object]]) -> str:
         """Digest of the announcement; another one where objects failed, so they are asked again."""
@@ -221,7 +252,7 @@ class StudyJob:
 
     def _take(self, one: ObjectAnswer, delivery: Delivery, taker: Taker) -> Taken | Left:
         if delivery.problem:
-            return not_delivered(one, delivery.problem)
+            return not_delivered(one, delivery.problem, delivery.syntax)
         if delivery.has_twin:
             return Left(TWIN, "it came twice, with other bytes", one.sop_class)
         modality = self.manifest.modalities[one.series_uid]
@@ -302,12 +333,10 @@ class StudyJob:
         }
         if isinstance(found, Left):
             return row | {"reason": found.reason, "detail": found.detail}
-        try:
-            path = self._keep(str(row["object_key"]), found.content)
-        except SameUidOtherBytesError as error:
-            if one.sop_uid not in self.manifest.contours:
-                raise
-            return row | {"reason": TWIN, "detail": error.problem}
+        key, received = str(row["object_key"]), self._delivered[one.sop_uid].path
+        if not self.corrections.judge(key, received, found.content, found.said):
+            return row  # the study waits as a whole: ``Corrections.check``
+        path = self._keep(key, found.content)
         return row | {
             "is_stored": True,
             "path": self.lake.relative(path),
@@ -338,44 +367,7 @@ class StudyJob:
         folder = self.lake.dicom_folder(self.identity.study_key)
         path = folder / f"{object_key}.dcm"
         if path.exists() and path.read_bytes() != content:
-            _check_same_content(path, content)
             path = folder / f"{object_key}.{digest_of([content])}.dcm"
         if not path.exists():
             write_bytes(path, content)
         return path
-
-
-_OF_THE_PATIENT = frozenset({"PatientID", "PatientName", "PatientAge"})
-
-
-def _check_same_content(path: Path, content: bytes) -> None:
-    """Compare an object that came again with the one that is stored.
-
-    The archive may have corrected the patient or the dates, and the settings may have changed
-    since: neither makes it another image. Other pixels do, and so does any other attribute under
-    the same settings.
-    """
-    before = path.read_bytes()
-    with object_fault("an object that came again cannot be compared with the stored one"):
-        old, new = dcmread(BytesIO(before)), dcmread(BytesIO(content))
-        is_same_making = old.DeidentificationMethod == new.DeidentificationMethod
-        if is_same_making:
-            for dataset in (old, new):
-                _strip_times(dataset)
-            is_same = Dataset(old) == Dataset(new)
-        else:
-            is_same = old.get("PixelData") == new.get("PixelData")
-    if not is_same:
-        raise SameUidOtherBytesError(
-            "an object came again under the same SOP Instance UID with other content",
-            way_out="ask the PACS team which one is right; the stored one was kept",
-        )
-
-
-def _strip_times(dataset: Dataset) -> None:
-    for element in list(dataset):
-        if element.VR in ("DA", "TM", "DT") or element.keyword in _OF_THE_PATIENT:
-            del dataset[element.tag]
-        elif element.VR == "SQ":
-            for item in element.value:
-                _strip_times(item)

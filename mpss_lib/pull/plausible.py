@@ -120,7 +120,7 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
         return DataElement(tag, vr, value) if is_known else _empty(tag)
     if not _has_count(tag, len(parts)) or not all(_is_number(part) for part in parts):
         return _unreadable(tag)
-    is_identifier = keyword in _ORDINALS and any((part,) in named.identifiers for part in parts)
+    is_identifier = keyword in _ORDINALS and any(named.has_number(part) for part in parts)
     if is_identifier or not all(_is_in_range(part, keyword) for part in parts):
         return _unreadable(tag) if keyword in DECIDING else _empty(tag)
     if vr not in ("DS", "IS"):

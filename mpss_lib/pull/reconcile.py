@@ -184,14 +184,15 @@ _WAY_OUT: Mapping[str, str] = {
 }
 
 
-def _difference(key: str, kind: str, detail: str) -> Difference:
+def difference(key: str, kind: str, detail: str) -> Difference:
+    """Make a difference with the way out of its kind."""
     return Difference(key, kind, detail, _WAY_OUT[kind].format(key=key))
 
 
 def _of_listed(key: str, told: Told, kept: Kept | None) -> Iterator[Difference]:
     """Differences of a study that the archive's list names."""
     if kept is None:
-        yield _difference(key, MISSING, "never found")
+        yield difference(key, MISSING, "never found")
         return
     yield from _of_both(key, told, kept)
     if not kept.is_fetched:
@@ -202,23 +203,23 @@ def _not_fetched(key: str, kept: Kept) -> Difference:
     if kept.stands_still:
         way_out = f"`mpss quarantine ls` says why; then `mpss quarantine retry {key}`"
         return Difference(key, MISSING, "found, in quarantine at pull", way_out)
-    return _difference(key, MISSING, "found, not fetched")
+    return difference(key, MISSING, "found, not fetched")
 
 
 def _of_both(key: str, told: Told, kept: Kept) -> Iterator[Difference]:
     """Differences of a study that the archive has, listed or not."""
     old, new = parse_date(kept.identity.study_date), parse_date(told.identity.study_date)
     if old != new and "StudyDate" not in told.unreadable:
-        yield _difference(key, MOVED, _how_far(old, new))
+        yield difference(key, MOVED, _how_far(old, new))
     if told.n_persons > 1:
-        yield _difference(key, MERGED, f"the archive names {told.n_persons} patients for it")
+        yield difference(key, MERGED, f"the archive names {told.n_persons} patients for it")
     elif told.identity.patient_key != kept.identity.patient_key and not _NAMES_WHO.intersection(
         told.unreadable
     ):
-        yield _difference(key, MERGED, "another PatientID or issuer")
+        yield difference(key, MERGED, "another PatientID or issuer")
     changes = list(_changes(told, kept))
     if changes:
-        yield _difference(key, CHANGED, "; ".join(changes))
+        yield difference(key, CHANGED, "; ".join(changes))
 
 
 def _how_far(old: date | None, new: date | None) -> str:
@@ -258,12 +259,12 @@ def _of_unlisted(key: str, told: Told | None, kept: Kept, modality: str) -> Iter
     """Differences of a study that the archive's list of its date lacks, after asking for it."""
     if told is None:
         detail = "" if kept.is_fetched else "it was never fetched"
-        yield _difference(key, DELETED, detail)
+        yield difference(key, DELETED, detail)
         return
     differences = list(_of_both(key, told, kept))
     yield from differences
     if modality not in told.modalities:
-        yield _difference(key, EXTRA, f"the archive has it with no series of modality {modality}")
+        yield difference(key, EXTRA, f"the archive has it with no series of modality {modality}")
     elif MOVED not in {one.kind for one in differences}:
         yield Difference(
             key,

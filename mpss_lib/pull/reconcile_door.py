@@ -22,10 +22,11 @@ from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgum
 from mpss_lib.locks import working
 from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.gone import study_of
 from mpss_lib.pull.habits import known_habits
 from mpss_lib.pull.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.pull.window import identity_of
+from mpss_lib.pull.window import identity_of, named_before
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import BY_COMPARISON, note, settle, write_summary
 
@@ -71,8 +72,8 @@ def reconcile(
     vault = Vault(sites.vault)
     with nullcontext(session) if session else ArchiveSession(sites.archive) as archive:
         answer = archive.find_studies(*window, config.pull.modality, known_habits(sites))
-        told = _told(answer.studies, vault, config)
         kept = known(lake, config, vault)
+        told = _told(answer.studies, kept, vault, config)
         open_keys = unlisted(window, told, kept)
         asked = dict(_ask(open_keys, kept, archive, vault, config))
     _check_is_same_archive(told, asked)
@@ -91,20 +92,24 @@ def _doubts(answer: WindowAnswer) -> tuple[str, ...]:
     return (told, *answer.doubts)
 
 
-def _told(studies: tuple[StudyAnswer, ...], vault: Vault, config: Config) -> dict[str, Told]:
+def _told(
+    studies: tuple[StudyAnswer, ...], kept: Mapping[str, Kept], vault: Vault, config: Config
+) -> dict[str, Told]:
     """Order the archive's answers by study key; nothing is told of what was withdrawn."""
-    found = {one.identity.study_key: one for one in (_told_of(s, vault, config) for s in studies)}
+    answers = [_told_of(study, kept, vault, config) for study in studies]
+    found = {one.identity.study_key: one for one in answers}
     texts = [
-        text for t in found.values() for text in (t.identity.study_key, t.identity.patient_key)
+        t for one in found.values() for t in (one.identity.study_key, one.identity.patient_key)
     ]
     marks = vault.withdrawn(texts)
     return {key: one for key, one in found.items() if not marks & {key, one.identity.patient_key}}
 
 
-def _told_of(study: StudyAnswer, vault: Vault, config: Config) -> Told:
+def _told_of(study: StudyAnswer, kept: Mapping[str, Kept], vault: Vault, config: Config) -> Told:
     identity = identity_of(study, vault, config)
+    before = kept.get(identity.study_key)
     return Told(
-        identity,
+        named_before(identity, before.identity if before else None),
         study.modalities,
         study.n_series,
         study.n_objects,
@@ -200,25 +205,7 @@ def _ask(
         except IncompleteStudyError as error:
             log.warning("%s: %s", key, error.problem)
             continue
-        yield key, None if study is None else _told_of(study, vault, config)
-
-
-def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
-    """Ask the archive for one study by its UID, of any date and modality; None: it has none.
-
-    "None" needs two whole lists that say so: that of studies and that of the study's series.
-    """
-    study = archive.find_study(study_uid)
-    if study is None or not study.modalities:
-        series = archive.find_series(study_uid)
-        if study is None and series:
-            raise IncompleteStudyError(
-                "the archive names no such study and lists its series",
-                way_out="look at this study in the archive, then reconcile again",
-            )
-        if study is not None:
-            study = replace(study, modalities=tuple(sorted({one.modality for one in series})))
-    return study
+        yield key, None if study is None else _told_of(study, kept, vault, config)
 
 
 def _check_is_same_archive(told: Mapping[str, Told], asked: Mapping[str, Told | None]) -> None:

@@ -19,6 +19,7 @@ from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     SettingsError,
+    StudyGoneError,
     StudyWithdrawnError,
     WrongArgumentError,
 )
@@ -26,8 +27,10 @@ from mpss_lib.locks import working
 from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive import ArchiveSession
 from mpss_lib.pull.fetching import StudyFetch, announcement
+from mpss_lib.pull.gone import keep_gone
 from mpss_lib.pull.habits import known_habits, remember_habits
 from mpss_lib.pull.objects import StudyJob
+from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.registry import import_registry
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import (
@@ -37,7 +40,7 @@ from mpss_lib.pull.window import (
     write_window,
 )
 from mpss_lib.tables import Lake, Outcome, Written
-from mpss_lib.upstream import CHANGED, MERGED, MISSING, NAMED_AGAIN, settle
+from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "import_registry", "run"]
 
@@ -175,6 +178,7 @@ def run(
     sites: Sites,
     *,
     force: bool = False,
+    accepts: bool = False,
     session: ArchiveSession | None = None,
 ) -> Outcome:
     """Bring one study to the lake: manifest, fetch, verify, de-identify, store.
@@ -185,6 +189,8 @@ def run(
         As ``find`` returned it.
     force : bool
         Fetch and compare again even if everything announced is there.
+    accepts : bool
+        Fetch again and take the corrections that wait (``mpss accept``).
     session : ArchiveSession, optional
         An association that a batch uses for all its studies; one is opened otherwise.
 
@@ -206,12 +212,15 @@ def run(
         raise StudyWithdrawnError
     before = vault.identity(study_key)
     with _session(session, sites) as archive:
-        announced, manifest = announcement(archive, before.study_uid, config)
+        try:
+            announced, manifest = announcement(archive, before.study_uid, config)
+        except StudyGoneError as error:
+            return keep_gone(error, before, archive, lake, config)
         fetch = StudyFetch(announced, before, vault, config)
-        job = StudyJob(fetch.identity, manifest, lake, config, vault)
-        there = () if force or fetch.is_of_another else job.existing()
+        job = StudyJob(fetch.identity, manifest, lake, config, vault, accepts=accepts)
+        there = () if force or accepts or fetch.is_of_another else job.existing()
         if there:
-            settle(lake, [study_key], (MISSING, CHANGED))
+            settle(lake, [study_key], FETCHED_AGAIN)
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
@@ -226,10 +235,11 @@ def run(
             )
             settled = fetch.settled(one.path for one in delivered.values() if not one.problem)
             if settled != fetch.identity:
-                job = StudyJob(settled, manifest, lake, config, vault)
+                job = StudyJob(settled, manifest, lake, config, vault, accepts=accepts)
             outcome = job.store(delivered)
     _write_row(settled, announced, vault, lake, config)
-    settle(lake, [study_key], (MISSING, CHANGED, MERGED))
+    settle(lake, [study_key], FETCHED_AGAIN)
+    ReceivedLedger(vault).note_check(study_key)
     return outcome
 
 

@@ -14,8 +14,14 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.uid import NuclearMedicineImageStorage
 
-from mpss_lib.dicom.faults import NOT_DELIVERED, UNREADABLE, object_fault
-from mpss_lib.dicom.syntaxes import name_of
+from mpss_lib.dicom.faults import (
+    LOSSY,
+    NOT_DELIVERED,
+    TRANSFER_SYNTAX,
+    UNREADABLE,
+    object_fault,
+)
+from mpss_lib.dicom.syntaxes import LOSSY_NAMES, name_of
 from mpss_lib.errors import DicomFileError, UndecodedError
 from mpss_lib.pull.answers import ObjectAnswer
 from mpss_lib.pull.deidentify import Deidentifier
@@ -58,12 +64,16 @@ class Left:
     way_out: str = ""
 
 
-def not_delivered(one: ObjectAnswer, problem: str) -> Left:
+def not_delivered(one: ObjectAnswer, problem: str, syntax: str) -> Left:
     """Describe an object that does not come, by its transfer syntax where that is known."""
-    syntax = f" ({name_of(one.syntax)})" if one.syntax else ""
+    name = syntax or (name_of(one.syntax) if one.syntax else "")
+    stored = f", stored as {name}" if name else ""
+    reason = NOT_DELIVERED
+    if syntax:
+        reason = LOSSY if syntax in LOSSY_NAMES else TRANSFER_SYNTAX
     return Left(
-        NOT_DELIVERED,
-        f"the archive does not send an object{syntax}: {problem}",
+        reason,
+        f"the archive does not send an object{stored}: {problem}",
         one.sop_class,
         "look at this study in the archive; then `mpss quarantine retry`",
     )

@@ -37,6 +37,11 @@ _TABLES = (
     "create table if not exists tombstone (mark text primary key)",
     "create table if not exists withdrawal (mark text primary key, phase text not null,"
     " begun_at text not null, ended_at text not null)",
+    "create table if not exists received (object_key text primary key, study_key text not null,"
+    " mark text not null, version text not null, path text not null)",
+    "create table if not exists correction (object_key text primary key, study_key text not null,"
+    " mark text not null, what text not null)",
+    "create table if not exists checked (study_key text primary key, checked_at text not null)",
 )
 
 
@@ -125,6 +130,10 @@ class Vault:
         """Replace an instance UID by one under the UUID root (PS3.5 B.2), always the same one."""
         value = uuid.UUID(bytes=self._mac("uid", original)[:16], version=4)
         return f"2.25.{value.int}"
+
+    def received_mark(self, sha256: str) -> str:
+        """Make a keyed digest of an object as received, 32 hex digits, of its SHA-256."""
+        return self._mac("received", sha256).hex()[:32]
 
     def shift_days(self, patient_key: str, max_shift_days: int) -> int:
         """Days to add to each date of a patient: -max_shift_days to -1."""

@@ -100,6 +100,13 @@ class Ledger:
         columns = named.select(["path", "n_rows"]).to_pydict()
         return dict(zip(*columns.values(), strict=True))
 
+    @property
+    def current(self) -> list[str]:
+        """Files that are the newest of their unit, table and address."""
+        files = self.tables["files"]
+        paths: list[str] = files.filter(files["is_current"])["path"].to_pylist()
+        return paths
+
     @cached_property
     def _makers(self) -> frozenset[tuple[str, str, str]]:
         names = ["stage", "engine", "config"]

@@ -101,7 +101,7 @@ META: Mapping[str, MetaTable] = {
     "cohort_rule": MetaTable(
         "One row: the cohort settings with which this snapshot was built.",
         ("accept",),
-        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT},
+        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT, "corrected": TEXT},
     ),
 }
 """Tables of schema ``meta`` by name."""

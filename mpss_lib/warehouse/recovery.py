@@ -1,9 +1,10 @@
 """A manifest that was lost, made again from the Parquet files themselves.
 
 The manifest says which file of a unit is current. Without it the files still tell their table,
-engine, settings, unit and input by their names; the newest of a unit, by the time of the file, is
-taken for the current one. What only the manifest knew is gone: who ran what when, a rejection that
-left no rows, the settings of versions other than the present one.
+engine, settings, unit and input by their names. Of several of one unit that which the published
+snapshot shows is taken for the current one, else the newest by the time of the file. What only the
+manifest knew is gone: who ran what when, a rejection that left no rows, the settings of versions
+other than the present one.
 """
 
 from __future__ import annotations
@@ -117,9 +118,10 @@ def adopt_files(lake: Lake, config: Config, known: Ledger | None = None) -> dict
         Stage -> number of files that now have a record; empty where the manifest is whole.
     """
     counts: dict[str, int] = {}
+    shown = frozenset(known.current) if known is not None else frozenset()
     for stage, paths in _without_record(lake, known).items():
         counts[stage] = sum(
-            _adopt(lake, config, stage, address, tables)
+            _adopt(lake, config, stage, address, tables, shown)
             for address, tables in sorted(_by_address(paths).items(), key=str)
         )
         log.warning("warehouse: %d files of %s had no manifest record", counts[stage], stage)
@@ -157,12 +159,17 @@ def _by_address(paths: Sequence[Path]) -> dict[Address, dict[str, list[Path]]]:
 
 
 def _adopt(
-    lake: Lake, config: Config, stage: str, address: Address, paths: dict[str, list[Path]]
+    lake: Lake,
+    config: Config,
+    stage: str,
+    address: Address,
+    paths: dict[str, list[Path]],
+    shown: frozenset[str],
 ) -> int:
     """Write a record for each generation of files: the oldest of every unit, the next, ..."""
     settings = json.loads(getattr(config, stage).model_dump_json())
     n_files = 0
-    for units in _generations(lake, paths):
+    for units in _generations(lake, paths, shown):
         record = {
             "stage": stage,
             "engine": address.engine,
@@ -177,10 +184,15 @@ def _adopt(
     return n_files
 
 
-def _generations(lake: Lake, paths: dict[str, list[Path]]) -> Iterator[list[dict[str, Any]]]:
+def _generations(
+    lake: Lake, paths: dict[str, list[Path]], shown: frozenset[str]
+) -> Iterator[list[dict[str, Any]]]:
+    def place(path: Path) -> tuple[bool, int, str]:
+        return (lake.relative(path) in shown, path.stat().st_mtime_ns, path.name)
+
     by_unit: dict[str, dict[str, list[Path]]] = {}
     for table, files in paths.items():
-        for path in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p.name)):
+        for path in sorted(files, key=place):
             key = path.name.split("=", 1)[1].split(".", 1)[0]
             by_unit.setdefault(key, {}).setdefault(table, []).append(path)
     number = 0

@@ -30,6 +30,19 @@ def stage_task(stage: str, task_id: str | None = None) -> Any:
     return work
 
 
+def upstream_task(step: str) -> Any:
+    """Make a task that looks at the archive again: ``reconcile`` or ``recheck``."""
+
+    @task(task_id=step, pool=PACS_POOL.name)
+    def work() -> dict[str, Any]:
+        from mpss_airflow import upstream
+
+        answer: dict[str, Any] = getattr(upstream, step)()
+        return answer
+
+    return work()
+
+
 def validate_task(task_id: str = "validate", **arguments: Any) -> Any:
     """Make the task that holds the lake against its expectations, before it is published."""
 

@@ -5,11 +5,53 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
-from mpss_airflow.batch import airflow_errors
+from mpss_airflow.batch import airflow_errors, stage_result
 from mpss_airflow.home import open_home, open_sites
 
 log = logging.getLogger(__name__)
+
+
+def recheck() -> dict[str, Any]:
+    """Fetch studies again that are due, and do the later stages of what changed.
+
+    Fails where a correction waits for an answer, or a study could not be fetched.
+
+    Returns
+    -------
+    dict
+        Counts of each stage.
+    """
+    import pendulum
+    from airflow.sdk import conf
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from mpss_lib.batch import CHAIN, TooManyFaultsError
+    from mpss_lib.pull.recheck import due
+    from mpss_lib.upstream import CORRECTED, noted
+
+    lake, config = open_home()
+    today = pendulum.now(conf.get("core", "default_timezone")).date()
+    keys = due(lake, config, open_sites(config), today)
+    counts: dict[str, Any] = {}
+    for stage in CHAIN if keys else ():
+        with airflow_errors():
+            try:
+                result = stage_result(stage, keys, force=stage == "pull")
+            except TooManyFaultsError as error:
+                log.warning("%s", error)
+                result = error.result
+        keys = list(result.keys)
+        counts[stage] = {name: n for name, n in result.as_dict().items() if name != "keys"}
+    waiting = [one for one in noted(lake) if one.kind == CORRECTED]
+    n_still = sum(found["quarantined"] for found in counts.values())
+    if waiting or n_still:
+        raise AirflowFailException(
+            f"corrections of {len(waiting)} studies wait, {n_still} studies stand still | way out:"
+            " `mpss accept` each study that is right; `mpss quarantine ls` says why"
+        )
+    return counts
 
 
 def reconcile() -> dict[str, int]:

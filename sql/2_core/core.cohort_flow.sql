@@ -9,7 +9,12 @@ with first_reasons as (
             -- A tombstone stands in the place of the key.
             when starts_with(study_state.study_key, 'X') then 'withdrawn'
             when study_state.is_gone and cohort_rule.gone = 'leave' then 'gone_from_archive'
-            when study_state.pull_status = 'quarantined' then 'pull_quarantined'
+            when study_state.is_corrected and cohort_rule.corrected = 'leave' then 'pull_corrected'
+            when
+                study_state.pull_status = 'quarantined'
+                -- The version before the correction stays on the lake, whole.
+                and not (study_state.is_corrected and study_state.is_fetched)
+                then 'pull_quarantined'
             when not study_state.is_fetched then 'pull_missing'
             when study_state.intake_status = 'quarantined' then 'intake_quarantined'
             when study_state.intake_status = 'rejected' then 'intake_rejected'

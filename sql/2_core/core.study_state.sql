@@ -29,6 +29,15 @@ volumes as (
     group by study_key
 ),
 
+upstream as (
+    select
+        study_key,
+        bool_or(kind = 'deleted') as is_gone,
+        bool_or(kind = 'corrected') as is_corrected,
+    from meta.upstream
+    group by study_key
+),
+
 feature_files as (
     select file.unit_key as study_key,
     from meta.manifest as file
@@ -63,7 +72,8 @@ select
     study.study_key,
     study.patient_key,
     study.is_fetched,
-    gone.study_key is not null as is_gone,
+    coalesce(upstream.is_gone, false) as is_gone,
+    coalesce(upstream.is_corrected, false) as is_corrected,
     coalesce(stages.pull_status, 'missing') as pull_status,
     coalesce(stages.pull_reasons, []) as pull_reasons,
     coalesce(stages.intake_status, 'missing') as intake_status,
@@ -116,5 +126,5 @@ left join core.clinical as clinical
     on study.study_key = clinical.study_key
 left join candidates
     on study.study_key = candidates.study_key
-left join meta.upstream as gone
-    on study.study_key = gone.study_key and gone.kind = 'deleted'
+left join upstream
+    on study.study_key = upstream.study_key

@@ -46,7 +46,8 @@ EDGES = {
         "retention": {"validate"},
         "validate": {"snapshot"},
         "snapshot": {"backup"},
-        "backup": set(),
+        "backup": {"recheck"},
+        "recheck": set(),
         "reconcile": set(),
     },
 }

@@ -44,6 +44,23 @@ class Night:
         return rows(self.lake, sql)
 
 
+PLANTED = "Zqxvarden 15.06.50 +41 44 683 91 57 Dr. Wall"
+"""What somebody typed beside each description: a name, a birth date, a telephone number."""
+
+
+def plant(objects):
+    """Write names, dates and telephone numbers into the texts that de-identification keeps."""
+    from pydicom import dcmread
+
+    for path in sorted(objects.glob("*.dcm")):
+        dataset = dcmread(path)
+        dataset.StudyDescription = f"{dataset.StudyDescription} {PLANTED}"[:64]
+        dataset.ManufacturerModelName = f"{dataset.ManufacturerModelName} SN 683 91 57"
+        dataset.SoftwareVersions = [dataset.SoftwareVersions, "15.06.50"]
+        dataset.ReferringPhysicianName = "Zqxvarden^Wall"
+        dataset.save_as(path)
+
+
 def digests(lake):
     """Map every landing and batch file of the features to the digest of its bytes."""
     return {
@@ -60,6 +77,7 @@ def night(tmp_path_factory, airflow_database, dagbag):
     root = tmp_path_factory.mktemp("home")
     (root / "mpss.toml").write_text(SETTINGS)
     hospital = make_hospital(root / "hospital", patients=PATIENTS)
+    plant(hospital.objects)
     archive = Archive(root / "archive")
     archive.add(*sorted(hospital.objects.glob("*.dcm")))
     result = Night(root, hospital)

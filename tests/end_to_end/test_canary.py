@@ -31,6 +31,7 @@ def canaries(night):
                 found.add(value)
     births = {value for value in found if re.fullmatch(r"\d{8}", value)}
     found |= {f"{value[:4]}-{value[4:6]}-{value[6:]}" for value in births}
+    found |= {"Zqxvarden", "ZQXVARDEN", "15.06.50", "683 91 57"}  # of conftest.PLANTED
     assert len(found) > 100
     return {value.encode() for value in found}
 

@@ -7,9 +7,12 @@ import sqlite3
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pacs_objects import ROOT, make_nm
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from mpss_lib.pull import stage
 from mpss_lib.pull.contract import COLUMNS
@@ -27,14 +30,53 @@ PLANTED = {
     "ReferringPhysicianName": "Zqxvarden^Doctor",
     "SeriesDescription": "STRESS AC OSEM Zqxvarden",
     "StationName": "ZQXSTATION",
+    "StudyDescription": "MPS 09.08.47 Tel +41 44 683 91 57 Dr. Wall",
+    "ProtocolName": "STRESS 9 AUG 1947 044/683 91 57 HEADFIRST 10:15 Uhr",
+    "ImageID": "AC 47-8-9 WALL",
+    "ManufacturerModelName": "INFINIA 77431 ZQX",
+    "SoftwareVersions": "4.0 09.08.47",
+    "OperatorsName": "Wall^Head",
+    "SeriesNumber": "6839157",
+    "PatientWeight": "6839157",
+    "WindowCenter": "19470809",
+    "BitsStored": 12,
+    "HighBit": 11,
 }
-SECRETS = ("ZQX", "19470809", "1947-08-09", ROOT, "20260302", "2026-03-02")
+SECRETS = (
+    *("ZQX", "19470809", "1947-08-09", ROOT, "20260302", "2026-03-02"),
+    *("09.08.47", "47-8-9", "9 AUG", "683 91 57", "6839157"),
+    *("WALL", "HEADFIRST", "SMITH", "4711007"),
+)
+
+
+def with_hidden(dataset):
+    """Plant a text above BitsStored, an unregistered UID below DICOM's root, a unit, a code."""
+    text = np.unpackbits(np.frombuffer(b"ZQXBITS", dtype=np.uint8)).astype("<u2")
+    pixels = np.frombuffer(dataset.PixelData, dtype="<u2").copy() & 0x0FFF
+    pixels[: text.size] |= text << 12
+    dataset.PixelData = pixels.tobytes()
+    unit, tracer, reference, agent = Dataset(), Dataset(), Dataset(), Dataset()
+    unit.CodeValue, unit.CodingSchemeDesignator = "mL{Smith}", "UCUM"
+    tracer.CodeValue, tracer.CodingSchemeDesignator = "4711007", "99ZQX"
+    reference.ReferencedSOPClassUID = "1.2.840.10008.4711007"
+    reference.ReferencedSOPInstanceUID = f"{ROOT}.77"
+    agent.RadionuclideCodeSequence = [tracer]
+    dataset.MeasurementUnitsCodeSequence = [unit]
+    dataset.RadiopharmaceuticalInformationSequence = [agent]
+    dataset.ReferencedImageSequence = [reference]
+    return dataset
 
 
 @pytest.mark.pacs
 def test_identifiers_stay_in_the_vault(archive, sites, lake, config, tmp_path, caplog):
     caplog.set_level("DEBUG")
-    archive.add(make_nm(1, **PLANTED), make_nm(1, series=2, Modality="CT", **PLANTED))
+    planted = {key: value for key, value in PLANTED.items() if key != "SeriesNumber"}
+    archive.add(
+        with_hidden(make_nm(1, **PLANTED)),
+        make_nm(1, series=2, Modality="CT", **planted),
+        make_nm(1, series=3, ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"], **planted),
+        make_nm(1, series=4, ImageType=["ORIGINAL", "PRIMARY", "STATIC", "EMISSION"], **planted),
+    )
     path = tmp_path / "registry.sqlite"
     row = dict.fromkeys(COLUMNS) | {
         "patient_id": PLANTED["PatientID"],
@@ -58,6 +100,11 @@ def test_identifiers_stay_in_the_vault(archive, sites, lake, config, tmp_path, c
     stage.run(key, lake, config, sites)
     stage.import_registry(lake, config, sites)
 
+    rows = lake.rows("instance", config.address("pull"), key)
+    reasons = sorted(row["reason"] for row in rows)
+    assert reasons == ["", "modality", "screen", "static"]
+    [stored] = [lake.root / row["path"] for row in rows if row["is_stored"]]
+    assert np.frombuffer(dcmread(stored).PixelData, dtype="<u2").max() < 4096
     texts = {"log": caplog.text}
     for file in (entry for entry in lake.root.rglob("*") if entry.is_file()):
         name = file.relative_to(lake.root).as_posix()

@@ -67,6 +67,21 @@ def test_harmless_texts_stay_as_they_are(text):
         assert clean(text) == text
 
 
+@pytest.mark.parametrize(
+    "address", ["long.heart@rest.ch", "http://heart.long/stress", "www.heart.ch", "LONG@HEART"]
+)
+def test_addresses_go_whole(address):
+    assert clean(f"STRESS {address} AC") == "STRESS AC"
+    assert clean(f"STRESS {address} 3 AC") == "STRESS AC"
+
+
+def test_three_numbers_with_words_between_may_be_a_date():
+    assert clean("STRESS 15 AC 06 REST 50") == "STRESS AC REST"
+    assert clean("OSEM 8 ITERATIONS 4 SUBSETS ORDER 5") == "OSEM 8 ITERATIONS 4 SUBSETS ORDER 5"
+    assert clean("STRESS 1 REST 2") == "STRESS 1 REST 2"
+    assert clean("4.8 mm STRESS 2") == "4.8 mm STRESS"
+
+
 def test_what_is_left_is_joined_plainly():
     assert clean("STRESS w/o AC") == "STRESS without AC"
     assert clean("STRESS (2) [AC] {OSEM}") == "STRESS 2 AC OSEM"
@@ -102,6 +117,7 @@ def test_what_is_left_is_joined_plainly():
         ("Öffner^Off", "AC OFF", ""),
         ("Ramp", "Wnr/Ramp", "Wnr"),
         ("Ring^A", "ring ITERATIVE", "ITERATIVE"),
+        ("Fan^A", "FanBeam AC", "AC"),
     ],
 )
 def test_words_that_are_names_go(name, text, left):
@@ -130,6 +146,9 @@ def test_what_stands_where_nobody_is_named_takes_no_word(name):
         ("Sig.ra Heart AC", "AC"),
         ("Herr No AC", ""),
         ("name: Heart AC", "AC"),
+        ("Patient: Heart AC", "Patient AC"),
+        ("PT: Long AC", "PT AC"),
+        ("PATIENT STATE STRESS", "PATIENT STATE STRESS"),
         ("STRESS AC", "STRESS AC"),
     ],
 )
@@ -171,7 +190,7 @@ def test_a_site_s_own_words_go_where_they_are_names():
     ],
 )  # fmt: skip
 def test_versions_stay_and_dates_go(text, left):
-    assert clean_version(text, TextCleaner(Named())) == left
+    assert clean_version([text], TextCleaner(Named())) == [left]
 
 
 @pytest.mark.parametrize(
@@ -181,8 +200,9 @@ def test_versions_stay_and_dates_go(text, left):
         ("Symbia T16", "Symbia T16"), ("Intevo 6", "Intevo 6"), ("DEMO XELERIS", "DEMO XELERIS"),
         ("INFINIA 4711", "INFINIA"), ("INFINIA SN 12", "INFINIA"), ("INFINIA S/N 0815", "INFINIA"),
         ("Infinia St. Mary 2", "Infinia"), ("670 15.06.50", ""),
+        ("Infinia Heart Clinic", "Infinia"), ("SYMBIA REST WARD LONG", "SYMBIA"),
         ("BRIGHTVIEW XCT#4711", "BRIGHTVIEW XCT"),
     ],
 )  # fmt: skip
 def test_models_stay_and_serial_numbers_go(text, left):
-    assert clean_model(text, TextCleaner(Named())) == left
+    assert clean_model([text], TextCleaner(Named())) == [left]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import time
 from datetime import date
 
-import orthanc
 import pytest
 from contour_objects import make_structures
 from pacs_objects import ROOT, make_capture, make_nm, sop_uid, study_uid
-from peer import free_port
+from real_archives import running, store
 
 from mpss_lib.dicom.structures import read_structures
 from mpss_lib.dicom.writing import to_bytes
@@ -23,67 +19,18 @@ from mpss_lib.sections import PullSettings
 pytestmark = pytest.mark.pacs
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
-DCMQRSCP = """\
-NetworkTCPPort = {port}
-MaxPDUSize = 16384
-MaxAssociations = 16
-HostTable BEGIN
-mpss = (MPSS, 127.0.0.1, {other})
-HostTable END
-VendorTable BEGIN
-VendorTable END
-AETable BEGIN
-DCMQRSCP {folder} RW (500, 1024mb) ANY
-AETable END
-"""
-
-
-@pytest.fixture(scope="module")
-def orthanc_server(installed, tmp_path_factory):
-    with orthanc.running(installed("Orthanc"), tmp_path_factory.mktemp("orthanc")) as server:
-        yield server.port, server.aet
-
-
-@pytest.fixture(scope="module")
-def dcmqrscp_server(installed, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dcmqrscp")
-    port = free_port()
-    (folder / "db").mkdir()
-    settings = DCMQRSCP.format(port=port, other=free_port(), folder=folder / "db")
-    (folder / "dcmqrscp.cfg").write_text(settings)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [installed("dcmqrscp"), "-c", str(folder / "dcmqrscp.cfg")],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"TCP_NODELAY": "1"},
-        )
-        try:
-            _wait(installed("echoscu"), "DCMQRSCP", port)
-            yield port, "DCMQRSCP"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def _wait(echoscu, aet, port):
-    for _ in range(100):
-        command = [echoscu, "-aec", aet, "127.0.0.1", str(port)]
-        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
-            return
-        time.sleep(0.1)
-    raise RuntimeError("dcmqrscp does not answer")
 
 
 @pytest.fixture(scope="module", params=["orthanc", "dcmqrscp"])
 def hospital(request, installed, tmp_path_factory):
     """Port and title of a real archive with three studies of two days."""
-    port, aet = request.getfixturevalue(f"{request.param}_server")
-    folder = tmp_path_factory.mktemp(f"to-{request.param}")
-    for number, dataset in enumerate(_objects()):
-        (folder / f"{number}.dcm").write_bytes(to_bytes(dataset))
-    _store(installed, aet, port, folder)
-    return port, aet
+    with running(request.param, installed, tmp_path_factory.mktemp(request.param)) as server:
+        port, aet = server
+        folder = tmp_path_factory.mktemp(f"to-{request.param}")
+        for number, dataset in enumerate(_objects()):
+            (folder / f"{number}.dcm").write_bytes(to_bytes(dataset))
+        store(installed, aet, port, folder)
+        yield port, aet
 
 
 def _objects():
@@ -103,18 +50,6 @@ def _structures():
     return make_structures(
         {"LV Endo": [square], "Dr Smith's liver": [square]}, frame=f"{ROOT}.4.1", study=study_uid(1)
     )
-
-
-def _store(installed, aet, port, folder):
-    command = [installed("storescu"), "-R", "-aet", "MPSS", "-aec", aet, "+sd", "+r"]
-    done = subprocess.run(
-        [*command, "127.0.0.1", str(port), str(folder)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"TCP_NODELAY": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

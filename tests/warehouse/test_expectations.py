@@ -204,6 +204,26 @@ def test_a_sound_lake_meets_every_expectation(sound):
     assert published(sound, "from quality.expectation_failure") == []
 
 
+def test_batches_of_every_table_meet_them_as_well(sound):
+    """A batch of predictions has a column that no landing file has: where a row came from."""
+    eager = sound.config.model_copy(
+        update={"warehouse": sound.config.warehouse.model_copy(update={"compact_from": 2})}
+    )
+    stage.run(sound.lake, eager)
+    batches = {path.parts[-4] for path in (sound.lake.root / "batch").rglob("seq=*.parquet")}
+    assert {"prediction", "feature_binned", "study"} <= batches
+    counts = check(sound)
+    assert (counts["stops"], counts["held_back"]) == (0, 0)
+    assert published(sound, "from quality.expectation_failure") == []
+
+
+def test_a_prediction_from_before_a_column_meets_them_as_well(sound):
+    path = sound.path("prediction", FIRST)
+    edit(path, lambda data: data.drop_columns(["corrected_value"]))
+    assert check(sound, "predictions")["stops"] == 0
+    assert published(sound, "select count(*) from core.cohort") == [(3,)]
+
+
 def test_what_has_not_changed_is_not_looked_at_again(sound):
     check(sound)
     assert check(sound)["suites_run"] == 0

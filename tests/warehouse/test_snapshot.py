@@ -29,7 +29,7 @@ def test_an_empty_lake_is_published_with_every_relation(lake, config):
     relations = ask("select schema_name || '.' || relation_name from meta.relation")
     for (name,) in relations:
         assert ask(f"select * from {name}") is not None
-    assert ask("select count(*) from core.cohort_reason") == [(27,)]
+    assert ask("select count(*) from core.cohort_reason") == [(28,)]
 
 
 def test_every_study_leaves_by_its_first_reason(filled, expected_reasons):

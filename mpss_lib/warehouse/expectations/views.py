@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mpss_lib.config import STAGES, Address, Config
-from mpss_lib.schemas import REAL, TABLES
+from mpss_lib.schemas import REAL, TABLES, TEXT
 from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
-from mpss_lib.warehouse.manifest import Ledger, current_paths, read_ledger
+from mpss_lib.warehouse.joining import PATH
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths, read_ledger
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.pointers import read_pointers
 from mpss_lib.warehouse.relations import read_relations
@@ -124,13 +125,17 @@ class Current:
         """State of each file of a table: landing files, and the batch files read instead."""
         counted = self._counted(table)
         expected, later = self.columns(table), TABLES[table].later
+        batches = {source.path for source in self.readings[table].batches}
+        more: dict[str, pa.DataType] = {}
+        if table in APPEND_ONLY:  # a batch tells the landing file of each row; old files may lack
+            later, more = later.union(expected).difference(TABLES[table].grain), {PATH: TEXT}
         every = dict.fromkeys((*self.landing[table], *self.paths[table]))
         read = set(self.paths[table])
         return [
             _state(
                 self.lake.root / path,
                 path,
-                expected,
+                {**expected, **(more if path in batches else {})},
                 counted.get(path),
                 later,
                 is_read=path in read,
