@@ -7,10 +7,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mpss_lib.clock import now_after
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.tables import replacing, write_bytes
 
 KEPT = 8
+_TIME = "%Y%m%dT%H%M%S%f"
 
 
 def backup(vault: Path) -> Path:
@@ -39,7 +41,7 @@ def backup(vault: Path) -> Path:
         )
     folder = vault.parent / "backup"
     folder.mkdir(mode=0o700, exist_ok=True)
-    copy = folder / f"{vault.stem}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}{vault.suffix}"
+    copy = folder / f"{vault.stem}-{_now_after(folder, vault):{_TIME}}{vault.suffix}"
     with replacing(copy) as temporary:
         temporary.chmod(0o600)
         with closing(sqlite3.connect(vault)) as source, closing(sqlite3.connect(temporary)) as to:
@@ -51,6 +53,13 @@ def backup(vault: Path) -> Path:
         _key_of(old).unlink(missing_ok=True)
         old.unlink()
     return copy
+
+
+def _now_after(folder: Path, vault: Path) -> datetime:
+    """Time for the name of the next copy: after every one there, whatever the clock says."""
+    stems = (path.stem for path in folder.glob(f"{vault.stem}-*{vault.suffix}"))
+    last = max((stem.removeprefix(f"{vault.stem}-") for stem in stems), default=None)
+    return now_after(datetime.strptime(last, _TIME).replace(tzinfo=UTC) if last else None)
 
 
 def _key_of(vault: Path) -> Path:

@@ -29,8 +29,10 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
+from mpss_lib.pull.coded import class_uid
 from mpss_lib.pull.corrections import Corrections
 from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.modalities import told_modality
 from mpss_lib.pull.taking import (
     NOT_NM_OBJECT,
     TWIN,
@@ -321,15 +323,18 @@ class StudyJob:
 
     def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
         return self._row(series.series_uid, "") | {
-            "modality": series.modality,
+            "modality": told_modality(series.modality, self.config.pull.modality),
             "n_objects": series.n_objects,
             "reason": NOT_MODALITY,
         }
 
     def _object_row(self, one: ObjectAnswer, found: Taken | Left) -> dict[str, object]:
+        sop_class = found.sop_class or one.sop_class
         row = self._row(one.series_uid, self.vault.uid(one.sop_uid)) | {
-            "modality": self.manifest.modalities[one.series_uid],
-            "sop_class": found.sop_class or one.sop_class,
+            "modality": told_modality(
+                self.manifest.modalities[one.series_uid], self.config.pull.modality
+            ),
+            "sop_class": class_uid(sop_class, self.vault.uid) if sop_class else "",
         }
         if isinstance(found, Left):
             return row | {"reason": found.reason, "detail": found.detail}

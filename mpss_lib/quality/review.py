@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from mpss_lib.batch import write_record
+from mpss_lib.clock import now_after
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
@@ -69,12 +70,8 @@ def record_review(
 
 
 def _after_the_last(decisions: Sequence[Mapping[str, Any]]) -> str:
-    """Give the time by the clock, or just after the last decision where the clock was set back."""
-    now = datetime.now(UTC)
-    if decisions:
-        last = datetime.fromisoformat(decisions[-1]["decided_at"])
-        now = max(now, last + timedelta(microseconds=1))
-    return now.isoformat(timespec="microseconds")
+    last = datetime.fromisoformat(decisions[-1]["decided_at"]) if decisions else None
+    return now_after(last).isoformat(timespec="microseconds")
 
 
 def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:

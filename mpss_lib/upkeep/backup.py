@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.batch import code_version
+from mpss_lib.clock import now_after
 from mpss_lib.config import STAGES, Address, Config, Sites
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
@@ -26,6 +27,7 @@ from mpss_lib.upkeep.copies import (
     VAULT_NAME,
     add_tombstones,
     remember_target,
+    time_of,
     whole_copies,
 )
 from mpss_lib.upkeep.database import copy_sqlite, dump_postgres, is_sound
@@ -90,7 +92,8 @@ def create(source: Source, target: Path) -> Path:
         raise PlatformFaultError("there is no vault to copy", way_out="pull a study first")
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_unfinished(target)
-    now = datetime.now(UTC)
+    copies = whole_copies(target)
+    now = now_after(time_of(copies[-1].name) if copies else None)
     folder = target / f".unfinished-{now:%Y%m%dT%H%M%S%f}"
     folder.mkdir(mode=0o700)
     with working(source.lake.root):

@@ -76,11 +76,11 @@ def every_copy(home: Path, config: Config, vault_name: str = VAULT_NAME) -> Iter
     stem, _, suffix = vault_name.rpartition(".")
     days = config.upkeep.backups_days
     for path in sorted((home / "backup").glob(f"{stem}-*.{suffix}")):
-        made = _time_of(path.stem.removeprefix(f"{stem}-"))
+        made = time_of(path.stem.removeprefix(f"{stem}-"))
         yield Copy(path, path, made, _expiry(made, days))
     for target in targets_of(home):
         for folder in whole_copies(target):
-            made = _time_of(folder.name)
+            made = time_of(folder.name)
             yield Copy(folder, folder / VAULT_NAME, made, _expiry(made, days))
 
 
@@ -168,7 +168,8 @@ def _holds(vault: Path, keys: Iterable[str]) -> bool | None:
         return None
 
 
-def _time_of(text: str) -> datetime:
+def time_of(text: str) -> datetime:
+    """Time that the name of a copy tells, UTC."""
     return datetime.strptime(text, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
 
 

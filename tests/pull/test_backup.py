@@ -1,5 +1,8 @@
+import datetime as dt
+
 import pytest
 
+from mpss_lib import clock
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.pull.backup import KEPT, backup
 from mpss_lib.pull.vault import Vault
@@ -22,6 +25,25 @@ def test_the_newest_copies_are_kept(tmp_path):
     kept = sorted(copies[0].parent.iterdir())
     assert [p for p in kept if p.suffix == ".sqlite"] == copies[2:]
     assert len(kept) == 2 * KEPT
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_the_newest_copies_are_kept_though_the_clock_was_set(tmp_path, monkeypatch, days):
+    class Clock(dt.datetime):
+        at = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.at.astimezone(tz)
+
+    monkeypatch.setattr(clock, "datetime", Clock)
+    path = tmp_path / "vault.sqlite"
+    Vault(path)
+    copies = []
+    for _ in range(KEPT + 2):
+        copies.append(backup(path))
+        Clock.at += dt.timedelta(days=days)
+    assert sorted(copies[0].parent.glob("*.sqlite")) == copies[2:]
 
 
 def test_no_vault_is_said(tmp_path):

@@ -74,6 +74,8 @@ def test_identifiers_stay_in_the_vault(archive, sites, lake, config, tmp_path, c
     archive.add(
         with_hidden(make_nm(1, **PLANTED)),
         make_nm(1, series=2, Modality="CT", **planted),
+        make_nm(1, series=5, Modality="ZQXMOD", **planted),
+        make_nm(1, series=6, SOPClassUID="1.2.840.10008.4711007", **planted),
         make_nm(1, series=3, ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"], **planted),
         make_nm(1, series=4, ImageType=["ORIGINAL", "PRIMARY", "STATIC", "EMISSION"], **planted),
     )
@@ -102,7 +104,8 @@ def test_identifiers_stay_in_the_vault(archive, sites, lake, config, tmp_path, c
 
     rows = lake.rows("instance", config.address("pull"), key)
     reasons = sorted(row["reason"] for row in rows)
-    assert reasons == ["", "modality", "screen", "static"]
+    assert reasons == ["", "modality", "modality", "screen", "sop_class", "static"]
+    assert sorted({row["modality"] for row in rows}) == ["CT", "NM", "OTHER"]
     [stored] = [lake.root / row["path"] for row in rows if row["is_stored"]]
     assert np.frombuffer(dcmread(stored).PixelData, dtype="<u2").max() < 4096
     texts = {"log": caplog.text}

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from imaging_objects import HABITS, STUDY, phantom, put_study
 
+from mpss_lib import clock
 from mpss_lib.config import Config
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
-from mpss_lib.quality import record_review, review, reviews_of, stage
+from mpss_lib.quality import record_review, reviews_of, stage
 from mpss_lib.sections import QualitySettings
 from mpss_lib.segmentation import stage as segmentation
 
@@ -162,7 +163,7 @@ def test_a_later_decision_is_the_last_whatever_the_clock_says(lake, config, monk
         def now(cls, tz=None):
             return cls.at.astimezone(tz)
 
-    monkeypatch.setattr(review, "datetime", Clock)
+    monkeypatch.setattr(clock, "datetime", Clock)
     decisions = ["accept", "unsure", "reject", "accept"]
     for decision in decisions:
         record_review(lake, config, STUDY, decision, "", "reader1")

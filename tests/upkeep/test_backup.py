@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from invented_home import Invented, grep, settings
 
-from mpss_lib import cli
+from mpss_lib import cli, clock
 from mpss_lib.config import Sites, load, sites_of
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.pull.vault import Vault
@@ -204,6 +204,25 @@ def test_backups_expire_and_the_newest_stays(invented, source, target):
     after = datetime.now(UTC) + timedelta(days=days + 1)
     assert expire(invented.root, invented.config, after) == {"vaults": 0, "homes": 1}
     assert (first.exists(), second.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_the_backup_made_last_is_the_newest_though_the_clock_was_set(
+    invented, source, target, monkeypatch, days
+):
+    class Clock(datetime):
+        at = datetime(2026, 11, 20, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.at.astimezone(tz)
+
+    monkeypatch.setattr(clock, "datetime", Clock)
+    for _ in range(3):
+        made = create(source, target)
+        assert newest(target) == made
+        Clock.at += timedelta(days=days)
+    assert len(list(every_copy(invented.root, invented.config))) == 3
 
 
 def test_sqlite_is_copied_whole_while_it_is_written(tmp_path):
