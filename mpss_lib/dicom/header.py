@@ -16,7 +16,7 @@ from typing import TypeAlias
 from pydicom.dataset import Dataset
 
 from mpss_lib.dicom.faults import object_fault
-from mpss_lib.dicom.parsing import parse
+from mpss_lib.dicom.parsing import FETCH_AGAIN, parse
 from mpss_lib.dicom.pixels import expected_length, is_compressed, pixel_length
 from mpss_lib.dicom.values import (
     items,
