@@ -166,9 +166,13 @@ class ArchiveQuestions(ArchiveAssociation):
         query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
         query.SOPInstanceUID = ""
         query.SOPClassUID = ""
+        query.AvailableTransferSyntaxUID = ""
         objects = [
             ObjectAnswer(
-                series_uid, text_of(answer, "SOPInstanceUID"), text_of(answer, "SOPClassUID")
+                series_uid,
+                text_of(answer, "SOPInstanceUID"),
+                text_of(answer, "SOPClassUID"),
+                text_of(answer, "AvailableTransferSyntaxUID"),
             )
             for answer in self._find(query)
         ]
