@@ -21,6 +21,7 @@ from mpss_lib.demo.services import Services, only_one, wait_for_file
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import has_password, seal, without_passwords
 from mpss_lib.tables import Lake
+from mpss_lib.upkeep.orchestrator import Airflow
 from mpss_lib.warehouse import stage
 
 HIDDEN = "Qz7pass"
@@ -236,6 +237,25 @@ def test_every_place_that_airflow_writes_follows_the_home(tmp_path):
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE",
     } <= set(ours)
+
+
+@pytest.mark.airflow
+def test_airflow_itself_writes_in_the_copy_whatever_its_file_says(tmp_path):
+    """The purge looks for logs and database where Airflow says that they are."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    AirflowHome.open(first)
+    old = first / "airflow"
+    (old / "airflow.cfg").write_text(
+        f"[logging]\nbase_log_folder = {old}/logs\n"
+        f"[database]\nsql_alchemy_conn = sqlite:///{old}/airflow.db\n"
+        f"[core]\nsimple_auth_manager_passwords_file = {old}/passwords.json\n"
+    )
+    shutil.copytree(first, second)
+    environment = AirflowHome.open(second).environment(load(second, environ={}))
+    places = Airflow(environment).places()
+    assert places.home == second / "airflow"
+    assert places.logs == second / "airflow" / "logs"
+    assert places.sqlite == second / "airflow" / "airflow.db"
 
 
 def test_no_path_of_airflows_own_settings_is_left_to_its_file(tmp_path):
