@@ -111,3 +111,10 @@ def test_the_results_of_a_cohort_stay_until_their_own_version_is_there(both):
 def test_activating_twice_changes_nothing(both):
     stage.activate("radiomics", both.lake, THICK)
     assert stage.activate("radiomics", both.lake, THICK) == {}
+
+
+def test_a_publish_tells_that_it_shows_another_version_than_the_settings_make(both, caplog):
+    stage.run(both.lake, both.config)
+    assert "recompute" not in caplog.text
+    stage.run(both.lake, THICK)
+    assert "segmentation, quality, radiomics are published as other settings made" in caplog.text
