@@ -266,3 +266,25 @@ def test_no_number_is_made_up(tmp_path: Path):
 
 def test_small_volume_stays_as_it_was():
     assert read_volume(small_object()).array.shape == small_volume().array.shape
+
+
+def test_orientation_is_read_where_it_is_stated():
+    """An empty item, or an empty value, is no statement: the first one counts."""
+    dataset = small_object()
+    stated = dataset.DetectorInformationSequence[0]
+    dataset.DetectorInformationSequence = Sequence([Dataset(), stated])
+    assert read_volume(dataset).notes == read_volume(small_object()).notes
+    empty = Dataset()
+    empty.ImageOrientationPatient = None
+    dataset.DetectorInformationSequence = Sequence([empty])
+    for keyword in ("ImageOrientationPatient", "ImagePositionPatient"):
+        setattr(dataset, keyword, getattr(stated, keyword))
+    header = read_header(dataset)
+    assert header.orientation_from == "top level"
+    np.testing.assert_allclose(read_volume(dataset).affine, small_volume().affine, atol=1e-9)
+
+
+def test_a_state_whose_name_has_no_code_is_read_by_its_words():
+    dataset = small_object()
+    del dataset.AcquisitionContextSequence[0].ConceptNameCodeSequence[0].CodeValue
+    assert read_header(dataset).texts["AcquisitionContextSequence"][0] == "432655005"
