@@ -7,7 +7,7 @@ carries its rule and keyword and never the text that it was found in.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydicom.dataset import Dataset
@@ -42,6 +42,9 @@ class Said:
         Facts that stand twice and differ.
     unreadable : tuple of str
         Keywords of values that are present and cannot be read.
+    series_order : int
+        Place of its SeriesNumber among those of the study, counted from 1; 0 where it has none.
+        The number itself may be an identifier of the patient, and is then not stored.
     """
 
     answers: dict[str, Answer] = field(
@@ -50,6 +53,7 @@ class Said:
     why_no_volume: str = ""
     differences: tuple[Difference, ...] = ()
     unreadable: tuple[str, ...] = ()
+    series_order: int = 0
 
     def as_json(self) -> str:
         """Text for the lake, the same for the same object."""
@@ -61,6 +65,7 @@ class Said:
             "why_no_volume": self.why_no_volume,
             "differences": [[one.rule, one.keyword] for one in self.differences],
             "unreadable": list(self.unreadable),
+            "series_order": self.series_order,
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
@@ -80,12 +85,31 @@ class Said:
                 content["why_no_volume"],
                 tuple(Difference(rule, keyword) for rule, keyword in content["differences"]),
                 tuple(content["unreadable"]),
+                int(content["series_order"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeCorruptError(
                 "column said of table instance does not hold what an object said of itself",
                 way_out="pull the study again",
             ) from error
+
+
+def in_order(said: Mapping[str, str], numbers: Mapping[str, int]) -> dict[str, str]:
+    """Give every statement of a study's objects the place of its series among the others.
+
+    Parameters
+    ----------
+    said : mapping of object to JSON
+        "" for an object that is no image.
+    numbers : mapping of object to SeriesNumber
+        As received; 0 where there is none.
+    """
+    places = {number: n for n, number in enumerate(sorted({*numbers.values()} - {0}), start=1)}
+    return {
+        key: text
+        and replace(Said.from_json(text), series_order=places.get(numbers.get(key, 0), 0)).as_json()
+        for key, text in said.items()
+    }
 
 
 def read_said(
