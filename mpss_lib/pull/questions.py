@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import reduce
@@ -19,6 +19,7 @@ from mpss_lib.pull.answers import (
     StudyAnswer,
     WindowAnswer,
     check_uids,
+    is_uid,
     joined_answers,
     number_of,
     study_answer,
@@ -33,7 +34,7 @@ from mpss_lib.pull.association import (
 )
 from mpss_lib.pull.habits import NOTHING_KNOWN, Habits
 from mpss_lib.pull.listing import Listed, RangeRefusedError
-from mpss_lib.pull.modalities import list_undated, list_window
+from mpss_lib.pull.modalities import list_undated, list_window, with_series
 from mpss_lib.pull.queries import Slice, literal_key, make_query, slice_query, study_query
 from mpss_lib.pull.texts import normal_text, whole_text
 
@@ -105,6 +106,18 @@ class ArchiveQuestions(ArchiveAssociation):
                 before = by_uid.get(one.study_uid)
                 by_uid[one.study_uid] = one if before is None else joined_answers(before, one)
         return [by_uid[uid] for uid in sorted(by_uid)]
+
+    def find_named(self, name: str) -> list[StudyAnswer]:
+        """Ask for studies by StudyInstanceUID or, where none has it, by accession number."""
+        name = normal_text(name)
+        by_uid = self.find_study(name) if is_uid(name) else None
+        if by_uid is not None:
+            return [by_uid]
+        return self.find_accession(name) if name else []
+
+    def of_modality(self, studies: Iterable[StudyAnswer], modality: str) -> list[StudyAnswer]:
+        """Keep the studies that hold a modality."""
+        return with_series(studies, modality, self._modalities_in)
 
     def find_series(self, study_uid: str) -> list[SeriesAnswer]:
         """List the series of a study (C-FIND, SERIES level), by UID.

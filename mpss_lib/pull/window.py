@@ -46,14 +46,14 @@ def identity_of(study: StudyAnswer, vault: Vault, config: Config) -> Identity:
     )
 
 
-def write_study(
-    identity: Identity, study: StudyAnswer, lake: Lake, config: Config, vault: Vault
-) -> FoundStudy:
-    """Write the study's row if what the archive announces is new."""
+def study_row(
+    identity: Identity, study: StudyAnswer, config: Config, vault: Vault
+) -> dict[str, object]:
+    """Make the study's row: pseudonyms, the shifted date, what the archive announces."""
     day = parse_date(identity.study_date)
     shift = vault.shift_days(identity.patient_key, config.pull.max_shift_days)
     own = config.pull.modality
-    row = {
+    return {
         "study_key": identity.study_key,
         "patient_key": identity.patient_key,
         "accession_key": identity.accession_key,
@@ -63,6 +63,13 @@ def write_study(
         "n_series_announced": study.n_series,
         "n_objects_announced": study.n_objects,
     }
+
+
+def write_study(
+    identity: Identity, study: StudyAnswer, lake: Lake, config: Config, vault: Vault
+) -> FoundStudy:
+    """Write the study's row if what the archive announces is new."""
+    row = study_row(identity, study, config, vault)
     address, key = config.address(STAGE), identity.study_key
     digest = digest_of(f"{name}={row[name]}" for name in sorted(row))
     before = lake.current_path("study", address, key)
