@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.dicom.agreement import Announced, differences
 from mpss_lib.dicom.modules import coded
-from mpss_lib.dicom.said import Said, in_order, read_said
+from mpss_lib.dicom.said import Said, read_said
 from mpss_lib.errors import GeometryError, LakeCorruptError
 
 
@@ -163,14 +163,3 @@ def test_said_keeps_codes_and_no_text():
 def test_what_is_no_statement_is_refused(text):
     with pytest.raises(LakeCorruptError, match="column said"):
         Said.from_json(text)
-
-
-def test_long_series_numbers_keep_their_order():
-    """SeriesNumber 4711007 may be the patient's: its place is stored, not the number."""
-    numbers = {"a": 4711007, "b": 3, "c": 4711007, "d": 0, "e": 88}
-    said = dict.fromkeys(numbers, read_said(small_object()).as_json()) | {"f": ""}
-    ordered = in_order(said, numbers)
-    assert ordered.pop("f") == ""
-    assert "4711007" not in "".join(ordered.values())
-    places = {key: Said.from_json(text).series_order for key, text in ordered.items()}
-    assert places == {"a": 3, "b": 1, "c": 3, "d": 0, "e": 2}

@@ -25,7 +25,8 @@ from mpss_lib.dicom.rules import (
     doubts,
     is_code_unknown,
 )
-from mpss_lib.errors import LakeCorruptError
+from mpss_lib.dicom.values import whole_of
+from mpss_lib.errors import LakeCorruptError, UnreadableValueError
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,6 @@ class Said:
         Facts that stand twice and differ.
     unreadable : tuple of str
         Keywords of values that are present and cannot be read.
-    series_order : int
-        Place of its SeriesNumber among those of the study, counted from 1; 0 where it has none.
-        The number itself may be an identifier of the patient, and is then not stored.
     """
 
     answers: dict[str, Answer] = field(
@@ -53,7 +51,6 @@ class Said:
     why_no_volume: str = ""
     differences: tuple[Difference, ...] = ()
     unreadable: tuple[str, ...] = ()
-    series_order: int = 0
 
     def as_json(self) -> str:
         """Text for the lake, the same for the same object."""
@@ -65,7 +62,6 @@ class Said:
             "why_no_volume": self.why_no_volume,
             "differences": [[one.rule, one.keyword] for one in self.differences],
             "unreadable": list(self.unreadable),
-            "series_order": self.series_order,
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
@@ -85,31 +81,12 @@ class Said:
                 content["why_no_volume"],
                 tuple(Difference(rule, keyword) for rule, keyword in content["differences"]),
                 tuple(content["unreadable"]),
-                int(content["series_order"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeCorruptError(
                 "column said of table instance does not hold what an object said of itself",
                 way_out="pull the study again",
             ) from error
-
-
-def in_order(said: Mapping[str, str], numbers: Mapping[str, int]) -> dict[str, str]:
-    """Give every statement of a study's objects the place of its series among the others.
-
-    Parameters
-    ----------
-    said : mapping of object to JSON
-        "" for an object that is no image.
-    numbers : mapping of object to SeriesNumber
-        As received; 0 where there is none.
-    """
-    places = {number: n for n, number in enumerate(sorted({*numbers.values()} - {0}), start=1)}
-    return {
-        key: text
-        and replace(Said.from_json(text), series_order=places.get(numbers.get(key, 0), 0)).as_json()
-        for key, text in said.items()
-    }
 
 
 def read_said(
@@ -153,3 +130,26 @@ def read_said(
         tuple(dict.fromkeys(found)),
         tuple(sorted(header.unreadable)),
     )
+
+
+def series_number(dataset: Dataset) -> int:
+    """SeriesNumber as received, 0 where there is none (one that cannot be read refuses later)."""
+    try:
+        return whole_of(dataset, "SeriesNumber", may_be_empty=True)
+    except UnreadableValueError:
+        return 0
+
+
+def series_places(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Place of each object's SeriesNumber among those of the study, counted from 1.
+
+    A long number may be an identifier of the patient and is not stored; its place is, so that a
+    reprocessing is still the latest.
+
+    Parameters
+    ----------
+    numbers : mapping of object to SeriesNumber
+        As received; 0 where there is none, and in the answer too.
+    """
+    places = {number: n for n, number in enumerate(sorted({*numbers.values()} - {0}), start=1)}
+    return {key: places.get(number, 0) for key, number in numbers.items()}

@@ -59,8 +59,6 @@ def inspect(path: Path, settings: IntakeSettings, said: Said | None = None) -> C
             said = read_said(dataset, header=header) if said is None else said
     except DicomFileError as error:
         return Candidate(Header(), {"object": _fault(error)}, ("unreadable",))
-    if said.series_order:  # a number that was too long to be stored has its place there
-        header = replace(header, series_number=said.series_order)
     answers = {
         question: replace(one, value=shown_value(one, header))
         for question, one in said.answers.items()

@@ -45,6 +45,7 @@ def put_contours(study, config):
                 "path": study.relative(path),
                 "n_bytes": path.stat().st_size,
                 "content_sha256": "",
+                "series_order": 0,
                 "said": "",
             }
         )
