@@ -116,6 +116,7 @@ _PULL = (
         n_objects=WHOLE,
         is_stored=FLAG,
         reason=TEXT,
+        detail=TEXT,  # the reason with figures or names, "" where it says all
         path=TEXT,  # below the lake, "" where not stored
         n_bytes=WHOLE,
         content_sha256=TEXT,

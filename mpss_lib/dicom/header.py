@@ -7,20 +7,17 @@ in ``Header.unreadable``, and who decides by it refuses. Only an unreadable file
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from mpss_lib.dicom.faults import object_fault
-from mpss_lib.dicom.pixels import FETCH_AGAIN, expected_length, is_compressed, pixel_length
+from mpss_lib.dicom.parsing import FETCH_AGAIN, parse
+from mpss_lib.dicom.pixels import expected_length, is_compressed, pixel_length
 from mpss_lib.dicom.values import (
     items,
     parse_date,
@@ -29,7 +26,7 @@ from mpss_lib.dicom.values import (
     texts_of,
     whole_numbers_of,
 )
-from mpss_lib.errors import DicomFileError, UnreadableValueError
+from mpss_lib.errors import UnreadableValueError
 
 Source: TypeAlias = str | Path | Dataset
 
@@ -145,27 +142,7 @@ def read_dataset(source: Source) -> Dataset:
     if isinstance(source, Dataset):
         return source
     path = Path(source)
-    content = path.read_bytes()  # an OSError here is the system's, one from the parser is not
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            dataset: Dataset = pydicom.dcmread(BytesIO(content))
-    except InvalidDicomError as error:
-        raise DicomFileError(
-            f"{path.name} is no DICOM file: no DICM prefix",
-            way_out="fetch the object again; an archive sends DICOM part 10 files",
-        ) from error
-    except Exception as error:  # pydicom's parser raises many kinds on broken bytes
-        raise DicomFileError(
-            f"{path.name} cannot be parsed: {type(error).__name__}",
-            way_out=FETCH_AGAIN,
-        ) from error
-    if any("end of file" in str(warning.message).lower() for warning in caught):
-        raise DicomFileError(
-            f"{path.name} is truncated: {len(content)} bytes end inside an element",
-            way_out=FETCH_AGAIN,
-        )
-    return dataset
+    return parse(path.read_bytes(), path.name)  # an OSError here is the system's
 
 
 def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:

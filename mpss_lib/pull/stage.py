@@ -307,8 +307,9 @@ def run(
                 manifest.whole_series,
                 Path(folder),
                 config.pull.fetch_attempts,
+                manifest.contours,
             )
-            settled = fetch.settled(one.path for one in delivered.values())
+            settled = fetch.settled(one.path for one in delivered.values() if not one.problem)
             if settled != fetch.identity:
                 job = StudyJob(settled, manifest, lake, config, vault, accepts=accepts)
             outcome = job.store(delivered)

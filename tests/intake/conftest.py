@@ -54,6 +54,7 @@ def pulled(lake: Lake) -> Pulled:
                     "n_objects": 1,
                     "is_stored": True,
                     "reason": "",
+                    "detail": "",
                     "path": lake.relative(path),
                     "n_bytes": path.stat().st_size,
                     "content_sha256": sha256_of(path),
