@@ -13,9 +13,9 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
 quarantined studies is above `pull.fault_share`, or the disk is full: `mpss quarantine ls` names
 study, reason and way out. Other batches go on and are published. `validate`: a table is at fault
-(files, columns, grain) and nothing is published until it is mended. `export_results`: PostgreSQL is
-away or refuses; the message says which; nothing was changed there. `night_verdict` is red when
-anything failed.
+(files, columns, grain) and nothing is published until it is mended. `predict`: the models are of
+other settings: `mpss recompute`. `export_results`: PostgreSQL is away or refuses; the message says
+which; nothing was changed there. `night_verdict` is red when anything failed.
 """
 
 from __future__ import annotations

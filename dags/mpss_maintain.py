@@ -20,7 +20,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import snapshot_task, upstream_task, validate_task
+from mpss_airflow.steps import snapshot_task, undated_task, upstream_task, validate_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 
 
@@ -70,6 +70,7 @@ def mpss_maintain() -> None:
     before = (self_test(), quarantine_retry(), remove_orphans(), retention(), validate_task())
     chain(*before, snapshot_task(), backup(), upstream_task("recheck"))
     upstream_task("reconcile")
+    undated_task()
 
 
 mpss_maintain()

@@ -28,6 +28,7 @@ from mpss_lib.errors import (
     StudyRejectedError,
     StudyWithdrawnError,
     WrongArgumentError,
+    place_of,
 )
 from mpss_lib.locks import working
 from mpss_lib.records import add_record
@@ -214,6 +215,8 @@ def _one(stage: str, work: Work, key: str, lake: Lake) -> Outcome:
     except (PlatformFaultError, ArchiveBusyError, WrongArgumentError):
         raise
     except OSError as error:
+        if error.errno is None:  # a parser's or a library's word, not the system's answer
+            return _set_aside(stage, key, lake, error)
         raise PlatformFaultError(
             f"{stage}: the system refused: {error.strerror or type(error).__name__}",
             way_out="check disk space and rights of the home, then clear this task",
@@ -234,20 +237,11 @@ def _set_aside(stage: str, key: str, lake: Lake, error: Exception) -> Outcome:
         log.error("%s: %s quarantined: %s", stage, key, error)
     else:
         # The text of a foreign error may quote patient data: only its type and place are kept.
-        problem = f"unexpected {type(error).__name__} at {_place(error)}"
+        problem = f"unexpected {type(error).__name__} at {place_of(error)}"
         way_out = "report it with this line; `mpss quarantine retry` after the correction"
         log.error("%s: %s quarantined: %s", stage, key, problem)
     lake.quarantine(stage, key, error=type(error).__name__, problem=problem, way_out=way_out)
     return Outcome("quarantined", (), (type(error).__name__,))
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "unknown place"
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 def _unit(key: str, outcome: Outcome) -> dict[str, object]:

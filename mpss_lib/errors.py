@@ -91,6 +91,14 @@ class DicomFileError(StudyFaultError):
     """A DICOM object is truncated, unreadable or inconsistent with its own header."""
 
 
+class UndecodedError(DicomFileError):
+    """The object is in a form that is not decoded: ``reason`` says which rule left it."""
+
+    def __init__(self, problem: str, *, way_out: str, reason: str) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.reason = reason
+
+
 class UnreadableValueError(DicomFileError):
     """A value that a rule decides by is present in an object and cannot be read."""
 

@@ -116,9 +116,11 @@ _PULL = (
         n_objects=WHOLE,
         is_stored=FLAG,
         reason=TEXT,
+        detail=TEXT,  # the reason with figures or names, "" where it says all
         path=TEXT,  # below the lake, "" where not stored
         n_bytes=WHOLE,
         content_sha256=TEXT,
+        series_order=WHOLE,  # place of SeriesNumber in the study, from 1; 0 where there is none
         said=TEXT,  # JSON: what an image says of itself as received; "" for other objects
     ),
     _table(

@@ -145,6 +145,8 @@ class PullSettings(Section):
     acquired_period: Literal["quarter", "year", "none"] = "quarter"
     own_issuer: str = ""  # IssuerOfPatientID that means the same as none at this site
     extra_words: tuple[str, ...] = ()  # kept in descriptions beside the shipped words
+    broken_objects: Literal["review", "quarantine"] = "review"  # beside a sound volume
+    max_object_mb: float = Field(default=128.0, gt=0)  # as received, and decoded
     pictures: Literal["leave", "store"] = "leave"  # NM objects to look at: screens, static views
     site_rules: tuple[SeriesRule, ...] = ()  # asked of the object as received
     contours: bool = True  # fetch RTSTRUCT and SEG objects of the study too

@@ -63,6 +63,21 @@ def check_place(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
+def moved_away(path: Path) -> str:
+    """Give the words of ``MovedHomeError`` where a snapshot is of another place; else "".
+
+    A snapshot that is not there or cannot be opened is of no place.
+    """
+    try:
+        if path.is_file():
+            attach(path).close()
+    except MovedHomeError as error:
+        return str(error)
+    except duckdb.Error:
+        return ""
+    return ""
+
+
 def place_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
     """Give the lake that a snapshot was built for; None where it does not say."""
     # Every row is fetched: DuckDB 2.0 admits no other work beside an unfinished result.

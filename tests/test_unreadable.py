@@ -155,10 +155,12 @@ def test_a_number_of_another_vr_is_read(vr):
     assert read_volume(made("RescaleSlope", b"0.03", vr)).array[MARK] == pytest.approx(983.01)
 
 
-@pytest.mark.parametrize("vr", ["OB", "OW", "FD"])
-def test_bytes_in_place_of_a_number_refuse(vr):
+@pytest.mark.parametrize("vr", ["OB", "OW", "FD", "US", "FL", "UL"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\xff\xfe", b"0.03", b"0.030000"])
+def test_bytes_in_place_of_a_number_refuse(vr, content):
+    """Four bytes of a text are a number of a binary VR too, and another one."""
     with pytest.raises(UnreadableValueError, match="RescaleSlope"):
-        read_volume(made("RescaleSlope", b"\xff\xfe\xff\xfe", vr))
+        read_volume(made("RescaleSlope", content, vr))
 
 
 def mapping(*items: Dataset) -> Dataset:
@@ -266,3 +268,25 @@ def test_no_number_is_made_up(tmp_path: Path):
 
 def test_small_volume_stays_as_it_was():
     assert read_volume(small_object()).array.shape == small_volume().array.shape
+
+
+def test_orientation_is_read_where_it_is_stated():
+    """An empty item, or an empty value, is no statement: the first one counts."""
+    dataset = small_object()
+    stated = dataset.DetectorInformationSequence[0]
+    dataset.DetectorInformationSequence = Sequence([Dataset(), stated])
+    assert read_volume(dataset).notes == read_volume(small_object()).notes
+    empty = Dataset()
+    empty.ImageOrientationPatient = None
+    dataset.DetectorInformationSequence = Sequence([empty])
+    for keyword in ("ImageOrientationPatient", "ImagePositionPatient"):
+        setattr(dataset, keyword, getattr(stated, keyword))
+    header = read_header(dataset)
+    assert header.orientation_from == "top level"
+    np.testing.assert_allclose(read_volume(dataset).affine, small_volume().affine, atol=1e-9)
+
+
+def test_a_state_whose_name_has_no_code_is_read_by_its_words():
+    dataset = small_object()
+    del dataset.AcquisitionContextSequence[0].ConceptNameCodeSequence[0].CodeValue
+    assert read_header(dataset).texts["AcquisitionContextSequence"][0] == "432655005"

@@ -27,7 +27,9 @@ NOT_CORRECTED = _listed(
     senza correzione dell'attenuazione|attenuation: none|not attenuation corrected
     no attenuation correction|sans CA|ohne AK|without ctac|no_AC|AC_OFF|NO  AC|(no AC)
     [w/o AC]|AC;off|niet gecorrigeerd|non corretto|no corregido|ac disabled|STRNAC|STRESSNAC
-    NACSTRESS|AC failed|AC nein|AC: nein|AC: ohne|without any AC|IRNC_OSEM"""
+    NACSTRESS|AC failed|AC nein|AC: nein|AC: ohne|without any AC|IRNC_OSEM|no A.C.|w/o A/C|N.A.C.
+    Attenuation Correction: No|non corrig�|non corrigÃ©|nicht schw�chungskorrigiert
+    nicht schwÃ¤chungskorrigiert|attenuation uncorrected|Non-Attenuation Corrected"""
 )
 CORRECTED = _listed(
     """AC|STRESS_AC|StressAC|STRESSAC|IRAC|CTAC|ATTN|attenuation corrected|AC: yes|AC=1|AC(+)

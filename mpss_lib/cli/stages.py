@@ -54,13 +54,32 @@ def verify() -> None:
 
 
 @app.command()
-def find(first: datetime, last: datetime) -> None:
-    """Ask the PACS for the studies of a window of dates; prints their keys."""
-    from mpss_lib.pull.stage import find as ask
+def find(
+    first: Annotated[datetime | None, typer.Argument(help="First StudyDate.")] = None,
+    last: Annotated[datetime | None, typer.Argument(help="Last StudyDate, included.")] = None,
+    study: Annotated[
+        list[str] | None, typer.Option(help="StudyInstanceUID or accession number; repeat it.")
+    ] = None,
+    undated: Annotated[bool, typer.Option("--undated", help="Those without a StudyDate.")] = False,
+) -> None:
+    """Ask the PACS for studies, by a window of dates, by name, or without a date; prints keys."""
+    from mpss_lib.pull import stage as pull
 
+    if (first is None) == (not study and not undated):
+        raise WrongArgumentError(
+            "either dates are given, or --study or --undated",
+            way_out="`mpss find 2026-01-05 2026-01-06`, or `mpss find --study NUMBER`",
+        )
     lake, config = open_home()
     sites = settings.sites_of(config, settings.home())
-    for key in ask((first.date(), last.date()), lake, config, sites, run_name="by hand"):
+    keys: list[str] = []
+    if first is not None:
+        keys += pull.find((first.date(), (last or first).date()), lake, config, sites)
+    for name in study or []:
+        keys += pull.find_named(name, lake, config, sites)
+    if undated:
+        keys += pull.find_undated(lake, config, sites)
+    for key in dict.fromkeys(keys):
         typer.echo(key)
 
 

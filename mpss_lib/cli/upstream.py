@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
@@ -85,8 +86,7 @@ def recheck(
 
     lake, config = open_home()
     sites = settings.sites_of(config, settings.home())
-    today = date.today()  # noqa: DTZ011 - study dates are local dates
-    todo = keys or due(lake, config, sites, today)
+    todo = keys or due(lake, config, sites, _today(config))
     is_sound = not todo or _fetch_again(todo, lake, config, accepts=False)
     n_waiting = _tell_corrections(lake)
     raise typer.Exit(0 if is_sound and not n_waiting else 1)
@@ -136,7 +136,7 @@ def _tell_corrections(lake: Lake) -> int:
 
 def _window(first: str | None, last: str | None, config: settings.Config) -> tuple[date, date]:
     if first is None:
-        today = date.today()  # noqa: DTZ011 - study dates are local dates
+        today = _today(config)
         return today - timedelta(days=config.upkeep.reconcile_days), today
     begin, end = _month(first), _month(last or first)
     if end < begin:
@@ -144,6 +144,10 @@ def _window(first: str | None, last: str | None, config: settings.Config) -> tup
             f"{last} is before {first}", way_out="give the first month, then the last one"
         )
     return begin, end.replace(day=calendar.monthrange(end.year, end.month)[1])
+
+
+def _today(config: settings.Config) -> date:
+    return datetime.now(ZoneInfo(config.site.timezone)).date()
 
 
 def _month(text: str) -> date:

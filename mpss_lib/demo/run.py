@@ -24,6 +24,7 @@ from mpss_lib.demo.services import Services, free_port, only_one, wait_for_file
 from mpss_lib.demo.summary import print_summary
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.secrecy import PRIVATE_FILE, seal
+from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
 DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
@@ -106,6 +107,8 @@ def start_home(root: Path, console: Console) -> None:
             for dag_id in DAGS:
                 client.unpause(dag_id)
         print_login(airflow, console)
+        if moved := moved_away(Lake(root / "lake").snapshot):
+            console.print(moved, style="bold red", markup=False, soft_wrap=True)
         if not _is_demo(root):
             console.print(
                 "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"

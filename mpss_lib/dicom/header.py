@@ -7,29 +7,26 @@ in ``Header.unreadable``, and who decides by it refuses. Only an unreadable file
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
-from mpss_lib.dicom.pixels import FETCH_AGAIN, expected_length, is_compressed, pixel_length
+from mpss_lib.dicom.faults import object_fault
+from mpss_lib.dicom.parsing import FETCH_AGAIN, parse
+from mpss_lib.dicom.pixels import expected_length, is_compressed, pixel_length
 from mpss_lib.dicom.values import (
     items,
     parse_date,
-    quiet,
     read_numbers,
     text_of,
     texts_of,
     whole_numbers_of,
 )
-from mpss_lib.errors import DicomFileError, UnreadableValueError
+from mpss_lib.errors import UnreadableValueError
 
 Source: TypeAlias = str | Path | Dataset
 
@@ -145,27 +142,7 @@ def read_dataset(source: Source) -> Dataset:
     if isinstance(source, Dataset):
         return source
     path = Path(source)
-    content = path.read_bytes()  # an OSError here is the system's, one from the parser is not
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            dataset: Dataset = pydicom.dcmread(BytesIO(content))
-    except InvalidDicomError as error:
-        raise DicomFileError(
-            f"{path.name} is no DICOM file: no DICM prefix",
-            way_out="fetch the object again; an archive sends DICOM part 10 files",
-        ) from error
-    except Exception as error:  # pydicom's parser raises many kinds on broken bytes
-        raise DicomFileError(
-            f"{path.name} cannot be parsed: {type(error).__name__}",
-            way_out=FETCH_AGAIN,
-        ) from error
-    if any("end of file" in str(warning.message).lower() for warning in caught):
-        raise DicomFileError(
-            f"{path.name} is truncated: {len(content)} bytes end inside an element",
-            way_out=FETCH_AGAIN,
-        )
-    return dataset
+    return parse(path.read_bytes(), path.name)  # an OSError here is the system's
 
 
 def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:
@@ -183,7 +160,7 @@ def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:
         If the file cannot be read at all.
     """
     dataset = read_dataset(source)
-    with quiet():
+    with object_fault("the header cannot be read", FETCH_AGAIN):
         return _header(dataset, (*TEXT_KEYWORDS, *keywords))
 
 
@@ -246,12 +223,7 @@ class _Reader:
 def _header(dataset: Dataset, keywords: Sequence[str]) -> Header:
     read = _Reader()
     detectors = read.items(dataset, "DetectorInformationSequence")
-    holder, origin = dataset, "top level"
-    for detector in detectors[:1]:
-        if "ImageOrientationPatient" in detector:
-            holder, origin = detector, "DetectorInformationSequence"
-    # Type 2 in C.8.4.11: empty says that nobody knows.
-    orientation = read.numbers(holder, "ImageOrientationPatient", 6, may_be_empty=True)
+    holder, orientation = _oriented(read, dataset, detectors)
     position = read.numbers(holder, "ImagePositionPatient", 3, may_be_empty=True)
     spacing = read.numbers(dataset, "PixelSpacing", 2)
     between = read.number(dataset, "SpacingBetweenSlices")
@@ -279,7 +251,7 @@ def _header(dataset: Dataset, keywords: Sequence[str]) -> Header:
         spacing_between_slices_mm=between,
         slice_thickness_mm=thickness,
         orientation=orientation or None,
-        orientation_from=origin if orientation else "",
+        orientation_from=_place(holder, dataset) if orientation else "",
         position_mm=(position[0], position[1], position[2]) if position else None,
         is_compressed=is_compressed(dataset),
         n_pixel_bytes=pixel_length(dataset),
@@ -290,6 +262,24 @@ def _header(dataset: Dataset, keywords: Sequence[str]) -> Header:
     )
 
 
+def _oriented(
+    read: _Reader, dataset: Dataset, detectors: list[Dataset]
+) -> tuple[Dataset, tuple[float, ...]]:
+    """Where the orientation is stated first, and what it is; empty where it is nowhere.
+
+    It is of Type 2 in C.8.4.11: an empty value says that nobody knows.
+    """
+    for holder in (*detectors, dataset):
+        found = read.numbers(holder, "ImageOrientationPatient", 6, may_be_empty=True)
+        if found:
+            return holder, found
+    return (detectors or [dataset])[0], ()
+
+
+def _place(holder: Dataset, dataset: Dataset) -> str:
+    return "top level" if holder is dataset else "DetectorInformationSequence"
+
+
 def _texts(
     read: _Reader, dataset: Dataset, detectors: list[Dataset], keywords: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
@@ -297,12 +287,20 @@ def _texts(
     state: list[str] = []
     for item in read.items(dataset, PATIENT_STATE_KEYWORD):
         names = read.items(item, "ConceptNameCodeSequence")
-        if any(read.text(name, "CodeValue") == PATIENT_STATE for name in names[:1]):
+        if any(_is_patient_state(read, name) for name in names[:1]):
             state += _codes(read, item, "ConceptCodeSequence") or [""]
     texts[PATIENT_STATE_KEYWORD] = tuple(state)
     views = [one for holder in detectors or [dataset] for one in _codes(read, holder, VIEW_KEYWORD)]
     texts[VIEW_KEYWORD] = tuple(dict.fromkeys(views))
     return {keyword: values for keyword, values in texts.items() if values}
+
+
+def _is_patient_state(read: _Reader, name: Dataset) -> bool:
+    """Whether a concept name is "Patient State": by its code, else by its words."""
+    code = read.text(name, "CodeValue")
+    return code == PATIENT_STATE or (
+        not code and read.text(name, "CodeMeaning").upper() == "PATIENT STATE"
+    )
 
 
 def _codes(read: _Reader, holder: Dataset, keyword: str) -> list[str]:

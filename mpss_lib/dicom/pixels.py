@@ -7,6 +7,8 @@ from pydicom.config import IGNORE
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from mpss_lib.dicom.decoding import decompress
+from mpss_lib.dicom.parsing import FETCH_AGAIN
 from mpss_lib.dicom.values import items, numbers_of, read_numbers, text_of, whole_of
 from mpss_lib.errors import DicomFileError, UnreadableValueError
 from mpss_lib.volume import FloatArray
@@ -16,7 +18,16 @@ DECIMAL_COMMA = "decimal_comma"
 SCALE_STATED_TWICE = "scale_stated_twice"
 """Note of a volume whose RescaleSlope and RealWorldValueSlope differ; the former is used."""
 
-FETCH_AGAIN = "fetch the object again; if it comes the same, it is broken at the archive"
+__all__ = [
+    "DECIMAL_COMMA",
+    "FETCH_AGAIN",
+    "SCALE_STATED_TWICE",
+    "expected_length",
+    "is_compressed",
+    "pixel_length",
+    "read_frames",
+    "read_unit",
+]
 
 
 def is_compressed(dataset: Dataset) -> bool:
@@ -85,7 +96,8 @@ def _stored(dataset: Dataset) -> FloatArray:
             way_out="ask the archive for Explicit VR Little Endian",
         )
     if is_compressed(dataset):
-        return _decompressed(dataset, shape)
+        dataset = _decompressed(dataset)
+        length = pixel_length(dataset)
     if length not in (wanted, wanted + wanted % 2):
         raise DicomFileError(
             f"pixel data have {length} bytes, the header asks for {wanted}"
@@ -119,15 +131,13 @@ def _native(dataset: Dataset, n_bytes: int) -> FloatArray:
     return values.astype(np.float64)
 
 
-def _decompressed(dataset: Dataset, shape: tuple[int, int, int]) -> FloatArray:
-    try:
-        values = np.asarray(dataset.pixel_array, dtype=np.float64)
-        return values.reshape(shape)
-    except Exception as error:  # each decoder raises its own kinds
-        raise DicomFileError(
-            f"compressed pixel data cannot be decoded: {type(error).__name__}",
-            way_out="ask the archive for Explicit VR Little Endian",
-        ) from error
+def _decompressed(dataset: Dataset) -> Dataset:
+    """Give a copy with plain pixel data; the dataset stays as it came."""
+    plain = Dataset()
+    plain.update({tag: dataset.get_item(tag) for tag in dataset.keys()})  # noqa: SIM118
+    plain.file_meta = dataset.file_meta
+    decompress(plain)
+    return plain
 
 
 def _rescale(dataset: Dataset, notes: list[str]) -> tuple[float, float]:

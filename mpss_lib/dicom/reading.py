@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
+from mpss_lib.dicom.faults import object_fault
 from mpss_lib.dicom.header import (
     NM_STORAGE,
     STATE_KEYWORDS,
@@ -74,12 +75,13 @@ def read_volume(
     StudyRejectedError
         If it is gated and ``gated="refuse"``.
     """
-    if isinstance(source, str | Path | Dataset):
-        return _from_multiframe(read_dataset(source), gated, orientation)
-    datasets = [read_dataset(one) for one in source]
-    if len(datasets) == 1 and whole_of(datasets[0], "NumberOfFrames") > 1:
-        return _from_multiframe(datasets[0], gated, orientation)
-    return from_single_frames(datasets)
+    is_one = isinstance(source, str | Path | Dataset)
+    several = [source] if isinstance(source, str | Path | Dataset) else list(source)
+    datasets = [read_dataset(one) for one in several]
+    with object_fault("the volume cannot be read", FETCH_AGAIN):
+        if is_one or (len(datasets) == 1 and whole_of(datasets[0], "NumberOfFrames") > 1):
+            return _from_multiframe(datasets[0], gated, orientation)
+        return from_single_frames(datasets)
 
 
 def _from_multiframe(dataset: Dataset, gated: str, orientation: str) -> Volume:

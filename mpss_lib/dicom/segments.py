@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 
+from mpss_lib.dicom.decoding import decompress
 from mpss_lib.dicom.header import Source, read_dataset
 from mpss_lib.dicom.pixels import is_compressed
 from mpss_lib.dicom.slices import directions_of
@@ -205,13 +206,7 @@ def _pixels(dataset: Dataset) -> BoolArray:
 
 def _content(dataset: Dataset) -> bytes:
     if is_compressed(dataset):
-        try:
-            dataset.decompress()
-        except Exception as error:  # each decoder raises its own kinds
-            raise DicomFileError(
-                f"compressed pixel data cannot be decoded: {type(error).__name__}",
-                way_out="ask the archive for Explicit VR Little Endian",
-            ) from error
+        decompress(dataset)
     content = dataset.get("PixelData")
     return content if isinstance(content, bytes) else b""
 

@@ -9,8 +9,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mpss_lib.dicom.header import NM_STORAGE, Header, read_header
-from mpss_lib.dicom.pixels import read_frames, read_unit
-from mpss_lib.errors import DicomFileError, GeometryError
+from mpss_lib.dicom.pixels import DECIMAL_COMMA, read_frames, read_unit
+from mpss_lib.errors import DicomFileError, GeometryError, UnreadableValueError
 from mpss_lib.volume import FloatArray, Triple, Volume, make_affine
 
 PET_STORAGE = "1.2.840.10008.5.1.4.1.1.128"
@@ -62,10 +62,13 @@ def from_single_frames(datasets: Sequence[Dataset]) -> Volume:
             way_out="give all slices of the series",
         )
     headers = [read_header(dataset) for dataset in datasets]
+    for header in headers:
+        for keyword, what in header.unreadable.items():
+            raise UnreadableValueError(keyword, what)
     _check_alike(headers)
     row, column = directions_of(headers[0].orientation or ())
     normal = np.cross(row, column)
-    notes: list[str] = []
+    notes = [f"{DECIMAL_COMMA}:{keyword}" for header in headers for keyword in header.commas]
     slices = sorted(
         (
             _Slice(float(normal @ np.asarray(at_mm)), at_mm, read_frames(dataset, notes)[0])
@@ -82,11 +85,22 @@ def from_single_frames(datasets: Sequence[Dataset]) -> Volume:
             " one is missing or stands twice",
             way_out="fetch the whole series again",
         )
+    _check_step(headers[0], step)
     spacing = headers[0].pixel_spacing_mm or (0.0, 0.0)
     affine = make_affine(slices[0].position_mm, row, column, (step, *spacing))
     array = np.stack([one.values for one in slices])
     unique = tuple(dict.fromkeys(notes))
     return Volume(array, affine, read_unit(datasets[0]), headers[0].frame_of_reference, unique)
+
+
+def _check_step(header: Header, step: float) -> None:
+    """Compare the distance of the positions with the one that is stated."""
+    stated = header.spacing_between_slices_mm
+    if stated is not None and abs(abs(stated) - step) > SPACING_TOLERANCE * step:
+        raise GeometryError(
+            f"slices stand {step:.3f} mm apart, SpacingBetweenSlices says {stated:g}",
+            way_out="fetch the whole series again: every other slice may be missing",
+        )
 
 
 def _check_alike(headers: Sequence[Header]) -> None:

@@ -41,7 +41,7 @@ _OFF = _any(
 _IS = _any(":", "=")
 _DENIED = (
     rf"(?:(?:{_IS} |IS |WAS |TURNED |SWITCHED |KEPT |SET TO |; )?{_OFF}|{_IS} (?:N|0|F|{_NO})"
-    r"|(?:; )?(?:NO|NON|NOT|NICHT|N)(?= (?:;|$))"
+    rf"|(?:; )?(?:N|{_NO})(?= (?:;|$))"
     r"|(?:NOT|NO|NON|NICHT|PAS) (?:APPL|DONE|USED|PERFORM|AVAILABLE|POSSIBLE|ANGEW|APLIC)[A-Z]*)"
 )
 """What follows a thing that is not: ``AC OFF``, ``AC: no``, ``AC (no)``, ``AC not applied``."""
@@ -54,20 +54,21 @@ _BEFORE = _any(
 )  # fmt: skip
 _AFTER = _any("POST", "AFTER", "NACH", "APRES", "DESPUES", "DOPO", "EFTER", "DEPOIS")
 
-_KORR = r"(?:SCHWAE?CHUNGS|ABSCHWAE?CHUNGS|ABSORPTIONS|ATTENUATIONS?)KORR[A-Z]*"
+_KORR = r"(?:(?:AB)?SCHW(?:AE?)? ?CHUNGS|ABSORPTIONS|ATTENUATIONS?)KORR[A-Z]*"
+"""Also where the umlaut was lost on the way."""
 _OF_ATTENUATION = (
     r"(?:(?:DE |DI |DA |D |L |LA |DELL |DELLA )*(?:ATTENUATION|ATENUACION|ATTENUAZIONE|ATENUACAO))"
 )
 _CORRECTION = r"(?:CORRECTION|CORRECCION|CORREZIONE|CORRECAO|CORR)"
 _AC = _any(
-    "AC", "IRAC", "SIRAC", "RIRAC", "ACSC", "ACRR", "SIAC", "CTAC", "ATTN", _KORR,
+    "AC", "[SR]?IRAC(?:SC|RR)*", "ACSC", "ACRR", "SIAC", "CTAC", "ATTN", _KORR,
     "ATT(?:EN(?:UATION)?)? ?CORR(?:ECTED|ECTION)?", rf"{_CORRECTION} {_OF_ATTENUATION}",
     rf"CORRIG[A-Z]* {_OF_ATTENUATION}", "(?:AVEC|CON|COM) CA", "MIT AK", "FLASH3DAC",
 )  # fmt: skip
 """Words for a volume with attenuation correction."""
 _CORRECTED = _any(
     _AC, "AK", "CA", "ATT", "ATTEN", "ATTENUATION", "KORREKTUR", "KORR", "KORRIGIERT",
-    "CORR", "CORRECTED", "CORRECTION", "CORRIGE[A-Z]*", "CORRIGID[OA]S?", "CORRETT[OA]",
+    "CORR", "CORRECTED", "CORRECTION", "CORRIG[A-Z]*", "CORRETT[OA]",
     "CORREZIONE", "CORRECCION", "CORRECAO", "CORREGID[OA]S?", "GECORRIGEERD", "CORRECTIE",
     "KORRIGERAD", "KORRIGERET",
 )  # fmt: skip
@@ -149,6 +150,7 @@ def plain(text: str) -> str:
     capitals = re.sub(r"\(\s*-\s*\)", " OFF ", capitals)
     capitals = re.sub(r"(?<![A-Z0-9])W\s*/\s*O(?![A-Z0-9])", " WITHOUT ", capitals)
     capitals = re.sub(r"(?<![A-Z0-9])W\s*/\s*OAC(?![A-Z0-9])", " WITHOUT AC ", capitals)
+    capitals = re.sub(r"(?<![A-Z0-9])A(?:\.\s?|/)C\.?(?![A-Z0-9])", "AC", capitals)  # A.C., A/C
     capitals = capitals.replace("!", " NOT ").replace("_", " ")
     capitals = _FUSED.sub(lambda m: " ".join(part for part in m.groups() if part), capitals)
     capitals = re.sub(r"([:=?])", r" \1 ", re.sub(r"[,;/()\[\]{}|+&<>]", " ; ", capitals))

@@ -86,8 +86,7 @@ def _weigh(
     """Put a reconstructed tomogram through the gate."""
     try:
         _check_readable(header, said)
-        with object_fault("a volume cannot be read"):
-            volume = read_volume(dataset)
+        volume = read_volume(dataset)
     except (DicomFileError, GeometryError) as error:
         answers["object"] = _fault(error)
         return Candidate(header, answers, (_reason(error), *_refusals(header, answers, settings)))

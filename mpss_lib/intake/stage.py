@@ -6,19 +6,25 @@ Reads ``instance`` (of pull) and the stored objects; writes ``volume``: one row 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from mpss_lib.config import Config
+from mpss_lib.dicom.faults import FAULTS
 from mpss_lib.dicom.rules import UNKNOWN, Answer
 from mpss_lib.dicom.said import Said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
-from mpss_lib.intake.candidate import REVIEW, Candidate, Choice
-from mpss_lib.intake.choice import choose, compare_series
+from mpss_lib.intake.candidate import REVIEW, Candidate, Choice, look
+from mpss_lib.intake.choice import choose, compare_series, in_series
 from mpss_lib.intake.series import inspect
 from mpss_lib.tables import Lake, Outcome, check_key, digest_of, read_parquet, sha256_of
 
 STAGE = "intake"
 NO_OBJECT = "no_stored_object"
+UNREADABLE_RIVAL = "unreadable_rival"
+"""Flag of a chosen volume beside an NM object that could not be had or read: a person looks."""
+BROKEN = frozenset({"unreadable", "unreadable_value", "pixel_data"})
+"""Reasons of a stored object that say nothing of what it is."""
 CONTOURS = ("RTSTRUCT", "SEG")
 """Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 
@@ -45,16 +51,21 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     IncompleteStudyError
         If the study was not pulled, or a stored object is no longer there.
     DicomFileError
-        If a stored object has other bytes than pull wrote.
+        If a stored object has other bytes than pull wrote, or no object can be used while one
+        could not be had: the study is not judged by the rest.
     """
     address = config.address(STAGE)
-    stored = _stored(check_key(study_key), lake, config)
+    instances = _instances(check_key(study_key), lake, config)
+    stored = _stored(study_key, instances, lake)
+    lacking = [
+        row for row in instances if row["reason"] in FAULTS and row["modality"] not in CONTOURS
+    ]
     digest = digest_of(
         part
-        for row in stored
+        for row in (*stored, *lacking)
         for part in (
             *(row["series_key"], row["object_key"], row["path"]),
-            *(row["content_sha256"], row["said"]),
+            *(row["content_sha256"], row["said"], str(row["series_order"])),
         )
     )
     written = lake.existing(STAGE, address, study_key, digest)
@@ -63,20 +74,35 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
         if any(row["is_chosen"] for row in rows):
             return Outcome("skipped", written)
         return Outcome("rejected", written, _nearest(rows))
-    rows = _rows(study_key, stored, lake, config)
+    rows = _rows(study_key, stored, lacking, lake, config)
+    if lacking and not any(row["is_chosen"] for row in rows):
+        raise DicomFileError(
+            f"no volume can be used, and {len(lacking)} image objects could not be had"
+            f" ({_reasons(lacking)}): one may be the right one",
+            way_out="have them sent to the archive again, then `mpss run pull` and"
+            " `mpss run intake` with the study's key",
+        )
     written = (lake.write("volume", address, study_key, digest, rows),)
     if any(row["is_chosen"] for row in rows):
         return Outcome("done", written)
     return Outcome("rejected", written, _nearest(rows))
 
 
-def _stored(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
+def _reasons(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(sorted({row["reason"] for row in rows}))
+
+
+def _instances(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
     instances = lake.rows("instance", config.address("pull"), study_key)
     if not instances:
         raise IncompleteStudyError(
             f"study {study_key} has no instance rows at this address of pull",
             way_out="run pull for this study first",
         )
+    return sorted(instances, key=lambda row: (row["series_key"], row["object_key"]))
+
+
+def _stored(study_key: str, instances: list[dict[str, Any]], lake: Lake) -> list[dict[str, Any]]:
     stored = [row for row in instances if row["is_stored"] and row["modality"] not in CONTOURS]
     for row in stored:
         path = lake.root / row["path"]
@@ -90,22 +116,43 @@ def _stored(study_key: str, lake: Lake, config: Config) -> list[dict[str, Any]]:
                 f"object {row['object_key']} of study {study_key} has changed since it was pulled",
                 way_out="remove the file and pull the study again",
             )
-    return sorted(stored, key=lambda row: (row["series_key"], row["object_key"]))
+    return stored
 
 
 def _rows(
-    study_key: str, stored: list[dict[str, Any]], lake: Lake, config: Config
+    study_key: str,
+    stored: list[dict[str, Any]],
+    lacking: list[dict[str, Any]],
+    lake: Lake,
+    config: Config,
 ) -> list[dict[str, Any]]:
     candidates = [
-        inspect(lake.root / row["path"], config.intake, _said(study_key, row)) for row in stored
+        in_series(
+            inspect(lake.root / row["path"], config.intake, _said(study_key, row)),
+            row["series_order"],
+        )
+        for row in stored
     ]
     candidates = compare_series(candidates, [row["series_key"] for row in stored])
     keys = [row["object_key"] for row in stored]
     choice = choose(candidates, keys, config.intake.whole_share)
+    broken = _broken_rivals(candidates)
+    if lacking or broken:
+        value = ", ".join(sorted({*broken, *(row["reason"] for row in lacking)}))
+        choice = replace(choice, looks=(*choice.looks, look(UNREADABLE_RIVAL, "", value)))
     return [
         _row(study_key, instance, candidate, index, choice)
         for index, (instance, candidate) in enumerate(zip(stored, candidates, strict=True))
     ]
+
+
+def _broken_rivals(candidates: list[Candidate]) -> set[str]:
+    """Reasons of objects that nothing else speaks against: one may be the right volume."""
+    return {
+        candidate.reasons[0]
+        for candidate in candidates
+        if candidate.reasons and BROKEN.issuperset(candidate.reasons)
+    }
 
 
 def _said(study_key: str, row: dict[str, Any]) -> Said:

@@ -59,11 +59,12 @@ class SeriesAnswer:
 
 @dataclass(frozen=True)
 class ObjectAnswer:
-    """One object as the archive announces it; ``sop_class`` is "" where it does not say it."""
+    """One object as the archive announces it; class and syntax are "" where it does not say."""
 
     series_uid: str
     sop_uid: str
     sop_class: str
+    syntax: str = ""
 
 
 @dataclass(frozen=True)

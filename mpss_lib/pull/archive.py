@@ -30,6 +30,10 @@ from mpss_lib.pull.questions import ArchiveQuestions, wait_before
 
 _NAMES = frozenset(syntax.name for syntax in NOT_ACCEPTED)
 
+_CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
+"""Ends of what ``_try_get`` says where the archive has the object and cannot send it
+(PS3.4 C.4.3.1.4): no accepted transfer syntax, a file that it cannot read."""
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -41,10 +45,16 @@ class Delivery:
         A DICOM file: our file meta and the bytes as received.
     has_twin : bool
         The same SOP Instance UID came again with other bytes.
+    problem : str
+        Why it did not come; "" where it did.
+    syntax : str
+        Name of the transfer syntax in which it is stored, where that is why it did not come.
     """
 
     path: Path
     has_twin: bool
+    problem: str = ""
+    syntax: str = ""
 
 
 class _Receiver:
@@ -64,6 +74,11 @@ class _Receiver:
         except OSError as error:
             self.error = error
             return OUT_OF_RESOURCES
+
+    def give_up(self, sop_uid: str, problem: str, syntax: str) -> None:
+        """Note of an object that did not come why it did not."""
+        missing = Delivery(self._paths[sop_uid], False, problem, syntax)
+        self.delivered.setdefault(sop_uid, missing)
 
     def _keep(self, sop_uid: str, path: Path, content: bytes) -> int:
         before = self.delivered.get(sop_uid)
@@ -88,6 +103,7 @@ class ArchiveSession(ArchiveQuestions):
         whole_series: frozenset[str],
         folder: Path,
         attempts: int,
+        spared: frozenset[str] = frozenset(),
     ) -> dict[str, Delivery]:
         """Fetch objects into a folder by C-GET, and again one by one what did not come.
 
@@ -102,11 +118,14 @@ class ArchiveSession(ArchiveQuestions):
             Must be there. File names are made here, never by the archive.
         attempts : int
             How often a missing object is asked for.
+        spared : frozenset of str
+            SOP Instance UIDs of objects that nobody waits for.
 
         Returns
         -------
         dict of str to Delivery
-            By SOP Instance UID; every wanted object is in it.
+            By SOP Instance UID; every wanted object is in it. One that the archive has and, asked
+            for alone, says it cannot send, and a spared one that does not come, carry a problem.
 
         Raises
         ------
@@ -118,6 +137,7 @@ class ArchiveSession(ArchiveQuestions):
         receiver = self.receiver = _Receiver(folder, [one.sop_uid for one in wanted])
         size = self.settings.uids_per_request
         problem = ""
+        answers: dict[str, str] = {}
         try:
             for query in get_queries(study_uid, wanted, whole_series, size):
                 problem = self._try_get(query) or problem
@@ -127,10 +147,16 @@ class ArchiveSession(ArchiveQuestions):
                     break
                 wait_before(attempt)
                 for one in missing:
-                    problem = self._try_get(object_query(study_uid, one)) or problem
+                    answers[one.sop_uid] = self._try_get(object_query(study_uid, one))
+                    problem = answers[one.sop_uid] or problem
             self._fetch_otherwise(study_uid, wanted, receiver)
         finally:
             self.receiver = None
+        for uid, answer in answers.items():
+            syntax = self.stored_as.get(uid, "")
+            syntax = syntax if syntax in _NAMES else ""
+            if uid in spared or syntax or answer.endswith(_CANNOT_SEND):
+                receiver.give_up(uid, answer or "every request ended with success", syntax)
         self._check_delivery(receiver, len(wanted), problem)
         return receiver.delivered
 

@@ -10,28 +10,11 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    JPEG2000MC,
     UID,
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEG2000MCLossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
-    RLELossless,
     RTStructureSetStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
@@ -44,6 +27,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
+from mpss_lib.dicom.syntaxes import DECODERS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -63,30 +47,12 @@ FETCHED_CLASSES: tuple[UID, ...] = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
-UNCOMPRESSED: tuple[UID, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+UNCOMPRESSED: tuple[UID, ...] = PLAIN
 """In one presentation context of each class: the archive chooses."""
-LOSSLESS: tuple[UID, ...] = (
-    JPEGLosslessSV1,
-    JPEGLossless,
-    JPEGLSLossless,
-    JPEG2000Lossless,
-    RLELossless,
-    DeflatedExplicitVRLittleEndian,
-)
+LOSSLESS: tuple[UID, ...] = (*DECODERS, DeflatedExplicitVRLittleEndian)
 """Each in a context of its own (PS3.8 section 9.3.2.2), so that an archive that does not decompress
 can send every object as it is stored. Nothing lossy is offered: an archive might prefer it."""
-NOT_ACCEPTED: tuple[UID, ...] = (
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLSNearLossless,
-    JPEG2000,
-    JPEG2000MCLossless,
-    JPEG2000MC,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    HTJ2K,
-    ExplicitVRBigEndian,
-)
+NOT_ACCEPTED: tuple[UID, ...] = NAMED
 """Offered by itself, and only to learn in what syntax an object is stored that does not come."""
 OFFER: tuple[tuple[UID, ...], ...] = (UNCOMPRESSED, *((syntax,) for syntax in LOSSLESS))
 """Transfer syntaxes of the presentation contexts of each class."""

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import pydicom
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
 
 from mpss_lib.config import Config, Sites
+from mpss_lib.dicom.decoding import decompress
+from mpss_lib.dicom.faults import object_fault
+from mpss_lib.dicom.parsing import parse
 from mpss_lib.dicom.region_names import check_aliases, region_of
+from mpss_lib.dicom.values import text_of
 from mpss_lib.errors import DicomFileError, WrongArgumentError
 from mpss_lib.pull.association import CONTOUR_CLASSES
 from mpss_lib.pull.deidentify import Deidentifier, Subject
@@ -45,13 +47,14 @@ def named_regions(path: Path, config: Config) -> list[NamedRegion]:
         If it cannot be read or is neither RTSTRUCT nor SEG.
     """
     check_aliases(config.pull.contour_names)
-    dataset = _read(path)
-    items = [
-        *((item, "ROIName") for item in dataset.get("StructureSetROISequence") or []),
-        *((item, "SegmentLabel") for item in dataset.get("SegmentSequence") or []),
-    ]
-    texts = [str(item.get(keyword, "")) for item, keyword in items]
-    return [NamedRegion(text, region_of(text, config.pull.contour_names)) for text in texts]
+    dataset = _read(path, config)
+    with object_fault(f"the regions of {path.name} cannot be read", "give a DICOM file"):
+        items = [
+            *((item, "ROIName") for item in dataset.get("StructureSetROISequence") or []),
+            *((item, "SegmentLabel") for item in dataset.get("SegmentSequence") or []),
+        ]
+        texts = [str(item.get(keyword, "")) for item, keyword in items]
+        return [NamedRegion(text, region_of(text, config.pull.contour_names)) for text in texts]
 
 
 def import_contours(
@@ -79,7 +82,7 @@ def import_contours(
     """
     vault = Vault(sites.vault)
     identity = vault.identity(check_key(study_key))
-    received = _read(path)
+    received = _read(path, config)
     is_ours = _check_patient(received, identity)
     regions = tuple(sorted({one.region for one in named_regions(path, config)} - {""}))
     if not regions:
@@ -93,8 +96,8 @@ def import_contours(
         shift_days=0
         if is_ours
         else vault.shift_days(identity.patient_key, config.pull.max_shift_days),
-        study_date=str(received.get("StudyDate", "")) if is_ours else identity.study_date,
-        study_time=str(received.get("StudyTime", "")) if is_ours else identity.study_time,
+        study_date=text_of(received, "StudyDate") if is_ours else identity.study_date,
+        study_time=text_of(received, "StudyTime") if is_ours else identity.study_time,
         birth_date="" if is_ours else identity.birth_date,
         method=f"MPSS allow-list import key {vault.key_id}",
         names=(identity.patient_name,),
@@ -104,7 +107,8 @@ def import_contours(
     deidentifier = Deidentifier(
         subject, new_uid, config.pull.extra_words, config.pull.contour_names
     )
-    content = deidentifier.file_bytes(received)
+    with object_fault(f"{path.name} cannot be de-identified", "give a DICOM file"):
+        content = deidentifier.file_bytes(received)
     name = str(dcmread(BytesIO(content), stop_before_pixels=True).SOPInstanceUID)
     target = lake.dicom_folder(study_key) / "contours" / f"{name}.{digest_of([content])}.dcm"
     if not target.exists():
@@ -119,7 +123,7 @@ def _same(uid: str) -> str:
 
 def _check_patient(received: FileDataset, identity: Identity) -> bool:
     """Whether the object is pseudonymous already; refuses one of another patient."""
-    patient_id = str(received.get("PatientID", "")).strip()
+    patient_id = text_of(received, "PatientID")
     if patient_id == identity.patient_key:
         return True
     if not patient_id or patient_id != identity.patient_id:
@@ -130,23 +134,17 @@ def _check_patient(received: FileDataset, identity: Identity) -> bool:
     return False
 
 
-def _read(path: Path) -> FileDataset:
-    try:
-        with pydicom.config.disable_value_validation():
-            dataset = dcmread(path)
-            if dataset.file_meta.TransferSyntaxUID.is_compressed:
-                dataset.decompress()
-            for tag in dataset.keys():  # noqa: SIM118 - iterating would decode every value
-                dataset.get_item(tag)
-    except FileNotFoundError as error:
-        raise WrongArgumentError(f"{path} is not there", way_out="give a DICOM file") from error
-    except (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError) as error:
-        raise DicomFileError(
-            f"{path.name} cannot be read ({type(error).__name__})", way_out="give a DICOM file"
-        ) from error
-    if dataset.get("SOPClassUID") not in CONTOUR_CLASSES:
-        raise DicomFileError(
-            f"{path.name} is neither an RT Structure Set nor a Segmentation",
-            way_out="give an RTSTRUCT or SEG object",
-        )
+def _read(path: Path, config: Config) -> FileDataset:
+    if not path.is_file():
+        raise WrongArgumentError(f"{path} is not there", way_out="give a DICOM file")
+    content = path.read_bytes()
+    max_bytes = int(config.pull.max_object_mb * 2**20)
+    dataset = parse(content, path.name, max_bytes)
+    with object_fault(f"{path.name} cannot be read", "give a DICOM file"):
+        if dataset.get("SOPClassUID") not in CONTOUR_CLASSES:
+            raise DicomFileError(
+                f"{path.name} is neither an RT Structure Set nor a Segmentation",
+                way_out="give an RTSTRUCT or SEG object",
+            )
+        decompress(dataset, max_bytes)
     return dataset

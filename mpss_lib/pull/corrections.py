@@ -41,8 +41,16 @@ _PATIENT_GROUP = 0x0010
 _FOLLOWING_VRS = frozenset({"DA", "TM", "DT", "LO", "SH", "ST", "LT", "UT", "UC", "PN"})
 """Dates and texts: what they decide is compared by the answers of the word rules."""
 
-_DECIDING_TEXTS = frozenset({"CodeValue", "LongCodeValue", "CodingSchemeDesignator", "RescaleType"})
-"""Texts that are codes: they say what an object or its numbers are."""
+_DECIDING_TEXTS = frozenset(
+    {"CodeValue", "LongCodeValue", "CodingSchemeDesignator", "RescaleType"}
+    | {"ROIName", "SegmentLabel"}  # which region a contour is of
+)
+"""Texts that are codes or names: they say what an object, its numbers or its parts are."""
+
+_FOLLOWING_NUMBERS = frozenset(
+    {"WindowCenter", "WindowWidth", "SmallestImagePixelValue", "LargestImagePixelValue"}
+)
+"""Numbers that say how an object is shown, or that follow from its pixels."""
 
 
 def differences(old: Dataset, new: Dataset) -> set[str]:
@@ -97,7 +105,7 @@ def _deciding(dataset: Dataset) -> dict[int, DataElement]:
 
 def _follows(element: DataElement) -> bool:
     """Whether an element follows the archive by itself."""
-    if element.tag.group == _PATIENT_GROUP:
+    if element.tag.group == _PATIENT_GROUP or element.keyword in _FOLLOWING_NUMBERS:
         return True
     return element.VR in _FOLLOWING_VRS and element.keyword not in _DECIDING_TEXTS
 

@@ -33,6 +33,13 @@ SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XAPROTOCOL XC
 """
 MODALITIES = frozenset(_TERMS.split())
 """Defined terms of Modality (PS3.3 C.7.3.1.1.1)."""
+OTHER = "OTHER"
+"""Stands on the lake for a modality that is no defined term: such a text may name somebody."""
+
+
+def told_modality(text: str, own: str) -> str:
+    """Modality as it is stored; ``own`` is the one that the site asks for."""
+    return text if text in MODALITIES or text in ("", own) else OTHER
 
 
 def list_window(

@@ -67,10 +67,14 @@ class Moments:
         return midnight + (datetime.combine(day, clock) - self.start)
 
 
+EARLIEST_YEAR = 1850
+"""No patient was born and no study made before: 00010101 stands for a date that nobody knew."""
+
+
 def parse_date(text: str) -> date | None:
     """Read a DICOM date, also the old form with dots; None where it is none."""
     digits = text.strip().replace(".", "")
-    if not re.fullmatch(r"[0-9]{8}", digits):
+    if not re.fullmatch(r"[0-9]{8}", digits) or int(digits[:4]) < EARLIEST_YEAR:
         return None
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +17,10 @@ from pydicom.uid import (
 
 from mpss_lib.config import Config
 from mpss_lib.dicom.agreement import Announced
+from mpss_lib.dicom.faults import FAULTS, NOT_DELIVERED
 from mpss_lib.dicom.region_names import check_aliases
 from mpss_lib.dicom.rules import site_rules
-from mpss_lib.dicom.said import read_said
+from mpss_lib.dicom.said import read_said, series_number, series_places
 from mpss_lib.errors import (
     DicomFileError,
     IncompleteStudyError,
@@ -28,20 +29,26 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive import ArchiveSession, Delivery
+from mpss_lib.pull.coded import class_uid
 from mpss_lib.pull.corrections import Corrections
 from mpss_lib.pull.deidentify import Deidentifier, Subject
-from mpss_lib.pull.pictures import BURNED_IN, burned_in, why_picture
+from mpss_lib.pull.modalities import told_modality
+from mpss_lib.pull.taking import (
+    NOT_NM_OBJECT,
+    TWIN,
+    Left,
+    Taken,
+    Taker,
+    not_delivered,
+)
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.pull.verify import read_received
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, read_parquet, sha256_of, write_bytes
 
 STAGE = "pull"
 
 NOT_MODALITY = "modality"
-NOT_NM_OBJECT = "sop_class"
 NOT_OFFERED = "not_offered"
-UNREADABLE = "unreadable"
-"""Reasons for which a series or an object is left at the archive."""
+"""Reasons for which a series or an object is left at the archive; more of them in ``taking``."""
 
 
 CONTOUR_MODALITIES: Mapping[str, str] = MappingProxyType(
@@ -76,6 +83,15 @@ class Manifest:
         if one.sop_class not in ("", expected):
             return NOT_NM_OBJECT
         return NOT_OFFERED if expected in self.not_offered else ""
+
+    @property
+    def contours(self) -> frozenset[str]:
+        """SOP Instance UIDs of contours: they never hold images up."""
+        return frozenset(
+            one.sop_uid
+            for one in self.objects
+            if self.modalities[one.series_uid] in CONTOUR_MODALITIES
+        )
 
     @property
     def whole_series(self) -> frozenset[str]:
@@ -153,6 +169,7 @@ class StudyJob:
             takes_seen=accepts,
         )
         self.digest = digest_of(self._announced())
+        self._numbers: dict[str, int] = {}
 
     def _current_rows(self) -> dict[str, dict[str, object]]:
         rows = self.lake.rows("instance", self.address, self.identity.study_key)
@@ -184,49 +201,108 @@ class StudyJob:
                 return ()
         return there
 
-    def store(self, delivered: dict[str, Delivery]) -> Outcome:
+    def store(self, delivered: Mapping[str, Delivery]) -> Outcome:
         """Verify and de-identify all objects, then write the study's rows."""
         with pydicom.config.disable_value_validation():
             return self._store(delivered)
 
-    def _store(self, delivered: dict[str, Delivery]) -> Outcome:
-        twins = sum(delivery.has_twin for delivery in delivered.values())
-        if twins:
-            raise SameUidOtherBytesError(
-                f"{twins} objects came twice under the same SOP Instance UID with other bytes",
-                way_out="ask the PACS team which one is right and to remove the other; then"
-                " `mpss quarantine retry`",
-            )
+    def _store(self, delivered: Mapping[str, Delivery]) -> Outcome:
+        self._check_twins(delivered)
         self._delivered = delivered
-        received = {
-            one.sop_uid: self._received(one, delivered[one.sop_uid]) for one in self.manifest.wanted
+        taker = self._taker()
+        found = {
+            one.sop_uid: self._take(one, delivered[one.sop_uid], taker)
+            for one in self.manifest.wanted
         }
-        deidentifier = self._deidentifier()
+        self._check_volumes(found)
         rows = [self._left_series_row(series) for series in self.manifest.left_series]
         rows += [
-            self._object_row(one, received.get(one.sop_uid), deidentifier)
+            self._object_row(one, found.get(one.sop_uid) or Left(self.manifest.why_left(one)))
             for one in self.manifest.objects
         ]
         self.vault.remember_objects(
             self.identity.study_key,
             {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects},
         )
+        places = series_places({self.vault.uid(u): n for u, n in self._numbers.items()})
+        rows = [row | {"series_order": places.get(str(row["object_key"]), 0)} for row in rows]
         rows.sort(key=lambda row: (row["series_key"], row["object_key"]))
         self.corrections.check()
         self.digest = digest_of(self._announced())
         key = self.identity.study_key
-        written = self.lake.write("instance", self.address, key, self.digest, rows)
+        digest = self._digest_with_faults(rows)
+        written = self.lake.write("instance", self.address, key, digest, rows)
         self.corrections.close({str(row["object_key"]): str(row["path"]) for row in rows})
         return Outcome("done", (written,))
 
-    def _received(self, one: ObjectAnswer, delivery: Delivery) -> FileDataset | None:
-        """Read an object; contours that cannot be read do not hold up the images."""
-        try:
-            return read_received(delivery.path, one, self.identity.study_uid)
-        except DicomFileError:
-            if self.manifest.modalities[one.series_uid] in CONTOUR_MODALITIES:
-                return None
-            raise
+    def _digest_with_faults(self, rows: Sequence[Mapping[str, object]]) -> str:
+        """Digest of the announcement; another one where objects failed, so they are asked again."""
+        faults = [
+            f"{row['object_key']} {row['reason']} {row['detail']}"
+            for row in rows
+            if row["reason"] in FAULTS
+        ]
+        return digest_of([self.digest, *faults]) if faults else self.digest
+
+    def _check_twins(self, delivered: Mapping[str, Delivery]) -> None:
+        twins = sum(
+            one.has_twin for uid, one in delivered.items() if uid not in self.manifest.contours
+        )
+        if twins:
+            raise SameUidOtherBytesError(
+                f"{twins} objects came twice under the same SOP Instance UID with other bytes",
+                way_out="ask the PACS team which one is right and to remove the other; then"
+                " `mpss quarantine retry`",
+            )
+
+    def _take(self, one: ObjectAnswer, delivery: Delivery, taker: Taker) -> Taken | Left:
+        if delivery.problem:
+            return not_delivered(one, delivery.problem, delivery.syntax)
+        if delivery.has_twin:
+            return Left(TWIN, "it came twice, with other bytes", one.sop_class)
+        modality = self.manifest.modalities[one.series_uid]
+        return taker.take(delivery.path, one, class_in(modality), modality)
+
+    def _check_volumes(self, found: Mapping[str, Taken | Left]) -> None:
+        """Whether the study may go on with the objects that are sound.
+
+        Contours never hold images up. An NM object that cannot be had may have been the right
+        volume: the others go on where the settings let them (quality asks for a review), and
+        never where none is left.
+
+        Raises
+        ------
+        DicomFileError, IncompleteStudyError
+            The first fault, with the number of all.
+        """
+        contours = self.manifest.contours
+        images = [one for uid, one in found.items() if uid not in contours]
+        faults = [one for one in images if isinstance(one, Left) and one.reason in FAULTS]
+        is_one_left = any(isinstance(one, Taken) for one in images)
+        if not faults or (is_one_left and self.config.pull.broken_objects == "review"):
+            return
+        first = faults[0]
+        kind = IncompleteStudyError if first.reason == NOT_DELIVERED else DicomFileError
+        raise kind(
+            f"{len(faults)} of {len(images)} image objects cannot be had; first: {first.detail}",
+            way_out=first.way_out,
+        )
+
+    def _taker(self) -> Taker:
+        max_bytes = int(self.config.pull.max_object_mb * 2**20)
+        leaves_pictures = self.config.pull.pictures == "leave"
+        return Taker(
+            self.identity.study_uid,
+            self._deidentifier(),
+            max_bytes,
+            self._said,
+            leaves_pictures=leaves_pictures,
+        )
+
+    def _said(self, received: FileDataset, modality: str) -> str:
+        self._numbers[str(received.SOPInstanceUID)] = series_number(received)
+        announced = Announced(modality, self.identity.study_date)
+        return read_said(received, site_rules(self.config.pull), announced).as_json()
 
     def _deidentifier(self) -> Deidentifier:
         check_aliases(self.config.pull.contour_names)
@@ -251,54 +327,32 @@ class StudyJob:
 
     def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
         return self._row(series.series_uid, "") | {
-            "modality": series.modality,
+            "modality": told_modality(series.modality, self.config.pull.modality),
             "n_objects": series.n_objects,
             "reason": NOT_MODALITY,
         }
 
-    def _object_row(
-        self, one: ObjectAnswer, received: FileDataset | None, deidentifier: Deidentifier
-    ) -> dict[str, object]:
-        sop_class = one.sop_class or str(received.SOPClassUID if received is not None else "")
-        modality = self.manifest.modalities[one.series_uid]
+    def _object_row(self, one: ObjectAnswer, found: Taken | Left) -> dict[str, object]:
+        sop_class = found.sop_class or one.sop_class
         row = self._row(one.series_uid, self.vault.uid(one.sop_uid)) | {
-            "modality": modality,
-            "sop_class": sop_class,
+            "modality": told_modality(
+                self.manifest.modalities[one.series_uid], self.config.pull.modality
+            ),
+            "sop_class": class_uid(sop_class, self.vault.uid) if sop_class else "",
         }
-        if received is None:
-            return row | {"reason": self.manifest.why_left(one) or UNREADABLE}
-        if received.SOPClassUID != class_in(modality):
-            return row | {"reason": NOT_NM_OBJECT}
-        why_left = self._why_left(received)
-        if why_left:
-            return row | {"reason": why_left}
-        content, said = deidentifier.file_bytes(received), self._said(received, modality)
-        key = str(row["object_key"])
-        if not self.corrections.judge(key, self._delivered[one.sop_uid].path, content, said):
+        if isinstance(found, Left):
+            return row | {"reason": found.reason, "detail": found.detail}
+        key, received = str(row["object_key"]), self._delivered[one.sop_uid].path
+        if not self.corrections.judge(key, received, found.content, found.said):
             return row  # the study waits as a whole: ``Corrections.check``
-        path = self._keep(key, content)
+        path = self._keep(key, found.content)
         return row | {
             "is_stored": True,
             "path": self.lake.relative(path),
             "n_bytes": path.stat().st_size,
             "content_sha256": sha256_of(path),
-            "said": said,
+            "said": found.said,
         }
-
-    def _why_left(self, received: FileDataset) -> str:
-        """Reason for which an object of the right class is not stored."""
-        if burned_in(received) == "YES":
-            return BURNED_IN
-        is_image = received.SOPClassUID == NuclearMedicineImageStorage
-        is_judged = is_image and self.config.pull.pictures == "leave"
-        return why_picture(received) if is_judged else ""
-
-    def _said(self, received: FileDataset, modality: str) -> str:
-        """Read what an image says of itself before its texts are cleaned; "" for contours."""
-        if modality in CONTOUR_MODALITIES:
-            return ""
-        announced = Announced(modality, self.identity.study_date)
-        return read_said(received, site_rules(self.config.pull), announced).as_json()
 
     def _row(self, series_uid: str, object_key: str) -> dict[str, object]:
         return {
@@ -310,9 +364,11 @@ class StudyJob:
             "n_objects": 1,
             "is_stored": False,
             "reason": "",
+            "detail": "",
             "path": "",
             "n_bytes": 0,
             "content_sha256": "",
+            "series_order": 0,
             "said": "",
         }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import reduce
@@ -12,13 +13,19 @@ from typing import TypeVar
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
-from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, StudyFaultError
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    ArchiveRefusedError,
+    IncompleteStudyError,
+    StudyFaultError,
+)
 from mpss_lib.pull.answers import (
     ObjectAnswer,
     SeriesAnswer,
     StudyAnswer,
     WindowAnswer,
     check_uids,
+    is_uid,
     joined_answers,
     number_of,
     study_answer,
@@ -33,9 +40,12 @@ from mpss_lib.pull.association import (
 )
 from mpss_lib.pull.habits import NOTHING_KNOWN, Habits
 from mpss_lib.pull.listing import Listed, RangeRefusedError
-from mpss_lib.pull.modalities import list_undated, list_window
+from mpss_lib.pull.modalities import list_undated, list_window, with_series
+from mpss_lib.pull.probe import probe
 from mpss_lib.pull.queries import Slice, literal_key, make_query, slice_query, study_query
 from mpss_lib.pull.texts import normal_text, whole_text
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -75,7 +85,18 @@ class ArchiveQuestions(ArchiveAssociation):
         listed = list_window(
             self._list_slice, self._modalities_in, (date_from, date_to), modality, known, limit
         )
-        return replace(listed, n_requests=self.n_requests - before)
+        seen = listed.seen
+        if not known.is_probed and listed.studies:
+            seen = self._probed(listed.studies, modality).joined(seen)
+        return replace(listed, n_requests=self.n_requests - before, seen=seen)
+
+    def _probed(self, studies: tuple[StudyAnswer, ...], modality: str) -> Habits:
+        """Ask for habits on purpose; an archive that breaks off then is asked another night."""
+        try:
+            return probe(self._list_slice, studies, modality)
+        except (ArchiveBusyError, ArchiveRefusedError) as error:
+            log.warning("the archive's habits could not be learned: %s", error.problem)
+            return NOTHING_KNOWN
 
     def find_undated(self, modality: str, known: Habits = NOTHING_KNOWN) -> WindowAnswer:
         """List the studies of any date of which the archive tells no date that can be read."""
@@ -106,6 +127,18 @@ class ArchiveQuestions(ArchiveAssociation):
                 by_uid[one.study_uid] = one if before is None else joined_answers(before, one)
         return [by_uid[uid] for uid in sorted(by_uid)]
 
+    def find_named(self, name: str) -> list[StudyAnswer]:
+        """Ask for studies by StudyInstanceUID or, where none has it, by accession number."""
+        name = normal_text(name)
+        by_uid = self.find_study(name) if is_uid(name) else None
+        if by_uid is not None:
+            return [by_uid]
+        return self.find_accession(name) if name else []
+
+    def of_modality(self, studies: Iterable[StudyAnswer], modality: str) -> list[StudyAnswer]:
+        """Keep the studies that hold a modality."""
+        return with_series(studies, modality, self._modalities_in)
+
     def find_series(self, study_uid: str) -> list[SeriesAnswer]:
         """List the series of a study (C-FIND, SERIES level), by UID.
 
@@ -133,9 +166,13 @@ class ArchiveQuestions(ArchiveAssociation):
         query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
         query.SOPInstanceUID = ""
         query.SOPClassUID = ""
+        query.AvailableTransferSyntaxUID = ""
         objects = [
             ObjectAnswer(
-                series_uid, text_of(answer, "SOPInstanceUID"), text_of(answer, "SOPClassUID")
+                series_uid,
+                text_of(answer, "SOPInstanceUID"),
+                text_of(answer, "SOPClassUID"),
+                text_of(answer, "AvailableTransferSyntaxUID"),
             )
             for answer in self._find(query)
         ]

@@ -32,7 +32,9 @@ def due(lake: Lake, config: Config, sites: Sites, today: date) -> list[str]:
         the archive no longer has are left out, those whose correction waits too.
     """
     vault = Vault(sites.vault)
-    fetched = lake.current_paths("instance", config.address("pull"))
+    folder = lake.root / "landing" / "instance" / config.address("pull").folder
+    names = (path.name for path in folder.glob("study=*.parquet"))
+    fetched = {name.split("=", 1)[1].split(".", 1)[0] for name in names}
     settled = {one.study_key for one in noted(lake) if one.kind in (DELETED, CORRECTED)}
     known = [
         one

@@ -10,6 +10,7 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import date
@@ -42,7 +43,7 @@ from mpss_lib.pull.window import (
 from mpss_lib.tables import Lake, Outcome, Written
 from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
 
-__all__ = ["clean_staging", "find", "import_registry", "run"]
+__all__ = ["clean_staging", "find", "find_named", "find_undated", "import_registry", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,81 @@ def find(
     remember_habits(sites, answer.seen)
     with working(lake.root):
         return _record_window(window, answer, vault, lake, config, run_name)
+
+
+def find_named(
+    name: str,
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    *,
+    run_name: str = "by hand",
+    session: ArchiveSession | None = None,
+) -> list[str]:
+    """Ask the archive for studies by name, whatever their date.
+
+    Parameters
+    ----------
+    name : str
+        A StudyInstanceUID or an accession number.
+
+    Returns
+    -------
+    list of str
+        Study keys, sorted: several where an accession number has several studies.
+
+    Raises
+    ------
+    WrongArgumentError
+        If the archive has no such study, or none with a series of the modality.
+    """
+    _check_places(lake, sites)
+    with _session(session, sites) as archive:
+        studies = archive.find_named(name)
+        kept = archive.of_modality(studies, config.pull.modality)
+    if not kept:
+        has = f"with no series of modality {config.pull.modality}" if studies else "not"
+        raise WrongArgumentError(
+            f"the archive has this study {has}",
+            way_out="give the StudyInstanceUID or the accession number as the archive shows it",
+        )
+    with working(lake.root):
+        return _record_studies(kept, Vault(sites.vault), lake, config, run_name)
+
+
+def find_undated(
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    *,
+    run_name: str = "by hand",
+    session: ArchiveSession | None = None,
+) -> list[str]:
+    """Ask the archive for the studies without a StudyDate that can be read: no window has them.
+
+    Returns
+    -------
+    list of str
+        Study keys, sorted.
+    """
+    _check_places(lake, sites)
+    with _session(session, sites) as archive:
+        answer = archive.find_undated(config.pull.modality, known_habits(sites))
+    remember_habits(sites, answer.seen)
+    for doubt in answer.doubts:
+        log.warning("find: the list may lack studies: %s", doubt)
+    with working(lake.root):
+        return _record_studies(answer.studies, Vault(sites.vault), lake, config, run_name)
+
+
+def _record_studies(
+    studies: Iterable[StudyAnswer], vault: Vault, lake: Lake, config: Config, run_name: str
+) -> list[str]:
+    recorded = record_studies(studies, lake, config, vault)
+    if units := _units(recorded):
+        write_record(STAGE, units, lake, config, run_name)
+    settle(lake, [one.key for one in recorded.found], NAMED_AGAIN)
+    return recorded.keys
 
 
 def _record_window(
@@ -231,8 +307,9 @@ def run(
                 manifest.whole_series,
                 Path(folder),
                 config.pull.fetch_attempts,
+                manifest.contours,
             )
-            settled = fetch.settled(one.path for one in delivered.values())
+            settled = fetch.settled(one.path for one in delivered.values() if not one.problem)
             if settled != fetch.identity:
                 job = StudyJob(settled, manifest, lake, config, vault, accepts=accepts)
             outcome = job.store(delivered)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
-import pydicom
-from pydicom import dcmread
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import NuclearMedicineImageStorage, RLELossless, SegmentationStorage
+from pydicom.filereader import read_partial
+from pydicom.uid import NuclearMedicineImageStorage, SegmentationStorage
 
+from mpss_lib.dicom.decoding import check_claim, decompress
+from mpss_lib.dicom.faults import SENT_AGAIN, object_fault
+from mpss_lib.dicom.parsing import MAX_BYTES, parse
+from mpss_lib.dicom.values import text_of
 from mpss_lib.errors import DicomFileError
 from mpss_lib.pull.answers import ObjectAnswer
 
-_WAY_OUT = (
-    "have the object sent to the archive again by its scanner or workstation, then"
-    " `mpss quarantine retry`"
-)
+_WITH_PIXELS = (NuclearMedicineImageStorage, SegmentationStorage)
 
 
-def read_received(path: Path, announced: ObjectAnswer, study_uid: str) -> FileDataset:
+def class_received(path: Path) -> str:
+    """SOP class under which the archive sent an object; "" where the file does not say.
+
+    It stands in the file meta information that our receiver writes, before a byte of the object.
+    """
+    content = path.read_bytes()[:2048]
+    with object_fault("an object has no file meta information"):
+        meta = read_partial(BytesIO(content), stop_when=lambda *_: True).file_meta
+        return text_of(meta, "MediaStorageSOPClassUID")
+
+
+def read_received(
+    path: Path, announced: ObjectAnswer, study_uid: str, max_bytes: int = MAX_BYTES
+) -> FileDataset:
     """Read an object as received and verify it.
 
     Parameters
@@ -29,66 +42,51 @@ def read_received(path: Path, announced: ObjectAnswer, study_uid: str) -> FileDa
     announced : ObjectAnswer
         What C-FIND said about it.
     study_uid : str
+    max_bytes : int
+        Larger objects are refused before they are decoded.
 
     Returns
     -------
     FileDataset
-        With uncompressed pixel data where it is an NM object.
+        With uncompressed pixel data where it is an NM or SEG object.
 
     Raises
     ------
+    UndecodedError
+        If it is too large, or in a transfer syntax that is not decoded.
     DicomFileError
         If it cannot be read, is another object, or its pixel data do not have the length
         rows x columns x samples x frames x bytes.
     """
-    with pydicom.config.disable_value_validation():
-        received = _read(path)
+    content = path.read_bytes()  # a refusal of the system is not the object's fault
+    name = f"an object of {len(content)} bytes"
+    received = parse(content, name, max_bytes)
+    with object_fault(f"{name} cannot be read"):
         for keyword, wanted in (
             ("SOPInstanceUID", announced.sop_uid),
             ("SeriesInstanceUID", announced.series_uid),
             ("StudyInstanceUID", study_uid),
         ):
-            if str(received.get(keyword, "")) != wanted:
+            if text_of(received, keyword) != wanted:
                 raise DicomFileError(
                     f"an object does not carry the {keyword} under which it was announced",
-                    way_out=_WAY_OUT,
+                    way_out=SENT_AGAIN,
                 )
-        if received.get("SOPClassUID") in (NuclearMedicineImageStorage, SegmentationStorage):
-            _check_pixels(received)
+        if received.get("SOPClassUID") in _WITH_PIXELS:
+            decompress(received, max_bytes)
+            _check_pixels(received, max_bytes)
     return received
 
 
-def _read(path: Path) -> FileDataset:
-    try:
-        received = dcmread(path)
-        if received.file_meta.get("TransferSyntaxUID") == RLELossless:
-            received.decompress()
-        for tag in received.keys():  # noqa: SIM118 - iterating would decode every value
-            received.get_item(tag)
-    except (InvalidDicomError, EOFError, ValueError, OSError, AttributeError, KeyError) as error:
-        raise DicomFileError(
-            f"an object of {path.stat().st_size} bytes cannot be read ({type(error).__name__})",
-            way_out=_WAY_OUT,
-        ) from error
-    return received
-
-
-def _check_pixels(received: FileDataset) -> None:
-    expected = 1
-    try:
-        for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
-            expected *= int(received[keyword].value)
-        expected = -(-expected * int(received.get("NumberOfFrames") or 1) // 8)
-    except (KeyError, ValueError, TypeError) as error:
-        raise DicomFileError(
-            "an object does not state its rows, columns, samples, bits or frames",
-            way_out=_WAY_OUT,
-        ) from error
+def _check_pixels(received: FileDataset, max_bytes: int) -> None:
+    claim = check_claim(received, max_bytes)
+    bits = claim.rows * claim.columns * claim.samples * claim.frames * claim.bits
+    expected = -(-bits // 8)
     pixels = received.get("PixelData")
     length = len(pixels) if isinstance(pixels, bytes) else 0
     if length != expected + expected % 2:
         raise DicomFileError(
             f"an object is truncated or inconsistent: pixel data of {length} bytes, its header"
             f" says {expected}",
-            way_out=_WAY_OUT,
+            way_out=SENT_AGAIN,
         )

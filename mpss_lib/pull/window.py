@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from mpss_lib.config import Config
 from mpss_lib.errors import StudyFaultError
 from mpss_lib.pull.answers import StudyAnswer
+from mpss_lib.pull.modalities import told_modality
 from mpss_lib.pull.moments import parse_date
 from mpss_lib.pull.person import Person, check_rows
 from mpss_lib.pull.vault import Identity, Vault
@@ -45,22 +46,30 @@ def identity_of(study: StudyAnswer, vault: Vault, config: Config) -> Identity:
     )
 
 
-def write_study(
-    identity: Identity, study: StudyAnswer, lake: Lake, config: Config, vault: Vault
-) -> FoundStudy:
-    """Write the study's row if what the archive announces is new."""
+def study_row(
+    identity: Identity, study: StudyAnswer, config: Config, vault: Vault
+) -> dict[str, object]:
+    """Make the study's row: pseudonyms, the shifted date, what the archive announces."""
     day = parse_date(identity.study_date)
     shift = vault.shift_days(identity.patient_key, config.pull.max_shift_days)
-    row = {
+    own = config.pull.modality
+    return {
         "study_key": identity.study_key,
         "patient_key": identity.patient_key,
         "accession_key": identity.accession_key,
         "study_date_shifted": None if day is None else day + timedelta(days=shift),
         "acquired_period": period_of(day, config.pull.acquired_period),
-        "modalities": list(study.modalities),
+        "modalities": sorted({told_modality(one, own) for one in study.modalities}),
         "n_series_announced": study.n_series,
         "n_objects_announced": study.n_objects,
     }
+
+
+def write_study(
+    identity: Identity, study: StudyAnswer, lake: Lake, config: Config, vault: Vault
+) -> FoundStudy:
+    """Write the study's row if what the archive announces is new."""
+    row = study_row(identity, study, config, vault)
     address, key = config.address(STAGE), identity.study_key
     digest = digest_of(f"{name}={row[name]}" for name in sorted(row))
     before = lake.current_path("study", address, key)

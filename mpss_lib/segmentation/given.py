@@ -16,11 +16,17 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mpss_lib.dicom import read_dataset
+from mpss_lib.dicom.faults import object_fault
 from mpss_lib.dicom.region_names import region_of
 from mpss_lib.dicom.segments import SEG_STORAGE, Segment, place, read_segments
 from mpss_lib.dicom.structures import RTSTRUCT_STORAGE, read_structures
 from mpss_lib.dicom.values import text_of
-from mpss_lib.errors import DicomFileError, FrameOfReferenceError, GeometryError
+from mpss_lib.errors import (
+    DicomFileError,
+    FrameOfReferenceError,
+    GeometryError,
+    StudyFaultError,
+)
 from mpss_lib.segmentation.rasterise import fill, stack_contours
 from mpss_lib.segmentation.traced import cavity_of
 from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
@@ -90,11 +96,11 @@ class Offer:
     rank: tuple[bool, bool, str, int, str] = (False, False, "", 0, "")
 
 
-class _UnusableError(Exception):
+class _UnusableError(StudyFaultError):
     """An object cannot be used; carries the reason and the sentence."""
 
     def __init__(self, reason: str, problem: str) -> None:
-        super().__init__(problem)
+        super().__init__(problem, way_out="correct the contours at the station that drew them")
         self.reason = reason
 
 
@@ -130,11 +136,13 @@ def examine(
     seen = _Seen()
     reason, problem = "", ""
     try:
-        _read(file, volume, chosen_uid, aliases or {}, seen)
-        seen.given = tuple(sorted(seen.masks))
-        _complete(seen.masks)
+        dataset = read_dataset(file.path)
+        with object_fault("the contours cannot be laid on the volume"):
+            _read(dataset, volume, chosen_uid, aliases or {}, seen)
+            seen.given = tuple(sorted(seen.masks))
+            _complete(seen.masks)
     except _UnusableError as error:
-        reason, problem = error.reason, str(error)
+        reason, problem = error.reason, error.problem
     except FrameOfReferenceError as error:
         reason, problem = "other_frame_of_reference", error.problem
     except GeometryError as error:
@@ -168,13 +176,13 @@ def choose(offers: Sequence[Offer]) -> Offer | None:
 
 
 def _read(
-    file: ContourFile,
+    dataset: Dataset,
     volume: Volume,
     chosen_uid: str,
     aliases: Mapping[str, Sequence[str]],
     seen: _Seen,
 ) -> None:
-    drawn = _drawn(read_dataset(file.path), seen)
+    drawn = _drawn(dataset, seen)
     for one in drawn:
         name = region_of(one.text, aliases)
         seen.n_unknown += not name

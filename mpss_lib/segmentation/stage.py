@@ -14,7 +14,8 @@ from typing import Any
 
 from mpss_lib.chosen import chosen_volume, lake_file
 from mpss_lib.config import Config
-from mpss_lib.errors import GeometryError, StudyRejectedError
+from mpss_lib.dicom.faults import object_fault
+from mpss_lib.errors import DicomFileError, GeometryError, StudyRejectedError
 from mpss_lib.masks import write_masks
 from mpss_lib.segmentation import agreement
 from mpss_lib.segmentation.adopted import adopt
@@ -148,8 +149,9 @@ def _adopted(
     """Best offer whose masks make a ventricle, its segmentation, and what became of the others."""
     while (best := choose(offers)) is not None:
         try:
-            return best, adopt(volume, best.masks, orientation=orientation), offers
-        except GeometryError as error:
+            with object_fault("the contours make no ventricle"):
+                return best, adopt(volume, best.masks, orientation=orientation), offers
+        except (GeometryError, DicomFileError) as error:
             refused = replace(best, reasons=("geometry",), problem=error.problem)
             offers = [refused if offer is best else offer for offer in offers]
     return None, None, offers

@@ -84,9 +84,13 @@ def _remove_old(paths: Iterator[Path], days: float, now: float) -> int:
 
 
 def _logs(root: Path, logs: Path | None) -> Iterator[Path]:
-    """Task logs and packed logs of the services; a service's own log is open and stays."""
-    if logs is not None:
-        yield from (path for path in sorted(logs.rglob("*.log*")) if path.is_file())
+    """Task logs and packed logs of the services; a service's own log is open and stays.
+
+    The home's own folder too where Airflow names another one: it held the logs before.
+    """
+    folders = {(root / "airflow" / "logs").resolve()} | ({logs.resolve()} if logs else set())
+    for folder in sorted(folders):
+        yield from (path for path in sorted(folder.rglob("*.log*")) if path.is_file())
     yield from sorted((root / "logs").glob("*.gz"))
 
 

@@ -24,6 +24,9 @@ RUBBISH_AGE_S = 3600.0
 
 DAY_S = 86400.0
 
+EVERY_VERSION = frozenset({"instance"})
+"""Tables whose superseded files stay: they name each version of a study's objects."""
+
 
 def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> dict[str, int]:
     """Remove temporary files older than an hour and superseded files past their retention.
@@ -32,7 +35,8 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
     its unit, a batch file when the snapshot no longer reads it. Both go after
     ``warehouse.retention_days``, so that a reader which holds an older snapshot open still finds
     them. A file that the published snapshot names stays, however long nothing has been published.
-    Files of append-only tables, of other versions and files that no record names stay.
+    Files of append-only tables, of other versions and files that no record names stay, and those
+    that name an earlier version of a study's objects (``EVERY_VERSION``).
 
     Parameters
     ----------
@@ -85,7 +89,8 @@ def _superseded(ledger: Ledger, oldest: datetime) -> list[str]:
     replaced: dict[str, datetime] = {}
     newest: dict[tuple[str, ...], str] = {}
     for file in ledger.files:
-        if file["table_name"] in APPEND_ONLY or TABLES[file["table_name"]].unit == "engine":
+        table = file["table_name"]
+        if table in APPEND_ONLY or table in EVERY_VERSION or TABLES[table].unit == "engine":
             continue
         key = (file["table_name"], file["engine"], file["config"], file["unit_key"])
         before, path = newest.get(key), file["path"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.config import Address, Config
+from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.locks import alone
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import cohort, compaction, pointers, recovery
@@ -104,7 +104,7 @@ def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
     before = pointers.read_pointers(lake)
     publish(lake, config, run_name="activate", activate=stage)
     after = pointers.read_pointers(lake)
-    return {name: address for name, address in after.items() if before.get(name) != address}
+    return {name: after[name] for name in STAGES if after.get(name) != before.get(name)}
 
 
 def validate(

@@ -76,6 +76,13 @@ def judge(context: Mapping[str, Any]) -> dict[str, int]:
             " the first failed task"
             " in the grid; what the other batches wrote is published; clear the failed tasks"
         )
+    if totals["fetch_quarantined"]:
+        log.warning(
+            "the night is short: %d of the %d studies that the PACS named were not taken whole;"
+            " `mpss quarantine ls` says which and why",
+            totals["fetch_quarantined"],
+            totals["fetch_given"],
+        )
     if not totals["fetch_given"]:
         log.info("an empty night: the PACS returned no study for this window, nothing was to do")
     return totals

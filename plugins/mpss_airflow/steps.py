@@ -55,6 +55,18 @@ def validate_task(task_id: str = "validate", **arguments: Any) -> Any:
     return validate()
 
 
+def undated_task() -> Any:
+    """Take the studies without a StudyDate through the chain."""
+
+    @task(task_id="find_undated", pool=PACS_POOL.name)
+    def find_undated() -> dict[str, Any]:
+        from mpss_airflow.upkeep import take_undated
+
+        return take_undated()
+
+    return find_undated()
+
+
 def snapshot_task(**arguments: Any) -> Any:
     """Make the task that publishes the snapshot (one at a time)."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.batch import airflow_errors, stage_result
+from mpss_airflow.batch import airflow_errors, current_run, stage_result
 from mpss_airflow.home import open_home, open_sites
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from mpss_lib.upkeep.orchestrator import Airflow
 
 log = logging.getLogger(__name__)
@@ -35,22 +37,39 @@ def retry_quarantined() -> dict[str, Any]:
 
     What is still broken stays in quarantine and does not fail the task; the others go on.
     """
-    from mpss_lib.batch import CHAIN, TooManyFaultsError, standing_still
+    from mpss_lib.batch import CHAIN, standing_still
 
     lake, config = open_home()
+    return _through_chain({stage: standing_still(stage, lake, config) for stage in CHAIN})
+
+
+def take_undated() -> dict[str, Any]:
+    """Take the studies without a StudyDate through the chain: they lie in no night's window."""
+    from mpss_lib.pull.stage import find_undated
+
+    lake, config = open_home()
+    with airflow_errors():
+        keys = find_undated(lake, config, open_sites(config), run_name=current_run())
+    return _through_chain({"pull": keys})
+
+
+def _through_chain(waiting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Do the chain for studies, each from its stage on; answers the counts by stage."""
+    from mpss_lib.batch import CHAIN, TooManyFaultsError
+
     counts: dict[str, Any] = {}
-    waiting: list[str] = []
+    going_on: list[str] = []
     for stage in CHAIN:
-        waiting += standing_still(stage, lake, config)
-        if not waiting:
+        going_on += waiting.get(stage, ())
+        if not going_on:
             continue
         with airflow_errors():
             try:
-                result = stage_result(stage, waiting)
+                result = stage_result(stage, going_on)
             except TooManyFaultsError as error:
                 log.warning("%s", error)
                 result = error.result
-        waiting = list(result.keys)
+        going_on = list(result.keys)
         counts[stage] = {n: value for n, value in result.as_dict().items() if n != "keys"}
     return counts
 

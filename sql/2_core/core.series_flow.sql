@@ -21,6 +21,8 @@ select
         else coalesce(nullif(instance.reason, ''), 'not_judged')
     end as reason,
     coalesce(volume.reasons, contours.reasons, []) as reasons,
+    -- Figures and names, as the transfer syntax that is not decoded.
+    coalesce(nullif(instance.detail, ''), contours.problem, '') as detail,
     volume.stress,
     volume.attenuation,
     volume.reconstruction,

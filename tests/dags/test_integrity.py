@@ -49,6 +49,7 @@ EDGES = {
         "backup": {"recheck"},
         "recheck": set(),
         "reconcile": set(),
+        "find_undated": set(),
     },
 }
 CHAIN = (

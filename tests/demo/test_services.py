@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -170,6 +171,28 @@ def test_the_own_session_survives_when_its_leader_is_gone(tmp_path):
     answer = tmp_path / "answer"
     assert eventually(answer.exists, 30.0)
     assert answer.read_text() == "[] None"
+
+
+def test_a_copy_of_the_home_never_ends_the_services_of_the_first_one(services, tmp_path_factory):
+    pid = services.start("one", SLEEP)
+    first_line(services, "one")
+    copied = tmp_path_factory.mktemp("copy") / "home"
+    shutil.copytree(services.root, copied)
+    other = Services(copied)
+    assert other.recorded() == {}
+    assert not other.is_alive("one")
+    assert other.end_all() == []
+    assert is_running(pid)
+
+
+def test_a_home_that_was_moved_ends_its_services(services, tmp_path_factory):
+    pid = services.start("one", SLEEP)
+    first_line(services, "one")
+    moved = tmp_path_factory.mktemp("moved") / "home"
+    shutil.move(services.root, moved)
+    assert Services(moved).end_all() == ["one"]
+    assert not is_running(pid)
+    services.root.mkdir()
 
 
 def test_who_ignores_sigterm_is_killed_after_the_grace(services, monkeypatch):

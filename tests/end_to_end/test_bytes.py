@@ -13,6 +13,7 @@ import pytest
 from mpss_lib import config as settings
 from mpss_lib.schemas import TABLES, tables_of
 from mpss_lib.tables import Lake
+from mpss_lib.warehouse.stage import rebuild
 
 TIMED = {"review"}
 FROM_OUTSIDE = {table.name for table in tables_of("pull")}
@@ -26,6 +27,7 @@ def copy(night, tmp_path_factory):
     shutil.copytree(night.root / "lake", root / "lake")
     (root / "mpss.toml").write_bytes((night.root / "mpss.toml").read_bytes())
     config = settings.load(root)
+    rebuild(Lake(root / "lake"), config)
     return Lake(root / "lake"), config, settings.sites_of(config, root)
 
 

@@ -54,9 +54,11 @@ def pulled(lake: Lake) -> Pulled:
                     "n_objects": 1,
                     "is_stored": True,
                     "reason": "",
+                    "detail": "",
                     "path": lake.relative(path),
                     "n_bytes": path.stat().st_size,
                     "content_sha256": sha256_of(path),
+                    "series_order": header.series_number if header else 0,
                     "said": told.as_json(),
                 }
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -24,7 +25,9 @@ from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.recheck import due
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import CohortSettings, PullSettings, UpkeepSettings
+from mpss_lib.tables import read_parquet, sha256_of
 from mpss_lib.upstream import CORRECTED, DELETED
+from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
 from mpss_lib.withdrawal import journal
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
@@ -187,6 +190,27 @@ def test_accepted_it_is_a_new_version_and_the_old_one_stays(pulled, served, scri
     assert current(lake, config, pulled) == new
 
 
+def test_the_version_before_stays_addressable_for_ever(pulled, served, script, lake, config):
+    again(pulled, lake, config, served)
+    [first] = lake.root.glob("landing/instance/*/*/*")
+    script.edit_object = blank
+    again(pulled, lake, config, served)
+    again(pulled, lake, config, served, accepts=True)
+    counts = remove_orphans(lake, config, now=time.time() + 400 * DAY_S)
+    assert counts["superseded"] == 0
+    [row] = read_parquet(first, "instance").to_pylist()
+    assert sha256_of(lake.root / row["path"]) == row["content_sha256"]
+    named = [
+        file["path"]
+        for record in lake.records("pull")
+        for unit in record["units"]
+        for file in unit["files"]
+        if file["table"] == "instance"
+    ]
+    assert lake.relative(first) in named
+    assert lake.relative(first) != named[-1]
+
+
 def test_an_archive_that_takes_its_correction_back_makes_the_first_bytes_current(
     pulled, served, script, lake, config
 ):
@@ -262,8 +286,9 @@ def test_nothing_of_the_patient_stands_in_what_is_told(pulled, served, script, l
         (set_to("AcquisitionTime", "104500"), True),
         (set_to("PixelSpacing", ["4.80", "4.800"]), True),
         (set_to("ReferringPhysicianName", "Other^Doctor"), False),
+        (set_to("WindowWidth", "900"), True),
     ],
-    ids=["name", "weight", "sex", "model", "time", "same_number", "physician"],
+    ids=["name", "weight", "sex", "model", "time", "same_number", "physician", "window"],
 )
 def test_demographics_dates_and_texts_follow(
     change, is_new_version, pulled, served, script, lake, config
@@ -319,6 +344,14 @@ def code(value, meaning="Stress"):
 def test_a_code_decides_and_its_meaning_does_not():
     assert differences(code("432655005"), code("432655005", "Cardiac stress")) == set()
     assert differences(code("432655005"), code("128975004")) == {"CodeValue"}
+
+
+@pytest.mark.parametrize("keyword", ["ROIName", "SegmentLabel", "RescaleType"])
+def test_names_of_regions_and_units_decide(keyword):
+    old, new = Dataset(), Dataset()
+    setattr(old, keyword, "ENDO")
+    setattr(new, keyword, "EPI")
+    assert differences(old, new) == {keyword}
 
 
 def test_made_with_other_settings_only_what_both_hold_is_compared():

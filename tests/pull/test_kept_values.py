@@ -203,6 +203,19 @@ def test_names_of_every_depth_and_of_the_vault_go():
     assert cleaned(dataset)[1].SeriesDescription == "HEAD AC"
 
 
+def test_identifiers_of_every_depth_go():
+    other, order = Dataset(), Dataset()
+    other.PatientID, order.AccessionNumber = "OSEM8", "SA-3"
+    dataset = make_nm(
+        1,
+        PatientID="FLASH3D",
+        SeriesDescription="OSEM8 FLASH3D SA 3 AC",
+        OtherPatientIDsSequence=Sequence([other]),
+        RequestAttributesSequence=Sequence([order]),
+    )
+    assert cleaned(dataset)[1].SeriesDescription == "AC"
+
+
 def test_defined_terms_stay_whoever_is_called_so():
     _, kept = cleaned(make_nm(1, PatientName="Primary^Emission"))
     assert list(kept.ImageType) == ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"]

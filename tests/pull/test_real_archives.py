@@ -14,6 +14,7 @@ from mpss_lib.dicom.writing import to_bytes
 from mpss_lib.errors import ArchiveRefusedError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import ArchiveSession, echo
+from mpss_lib.pull.habits import known_habits
 from mpss_lib.sections import PullSettings
 
 pytestmark = pytest.mark.pacs
@@ -132,3 +133,18 @@ def test_lists_of_objects_and_single_ones(hospital, sites_of, lake, config):
 def test_a_wrong_title_is_refused(hospital, sites_of):
     with pytest.raises(ArchiveRefusedError, match="refused us"):
         echo(sites_of(hospital[0], called_aet="NOBODY"))
+
+
+def test_what_these_archives_do_is_learned(hospital, sites, lake, config):
+    stage.find(WINDOW, lake, config, sites)
+    habits = known_habits(sites)
+    shown = (habits.day_ranges, habits.keeps_to_days, habits.keeps_to_times, habits.wildcards)
+    assert shown == (True, True, True, True)
+    if hospital[1] == "ORTHANC":
+        assert (habits.modality_key, habits.modality_value, habits.counts) == (
+            "works",
+            "there",
+            True,
+        )
+    else:  # it knows ModalitiesInStudy neither as a key nor as an answer
+        assert (habits.modality_value, habits.counts) == ("empty", False)

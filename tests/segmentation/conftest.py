@@ -44,7 +44,9 @@ def put_contours(study, config):
                 "reason": "",
                 "path": study.relative(path),
                 "n_bytes": path.stat().st_size,
+                "detail": "",
                 "content_sha256": "",
+                "series_order": 0,
                 "said": "",
             }
         )

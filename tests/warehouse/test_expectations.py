@@ -590,6 +590,9 @@ def test_a_warning_is_shown_and_holds_nothing_back(sound, caplog):
         counts = check(sound)
     assert (counts["held_back"], counts["warnings"]) == (0, 2)
     assert "feature_once.twin" in caplog.text
+    [told] = [line for line in caplog.messages if line.startswith("feature_once.twin")]
+    assert f"study_key {KEYS[0]}, value same as {KEYS[1]}" in told
+    assert f"study_key {KEYS[1]}, value same as {KEYS[0]}" in told
     assert "clinical.lvef_complete" in caplog.text
     page = stage.quality_page(sound.lake).read_text()
     assert f"same as {KEYS[1]}" in page

@@ -10,6 +10,7 @@ import mpss_lib
 from mpss_lib.errors import MovedHomeError
 from mpss_lib.publication.reading import ask
 from mpss_lib.publication.stage import predictable
+from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import reader, stage
 from mpss_lib.warehouse.maintenance import remove_orphans
@@ -90,6 +91,12 @@ def test_a_moved_home_refuses_too(filled, tmp_path_factory):
     assert published_sequence(Lake(root / "lake")) == 1
     root.rename(filled.lake.root.parent)
     assert reader.rows(filled.lake, COUNT) == [{"n": 11}]
+
+
+def test_a_start_of_a_copy_tells_it(copied, filled):
+    assert "warehouse rebuild" in moved_away(copied.snapshot)
+    assert moved_away(filled.lake.snapshot) == ""
+    assert moved_away(copied.root / "nothing.duckdb") == ""
 
 
 def test_a_link_to_the_home_is_the_home(filled, tmp_path_factory):

@@ -126,11 +126,12 @@ def settle(lake: Lake, report: Report) -> None:
     """
     for row in report.broken("warn"):
         log.warning(
-            "%s: %s: not so in %d of %s",
+            "%s: %s: not so in %d of %s, such as %s",
             row["expectation"],
             row["says"],
             row["n_unexpected"],
             _rows(row["n_rows"]),
+            _examples(row),
         )
     stops = report.broken("stop")
     if stops:
@@ -146,8 +147,14 @@ def settle(lake: Lake, report: Report) -> None:
 
 
 def _first_example(row: Row) -> str:
-    examples: list[Row] = json.loads(row["examples"])
-    return ", ".join(f"{name} {value}" for name, value in examples[0].items()) if examples else "-"
+    return _examples(row, 1)
+
+
+def _examples(row: Row, most: int = 5) -> str:
+    """Tell rows by their keys and values: of two studies with one image, both are named."""
+    examples: list[Row] = json.loads(row["examples"])[:most]
+    told = [", ".join(f"{name} {value}" for name, value in one.items()) for one in examples]
+    return "; ".join(told) or "-"
 
 
 def _set_aside(lake: Lake, report: Report) -> None:

@@ -177,14 +177,19 @@ def _told(
 
 
 def _twins(frame: pd.DataFrame, values: Floats) -> list[dict[str, Any]]:
-    """Studies whose whole-wall features are those of another study, to the last bit."""
+    """Studies whose whole-wall features are those of another study, to the last bit.
+
+    Each names the others (three at most): under two patients, one of them is wrong.
+    """
     studies: dict[bytes, list[str]] = {}
     for k in np.flatnonzero((frame["segment"] == "MYO").to_numpy()):
         if np.isfinite(values[k]).any():
             studies.setdefault(values[k].tobytes(), []).append(str(frame["study_key"].iloc[k]))
-    return [
-        {"study_key": key, "value": f"same as {next(other for other in keys if other != key)}"}
-        for keys in studies.values()
-        if len(set(keys)) > 1
-        for key in sorted(set(keys))
-    ]
+    rows = []
+    for keys in studies.values():
+        for key in sorted(set(keys)):
+            others = sorted(set(keys) - {key})
+            if others:
+                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+                rows.append({"study_key": key, "value": f"same as {', '.join(others[:3])}{more}"})
+    return rows

@@ -1,0 +1,74 @@
+"""After a change of settings: what is out of date, done again in the right order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from mpss_lib import config as settings
+from mpss_lib.cli.application import app, console, open_home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mpss_lib.upkeep.outdated import Step
+
+
+@app.command()
+def recompute(
+    after: Annotated[
+        str, typer.Option(help="A setting that was changed, as segmentation.wall_mm; or a section.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what is to be done.")] = False,
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Publish the new version when it is whole.")
+    ] = False,
+) -> None:
+    """Do again what was made with other settings or engines, in the right order.
+
+    Stops before the new version is published, unless --activate is given: then it is published,
+    and where models were registered, selection, evaluation and predictions are made anew too. May
+    be interrupted: the same command goes on. A change of [pull] asks the PACS again.
+    """
+    from mpss_lib.upkeep.outdated import outdated
+    from mpss_lib.upkeep.recompute import Place
+    from mpss_lib.upkeep.recompute import recompute as bring_up
+
+    lake, config = open_home()
+    if dry_run:
+        _show(outdated(lake, config, after))
+        return
+    place = Place(lake, config, settings.sites_of(config, settings.home()))
+    left = bring_up(place, after=after, activate=activate, tell=_tell)
+    _show(left)
+    if not activate:
+        console.print(
+            "The snapshot shows the version of before. `mpss warehouse status` counts both;"
+            " `mpss recompute --activate` publishes the new one and does what hangs on it.",
+            soft_wrap=True,
+        )
+
+
+def _tell(line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _show(steps: Sequence[Step]) -> None:
+    if not steps:
+        console.print("Everything is of the settings in force.")
+        return
+    table = Table(title="Out of date, in the order of doing")
+    for name in ("stage", "to do", "of", "estimated", "because of"):
+        table.add_column(name, overflow="fold")
+    for step in steps:
+        counts = (str(len(step.keys)), str(step.n_studies)) if step.n_studies else ("cohort", "")
+        table.add_row(step.stage, *counts, _time(step.seconds), step.why)
+    console.print(table)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
