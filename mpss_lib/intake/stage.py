@@ -23,8 +23,10 @@ STAGE = "intake"
 NO_OBJECT = "no_stored_object"
 UNREADABLE_RIVAL = "unreadable_rival"
 """Flag of a chosen volume beside an NM object that could not be had or read: a person looks."""
-BROKEN = frozenset({"unreadable", "unreadable_value", "pixel_data"})
-"""Reasons of a stored object that say nothing of what it is."""
+BROKEN = frozenset(
+    {"unreadable", "unreadable_value", "not_finite", "pixel_data", "geometry", "single_slice"}
+)
+"""Reasons of a stored object that say nothing of what it is: it may be the right volume."""
 CONTOURS = ("RTSTRUCT", "SEG")
 """Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 

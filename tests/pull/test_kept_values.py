@@ -281,6 +281,16 @@ def test_bytes_behind_the_last_pixel_are_nothing():
     assert cleaned(dataset)[1].PixelData == pixels + b"\0"
 
 
+def test_pixel_data_in_an_item_go():
+    dataset = make_nm(1)
+    item = dataset.DetectorInformationSequence[0]
+    item.add(DataElement(tag_for_keyword("PixelData"), "OW", b"MILLER 19500615 "))
+    content, kept = cleaned(dataset)
+    assert b"MILLER" not in content
+    assert "PixelData" not in kept.DetectorInformationSequence[0]
+    assert kept.PixelData == dataset.PixelData
+
+
 def test_pixels_of_full_width_do_not_change():
     dataset = small_object()
     _, kept = cleaned(dataset)
