@@ -24,7 +24,7 @@ NO_OBJECT = "no_stored_object"
 UNREADABLE_RIVAL = "unreadable_rival"
 """Flag of a chosen volume beside an NM object that could not be had or read: a person looks."""
 BROKEN = frozenset({"unreadable", "unreadable_value", "pixel_data"})
-"""Reasons of a stored object that say nothing of what it is."""
+"""Reasons of a stored object that say nothing of what it is; what is unknown follows from them."""
 CONTOURS = ("RTSTRUCT", "SEG")
 """Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 
@@ -147,7 +147,8 @@ def _broken_rivals(candidates: list[Candidate]) -> set[str]:
     return {
         candidate.reasons[0]
         for candidate in candidates
-        if candidate.reasons and BROKEN.issuperset(candidate.reasons)
+        if BROKEN.intersection(candidate.reasons)
+        and all(one in BROKEN or one.endswith("_unknown") for one in candidate.reasons)
     }
 
 

@@ -31,7 +31,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-CHUNK = 500
+CHUNK = 2500
 LONGEST_S, MOST_BYTES = 5.0, 2**30
 ENDED_S = 600.0
 """A chunk that takes longer is ended: its input at work counts as too slow."""
@@ -391,12 +391,14 @@ def _from_plain(found: dict) -> Report:
     return Report(outcomes, foreign, **found)
 
 
-def run(count: int, seed: int = 1, workers: int = 1) -> Report:
+def run(count: int, seed: int = 1, workers: int = 1, first: int = 0) -> Report:
     """Do so many inputs in chunks, each in a process of its own."""
     report = Report()
-    starts = range(0, count, CHUNK)
+    starts = range(first, first + count, CHUNK)
     with ThreadPoolExecutor(workers) as pool:
-        chunks = pool.map(lambda start: _chunk(start, min(start + CHUNK, count), seed), starts)
+        chunks = pool.map(
+            lambda start: _chunk(start, min(start + CHUNK, first + count), seed), starts
+        )
         for number, found in enumerate(chunks, start=1):
             report.add(found)
             if number % 10 == 0:
@@ -438,6 +440,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=0, help="mutated objects")
     parser.add_argument("--answers", type=int, default=0, help="mutated C-FIND answers")
+    parser.add_argument("--first", type=int, default=0, help="number of the first object")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--chunk", nargs=4, help=argparse.SUPPRESS)
@@ -449,7 +452,7 @@ def main() -> None:
         return
     is_sound = True
     if arguments.count:
-        report = run(arguments.count, arguments.seed, arguments.workers)
+        report = run(arguments.count, arguments.seed, arguments.workers, arguments.first)
         tell(report, arguments.count)
         is_sound = report.is_sound
     if arguments.answers:
