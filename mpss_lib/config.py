@@ -198,6 +198,12 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     if path.exists():
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except PermissionError as error:
+            raise SettingsError(
+                f"{path.name} cannot be read by this account",
+                way_out="work as the account that runs the platform; `mpss sql` and"
+                " mpss_lib.open_warehouse() read the lake without settings",
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{path.name} is not TOML: {without_passwords(str(error))}",

@@ -108,6 +108,7 @@ _PULL = (
         "pull",
         "study",
         "study_key series_key object_key",
+        later="detail series_order said",  # since engine 2
         study_key=TEXT,
         series_key=TEXT,
         object_key=TEXT,  # "" where a whole series was left at the archive
@@ -120,6 +121,7 @@ _PULL = (
         path=TEXT,  # below the lake, "" where not stored
         n_bytes=WHOLE,
         content_sha256=TEXT,
+        series_order=WHOLE,  # place of SeriesNumber in the study, from 1; 0 where there is none
         said=TEXT,  # JSON: what an image says of itself as received; "" for other objects
     ),
     _table(
@@ -161,6 +163,7 @@ _IMAGE = (
         "intake",
         "study",
         "study_key object_key",
+        later="flags",  # since engine 3
         study_key=TEXT,
         series_key=TEXT,
         object_key=TEXT,

@@ -84,7 +84,8 @@ def fetch(hospital: Hospital) -> None:
 
 
 def instance_row(key: str, vault: Vault, number: int) -> dict[str, object]:
-    empty = {name: "" for name, kind in TABLES["instance"].columns.items() if kind == TEXT}
+    columns = TABLES["instance"].columns
+    empty = {name: "" if kind == TEXT else None for name, kind in columns.items()}
     return empty | {
         "study_key": key,
         "series_key": vault.uid(f"{key}.series"),

@@ -62,6 +62,28 @@ def test_a_range_of_months_is_compared_and_the_exit_status_says_whether_it_diffe
     assert "otherwise than the lake: deleted 1" in out
 
 
+def test_the_way_out_of_a_late_study_names_the_days_and_mends_it(home, mpss):
+    [key] = plant(home, {"late": 1}, 24)
+    status, out, _ = mpss("reconcile", "2026-02", "2026-03")
+    assert status == 1
+    [line] = [line for line in out.splitlines() if key in line]
+    command = line.split("`")[1]
+    assert command == "mpss find 2026-02-01 2026-02-28"
+    kept = " ".join(p.read_text() for p in home.lake.root.glob("upstream/*/*.json"))
+    assert "2026" not in kept.replace(key, "")
+    status, out, _ = mpss(*command.split()[1:])
+    assert status == 0
+    assert key in out
+
+
+def test_a_study_that_moved_is_found_again_by_its_key(home, mpss):
+    [key] = plant(home, {"redated_out": 1}, 24)
+    _, out, _ = mpss("reconcile", "2026-02", "2026-03")
+    assert f"mpss find --study {key}" in out
+    assert mpss("find", "--study", key)[:2] == (0, f"{key}\n")
+    assert mpss("reconcile", "2026-02", "2026-05")[0] == 0
+
+
 def test_one_month_does_not_speak_of_another(home, mpss):
     plant(home, {"deleted": 24}, 24)
     home.archive.add()

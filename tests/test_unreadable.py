@@ -155,10 +155,12 @@ def test_a_number_of_another_vr_is_read(vr):
     assert read_volume(made("RescaleSlope", b"0.03", vr)).array[MARK] == pytest.approx(983.01)
 
 
-@pytest.mark.parametrize("vr", ["OB", "OW", "FD"])
-def test_bytes_in_place_of_a_number_refuse(vr):
+@pytest.mark.parametrize("vr", ["OB", "OW", "FD", "US", "FL", "UL"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\xff\xfe", b"0.03", b"0.030000"])
+def test_bytes_in_place_of_a_number_refuse(vr, content):
+    """Four bytes of a text are a number of a binary VR too, and another one."""
     with pytest.raises(UnreadableValueError, match="RescaleSlope"):
-        read_volume(made("RescaleSlope", b"\xff\xfe\xff\xfe", vr))
+        read_volume(made("RescaleSlope", content, vr))
 
 
 def mapping(*items: Dataset) -> Dataset:

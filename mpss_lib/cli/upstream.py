@@ -143,21 +143,29 @@ def _window(first: str | None, last: str | None, config: settings.Config) -> tup
         raise WrongArgumentError(
             f"{last} is before {first}", way_out="give the first month, then the last one"
         )
-    return begin, end.replace(day=calendar.monthrange(end.year, end.month)[1])
+    return begin, _last_of(end)
+
+
+def _last_of(month: date) -> date:
+    return month.replace(day=calendar.monthrange(month.year, month.month)[1])
 
 
 def _today(config: settings.Config) -> date:
     return datetime.now(ZoneInfo(config.site.timezone)).date()
 
 
+_MONTH = r"([0-9]{4})-(0[1-9]|1[0-2])"
+
+
 def _month(text: str) -> date:
-    found = re.fullmatch(r"([0-9]{4})-(0[1-9]|1[0-2])", text)
+    found = re.fullmatch(_MONTH, text)
     if found is None or found[1] == "0000":
         raise WrongArgumentError(f"{text!r} is no month", way_out="write a month as 2026-03")
     return date(int(found[1]), int(found[2]), 1)
 
 
 def _show(answered: Reconciliation) -> None:
+    from mpss_lib.pull.reconcile import FIND_MONTH
     from mpss_lib.upstream import BY_COMPARISON
 
     table = Table(title="PACS and lake")
@@ -169,9 +177,18 @@ def _show(answered: Reconciliation) -> None:
     console.print(table)
     for month_name, one in answered.found:
         told = f"{one.kind}{f' ({one.detail})' if one.detail else ''}"
-        end = "accepted" if one.is_accepted else f"way out: {one.way_out}"
+        way_out = one.way_out.replace(FIND_MONTH, _find_month(month_name))
+        end = "accepted" if one.is_accepted else f"way out: {way_out}"
         typer.echo(f"{month_name} {one.study_key} {told} | {end}")
     for doubt in answered.doubts:
         typer.echo(f"the PACS's list may lack studies: {doubt}")
     n_accepted = len(answered.found) - len(answered.open)
     typer.echo(f"{len(answered.open)} differences, {n_accepted} accepted")
+
+
+def _find_month(name: str) -> str:
+    """Command that asks for a month, or for the studies without a date."""
+    if not re.fullmatch(_MONTH, name):
+        return "mpss find --undated"
+    first = _month(name)
+    return f"mpss find {first} {_last_of(first)}"

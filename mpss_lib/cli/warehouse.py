@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from mpss_lib import config as settings
 from mpss_lib.cli.application import Force, app, console, open_home, warehouse_app
+from mpss_lib.tables import Lake
 
 
 @app.command()
@@ -17,11 +19,13 @@ def sql(
     format: Annotated[str, typer.Option(help="table, csv, json or parquet.")] = "table",
     output: Annotated[Path | None, typer.Option(help="File; Parquet needs one.")] = None,
 ) -> None:
-    """Ask the published snapshot, read-only; never waits for a writer."""
+    """Ask the published snapshot, read-only; never waits for a writer.
+
+    Needs no settings: a researcher's account that reads ``lake/`` only may ask.
+    """
     from mpss_lib.warehouse.reader import print_query
 
-    lake, _ = open_home()
-    print_query(lake, query, format, output, console)
+    print_query(Lake(settings.home() / "lake"), query, format, output, console)
 
 
 @warehouse_app.command("status")

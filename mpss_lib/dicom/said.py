@@ -7,7 +7,7 @@ carries its rule and keyword and never the text that it was found in.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydicom.dataset import Dataset
@@ -25,7 +25,8 @@ from mpss_lib.dicom.rules import (
     doubts,
     is_code_unknown,
 )
-from mpss_lib.errors import LakeCorruptError
+from mpss_lib.dicom.values import whole_of
+from mpss_lib.errors import LakeCorruptError, UnreadableValueError
 
 
 @dataclass(frozen=True)
@@ -129,3 +130,26 @@ def read_said(
         tuple(dict.fromkeys(found)),
         tuple(sorted(header.unreadable)),
     )
+
+
+def series_number(dataset: Dataset) -> int:
+    """SeriesNumber as received, 0 where there is none (one that cannot be read refuses later)."""
+    try:
+        return whole_of(dataset, "SeriesNumber", may_be_empty=True)
+    except UnreadableValueError:
+        return 0
+
+
+def series_places(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Place of each object's SeriesNumber among those of the study, counted from 1.
+
+    A long number may be an identifier of the patient and is not stored; its place is, so that a
+    reprocessing is still the latest.
+
+    Parameters
+    ----------
+    numbers : mapping of object to SeriesNumber
+        As received; 0 where there is none, and in the answer too.
+    """
+    places = {number: n for n, number in enumerate(sorted({*numbers.values()} - {0}), start=1)}
+    return {key: places.get(number, 0) for key, number in numbers.items()}

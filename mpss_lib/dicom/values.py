@@ -222,11 +222,15 @@ def _parts(dataset: Dataset, keyword: str) -> list[str] | None:
                 if known in _TEXT_VRS:
                     content = (element.value or b"").decode("latin-1")
                     return [part.strip(" \0\t\r\n") for part in content.split("\\")]
-            value = dataset[tag].value
+            element = dataset[tag]
+            value = element.value
     except Exception as error:  # pydicom raises many kinds on broken bytes
         raise UnreadableValueError(keyword, f"no number ({type(error).__name__})") from error
+    wanted = dictionary_VR(tag)
     if isinstance(value, pydicom.Sequence | bytes):
         raise UnreadableValueError(keyword, f"a {type(value).__name__} where a number is wanted")
+    if wanted in _TEXT_VRS and element.VR not in _TEXT_VRS:  # its bytes may be a text's
+        raise UnreadableValueError(keyword, f"a binary number ({element.VR}) in place of {wanted}")
     if value is None:
         return [""]
     values = value if isinstance(value, MultiValue | list | tuple) else [value]

@@ -69,6 +69,14 @@ def choose(
     return Choice(best, RANKS[decided], others, looks)
 
 
+def in_series(candidate: Candidate, series_order: int) -> Candidate:
+    """Let the place of a series among those of its study stand in for its number.
+
+    SeriesNumber may be an identifier of the patient, and is then not stored.
+    """
+    return replace(candidate, header=replace(candidate.header, series_number=series_order))
+
+
 def compare_series(candidates: Sequence[Candidate], series_keys: Sequence[str]) -> list[Candidate]:
     """Compare what the objects of one series say of it: its number is one."""
     numbers: dict[str, set[int]] = {}

@@ -15,7 +15,7 @@ from mpss_lib.dicom.rules import UNKNOWN, Answer
 from mpss_lib.dicom.said import Said
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
 from mpss_lib.intake.candidate import REVIEW, Candidate, Choice, look
-from mpss_lib.intake.choice import choose, compare_series
+from mpss_lib.intake.choice import choose, compare_series, in_series
 from mpss_lib.intake.series import inspect
 from mpss_lib.tables import Lake, Outcome, check_key, digest_of, read_parquet, sha256_of
 
@@ -23,8 +23,10 @@ STAGE = "intake"
 NO_OBJECT = "no_stored_object"
 UNREADABLE_RIVAL = "unreadable_rival"
 """Flag of a chosen volume beside an NM object that could not be had or read: a person looks."""
-BROKEN = frozenset({"unreadable", "unreadable_value", "pixel_data"})
-"""Reasons of a stored object that say nothing of what it is; what is unknown follows from them."""
+BROKEN = frozenset(
+    {"unreadable", "unreadable_value", "not_finite", "pixel_data", "geometry", "single_slice"}
+)
+"""Reasons of a stored object that say nothing of what it is: what is unknown follows from them."""
 CONTOURS = ("RTSTRUCT", "SEG")
 """Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 
@@ -65,7 +67,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
         for row in (*stored, *lacking)
         for part in (
             *(row["series_key"], row["object_key"], row["path"]),
-            *(row["content_sha256"], row["said"]),
+            *(row["content_sha256"], row["said"], str(row["series_order"])),
         )
     )
     written = lake.existing(STAGE, address, study_key, digest)
@@ -127,7 +129,11 @@ def _rows(
     config: Config,
 ) -> list[dict[str, Any]]:
     candidates = [
-        inspect(lake.root / row["path"], config.intake, _said(study_key, row)) for row in stored
+        in_series(
+            inspect(lake.root / row["path"], config.intake, _said(study_key, row)),
+            row["series_order"],
+        )
+        for row in stored
     ]
     candidates = compare_series(candidates, [row["series_key"] for row in stored])
     keys = [row["object_key"] for row in stored]

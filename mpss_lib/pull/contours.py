@@ -18,6 +18,7 @@ from mpss_lib.dicom.values import text_of
 from mpss_lib.errors import DicomFileError, WrongArgumentError
 from mpss_lib.pull.association import CONTOUR_CLASSES
 from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.texts import whole_text
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, check_key, digest_of, write_bytes
 
@@ -123,7 +124,7 @@ def _same(uid: str) -> str:
 
 def _check_patient(received: FileDataset, identity: Identity) -> bool:
     """Whether the object is pseudonymous already; refuses one of another patient."""
-    patient_id = text_of(received, "PatientID")
+    patient_id = whole_text(received, "PatientID")
     if patient_id == identity.patient_key:
         return True
     if not patient_id or patient_id != identity.patient_id:

@@ -103,6 +103,7 @@ class Deidentifier:
         self._region_names = region_names or {}
         self._kept: Mapping[str, str] = table.KEPT
         self._new_uid = new_uid
+        self._top: Dataset | None = None  # pixel data of any other dataset are no pixels of ours
         self._extra_words = extra_words
         self._learn(named_by(subject.names, subject.identifiers))
         day, clock = parse_date(subject.study_date), parse_time(subject.study_time)
@@ -130,6 +131,7 @@ class Deidentifier:
             known = {"names": self.subject.names, "ids": self.subject.identifiers}
             self._learn(named_in(received, **known))
             source = self._known_regions(received)
+            self._top = source
             kept = self._dataset(source)
             self._sign(kept, received)
             contours.complete(kept, sop_class)
@@ -210,7 +212,7 @@ class Deidentifier:
             table.SEX: lambda: value if value in ("M", "F", "O") else None,
             table.ITEMS: lambda: self._items(value),
             table.CODES: lambda: self._codes(value),
-            table.PIXELS: lambda: without_unused_bits(source),
+            table.PIXELS: lambda: without_unused_bits(source) if source is self._top else None,
             contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
             contours.CLOSED: lambda: _closed(value, keyword),
             NOTHING: lambda: None,

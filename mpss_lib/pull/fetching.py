@@ -7,20 +7,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from mpss_lib.config import Config
-from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError
+from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatientsError
 from mpss_lib.pull.answers import StudyAnswer
 from mpss_lib.pull.archive import ArchiveSession
 from mpss_lib.pull.counts import check_counts
 from mpss_lib.pull.objects import Manifest, announced_by
-from mpss_lib.pull.person import check_rows, named_in, settle
+from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.pull.window import identity_of, named_before
+from mpss_lib.pull.window import identity_of, named_before, patient_key_of
 
 
 def announcement(
     archive: ArchiveSession, study_uid: str, config: Config
 ) -> tuple[StudyAnswer, Manifest]:
-    """Ask for a study and its objects; compare what is counted with what is listed."""
+    """Ask for a study and its objects; compare what is counted with what is listed.
+
+    Raises
+    ------
+    TwoPatientsError, UnreadableValueError
+        If the archive's rows name two persons, or one that cannot be read.
+    IncompleteStudyError
+        If its counts and its lists differ.
+    """
 
     def ask() -> tuple[StudyAnswer, Manifest]:
         manifest = announced_by(
@@ -32,6 +40,7 @@ def announcement(
                 "the archive lists series of this study, and no study",
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
+        check_rows(announced)
         if config.pull.counts == "agree":
             check_counts(
                 announced,
@@ -50,8 +59,6 @@ class StudyFetch:
 
     Raises
     ------
-    TwoPatientsError, UnreadableValueError
-        If the archive's rows name two persons.
     StudyWithdrawnError
         If the archive names somebody who withdrew.
     """
@@ -61,7 +68,6 @@ class StudyFetch:
     ) -> None:
         self._announced, self._before = announced, before
         self._vault, self._config = vault, config
-        check_rows(announced)
         self.identity = named_before(identity_of(announced, vault, config), before)
         self._check_withdrawn(self.identity)
 
@@ -73,7 +79,9 @@ class StudyFetch:
     def settled(self, paths: Iterable[Path]) -> Identity:
         """Decide whose it is by the objects, and remember it before anything is stored."""
         follows = self._config.pull.other_patient_id == "follow"
-        person = settle(self._announced, named_in(paths), follows_archive=follows)
+        named = named_in(paths)
+        person = settle(self._announced, named, follows_archive=follows)
+        self._check_objects(named)
         identity = self.identity
         if person[0] and not identity.patient_id:
             answer = replace(self._announced, patient_id=person[0], issuer=person[1])
@@ -82,6 +90,19 @@ class StudyFetch:
         if identity != self._before:
             self._vault.remember_studies([identity])
         return identity
+
+    def _check_objects(self, named: Iterable[Named]) -> None:
+        """Refuse what was of somebody who withdrew, under whatever number it is now."""
+        persons = distinct(one.person for one in named)
+        keys = [
+            patient_key_of(person, self._announced, self._vault, self._config) for person in persons
+        ]
+        if self._vault.withdrawn(keys) - {self.identity.patient_key}:
+            raise TwoPatientsError(
+                "the objects name a patient who withdrew, the archive another one",
+                way_out="where the archive merged the two, purge this study (`mpss purge`); where"
+                " it corrected a mistake, have the objects sent again under the right patient",
+            )
 
     def _check_withdrawn(self, identity: Identity) -> None:
         if self._vault.withdrawn([identity.patient_key]):

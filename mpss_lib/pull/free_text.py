@@ -258,14 +258,25 @@ class _Text:
         elif self._is_odd_decimal(at):
             self.drop([at, at + 1])
         elif not self.words[at].isdigit():
-            return
+            self.drop([at] if self._hangs_on_dropped(at) else [])
         elif (
             (len(number) > 2 and number not in self.known and not self._is_isotope(at))
             or not beside
             or _MARKS.search(self.gaps[at])
+            or (at > 0 and self.words[at - 1][-1].isdigit() and not self.gaps[at].isspace())
             or not all(self._bears(one, number) for one in beside)
         ):
             self.drop([at])
+
+    def _hangs_on_dropped(self, at: int) -> bool:
+        """Whether the number in a word such as AC3 stands beside a word that goes: AC3. mei."""
+        word = self.words[at]
+        sides = ((at - 1, word[0]), (at + 1, word[-1]))
+        return any(
+            sign.isdigit() and not self.is_kept[place] and len(self.words[place]) > 1
+            for place, sign in sides
+            if 0 <= place < len(self.words)
+        )
 
     def _is_isotope(self, at: int) -> bool:
         beside = {self.folded[place] for place in self._beside(at)}

@@ -46,6 +46,8 @@ class Habits:
         A star in PatientID finds what ends in the rest.
     untimed, undated : bool or None
         There are studies without a StudyTime, without a StudyDate.
+    is_probed : bool
+        It was asked on purpose, at the first start (``mpss_lib.pull.probe``).
     """
 
     largest_list: int = 0
@@ -60,6 +62,7 @@ class Habits:
     wildcards: bool | None = None
     untimed: bool | None = None
     undated: bool | None = None
+    is_probed: bool = False
 
     def joined(self, seen: Habits) -> Habits:
         """Add what was seen now: the newer counts, and nothing known is forgotten."""
@@ -71,6 +74,7 @@ class Habits:
         }
         for name in ("untimed", "undated"):  # one is enough for ever
             new[name] = getattr(self, name) or getattr(seen, name)
+        new["is_probed"] = self.is_probed or seen.is_probed
         new["largest_list"] = max(self.largest_list, seen.largest_list)
         cap = new.get("cap", self.cap)
         new["cap"] = None if cap is not None and new["largest_list"] > cap else cap

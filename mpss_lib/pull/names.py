@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pydicom import Sequence
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
+from pydicom.multival import MultiValue
 
 from mpss_lib.pull.words import PLACEHOLDERS
 
@@ -116,22 +117,27 @@ def named_in(received: Dataset, *, names: Iterable[str] = (), ids: Iterable[str]
     names, ids : iterable of str
         Of the vault's identity.
     """
-    numbers = [str(received.get(keyword, "")) for keyword in _IDENTIFIERS]
-    return named_by([*names, *_persons(received)], [*ids, *numbers])
+    told = list(_told(received))
+    persons = [text for is_person, text in told if is_person]
+    numbers = [text for is_person, text in told if not is_person]
+    return named_by([*names, *persons], [*ids, *numbers])
 
 
-def _persons(dataset: Dataset) -> Iterator[str]:
-    """Give every person name at any depth, those in private sequences and codes included."""
+def _told(dataset: Dataset) -> Iterator[tuple[bool, str]]:
+    """Give every person name (True) and identifier (False) at any depth, private ones included."""
     for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset would decode every value
         try:
             element = dataset[tag]
             value = element.value
         except UNREADABLE:
             continue  # no name that anybody could read
+        many = value if isinstance(value, MultiValue | list) else [value]
         if element.VR == "PN":
-            yield str(value)
+            yield from ((True, str(one)) for one in many)
+        elif element.keyword in _IDENTIFIERS:
+            yield from ((False, str(one)) for one in many)
         elif isinstance(value, Sequence):
             for item in value:
-                yield from _persons(item)
+                yield from _told(item)
                 if "Identification" in element.keyword:
-                    yield str(item.get("CodeMeaning", ""))
+                    yield True, str(item.get("CodeMeaning", ""))

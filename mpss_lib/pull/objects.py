@@ -20,7 +20,7 @@ from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.faults import FAULTS, NOT_DELIVERED
 from mpss_lib.dicom.region_names import check_aliases
 from mpss_lib.dicom.rules import site_rules
-from mpss_lib.dicom.said import read_said
+from mpss_lib.dicom.said import read_said, series_number, series_places
 from mpss_lib.errors import (
     DicomFileError,
     IncompleteStudyError,
@@ -169,6 +169,7 @@ class StudyJob:
             takes_seen=accepts,
         )
         self.digest = digest_of(self._announced())
+        self._numbers: dict[str, int] = {}
 
     def _current_rows(self) -> dict[str, dict[str, object]]:
         rows = self.lake.rows("instance", self.address, self.identity.study_key)
@@ -223,6 +224,8 @@ class StudyJob:
             self.identity.study_key,
             {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects},
         )
+        places = series_places({self.vault.uid(u): n for u, n in self._numbers.items()})
+        rows = [row | {"series_order": places.get(str(row["object_key"]), 0)} for row in rows]
         rows.sort(key=lambda row: (row["series_key"], row["object_key"]))
         self.corrections.check()
         self.digest = digest_of(self._announced())
@@ -297,6 +300,7 @@ class StudyJob:
         )
 
     def _said(self, received: FileDataset, modality: str) -> str:
+        self._numbers[str(received.SOPInstanceUID)] = series_number(received)
         announced = Announced(modality, self.identity.study_date)
         return read_said(received, site_rules(self.config.pull), announced).as_json()
 
@@ -364,6 +368,7 @@ class StudyJob:
             "path": "",
             "n_bytes": 0,
             "content_sha256": "",
+            "series_order": 0,
             "said": "",
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -12,7 +13,12 @@ from typing import TypeVar
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
-from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, StudyFaultError
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    ArchiveRefusedError,
+    IncompleteStudyError,
+    StudyFaultError,
+)
 from mpss_lib.pull.answers import (
     ObjectAnswer,
     SeriesAnswer,
@@ -35,8 +41,11 @@ from mpss_lib.pull.association import (
 from mpss_lib.pull.habits import NOTHING_KNOWN, Habits
 from mpss_lib.pull.listing import Listed, RangeRefusedError
 from mpss_lib.pull.modalities import list_undated, list_window, with_series
+from mpss_lib.pull.probe import probe
 from mpss_lib.pull.queries import Slice, literal_key, make_query, slice_query, study_query
 from mpss_lib.pull.texts import normal_text, whole_text
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -76,7 +85,18 @@ class ArchiveQuestions(ArchiveAssociation):
         listed = list_window(
             self._list_slice, self._modalities_in, (date_from, date_to), modality, known, limit
         )
-        return replace(listed, n_requests=self.n_requests - before)
+        seen = listed.seen
+        if not known.is_probed and listed.studies:
+            seen = self._probed(listed.studies, modality).joined(seen)
+        return replace(listed, n_requests=self.n_requests - before, seen=seen)
+
+    def _probed(self, studies: tuple[StudyAnswer, ...], modality: str) -> Habits:
+        """Ask for habits on purpose; an archive that breaks off then is asked another night."""
+        try:
+            return probe(self._list_slice, studies, modality)
+        except (ArchiveBusyError, ArchiveRefusedError) as error:
+            log.warning("the archive's habits could not be learned: %s", error.problem)
+            return NOTHING_KNOWN
 
     def find_undated(self, modality: str, known: Habits = NOTHING_KNOWN) -> WindowAnswer:
         """List the studies of any date of which the archive tells no date that can be read."""

@@ -27,6 +27,9 @@ from mpss_lib.upstream import (
 NO_DATE = "no date"
 """Stands for the month of a study without a date that can be read."""
 
+FIND_MONTH = "mpss find FIRST_DAY LAST_DAY"
+"""How a month is asked for again; what is kept by study key must not say which month."""
+
 Window = tuple[date, date]
 
 
@@ -169,8 +172,8 @@ def compare(
     return Reconciliation(tuple(months[name] for name in sorted(months)), tuple(found))
 
 
-_FIND = "ask for its month again (`mpss find FIRST_DAY LAST_DAY`), then `mpss run pull {key}` and"
-_FIND += " the stages after it; or backfill that month in Airflow"
+_THEN = ", then `mpss run pull {key}` and the stages after it"
+_FIND = "`mpss find --study {key}`" + _THEN
 _WAY_OUT: Mapping[str, str] = {
     MISSING: _FIND,
     CHANGED: _FIND,
@@ -184,6 +187,9 @@ _WAY_OUT: Mapping[str, str] = {
 }
 
 
+_WAY_OUT_LATE = f"`{FIND_MONTH}`{_THEN}; or backfill its month in Airflow"
+
+
 def difference(key: str, kind: str, detail: str) -> Difference:
     """Make a difference with the way out of its kind."""
     return Difference(key, kind, detail, _WAY_OUT[kind].format(key=key))
@@ -192,7 +198,7 @@ def difference(key: str, kind: str, detail: str) -> Difference:
 def _of_listed(key: str, told: Told, kept: Kept | None) -> Iterator[Difference]:
     """Differences of a study that the archive's list names."""
     if kept is None:
-        yield difference(key, MISSING, "never found")
+        yield Difference(key, MISSING, "never found", _WAY_OUT_LATE.format(key=key))
         return
     yield from _of_both(key, told, kept)
     if not kept.is_fetched:

@@ -14,10 +14,22 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, MetaData, Table, create_engine, inspect, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    inspect,
+    select,
+    type_coerce,
+)
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.types import NullType
 
 from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.pull.contract import COLUMNS, FAULT, OPTIONAL
@@ -201,14 +213,28 @@ def _sql_rows(url: str, settings: PullSettings) -> list[RawRow]:
     try:
         table = _table(engine, settings)
         present = _present(list(table.c.keys()), settings)
-        columns = [table.c[theirs].label(name) for name, theirs in present.items()]
+        columns = [
+            _as_given(table.c[theirs], engine).label(name) for name, theirs in present.items()
+        ]
         with engine.connect() as connection:
             found = connection.execute(select(*columns)).mappings().all()
+    except DataError as error:
+        raise PlatformFaultError(
+            f"table {settings.registry_table} holds a value that the registry's driver cannot give"
+            f" ({type(error.orig).__name__})",
+            way_out="look for dates such as infinity or of year 0; a view that casts the column to"
+            " text lets each row be judged by itself",
+        ) from None
     except SQLAlchemyError as error:
         raise _unreachable(engine, error) from None  # its text may quote rows or the password
     finally:
         engine.dispose()
     return [dict(row) for row in found]
+
+
+def _as_given(column: Column[Any], engine: Engine) -> ColumnElement[Any]:
+    """Take a value of SQLite as it is stored: a column says DATE and holds what was written."""
+    return type_coerce(column, NullType()) if engine.dialect.name == "sqlite" else column
 
 
 def _engine(url: str) -> Engine:

@@ -113,7 +113,7 @@ def find_named(
     Parameters
     ----------
     name : str
-        A StudyInstanceUID or an accession number.
+        A StudyInstanceUID, an accession number, or the key of a study that was found before.
 
     Returns
     -------
@@ -126,8 +126,9 @@ def find_named(
         If the archive has no such study, or none with a series of the modality.
     """
     _check_places(lake, sites)
+    known = Vault(sites.vault).known([name])
     with _session(session, sites) as archive:
-        studies = archive.find_named(name)
+        studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
     if not kept:
         has = f"with no series of modality {config.pull.modality}" if studies else "not"

@@ -78,15 +78,15 @@ def outdated(lake: Lake, config: Config, after: str = "") -> list[Step]:
     stage = stage_of(after, config) if after else ""
     ledger, shown = read_ledger(lake), read_pointers(lake)
     made = Made.of(ledger)
-    steps = []
+    steps: list[Step] = []
     for name in CHAIN:
         settled = made.settled(name, config)
         every = made.everywhere(name)
         if keys := every - settled:
-            why = _why(name, config, shown.get(name) or _newest(ledger, name), ledger)
+            why = _why(name, config, shown.get(name) or _newest(ledger, name), ledger, steps)
             seconds = _seconds(name, ledger, len(keys))
             steps.append(Step(name, tuple(sorted(keys)), len(every), why, seconds))
-    steps += _of_cohort(config, ledger, shown, made, is_by_rule=stage == "cohort")
+    steps += _of_cohort(config, ledger, shown, made, steps, is_by_rule=stage == "cohort")
     return [step for step in steps if not stage or stage == "cohort" or _hangs(step.stage, stage)]
 
 
@@ -183,6 +183,7 @@ def _of_cohort(
     ledger: Ledger,
     shown: Mapping[str, Address],
     made: Made,
+    earlier: Sequence[Step],
     *,
     is_by_rule: bool,
 ) -> list[Step]:
@@ -190,9 +191,9 @@ def _of_cohort(
     if not any(table == "model" for table, _ in made.files):
         return []
 
-    def why(stage: str) -> str:
-        before = shown.get(stage) or _newest(ledger, stage)
-        return "rules of the cohort" if is_by_rule else _why(stage, config, before, ledger)
+    def why(stage: str, before: Sequence[Step]) -> str:
+        old = shown.get(stage) or _newest(ledger, stage)
+        return "rules of the cohort" if is_by_rule else _why(stage, config, old, ledger, before)
 
     stages = [
         stage
@@ -201,9 +202,12 @@ def _of_cohort(
     ]
     every = made.everywhere("publication")
     keys = every if stages else every - made.settled("publication", config)
-    steps = [Step(stage, (), 0, why(stage)) for stage in stages]
+    steps: list[Step] = []
+    for stage in stages:
+        steps.append(Step(stage, (), 0, why(stage, [*earlier, *steps])))
     if keys:
-        steps.append(Step("publication", tuple(sorted(keys)), len(every), why("publication")))
+        told = why("publication", [*earlier, *steps])
+        steps.append(Step("publication", tuple(sorted(keys)), len(every), told))
     return steps
 
 
@@ -242,14 +246,22 @@ def _newest(ledger: Ledger, stage: str) -> Address | None:
     return made[-1] if made else None
 
 
-def _why(stage: str, config: Config, before: Address | None, ledger: Ledger) -> str:
+def _why(
+    stage: str,
+    config: Config,
+    before: Address | None,
+    ledger: Ledger,
+    earlier: Sequence[Step],
+) -> str:
     """Say what differs between a version and the one that the settings make."""
     now = config.address(stage)
     if before is None or before == now:
         return "some studies were not done with these settings yet"
     told = [] if before.engine == now.engine else [f"engine {before.engine} -> {now.engine}"]
     told += _changed_fields(stage, config, before, ledger)
-    return ", ".join(told) or f"reads {', '.join(upstream(stage))}"
+    changed = [step.stage for step in earlier if step.stage in upstream(stage)]
+    read = ", ".join(changed or upstream(stage))
+    return ", ".join(told) or (f"reads {read}" if read else "its settings are not on record")
 
 
 def _changed_fields(stage: str, config: Config, before: Address, ledger: Ledger) -> list[str]:
@@ -260,11 +272,13 @@ def _changed_fields(stage: str, config: Config, before: Address, ledger: Ledger)
         for row in ledger.tables["settings"].to_pylist()
         if (row["stage"], row["engine"], row["config"]) == (stage, before.engine, before.config)
     }
-    return [
+    told = [
         f"{stage}.{name} {json.dumps(was[name])} -> {json.dumps(value)}"
         for name, value in present.items()
         if name in was and was[name] != value
     ]
+    new = [f"{stage}.{name}" for name in present if was and name not in was]
+    return [*told, *([f"settings that are new: {', '.join(new)}"] if new else [])]
 
 
 def _seconds(stage: str, ledger: Ledger, n_studies: int) -> float | None:

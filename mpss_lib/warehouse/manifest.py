@@ -22,7 +22,8 @@ from mpss_lib.records import merged
 from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake, read_json
 
-APPEND_ONLY = frozenset({"review", "prediction"})
+DECIDED = "review"
+APPEND_ONLY = frozenset({DECIDED, "prediction"})
 """Tables of which every file stays: what a person decided and what was once published."""
 
 _STATES = ("done", "skipped", "rejected", "quarantined")
@@ -90,7 +91,10 @@ class Ledger:
         return int(orders[-1].as_py()) if len(orders) else 0
 
     def has_files(self, stage: str, address: Address) -> bool:
-        """Whether any task has recorded a file of this stage at this address."""
+        """Whether any task has recorded a file of this stage at this address.
+
+        A physician's decision is none: it stands at the address that was in force when it came.
+        """
         return (stage, address.engine, address.config) in self._makers
 
     def rows_of(self, paths: Iterable[str]) -> dict[str, int]:
@@ -110,7 +114,9 @@ class Ledger:
     @cached_property
     def _makers(self) -> frozenset[tuple[str, str, str]]:
         names = ["stage", "engine", "config"]
-        distinct = self.tables["files"].group_by(names).aggregate([]).to_pydict()
+        files = self.tables["files"]
+        made = files.filter(pc.not_equal(files["table_name"], DECIDED))
+        distinct = made.group_by(names).aggregate([]).to_pydict()
         return frozenset(zip(*(distinct[name] for name in names), strict=True))
 
 

@@ -55,13 +55,18 @@ def open_snapshot(lake: Lake, *, of_any_place: bool = False) -> duckdb.DuckDBPyC
 
     ``of_any_place`` opens that of a copied or moved home too: for what it says of itself.
     """
-    if not lake.snapshot.is_file():
-        raise PlatformFaultError(
-            f"no warehouse has been published at {lake.snapshot}",
-            way_out="set MPSS_HOME to a home with data, or publish: `mpss warehouse rebuild`",
-        )
     try:
+        if not lake.snapshot.is_file():
+            raise PlatformFaultError(
+                f"no warehouse has been published at {lake.snapshot}",
+                way_out="set MPSS_HOME to a home with data, or publish: `mpss warehouse rebuild`",
+            )
         return attach(lake.snapshot, of_any_place=of_any_place)
+    except PermissionError as error:
+        raise PlatformFaultError(
+            f"{lake.root} is closed to this account",
+            way_out="ask the operator to let you pass (README, 'Who may read what')",
+        ) from error
     except duckdb.Error as error:
         raise PlatformFaultError(
             f"{lake.snapshot.name} cannot be opened: {_first_line(error)}",

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from mpss_lib.batch import code_version
+from mpss_lib.batch import CHAIN, code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.records import raise_order
@@ -140,6 +140,12 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     if activate:
         known |= moved(lake, config, ledger, activate)
     pointers = of_every_stage(config, known)
+    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
+        log.warning(
+            "warehouse: %s are published as other settings made them; what is written now is not"
+            " shown until `mpss recompute --activate`",
+            ", ".join(other),
+        )
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
     n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)

@@ -13,6 +13,8 @@ import psutil
 import pytest
 from fabricated_lake import Builder, fabricate
 
+import mpss_lib
+from mpss_lib import cli
 from mpss_lib import config as settings
 from mpss_lib.config import load
 from mpss_lib.demo.airflow_home import COMPONENTS, AirflowHome
@@ -21,7 +23,9 @@ from mpss_lib.demo.services import Services, only_one, wait_for_file
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import has_password, seal, without_passwords
 from mpss_lib.tables import Lake
+from mpss_lib.upkeep.orchestrator import Airflow
 from mpss_lib.warehouse import stage
+from mpss_lib.warehouse.reader import query
 
 HIDDEN = "Qz7pass"
 REGISTRY = f"postgresql+psycopg2://mpss:{HIDDEN}@db.example/registry"
@@ -238,6 +242,25 @@ def test_every_place_that_airflow_writes_follows_the_home(tmp_path):
     } <= set(ours)
 
 
+@pytest.mark.airflow
+def test_airflow_itself_writes_in_the_copy_whatever_its_file_says(tmp_path):
+    """The purge looks for logs and database where Airflow says that they are."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    AirflowHome.open(first)
+    old = first / "airflow"
+    (old / "airflow.cfg").write_text(
+        f"[logging]\nbase_log_folder = {old}/logs\n"
+        f"[database]\nsql_alchemy_conn = sqlite:///{old}/airflow.db\n"
+        f"[core]\nsimple_auth_manager_passwords_file = {old}/passwords.json\n"
+    )
+    shutil.copytree(first, second)
+    environment = AirflowHome.open(second).environment(load(second, environ={}))
+    places = Airflow(environment).places()
+    assert places.home == second / "airflow"
+    assert places.logs == second / "airflow" / "logs"
+    assert places.sqlite == second / "airflow" / "airflow.db"
+
+
 def test_no_path_of_airflows_own_settings_is_left_to_its_file(tmp_path):
     """Whatever Airflow keeps below its home by default, the environment names anew."""
     import airflow
@@ -354,6 +377,70 @@ def test_a_researchers_account_reads_the_lake_and_nothing_else(running):
     for name in ("airflow/airflow.db", "logs/scheduler.log", "mpss.toml", "processes.json"):
         assert (root / name).is_file()
         assert _as_nobody(["cat", str(root / name)]) == ""
+
+
+@is_root
+def test_a_researcher_asks_the_lake_without_settings(reachable, monkeypatch):
+    root, _ = reachable
+    monkeypatch.setenv("MPSS_HOME", str(root))
+    answer = "select count(*) as n from core.study"
+    assert _in_nobodys_name(lambda: query(answer, "csv")) == "n\n20\n"
+    assert _in_nobodys_name(lambda: len(mpss_lib.feature_matrix(segment="MYO", bins=64))) == "11"
+    assert "cannot be read by this account" in _in_nobodys_name(lambda: load(root))
+    told = _in_nobodys_name(lambda: (root / "lake" / "new").write_text("x"))
+    assert told.startswith("PermissionError")
+    root.chmod(0o700)
+    assert "is closed to this account" in _in_nobodys_name(lambda: query(answer, "csv"))
+
+
+@is_root
+def test_the_command_asks_without_settings_too(reachable, monkeypatch, capsys):
+    root, _ = reachable
+    monkeypatch.setenv("MPSS_HOME", str(root))
+    (root / "mpss.toml").write_text("[no settings")
+    monkeypatch.setattr("sys.argv", ["mpss", "sql", "select 1 as x", "--format", "csv"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert capsys.readouterr().out == "x\n1\n"
+
+
+@pytest.fixture
+def reachable():
+    """A published lake in a home that others can reach, settings with a password."""
+    root = Path(tempfile.mkdtemp(prefix="mpss-home-"))
+    root.chmod(0o711)
+    (root / "mpss.toml").write_text(f'[site]\nregistry_url = "{REGISTRY}"\n')
+    (root / "mpss.toml").chmod(0o600)
+    config = load(root, environ={"MPSS_COHORT__ACCEPT": "pass"})
+    before = os.umask(0o022)
+    build = Builder(Lake(root / "lake"), config)
+    fabricate(build)
+    stage.run(build.lake, config)
+    os.umask(before)
+    yield root, config
+    root.chmod(0o711)
+    shutil.rmtree(root)
+
+
+def _in_nobodys_name(work):
+    """What a function gives, or its error, in a process of another account."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            told = str(work())
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+        os.write(writing, told.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as answer:
+        return answer.read().decode()
 
 
 def _as_nobody(command):

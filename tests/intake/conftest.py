@@ -58,6 +58,7 @@ def pulled(lake: Lake) -> Pulled:
                     "path": lake.relative(path),
                     "n_bytes": path.stat().st_size,
                     "content_sha256": sha256_of(path),
+                    "series_order": header.series_number if header else 0,
                     "said": told.as_json(),
                 }
             )

@@ -154,6 +154,7 @@ def test_study_with_nothing_stored_is_rejected(pulled, lake):
         "sop_class": "", "n_objects": 3, "is_stored": False, "reason": "modality",
         "detail": "",
         "path": "", "n_bytes": 0, "content_sha256": "", "said": "",
+        "series_order": 0,
     }  # fmt: skip
     lake.write("instance", address, STUDY, "d0", [row])
     outcome = stage.run(STUDY, lake, CONFIG)

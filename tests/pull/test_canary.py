@@ -12,8 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from pacs_objects import ROOT, make_nm
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
+from mpss_lib.errors import MpssError
 from mpss_lib.pull import stage
 from mpss_lib.pull.contract import COLUMNS
 from mpss_lib.pull.stage import clean_staging
@@ -120,6 +124,37 @@ def test_identifiers_stay_in_the_vault(archive, sites, lake, config, tmp_path, c
         for secret in SECRETS:
             assert secret.upper() not in text.upper(), (name, secret)
     assert b"ZQXPAT77431" in sites.vault.read_bytes() + _wal(sites.vault)
+
+
+@pytest.mark.pacs
+@pytest.mark.parametrize(
+    "keyword",
+    ["RescaleSlope", "PixelSpacing", "SpacingBetweenSlices", "StudyDate"],
+)
+def test_a_name_in_place_of_a_value_is_in_no_message(archive, sites, lake, config, caplog, keyword):
+    caplog.set_level("DEBUG")
+    vr = dictionary_VR(keyword)
+    dataset = make_nm(1)
+    dataset[keyword] = RawDataElement(
+        Tag(keyword), vr, 12, b"ZQXVARDEN   ", 0, is_implicit_VR=False, is_little_endian=True
+    )
+    archive.add(dataset)
+    problem = ""
+    for key in stage.find(WINDOW, lake, config, sites):
+        try:
+            stage.run(key, lake, config, sites)
+        except MpssError as error:
+            problem += str(error)
+    texts = [caplog.text.encode(), problem.encode(), *_contents(lake)]
+    assert not [text for text in texts if b"ZQX" in text.upper()]
+
+
+def _contents(lake):
+    for file in (entry for entry in lake.root.rglob("*") if entry.is_file()):
+        if file.suffix == ".parquet":
+            yield str(pq.read_table(file, partitioning=None).to_pylist()).encode()
+        else:
+            yield file.read_bytes()
 
 
 def _wal(path):

@@ -203,6 +203,19 @@ def test_names_of_every_depth_and_of_the_vault_go():
     assert cleaned(dataset)[1].SeriesDescription == "HEAD AC"
 
 
+def test_identifiers_of_every_depth_go():
+    other, order = Dataset(), Dataset()
+    other.PatientID, order.AccessionNumber = "OSEM8", "SA-3"
+    dataset = make_nm(
+        1,
+        PatientID="FLASH3D",
+        SeriesDescription="OSEM8 FLASH3D SA 3 AC",
+        OtherPatientIDsSequence=Sequence([other]),
+        RequestAttributesSequence=Sequence([order]),
+    )
+    assert cleaned(dataset)[1].SeriesDescription == "AC"
+
+
 def test_defined_terms_stay_whoever_is_called_so():
     _, kept = cleaned(make_nm(1, PatientName="Primary^Emission"))
     assert list(kept.ImageType) == ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"]
@@ -266,6 +279,16 @@ def test_bytes_behind_the_last_pixel_are_nothing():
         1, shape=(3, 5, 7), BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=pixels + b"\x4d"
     )
     assert cleaned(dataset)[1].PixelData == pixels + b"\0"
+
+
+def test_pixel_data_in_an_item_go():
+    dataset = make_nm(1)
+    item = dataset.DetectorInformationSequence[0]
+    item.add(DataElement(tag_for_keyword("PixelData"), "OW", b"MILLER 19500615 "))
+    content, kept = cleaned(dataset)
+    assert b"MILLER" not in content
+    assert "PixelData" not in kept.DetectorInformationSequence[0]
+    assert kept.PixelData == dataset.PixelData
 
 
 def test_pixels_of_full_width_do_not_change():

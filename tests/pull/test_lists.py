@@ -580,3 +580,80 @@ def test_a_broken_file_of_habits_is_learned_again(sites_of, content):
     sites.vault.with_name("archive-habits.json").write_text(content)
     assert known_habits(sites) == NOTHING_KNOWN
     assert remember_habits(sites, Habits(cap=5)).cap == 5
+
+
+PLAIN = {
+    "day_ranges": True,
+    "keeps_to_days": True,
+    "keeps_to_times": True,
+    "wildcards": True,
+    "modality_value": "there",
+    "counts": True,
+    "is_probed": True,
+}
+
+
+def differing(habits):
+    return {name: getattr(habits, name) for name in PLAIN if getattr(habits, name) != PLAIN[name]}
+
+
+@pacs
+def test_the_first_find_learns_the_habits_of_a_good_archive(archive, sites, lake, config):
+    assert stage.find(WINDOW, lake, config, sites) == []
+    assert known_habits(sites).is_probed is False  # nothing to ask about
+    archive.add(make_nm(1), make_nm(1, series=2, Modality="CT"))
+    stage.find(WINDOW, lake, config, sites)
+    habits = known_habits(sites)
+    assert differing(habits) == {}
+    assert (habits.modality_key, habits.cap) == ("works", None)
+
+
+def at_noon(question):
+    """Match every time of the day."""
+    if question.QueryRetrieveLevel == "STUDY":
+        question.StudyTime = ""
+
+
+@pacs
+@pytest.mark.parametrize(
+    ("script", "learned"),
+    [
+        (Script(edit_query=at_noon), {"keeps_to_times": False}),
+        (Script(edit_query=without("StudyDate")), {"keeps_to_days": False}),
+        (Script(edit_query=without("PatientID")), {}),
+        (
+            Script(refuses=lambda q: 0xA900 if "*" in str(q.get("PatientID", "")) else 0),
+            {"wildcards": False},
+        ),
+        (
+            Script(refuses=lambda q: 0xA900 if "-" in str(q.get("StudyDate", "")) else 0),
+            {"day_ranges": False},
+        ),
+        (Script(hidden=("ModalitiesInStudy",)), {"modality_value": "empty"}),
+        (Script(hidden=("NumberOfStudyRelatedSeries",)), {"counts": False}),
+    ],
+)
+def test_the_first_find_learns_what_an_archive_does_otherwise(
+    archive, sites_of, lake, config, script, learned
+):
+    archive.add(make_nm(1))
+    with Peer(archive, script) as peer:
+        sites = sites_of(peer.port)
+        assert len(stage.find(WINDOW, lake, config, sites)) == 1
+        assert differing(known_habits(sites)) == learned
+        before = script.n_find
+        stage.find(WINDOW, lake, config, sites)
+        assert script.n_find - before < before
+
+
+@pacs
+def test_an_archive_that_breaks_off_at_the_probe_holds_no_night(
+    archive, sites_of, lake, config, caplog
+):
+    archive.add(make_nm(1))
+    strange = Script(refuses=lambda q: 0x0124 if q.get("ModalitiesInStudy") == "OAM" else 0)
+    with Peer(archive, strange) as peer:
+        sites = sites_of(peer.port)
+        assert len(stage.find(WINDOW, lake, config, sites)) == 1
+        assert known_habits(sites).is_probed is False
+    assert "habits could not be learned" in caplog.text

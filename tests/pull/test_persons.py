@@ -331,6 +331,20 @@ def test_a_study_corrected_to_somebody_who_withdrew_is_not_taken(archive, sites,
 
 
 @pacs
+def test_objects_of_somebody_who_withdrew_do_not_come_back_under_another_number(
+    archive, sites, lake, config
+):
+    archive.add(make_nm(1, PatientID="BERTA"))
+    relabel(archive, "ANNA")
+    vault = Vault(sites.vault)
+    vault.bury([vault.tombstone(vault.patient_key("BERTA"))])
+    [key] = stage.find(WINDOW, lake, config, sites)
+    with pytest.raises(TwoPatientsError, match="who withdrew"):
+        stage.run(key, lake, config, sites)
+    assert not list(lake.dicom_folder(key).glob("*"))
+
+
+@pacs
 def test_a_strict_site_refuses_another_identifier(archive, sites, lake):
     strict = Config(pull=PullSettings(other_patient_id="refuse"))
     archive.add(make_nm(1, PatientID="WRONG"))

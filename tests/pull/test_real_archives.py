@@ -11,9 +11,10 @@ from real_archives import running, store
 
 from mpss_lib.dicom.structures import read_structures
 from mpss_lib.dicom.writing import to_bytes
-from mpss_lib.errors import ArchiveRefusedError
+from mpss_lib.errors import ArchiveRefusedError, TwoPatientsError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import ArchiveSession, echo
+from mpss_lib.pull.habits import known_habits
 from mpss_lib.sections import PullSettings
 
 pytestmark = pytest.mark.pacs
@@ -39,6 +40,8 @@ def _objects():
     yield make_capture(1, series=3, SeriesInstanceUID=f"{ROOT}.2.1.2")  # among the images
     yield make_nm(2, study_date="20260303", shape=(40, 64, 64))
     yield make_nm(3, study_date="20260304")  # outside the window
+    yield make_nm(5, study_date="20260601", PatientID="ANNA", PatientName="Invented^Anna")
+    yield make_nm(5, series=2, study_date="20260601", PatientID="BERTA", PatientName="Invented^B")
     yield make_nm(1, series=4, Modality="CT", SeriesInstanceUID=f"{ROOT}.2.1.4")
     yield _structures()
 
@@ -132,3 +135,27 @@ def test_lists_of_objects_and_single_ones(hospital, sites_of, lake, config):
 def test_a_wrong_title_is_refused(hospital, sites_of):
     with pytest.raises(ArchiveRefusedError, match="refused us"):
         echo(sites_of(hospital[0], called_aet="NOBODY"))
+
+
+def test_two_patients_under_one_study_are_told(sites, lake, config):
+    """Orthanc keeps a study for each of them, dcmqrscp one study of the first."""
+    june = (date(2026, 6, 1), date(2026, 6, 1))
+    [key] = stage.find(june, lake, config, sites)
+    with pytest.raises(TwoPatientsError, match="2 patients"):
+        stage.run(key, lake, config, sites)
+    assert not list(lake.dicom_folder(key).glob("*"))
+
+
+def test_what_these_archives_do_is_learned(hospital, sites, lake, config):
+    stage.find(WINDOW, lake, config, sites)
+    habits = known_habits(sites)
+    shown = (habits.day_ranges, habits.keeps_to_days, habits.keeps_to_times, habits.wildcards)
+    assert shown == (True, True, True, True)
+    if hospital[1] == "ORTHANC":
+        assert (habits.modality_key, habits.modality_value, habits.counts) == (
+            "works",
+            "there",
+            True,
+        )
+    else:  # it knows ModalitiesInStudy neither as a key nor as an answer
+        assert (habits.modality_value, habits.counts) == ("empty", False)

@@ -3,6 +3,7 @@ in nothing."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date
 
@@ -79,6 +80,7 @@ def test_what_is_kept_holds_no_date_uid_or_patient(hospital):
     plant(hospital, dict.fromkeys(PLANTED, 2), 40)
     ask(hospital)
     text = " ".join(path.read_text() for path in hospital.lake.root.glob("upstream/*/*.json"))
+    text = re.sub("S[0-9a-f]{16}", "KEY", text)  # a key may hold any digits
     for secret in ("2026", "HOSP-", "MERGED", "Invented", "ACC0", "1.2.826"):
         assert secret not in text
 

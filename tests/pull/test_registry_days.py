@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -11,6 +13,7 @@ from pydantic import ValidationError
 from registry_rows import GOOD
 
 from mpss_lib.config import Config
+from mpss_lib.errors import PlatformFaultError
 from mpss_lib.pull.contract import COLUMNS, check_row
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.pull.vault import Vault
@@ -158,3 +161,55 @@ def test_another_zone_writes_the_rows_again(lake, sites_of, tmp_path):
     for zone, skipped in (("UTC", 0), ("UTC", 1), ("Europe/Zurich", 0)):
         config = Config(site=SiteSettings(timezone=zone))
         assert import_registry(lake, config, sites)["skipped"] == skipped
+
+
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP", "DATETIME", "TEXT", "NUMERIC", ""])
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [("2026-01-12T23:00:00Z", 13), ("2026-01-13 00:30:00+02:00", 12), ("2026-01-12", 12),
+     (20260112, 12), ("Jane Doe", None), (46034, None), ("2026-01-12T24:00:00", None)],
+)  # fmt: skip
+def test_a_column_of_sqlite_may_say_date_and_hold_anything(
+    kind, value, day, lake, sites_of, tmp_path
+):
+    path = tmp_path / "registry.sqlite"
+    names = [name if name != "study_date" else f"study_date {kind}" for name in COLUMNS]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"create table mpss_clinical ({', '.join(names)})")
+        row = GOOD | {"study_date": value}
+        db.execute(f"insert into mpss_clinical values ({', '.join('?' * len(row))})",
+                   [row[name] for name in COLUMNS])  # fmt: skip
+        db.commit()
+    sites = replace(sites_of(1), registry_url=f"sqlite:///{path}")
+    config = Config(site=SiteSettings(timezone="Europe/Zurich"))
+    import_registry(lake, config, sites)
+    [row] = lake.rows("clinical", config.address("pull"), "all")
+    shift = timedelta(days=Vault(sites.vault).shift_days(row["patient_key"], 365))
+    wanted = None if day is None else date(2026, 1, day) + shift
+    assert (row["study_date_shifted"], row["is_accepted"]) == (wanted, day is not None)
+    assert "Doe" not in str(row)
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [("2026-01-12T23:00:00Z", 13), ("2026-01-13T00:30:00+02", 12), ("infinity", None)],
+)
+def test_a_moment_of_postgresql(value, day, lake, sites_of, postgres, database):
+    kinds = dict.fromkeys(COLUMNS, "text") | {"study_date": "timestamptz"}
+    with postgres.connect(database) as db:
+        columns = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        db.execute(f"create table mpss_clinical ({columns})")
+        row = GOOD | {"study_date": value}
+        marks = ", ".join(f"%s::text::{kinds[name]}" for name in COLUMNS)
+        db.execute(f"insert into mpss_clinical values ({marks})", [row[name] for name in COLUMNS])
+    url = postgres.url(database).replace("postgresql://", "postgresql+psycopg://")
+    sites = replace(sites_of(1), registry_url=url)
+    config = Config(site=SiteSettings(timezone="Europe/Zurich"))
+    if day is None:
+        with pytest.raises(PlatformFaultError, match="dates such as infinity"):
+            import_registry(lake, config, sites)
+        return
+    import_registry(lake, config, sites)
+    [row] = lake.rows("clinical", config.address("pull"), "all")
+    shift = timedelta(days=Vault(sites.vault).shift_days(row["patient_key"], 365))
+    assert row["study_date_shifted"] == date(2026, 1, day) + shift

@@ -6,7 +6,7 @@ import json
 from datetime import date
 
 import pytest
-from pacs_objects import make_nm
+from pacs_objects import make_nm, series_uid
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -14,6 +14,7 @@ from mpss_lib.config import Config
 from mpss_lib.dicom.modules import coded
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage
+from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
@@ -84,3 +85,20 @@ def test_a_code_that_cleaning_drops_still_decides(brought):
     said, volume = brought(AcquisitionContextSequence=Sequence([item]))
     assert said["answers"]["stress"]["rule"] == "contradiction"
     assert "stress_unknown" in volume["reasons"]
+
+
+def test_the_latest_series_is_known_by_its_place(archive, sites, lake, config):
+    """SeriesNumber 4711007 may be the patient's: not stored, and still after 3."""
+    for series, number in ((1, "3"), (2, "4711007"), (3, "88"), (4, "")):
+        archive.add(make_nm(1, series=series, SeriesNumber=number))
+    [key] = stage.find(WINDOW, lake, config, sites)
+    stage.run(key, lake, config, sites)
+    vault = Vault(sites.vault)
+    order = {
+        vault.uid(series_uid(1, series)): place
+        for series, place in ((1, 1), (2, 3), (3, 2), (4, 0))
+    }
+    rows = lake.rows("instance", config.address("pull"), key)
+    assert {row["series_key"]: row["series_order"] for row in rows} == order
+    content = b"".join((lake.root / row["path"]).read_bytes() for row in rows)
+    assert b"4711007" not in content

@@ -67,6 +67,20 @@ def test_run_brings_a_study_to_the_lake_and_then_skips(archive, sites, lake, con
     assert list(sites.staging.iterdir()) == []
 
 
+@pytest.mark.parametrize(("pictures", "reasons"), [("leave", ["", "static"]), ("store", ["", ""])])
+def test_a_site_says_whether_pictures_of_nm_class_are_stored(
+    archive, sites, lake, pictures, reasons
+):
+    config = Config(pull=PullSettings(pictures=pictures))
+    static = ["ORIGINAL", "PRIMARY", "STATIC", "EMISSION"]
+    archive.add(make_nm(1), make_nm(1, series=2, ImageType=static))
+    [key] = stage.find(WINDOW, lake, config, sites)
+    stage.run(key, lake, config, sites)
+    rows = lake.rows("instance", config.address("pull"), key)
+    assert sorted(row["reason"] for row in rows) == reasons
+    assert sum(row["is_stored"] for row in rows) == reasons.count("")
+
+
 def test_a_batch_uses_one_association(archive, sites, lake, config):
     archive.add(*(make_nm(n) for n in range(1, 6)))
     keys = stage.find(WINDOW, lake, config, sites)

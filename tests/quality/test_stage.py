@@ -51,6 +51,20 @@ def test_clean_study_passes(study, config):
     assert rows["correction_gain"]["value"] is None
 
 
+def test_what_intake_flags_is_looked_at(study, config):
+    """A sound picture of a volume whose header says a thing twice does not pass by itself."""
+    stage.run(STUDY, study, config)
+    address = config.address("intake")
+    rows = [
+        row | {"flags": ["decimal_comma_in_RescaleSlope"]}
+        for row in study.rows("volume", address, STUDY)
+    ]
+    study.write("volume", address, STUDY, "d1", rows)
+    assert stage.run(STUDY, study, config).status == "done"  # not skipped: flags are an input
+    row = verdict_of(study, config)
+    assert (row["verdict"], row["flags"]) == ("review", ["intake:decimal_comma_in_RescaleSlope"])
+
+
 def test_again_is_skipped_and_forced_gives_the_same_bytes(study, config):
     first = stage.run(STUDY, study, config)
     again = stage.run(STUDY, study, config)

@@ -40,6 +40,12 @@ def test_review_and_hold_name_their_metrics():
     assert decide(findings_of(CLEAN | {"rim": 0.3}, LIMITS)).verdict == "review"
 
 
+def test_a_flag_of_intake_asks_for_a_review():
+    verdict = decide(findings_of(CLEAN, LIMITS), (), ("spacing_said_twice",))
+    assert (verdict.verdict, verdict.flags) == ("review", ("intake:spacing_said_twice",))
+    assert decide((), ("aspect",), ("spacing_said_twice",)).verdict == "hold"
+
+
 def test_unsure_segmentation_holds():
     verdict = decide(findings_of(CLEAN, LIMITS), ("aspect",))
     assert verdict.verdict == "hold"

@@ -46,6 +46,7 @@ def put_contours(study, config):
                 "n_bytes": path.stat().st_size,
                 "detail": "",
                 "content_sha256": "",
+                "series_order": 0,
                 "said": "",
             }
         )

@@ -62,13 +62,13 @@ def test_a_raised_engine_counts_as_a_setting_does(lake, monkeypatch):
     steps = outdated(lake, CONFIG)
     assert [step.stage for step in steps] == ["intake", "segmentation", "quality", "radiomics"]
     assert "-> 99" in steps[0].why
-    assert steps[1].why == "reads pull, intake"
+    assert steps[1].why == "reads intake"
 
 
 def test_the_setting_that_has_changed_is_named_with_both_values(lake):
     steps = outdated(lake, THIN)
     assert steps[0].why == "segmentation.wall_mm 10.4 -> 9.6"
-    assert steps[2].why == "reads pull, intake, segmentation"
+    assert steps[2].why == "reads segmentation"
 
 
 def test_only_what_hangs_on_the_setting_is_listed(lake):

@@ -101,6 +101,20 @@ def test_masks_are_not_published_beside_verdicts_on_other_masks(both):
     assert rows(both.lake, FEATURES) == [{"n": 11}]
 
 
+def test_an_answer_of_a_physician_is_no_version_of_the_verdicts(filled):
+    """It is written under the settings in force when it comes, and says nothing of the masks."""
+    stage.run(filled.lake, filled.config)
+    other = Builder(filled.lake, THICK)
+    other.catalogue()
+    other.segmentation("s01")
+    other.radiomics("s01", 55)
+    other.review("s19", "accept", "2026-02-01T09:00:00Z")
+    other.flush()
+    with pytest.raises(WrongArgumentError, match="quality was not done"):
+        stage.activate("all", filled.lake, THICK)
+    assert rows(filled.lake, "select count(*) as n from quality.verdict")[0]["n"] > 1
+
+
 def test_the_results_of_a_cohort_stay_until_their_own_version_is_there(both):
     before = rows(both.lake, "select count(*) as n from result.prediction_latest")
     assert before == [{"n": 1}]
@@ -111,3 +125,10 @@ def test_the_results_of_a_cohort_stay_until_their_own_version_is_there(both):
 def test_activating_twice_changes_nothing(both):
     stage.activate("radiomics", both.lake, THICK)
     assert stage.activate("radiomics", both.lake, THICK) == {}
+
+
+def test_a_publish_tells_that_it_shows_another_version_than_the_settings_make(both, caplog):
+    stage.run(both.lake, both.config)
+    assert "recompute" not in caplog.text
+    stage.run(both.lake, THICK)
+    assert "segmentation, quality, radiomics are published as other settings made" in caplog.text
