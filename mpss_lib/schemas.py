@@ -108,6 +108,7 @@ _PULL = (
         "pull",
         "study",
         "study_key series_key object_key",
+        later="detail series_order said",  # since engine 2
         study_key=TEXT,
         series_key=TEXT,
         object_key=TEXT,  # "" where a whole series was left at the archive
@@ -162,6 +163,7 @@ _IMAGE = (
         "intake",
         "study",
         "study_key object_key",
+        later="flags",  # since engine 3
         study_key=TEXT,
         series_key=TEXT,
         object_key=TEXT,

@@ -13,10 +13,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mpss_lib.dicom.header import Header
-from mpss_lib.dicom.image_type import is_gated, is_outside_the_list
+from mpss_lib.dicom.image_type import is_gated, is_outside_the_list, names_another_thing
 from mpss_lib.dicom.values import items, number_of, numbers_of, text_of, whole_of
 from mpss_lib.errors import UnreadableValueError
 
+KIND_SAID_TWICE = "kind_said_twice"
+"""Rule of an object whose texts name another thing than its ImageType: a map, a picture."""
 THICKNESS_TOLERANCE = 0.1
 """Relative difference of SliceThickness and SpacingBetweenSlices: slices may overlap a little."""
 POSITION_TOLERANCE_MM = 0.1
@@ -63,6 +65,11 @@ def _of_kind(header: Header) -> list[Difference]:
     found = []
     if is_outside_the_list(kinds):
         found.append(Difference("image_type_not_listed", "ImageType"))
+    found += [
+        Difference(KIND_SAID_TWICE, f"ImageType / {keyword}")
+        for keyword in ("ImageID", "SeriesDescription")
+        if any(names_another_thing(text) for text in header.texts.get(keyword, ()))
+    ]
     if is_gated(kinds) != (header.n_time_slots > 1):
         found.append(Difference("gating_said_twice", "ImageType / TimeSlotVector"))
     return found

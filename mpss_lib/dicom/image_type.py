@@ -21,6 +21,18 @@ _OTHER_THINGS = re.compile(
 """Words in a vendor's further values that name something else than the patient's emission."""
 
 
+_OTHER_THINGS_IN_TEXT = re.compile(
+    r"\b(TRANSMISSION|ATTENUATION ?MAP|AC ?MAP|MU ?MAP|U ?MAP|CT ?MAP|POLAR ?MAP|BULLS? ?EYE|MIP"
+    r"|SUBTRACT[A-Z]*|DIFFERENCE|DIFF|SCREEN ?SAVE|SAVE ?SCREEN|CAPTURE|DASHBOARD)S?\b"
+)
+"""The same in a free text, without words that also tell how a volume was made."""
+
+
+def names_another_thing(text: str) -> bool:
+    """Whether a free text names a map, a difference or a picture in place of a volume."""
+    return _OTHER_THINGS_IN_TEXT.search(_plain(text)) is not None
+
+
 def why_no_volume(values: Sequence[str]) -> str:
     """Reason for which an object is no reconstructed emission tomogram, "" where it is one.
 

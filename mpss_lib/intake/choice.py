@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mpss_lib.dicom.agreement import KIND_SAID_TWICE
 from mpss_lib.dicom.rules import Answer
 from mpss_lib.intake.candidate import NOT_BEST, Candidate, Choice, look
 from mpss_lib.volume import Triple
@@ -15,7 +16,14 @@ WHOLE_SHARE = 0.9
 """Least share of the fullest volume's extent, in each direction, that counts as whole."""
 
 RANKS = (
-    *("holds_heart_first", "whole_first", "transaxial_first", "ungated_first", "latest_series"),
+    *(
+        "one_kind_first",
+        "holds_heart_first",
+        "whole_first",
+        "transaxial_first",
+        "ungated_first",
+        "latest_series",
+    ),
     "lowest_key",
 )
 """What decides, in this order; the evidence names the first that told the two best apart."""
@@ -27,10 +35,11 @@ def choose(
     """Choose one of the eligible candidates.
 
     Duplicates (same voxels, same place) count once: the lowest series number stays, so that a
-    second delivery changes nothing. What an object is comes before its number: a volume that can
-    hold a heart and is as large as the fullest one of the study in its orientation (whatever that
-    one was refused for), then transaxial before short axis, ungated before gated, the highest
-    series number (a reprocessing gets a higher one), the lowest object key.
+    second delivery changes nothing. What an object is comes before its number: one whose texts
+    name no other thing (a map, a difference); one that can hold a heart; one as large as the
+    fullest volume of the study in its orientation, whatever that one was refused for. Then
+    transaxial before short axis, ungated before gated, the highest series number (a reprocessing
+    gets a higher one), the lowest object key.
 
     Parameters
     ----------
@@ -106,8 +115,9 @@ def _fullest(candidates: Sequence[Candidate]) -> dict[str, Triple]:
 
 def _rank(
     candidate: Candidate, fullest: dict[str, Triple], whole_share: float
-) -> tuple[bool, bool, bool, bool, int]:
+) -> tuple[bool, bool, bool, bool, bool, int]:
     return (
+        f"look_{KIND_SAID_TWICE}" in candidate.answers,
         not _holds_heart(candidate),
         not _is_whole(candidate, fullest, whole_share),
         _orientation(candidate) != "transaxial",

@@ -14,8 +14,6 @@ from typing import cast
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
-from pydicom.sr._concepts_dict import concepts
-from pydicom.sr._snomed_dict import mapping
 
 from mpss_lib.pull.names import Named, fold
 
@@ -43,7 +41,7 @@ def kept_code(scheme: str, code: str, named: Named) -> str:
         "DCM": lambda text: text if text in known_codes("DCM") else "",
         "SCT": _snomed,
         "UCUM": lambda text: _unit(text, named),
-    } | dict.fromkeys(_OLD_SNOMED, lambda text: text if text in mapping["SRT"] else "")
+    } | dict.fromkeys(_OLD_SNOMED, lambda text: text if text in known_codes("SRT") else "")
     if scheme not in judge or (fold(code),) in named.identifiers:
         return ""
     return judge[scheme](code)
@@ -51,13 +49,22 @@ def kept_code(scheme: str, code: str, named: Named) -> str:
 
 @cache
 def known_codes(scheme: str) -> frozenset[str]:
-    """Codes of a scheme that DICOM names."""
-    named = cast("Mapping[str, Mapping[str, object]]", concepts[scheme])
+    """Codes of a scheme that DICOM names; SRT are those of SNOMED RT."""
+    from pydicom.sr._concepts_dict import concepts  # 28,000 lines: not before it is needed
+    from pydicom.sr._snomed_dict import mapping
+
+    if scheme in mapping:
+        return frozenset(mapping[scheme]) | _named_in(concepts.get(scheme, {}))
+    return _named_in(concepts[scheme])
+
+
+def _named_in(scheme: object) -> frozenset[str]:
+    named = cast("Mapping[str, Mapping[str, object]]", scheme)
     return frozenset(code for meanings in named.values() for code in meanings)
 
 
 def _snomed(code: str) -> str:
-    if code in known_codes("SCT") or code in mapping["SCT"]:
+    if code in known_codes("SCT"):
         return code
     return code if _SNOMED.fullmatch(code) and is_verhoeff(code) else ""
 

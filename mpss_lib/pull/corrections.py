@@ -4,7 +4,7 @@
 an object came again with                   what is done
 ==========================================  ====================================================
 the same bytes                              nothing
-other bytes, the same de-identified object  the digest is remembered
+other bytes, the same de-identified object  a new version of the rows, which names the same file
 other demographics, dates or texts          they follow the archive: a new version, same numbers
 other pixels, another number, code or       ``pull.corrections = "ask"``: the study waits for
 protocol word                               `mpss accept`, the stored version stays;
@@ -209,8 +209,8 @@ class Corrections:
                 what = ", ".join(sorted(changes))
                 self._waiting[object_key] = Correction(object_key, self._study_key, mark, what)
                 return False
-            if known is not None and self._is_another(object_key, content, said):
-                version = mark
+            is_first = known is None and not self._is_another(object_key, content)
+            version = "" if is_first else mark
         self._taken[object_key] = Received(object_key, self._study_key, mark, version, "")
         return True
 
@@ -263,6 +263,10 @@ class Corrections:
     def _first(self, object_key: str) -> Path:
         return self._lake.dicom_folder(self._study_key) / f"{object_key}.dcm"
 
+    def _is_another(self, object_key: str, content: bytes) -> bool:
+        """Whether the study's rows name other content of an object that the vault forgot."""
+        return object_key in self._rows and self._stored(object_key) != content
+
     def _changes(self, object_key: str, content: bytes, said: str) -> set[str]:
         stored = self._stored(object_key)
         if stored is None:
@@ -275,8 +279,3 @@ class Corrections:
             if object_key not in self._before and old.get(_METHOD) != new.get(_METHOD):
                 changes &= {"PixelData"}  # whether the rest changed at the archive cannot be told
         return changes
-
-    def _is_another(self, object_key: str, content: bytes, said: str) -> bool:
-        """Whether the object's row becomes another one."""
-        row = self._rows.get(object_key)
-        return self._stored(object_key) != content or (row is not None and row["said"] != said)

@@ -260,7 +260,8 @@ def _why(
     told = [] if before.engine == now.engine else [f"engine {before.engine} -> {now.engine}"]
     told += _changed_fields(stage, config, before, ledger)
     changed = [step.stage for step in earlier if step.stage in upstream(stage)]
-    return ", ".join(told) or f"reads {', '.join(changed or upstream(stage))}"
+    read = ", ".join(changed or upstream(stage))
+    return ", ".join(told) or (f"reads {read}" if read else "its settings are not on record")
 
 
 def _changed_fields(stage: str, config: Config, before: Address, ledger: Ledger) -> list[str]:
@@ -271,11 +272,13 @@ def _changed_fields(stage: str, config: Config, before: Address, ledger: Ledger)
         for row in ledger.tables["settings"].to_pylist()
         if (row["stage"], row["engine"], row["config"]) == (stage, before.engine, before.config)
     }
-    return [
+    told = [
         f"{stage}.{name} {json.dumps(was[name])} -> {json.dumps(value)}"
         for name, value in present.items()
         if name in was and was[name] != value
     ]
+    new = [f"{stage}.{name}" for name in present if was and name not in was]
+    return [*told, *([f"settings that are new: {', '.join(new)}"] if new else [])]
 
 
 def _seconds(stage: str, ledger: Ledger, n_studies: int) -> float | None:

@@ -176,3 +176,21 @@ def test_numbers_of_one_series_are_compared(gate):
     seen = [gate(made(WHOLE, 3)), gate(made(WHOLE, 4)), gate(made(WHOLE, 7))]
     told = compare_series(seen, ["s1", "s1", "s2"])
     assert [flags(one) for one in told] == [["series_number_said_twice"]] * 2 + [[]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["STRESS AC MAP OSEM", "STRESS AC mu-map OSEM", "STRESS AC Transmission OSEM",
+     "STRESS AC OSEM MIP",
+     "STRESS AC OSEM DIFFERENCE", "STRESS AC OSEM PolarMap", "STRESS AC OSEM umaps"],
+)  # fmt: skip
+def test_a_text_that_names_another_thing_never_replaces_the_volume(gate, text):
+    """A map of the attenuation is as large as the volume, and comes later."""
+    other = gate(made(replace(WHOLE, array=np.sqrt(WHOLE.array)), 9, description=text))
+    assert (other.reasons, flags(other)) == ((), ["kind_said_twice"])
+    choice = choose([gate(made(WHOLE, 3)), other], ["a", "b"])
+    assert (choice.index, choice.rule) == (0, "one_kind_first")
+
+
+def test_a_text_that_tells_how_it_was_made_names_nothing_else(gate):
+    assert flags(gate(made(WHOLE, 3, description="STRESS AC OSEM SCATTER MAPPED CT"))) == []

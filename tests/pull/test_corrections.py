@@ -211,6 +211,25 @@ def test_the_version_before_stays_addressable_for_ever(pulled, served, script, l
     assert lake.relative(first) != named[-1]
 
 
+def test_a_vault_that_was_restored_without_digests_still_lets_nothing_in(
+    pulled, served, script, lake, config
+):
+    def forget():
+        with Vault(served.vault).opened() as db:
+            db.execute("delete from received")
+
+    before = current(lake, config, pulled)
+    forget()
+    assert again(pulled, lake, config, served) == "done"
+    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 1
+    forget()
+    script.edit_object = blank
+    assert again(pulled, lake, config, served) == "quarantined"
+    assert current(lake, config, pulled) == before
+    assert again(pulled, lake, config, served, accepts=True) == "done"
+    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 2
+
+
 def test_an_archive_that_takes_its_correction_back_makes_the_first_bytes_current(
     pulled, served, script, lake, config
 ):
@@ -223,6 +242,7 @@ def test_an_archive_that_takes_its_correction_back_makes_the_first_bytes_current
     assert again(pulled, lake, config, served, accepts=True) == "done"
     assert current(lake, config, pulled) == old
     assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 3
+    assert len(list(lake.root.glob("dicom/*/*"))) == 2
 
 
 def test_what_waited_and_was_taken_back_is_settled(pulled, served, script, lake, config):
@@ -304,15 +324,18 @@ def test_demographics_dates_and_texts_follow(
     assert current(lake, config, pulled) == after
 
 
-def test_an_attribute_that_is_dropped_makes_no_version(pulled, served, script, lake, config):
+def test_an_attribute_that_is_dropped_changes_no_row(pulled, served, script, lake, config):
     before = current(lake, config, pulled)
     marks = ReceivedLedger(Vault(served.vault)).of_study(pulled)
     script.edit_object = set_to("OtherPatientIDs", "another attribute that is dropped")
     again(pulled, lake, config, served)
     assert current(lake, config, pulled) == before
     after = ReceivedLedger(Vault(served.vault)).of_study(pulled)
-    assert [one.version for one in after.values()] == [""]
+    assert [one.version for one in after.values()] == [one.mark for one in after.values()]
     assert after != marks, "the digest of the new bytes is remembered"
+    files = list(lake.root.glob("landing/instance/*/*/*"))
+    assert len(files) == 2, "no file is overwritten, whatever else the rows say"
+    assert again(pulled, lake, config, served, force=False) == "skipped"
 
 
 def test_other_settings_ask_nothing_where_the_bytes_are_the_same(pulled, served, lake, config):

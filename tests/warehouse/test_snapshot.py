@@ -243,6 +243,17 @@ def test_a_prediction_from_before_a_column_came_is_shown(filled):
     assert ask("select value, berman_class from result.prediction_latest") == [(100.0, None)]
 
 
+def test_a_home_of_an_earlier_release_is_published_on_until_it_is_done_again(filled):
+    """Columns that came with pull's engine 2 and intake's 3 are null in its files."""
+    for table, names in (("instance", ["detail", "series_order", "said"]), ("volume", ["flags"])):
+        for path in (filled.lake.root / "landing" / table).rglob("*.parquet"):
+            data = pq.read_table(path, partitioning=None)
+            pq.write_table(data.drop_columns(names), path)
+    stage.run(filled.lake, filled.config)
+    assert ask("select count(*) from core.cohort_flow where is_included") == [(3,)]
+    assert ask("select count(*) from core.series_flow where is_chosen") != [(0,)]
+
+
 def test_the_days_between_study_and_ct_follow_the_setting(filled):
     near = Config.model_validate(from_home | {"cohort": {"accept": "pass", "cac_max_days": 200}})
     stage.run(filled.lake, near)
