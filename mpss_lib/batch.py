@@ -205,6 +205,22 @@ def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
     ]
 
 
+def due(stage: str, lake: Lake, config: Config) -> list[str]:
+    """Keys of the studies that a stage is done for where nobody names any.
+
+    Every study that was found; after pull only one that was pulled (after intake: and looked at)
+    and does not stand still at an earlier stage. Withdrawn ones never.
+    """
+    known = set(lake.current_paths("study", config.address("pull")))
+    before = CHAIN[: CHAIN.index(stage)] if stage in CHAIN else CHAIN
+    for name, table in (("pull", "instance"), ("intake", "volume")):
+        if name in before:
+            known &= set(lake.current_paths(table, config.address(name)))
+    for name in before:
+        known -= set(standing_still(name, lake, config))
+    return sorted(key for key in known if not key.startswith(TOMBSTONE))
+
+
 def _one(stage: str, work: Work, key: str, lake: Lake) -> Outcome:
     try:
         outcome = work(key)

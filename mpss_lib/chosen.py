@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.config import Config
-from mpss_lib.errors import LakeCorruptError, StudyRejectedError
+from mpss_lib.errors import IncompleteStudyError, LakeCorruptError, StudyRejectedError
 from mpss_lib.tables import Lake, check_key
 
 NO_VOLUME_CHOSEN = "no_volume_chosen"
@@ -23,9 +23,18 @@ def volume_rows(lake: Lake, config: Config, study_key: str) -> list[dict[str, An
     Raises
     ------
     StudyRejectedError
-        ``no_volume_chosen``: intake accepted no series of the study, or did not see it.
+        ``no_volume_chosen``: intake accepted no series of the study.
+    IncompleteStudyError
+        If intake did not see it: what was never looked at is not rejected.
     """
-    rows = lake.rows("volume", config.address("intake"), check_key(study_key))
+    address = config.address("intake")
+    if lake.current_path("volume", address, check_key(study_key)) is None:
+        raise IncompleteStudyError(
+            f"study {study_key} was not looked at by intake at this address",
+            way_out="`mpss run pull` and `mpss run intake` with its key; if it stands in"
+            " quarantine there, mend that first",
+        )
+    rows = lake.rows("volume", address, study_key)
     chosen = [row for row in rows if row["is_chosen"]]
     if not chosen:
         raise StudyRejectedError(

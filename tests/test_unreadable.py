@@ -290,3 +290,32 @@ def test_a_state_whose_name_has_no_code_is_read_by_its_words():
     dataset = small_object()
     del dataset.AcquisitionContextSequence[0].ConceptNameCodeSequence[0].CodeValue
     assert read_header(dataset).texts["AcquisitionContextSequence"][0] == "432655005"
+
+
+# ---------------------------------------------------------------- one object's own faults
+
+
+@pytest.mark.parametrize(
+    "error", [RecursionError, MemoryError, NotImplementedError, OSError, ZeroDivisionError]
+)
+def test_every_exception_of_reading_belongs_to_the_object(tmp_path: Path, monkeypatch, error):
+    def fail(*_: object) -> None:
+        raise error("PATIENT^NAME")
+
+    path = tmp_path / "object.dcm"
+    path.write_bytes(to_bytes(small_object()))
+    with monkeypatch.context() as patch:
+        patch.setattr("mpss_lib.dicom.header._header", fail)
+        with pytest.raises(DicomFileError, match=error.__name__) as caught:
+            read_header(path)
+        assert "PATIENT" not in str(caught.value)
+        assert inspect(path, IntakeSettings()).reasons == ("unreadable",)
+    monkeypatch.setattr("mpss_lib.dicom.reading.frame_order", fail)
+    with pytest.raises(DicomFileError, match=error.__name__):
+        read_volume(path)
+    assert inspect(path, IntakeSettings()).reasons == ("pixel_data",)
+
+
+def test_a_file_that_is_not_there_is_no_fault_of_the_object(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        read_volume(tmp_path / "gone.dcm")

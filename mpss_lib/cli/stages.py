@@ -13,10 +13,10 @@ from rich.table import Table
 from mpss_lib import config as settings
 from mpss_lib.batch import (
     CHAIN,
-    TOMBSTONE,
     BatchResult,
     TooManyFaultsError,
     bound_door,
+    due,
     run_batch,
     standing_still,
 )
@@ -107,8 +107,7 @@ def run_studies(
     """Do a study-level stage for the keys, or for every study that was found; tell each."""
     door = import_module(f"mpss_lib.{stage}.stage")
     sites = settings.sites_of(config, settings.home())
-    known = lake.current_paths("study", config.address("pull"))
-    todo = keys or sorted(key for key in known if not key.startswith(TOMBSTONE))
+    todo = keys or due(stage, lake, config)
     with bound_door(door, lake, config, sites, force=force) as work:
         return run_batch(
             stage,

@@ -7,15 +7,20 @@ code stream, before a decoder sees a byte.
 
 from __future__ import annotations
 
+import json
+import os
 import struct
+import subprocess
+import sys
 from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import generate_frames, parse_fragments
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -27,6 +32,7 @@ from pydicom.uid import (
 )
 
 from mpss_lib.dicom import jpeg_lossless, syntaxes
+from mpss_lib.dicom.decoder_process import decode
 from mpss_lib.dicom.faults import LOSSY, SENT_AGAIN, TOO_LARGE, TRANSFER_SYNTAX, object_fault
 from mpss_lib.dicom.markers import segments
 from mpss_lib.dicom.parsing import MAX_BYTES
@@ -35,6 +41,12 @@ from mpss_lib.errors import DicomFileError, UndecodedError
 
 _RLE_EXPANSION = 64
 """Bytes that one byte of RLE can become at most: two give 128 (PS3.5 G.3)."""
+_LEAST_CPU_S, _BYTES_PER_S = 2, 8 * 2**20
+"""Time that a decoder gets: its start, and what the slowest one needs by far."""
+_WAITS = 60
+"""Seconds that are waited for each second of CPU: a busy machine is no fault of the object."""
+_DECODER_BYTES = 2**30
+"""Address space of a decoder beside the pixels: the interpreter and its libraries."""
 _FRAME_LEAST = 8
 """Bytes that a frame's code stream has at least."""
 
@@ -182,24 +194,67 @@ def _decoded(dataset: Dataset, claim: Claim, plugin: str) -> bytes:
     """Bytes of all frames, little endian, in the width that BitsAllocated says."""
     kind = "i" if whole_of(dataset, "PixelRepresentation") == 1 else "u"
     wanted = np.dtype(f"<{kind}{claim.bits // 8}")
+    content = bytes(dataset.PixelData)
     if plugin == syntaxes.OURS:
-        found = (
-            jpeg_lossless.decode(frame, claim.rows, claim.columns).view(f"{kind}2")
-            for frame in generate_frames(dataset.PixelData, number_of_frames=claim.frames)
+        found = b"".join(
+            jpeg_lossless.decode(frame, claim.rows, claim.columns).astype(wanted).tobytes()
+            for frame in generate_frames(content, number_of_frames=claim.frames)
         )
     else:
-        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-        found = (
-            frame for frame, _ in decoder.iter_array(dataset, raw=True, decoding_plugin=plugin)
-        )
-    frames = [np.ascontiguousarray(frame, dtype=wanted).tobytes() for frame in found]
-    if [len(frame) for frame in frames] != [claim.frame_bytes] * claim.frames:
+        options = _options(dataset, claim) | {"plugin": plugin, "dtype": wanted.str}
+        is_python = dataset.file_meta.TransferSyntaxUID == RLELossless
+        found = decode(options, content) if is_python else _decoded_apart(options, content)
+    if len(found) != claim.frame_bytes * claim.frames:
         raise DicomFileError(
-            f"{sum(map(len, frames))} bytes were decoded, the header asks for"
+            f"{len(found)} bytes were decoded, the header asks for"
             f" {claim.frame_bytes * claim.frames}",
             way_out=SENT_AGAIN,
         )
-    return b"".join(frames)
+    return found
+
+
+def _options(dataset: Dataset, claim: Claim) -> dict[str, Any]:
+    """Write down what the decoder is told, as plain values."""
+    n_bytes = claim.frame_bytes * claim.frames
+    image = {
+        "rows": claim.rows,
+        "columns": claim.columns,
+        "samples_per_pixel": claim.samples,
+        "bits_allocated": claim.bits,
+        "bits_stored": whole_of(dataset, "BitsStored") or claim.bits,
+        "pixel_representation": whole_of(dataset, "PixelRepresentation"),
+        "photometric_interpretation": text_of(dataset, "PhotometricInterpretation"),
+        "number_of_frames": claim.frames,
+        "planar_configuration": whole_of(dataset, "PlanarConfiguration"),
+        "pixel_keyword": "PixelData",
+    }
+    return {
+        "syntax": str(dataset.file_meta.TransferSyntaxUID),
+        "image": image,
+        "cpu_s": _LEAST_CPU_S + n_bytes // _BYTES_PER_S,
+        "max_bytes": _DECODER_BYTES + 8 * n_bytes,
+    }
+
+
+def _decoded_apart(options: dict[str, Any], content: bytes) -> bytes:
+    """Decode in a process of its own: a broken stream can keep a decoder in C busy, or end it."""
+    head = json.dumps(options).encode()
+    script = Path(__file__).with_name("decoder_process.py")
+    done = subprocess.run(
+        [sys.executable, os.fspath(script)],
+        input=len(head).to_bytes(8, "little") + head + content,
+        capture_output=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        timeout=_WAITS * options["cpu_s"],
+        check=False,
+    )
+    if done.returncode:
+        why = f"signal {-done.returncode}" if done.returncode < 0 else "an error"
+        raise DicomFileError(
+            f"its decoder ended with {why} (at most {options['cpu_s']} s of CPU are given)",
+            way_out=SENT_AGAIN,
+        )
+    return done.stdout
 
 
 # ------------------------------------------------------------------- code streams

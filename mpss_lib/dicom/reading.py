@@ -76,8 +76,8 @@ def read_volume(
         If it is gated and ``gated="refuse"``.
     """
     is_one = isinstance(source, str | Path | Dataset)
-    several = [source] if isinstance(source, str | Path | Dataset) else list(source)
-    datasets = [read_dataset(one) for one in several]
+    given = [source] if isinstance(source, str | Path | Dataset) else source
+    datasets = [read_dataset(one) for one in given]
     with object_fault("the volume cannot be read", FETCH_AGAIN):
         if is_one or (len(datasets) == 1 and whole_of(datasets[0], "NumberOfFrames") > 1):
             return _from_multiframe(datasets[0], gated, orientation)

@@ -26,7 +26,7 @@ UNREADABLE_RIVAL = "unreadable_rival"
 BROKEN = frozenset(
     {"unreadable", "unreadable_value", "not_finite", "pixel_data", "geometry", "single_slice"}
 )
-"""Reasons of a stored object that say nothing of what it is: it may be the right volume."""
+"""Reasons of a stored object that say nothing of what it is: what is unknown follows from them."""
 CONTOURS = ("RTSTRUCT", "SEG")
 """Modalities of objects that hold regions: segmentation reads them, they are no volumes."""
 
@@ -153,7 +153,8 @@ def _broken_rivals(candidates: list[Candidate]) -> set[str]:
     return {
         candidate.reasons[0]
         for candidate in candidates
-        if candidate.reasons and BROKEN.issuperset(candidate.reasons)
+        if BROKEN.intersection(candidate.reasons)
+        and all(one in BROKEN or one.endswith("_unknown") for one in candidate.reasons)
     }
 
 

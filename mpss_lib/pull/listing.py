@@ -26,6 +26,7 @@ Where none of it proves the list, the answer carries a doubt, and the night show
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, time
@@ -111,6 +112,7 @@ class WindowListing:
     n_unusable: int = 0
     _spans_days: bool = False
     _has_asked_days: bool = False
+    _proved: set[Slice] = field(default_factory=set)
     _asked_days: set[tuple[date, date] | None] = field(default_factory=set)
 
     def list_days(self, days: tuple[date, date]) -> None:
@@ -218,7 +220,8 @@ class WindowListing:
             if named - whole.uids and not whole.is_cut:
                 self._was_cut(whole, named)
                 parts += [self._part(half) for half in whole.where.halves()]
-        if not parts and whole.is_cut and whole.where.days is not None:
+        is_left = not parts and whole.is_cut and whole.where.days is not None
+        if is_left and whole.where not in self._proved:
             raise _too_long()
         for part in parts:
             if part.is_cut or part.has_strays or part.n_rows >= whole.n_rows:
@@ -227,11 +230,13 @@ class WindowListing:
             self._see(largest_list=max(self.seen.largest_list, whole.n_rows))
 
     def _needs_id_ends(self, whole: _Part, told: frozenset[str]) -> bool:
-        """Whether to ask by patients: a day that was cut, or holds what no time of it tells."""
+        """Whether to ask by patients: a day that was cut, or what no time of it splits."""
         where = whole.where
-        if where.n_days > 1 or not where.is_whole_day:
+        if where.n_days > 1:
             return False
-        return whole.is_cut or bool(whole.uids - told)
+        if where.is_whole_day:
+            return whole.is_cut or bool(whole.uids - told)
+        return where.is_one_minute and not whole.is_cut
 
     def _where_to_split(self, whole: _Part) -> list[Slice]:
         if whole.is_cut:
@@ -275,28 +280,42 @@ class WindowListing:
         frozenset of str
             Study Instance UIDs that these lists told.
         """
-        signs = {one.patient_id[-1:].upper() for one in self.found.values()} & _ALPHANUMERIC
         by_end: dict[str, frozenset[str]] = {}
-        waiting = sorted({*_DIGITS, *signs})
-        where = replace(whole.where, seconds=Slice(None).seconds)
+        opened: list[str] = []
+        waiting = self._ends_with("")
         is_proved = True
         while waiting:
             end = waiting.pop()
-            part = self._part(replace(where, id_end=end))
+            part = self._part(replace(whole.where, id_end=end))
             by_end[end] = part.uids
-            if part.is_cut and len(end) < _MOST_ID_SIGNS:
-                waiting += [sign + end for sign in _DIGITS]
-            elif part.is_cut:
+            is_open = part.is_cut or part.n_rows >= whole.n_rows
+            if is_open and len(end) < _MOST_ID_SIGNS:
+                opened.append(end)
+                waiting += self._ends_with(end)
+            elif is_open:
                 is_proved = False
+        for end in opened:
+            longer = (
+                uids for other, uids in by_end.items() if other.endswith(end) and other != end
+            )
+            is_proved = is_proved and by_end[end] <= frozenset[str]().union(*longer)
         return self._judge_ends(whole, by_end, is_proved=is_proved)
+
+    def _ends_with(self, end: str) -> list[str]:
+        """Make an end of PatientID longer: by each digit, by what was seen before this end."""
+        ids = [one.patient_id for one in self.found.values()]
+        seen = {text[: len(text) - len(end)][-1:] for text in ids if text.endswith(end)}
+        return [sign + end for sign in sorted({*_DIGITS, *(seen & _ALPHANUMERIC)})]
 
     def _judge_ends(
         self, whole: _Part, by_end: dict[str, frozenset[str]], *, is_proved: bool
     ) -> frozenset[str]:
         told = frozenset[str]().union(*by_end.values())
-        named = {uid for uid in whole.uids if self.found[uid].patient_id[-1:].upper() in by_end}
+        named = {uid for uid in whole.uids if self.found[uid].patient_id[-1:] in by_end}
         works = named <= told
         self._see(wildcards=works)
+        if works and is_proved:
+            self._proved.add(whole.where)
         is_cut = whole.is_cut or bool(told - whole.uids)
         unsplit = [uid for uid in whole.uids if not self._can_be_split(uid, whole)]
         if is_cut and unsplit and not (works and is_proved):
@@ -314,7 +333,7 @@ class WindowListing:
         self.seen = replace(self.seen, **what)  # type: ignore[arg-type]
 
 
-_ALPHANUMERIC = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_ALPHANUMERIC = frozenset(_DIGITS + string.ascii_letters)
 
 
 def _is_in(study: StudyAnswer, where: Slice) -> bool:

@@ -90,6 +90,10 @@ class Ledger:
         orders = self.tables["runs"]["record_order"]
         return int(orders[-1].as_py()) if len(orders) else 0
 
+    def has_records(self, stage: str) -> bool:
+        """Whether any task of this stage has recorded anything."""
+        return bool(pc.any(pc.equal(self.tables["runs"]["stage"], stage)).as_py())
+
     def has_files(self, stage: str, address: Address) -> bool:
         """Whether any task has recorded a file of this stage at this address.
 

@@ -101,9 +101,9 @@ def _unreadable_and_unnamed(lake: Lake, stages: Sequence[str]) -> dict[str, list
 def adopt_files(lake: Lake, config: Config, known: Ledger | None = None) -> dict[str, int]:
     """Write manifest records for files that have lost theirs.
 
-    Those are all files of a stage that has no record, and the files that the published snapshot
-    knows and no record names. Call it alone and under the publisher's lock: a batch at work has
-    files and no record yet.
+    Those are the files that the published snapshot knows and no record names and, of a stage that
+    has lost all its records, all files. Call it alone and under the publisher's lock: a batch at
+    work has files and no record yet.
 
     Parameters
     ----------
@@ -135,6 +135,9 @@ def needs_adoption(lake: Lake, known: Ledger | None) -> bool:
 
 def _without_record(lake: Lake, known: Ledger | None) -> dict[str, list[Path]]:
     unnamed = stages_without_manifest(lake)
+    if known is not None and any((lake.root / "manifest").glob("*/*.json")):
+        # What the snapshot never knew was not lost: its first batch is at work, or was killed.
+        unnamed = [stage for stage in unnamed if known.has_records(stage)]
     found = {
         stage: [path for table in tables_of(stage) for path in _files(lake, table.name)]
         for stage in unnamed

@@ -11,6 +11,7 @@ them; every ``FULL``-th goes through ``find`` to the vault and the lake.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import resource
 import sys
@@ -391,6 +392,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)
     report = run(arguments.answers, arguments.seed)
     tell(report)
     raise SystemExit(0 if report.is_sound else 1)

@@ -333,13 +333,15 @@ def test_same_uid_with_other_bytes_on_another_night(faulty, script, archive, lak
 
 def test_a_corrected_name_is_not_another_object(faulty, script, archive, lake, config):
     archive.add(make_nm(1))
-    first = pull_one(faulty, lake, config)
+    [first] = pull_one(faulty, lake, config).written
 
     def rename(dataset):
         dataset.PatientName = "Invented^Married"
 
     script.edit_object = rename
-    assert pull_one(faulty, lake, config, force=True).written == first.written
+    [again] = pull_one(faulty, lake, config, force=True).written
+    assert again.content_sha256 == first.content_sha256
+    assert len(list(lake.root.glob("dicom/*/*.dcm"))) == 1
 
 
 @pytest.mark.parametrize(

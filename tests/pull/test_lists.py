@@ -147,6 +147,24 @@ def test_a_silent_cap_of_a_single_day_is_found_out(cap):
     assert answer.doubts == ()
 
 
+@pytest.mark.parametrize("clock", ["101500", "000000", "235959"])
+@pytest.mark.parametrize("cap", [2, 3, 5, 10])
+def test_a_silent_cap_of_a_single_minute_is_found_out(cap, clock):
+    """Some archives know no times: all studies of a day stand at midnight."""
+    studies = [study(k, clock=clock) for k in range(17)]
+    assert len(listed(Archive(studies, cap=cap), WINDOW).studies) == 17
+    assert len(listed(Archive([*studies, study(99)], cap=cap), WINDOW).studies) == 18
+
+
+def test_a_silent_cap_that_nothing_splits_stops():
+    studies = [study(k, patient="ONE") for k in range(9)]
+    archive = Archive(studies, cap=4)
+    assert len(listed(archive, WINDOW).studies) == 4  # nothing tells: one patient, one minute
+    more = Archive([*studies, study(50), study(51)], cap=4)
+    with pytest.raises(PlatformFaultError, match="one minute"):
+        listed(more, WINDOW)
+
+
 def test_exactly_as_many_as_the_cap_are_no_fault():
     answer = listed(Archive(spread(20), cap=20))
     assert len(answer.studies) == 20

@@ -259,3 +259,34 @@ def test_a_deflated_bomb_is_measured_before_it_is_read():
     sound = zlib.compressobj(wbits=-15)
     whole = plain[:132] + meta + sound.compress(plain[start:]) + sound.flush()
     assert parse(whole, "sound").PixelData == make_nm(1).PixelData
+
+
+def test_a_decoder_that_does_not_end_costs_one_object_and_two_seconds(monkeypatch):
+    """A broken JPEG-LS stream of 1.7 kB keeps CharLS busy for minutes."""
+    from mpss_lib.dicom import decoding
+
+    monkeypatch.setattr(decoding, "__file__", _script("while True: pass"))
+    _, twin = _twin(JPEGLSLossless)
+    started = time.perf_counter()
+    with pytest.raises(DicomFileError, match=r"its decoder ended with signal \d+ \(at most 2 s"):
+        decompress(twin)
+    assert time.perf_counter() - started < 60
+
+
+def test_a_decoder_that_crashes_costs_one_object(monkeypatch):
+    from mpss_lib.dicom import decoding
+
+    monkeypatch.setattr(decoding, "__file__", _script("import os; os.abort()"))
+    _, twin = _twin(JPEG2000Lossless)
+    with pytest.raises(DicomFileError, match="its decoder ended with signal 6"):
+        decompress(twin)
+
+
+def _script(line):
+    import tempfile
+    from pathlib import Path
+
+    folder = Path(tempfile.mkdtemp())
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (2, 2))"
+    (folder / "decoder_process.py").write_text(f"{limit}\n{line}\n")
+    return str(folder / "decoding.py")

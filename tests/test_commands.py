@@ -1,0 +1,144 @@
+"""Whatever a shell command does, the next publish works: each command, and every two in order."""
+
+from __future__ import annotations
+
+import pytest
+from walked_home import Walked, call, column, hospital, keep, leaves, put_back, state_of
+
+from mpss_lib.config import STAGES
+from mpss_lib.warehouse import stage
+
+WRITERS = {
+    "accept": ["{study}"],
+    "find": ["{first} {last}"],
+    "purge": ["{study} --yes"],
+    "quality pictures": ["{study}"],
+    "quarantine retry": [""],
+    "recheck": ["", "{study}"],
+    "recompute": ["", "--activate"],
+    "reconcile": [""],
+    "run": [
+        *STAGES,
+        "intake {study} --force",
+        "radiomics {study} --force",
+        "selection --force",
+        "evaluation {cohort}",
+        "intake S0000000000000000",
+    ],
+    "segmentation import": ["{home}-masks.dcm {study}"],
+    "warehouse activate": ["all", "radiomics"],
+    "warehouse check": ["", "--force --publish"],
+    "warehouse compact": [""],
+    "warehouse rebuild": [""],
+}
+"""Commands that may change what a publish reads, with the arguments with which they are tried."""
+
+READERS = {
+    "backup create": ["{home}-copies"],
+    "backup ls": [""],
+    "backup restore": ["{home}-copies --home {home}-restored"],
+    "backup verify": ["{home}-copies"],
+    "down": [""],
+    "export": ["", "--ddl"],
+    "purge": ["{study} --dry-run"],
+    "quality limits": ["--version site-1"],
+    "recompute": ["--dry-run", "--after segmentation.wall_mm --dry-run"],
+    "quarantine ls": [""],
+    "segmentation export": ["{study} --output {home}-masks.dcm"],
+    "segmentation names": ["{home}-masks.dcm"],
+    "sql": ["'select 1'"],
+    "status": [""],
+    "verify": [""],
+    "warehouse status": [""],
+    "warm": [""],
+}
+"""Commands that leave the lake as it is: the walk proves it, so they stand in no pair."""
+
+NOT_HERE = {
+    "airflow": "another program's command line, of a home that runs",
+    "archive serve": "serves until it is ended, and writes no home",
+    "demo": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
+    "up": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
+}
+"""Commands that cannot run in this process, and why."""
+
+
+def spelled(table: dict[str, list[str]]) -> list[str]:
+    return [f"{name} {more}".strip() for name, tries in table.items() for more in tries]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A home, and the masks file that some commands ask for; kept as it is at first."""
+    with hospital(tmp_path_factory.mktemp("walked")) as home:
+        export = home.words("segmentation export {study} --output {home}-masks.dcm")
+        assert call(home.root, *export) == 0
+        yield home, keep(home, home.root.parent / "kept")
+
+
+@pytest.fixture
+def here(base):
+    home, kept = base
+    put_back(home, kept)
+    return home
+
+
+def publish(home: Walked, *walked: str) -> None:
+    try:
+        stage.run(home.lake, home.config)
+    except Exception as error:
+        raise AssertionError(f"publish after {walked}: {error}") from error
+
+
+def test_every_command_is_walked():
+    """A new command belongs into one of the tables."""
+    assert set(leaves()) == {*WRITERS, *READERS, *NOT_HERE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", spelled(READERS))
+def test_a_reader_leaves_the_lake_as_it_is(here, told):
+    if told.startswith("backup") and "create" not in told:
+        call(here.root, *here.words("backup create {home}-copies"))
+    before = state_of(here.root)
+    call(here.root, *here.words(told))
+    assert state_of(here.root) == before
+    publish(here, told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", spelled(WRITERS))
+def test_a_publish_works_after_a_command_and_any_second_one(here, tmp_path, first):
+    """The second one is published where it changed something; else the first publish told it."""
+    before = state_of(here.root)
+    call(here.root, *here.words(first))
+    is_changed = state_of(here.root) != before
+    publish(here, first)
+    after_first = keep(here, tmp_path / "after_first")
+    for second in spelled(WRITERS) if is_changed else ():
+        put_back(here, after_first)
+        before = state_of(here.root)
+        call(here.root, *here.words(second))
+        if state_of(here.root) != before:
+            publish(here, first, second)
+
+
+# When nobody listens, pynetdicom leaves the closing of its socket to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [*spelled(READERS), *spelled(WRITERS)])
+def test_a_publish_works_after_a_command_in_an_empty_home(tmp_path, told):
+    home = Walked(tmp_path / "home", dict.fromkeys(("study", "cohort"), "S0000000000000000"))
+    home.names |= {"first": "2026-01-01", "last": "2026-01-02"}
+    home.root.mkdir()
+    (home.root / "mpss.toml").write_text("[site]\narchive_port = 9\n")
+    call(home.root, *home.words(told))
+    publish(home, told)
+
+
+@pytest.mark.slow
+def test_the_walk_begins_in_a_home_where_all_is_there(here):
+    assert len(column(here.lake, "select study_key from core.cohort")) > 5
+    assert column(here.lake, "select count(*) from result.prediction_latest")[0] != "0"
+    for name in STAGES:
+        assert call(here.root, "run", name) == 0, name
