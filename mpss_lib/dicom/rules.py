@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.dicom.header import Header
-from mpss_lib.dicom.words import NOT_CORRECTED, WORDS_OF, plain
+from mpss_lib.dicom.words import NOT_CORRECTED, OFF, WORDS_OF, plain
 from mpss_lib.errors import SettingsError, WrongArgumentError
 from mpss_lib.sections import PullSettings
 
@@ -111,8 +111,13 @@ def _in_texts(question: str, name: str, answer: str) -> tuple[Rule, ...]:
 
 _STATE, _METHOD = "AcquisitionContextSequence", "AttenuationCorrectionMethod"
 _VIEW, _FUNCTION = "ViewCodeSequence", "ProcessingFunction"
-_NO = "(?<=^ )(?:NONE|NO|OFF|NOT|N(?! ;)|0|WITHOUT|OHNE|SANS|SIN|SENZA|KEINE?|AUCUNE?|NEIN)"
-_NOTHING = f"{NOT_CORRECTED}|MAYBEAC|UNKNOWN|UNDEFINED|UNSPECIFIED|N ; A|NA|UNBEKANNT|INCONNUE?"
+_NO = (
+    "(?<=^ )(?:NO|NOT|NON|N(?! ;)|0|WITHOUT|OHNE|NICHT|SANS|PAS|SIN|SENZA|KEINE?|AUCUNE?"
+    f"|NINGUNA?|NESSUNA?|{OFF})"
+)
+_NOTHING = (
+    f"{NOT_CORRECTED}|{OFF}|MAYBEAC|UNKNOWN|UNDEFINED|UNSPECIFIED|N ; A|NA|UNBEKANNT|INCONNUE?"
+)
 _SHORT_AXIS = "SA|SAX|SHORT ?AX(IS)?|KURZE ACHSE|PETIT AXE|EJE CORTO|ASSE CORTO"
 _LONG_AXIS = "HLA|VLA|[HV] ?LONG ?AX(IS)?|GRAND AXE|EJE LARGO|ASSE LUNGO|LANGE ACHSE"
 
