@@ -47,7 +47,10 @@ class Services:
     def _is_ours(self, entry: Mapping[str, Any]) -> bool:
         """Whether a record was made in this home, or before it was moved here."""
         home = Path(str(entry.get("home", self.root)))
-        return not home.is_dir() or home.samefile(self.root)
+        try:
+            return not home.is_dir() or home.samefile(self.root)
+        except PermissionError:  # the first home is another account's
+            return False
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Start a service in a session of its own; its output goes to ``logs/<name>.log``."""

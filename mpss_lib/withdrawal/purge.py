@@ -34,7 +34,7 @@ from mpss_lib.pull.window import write_withdrawn
 from mpss_lib.tables import Lake
 from mpss_lib.upkeep.copies import Copy, copies_with, share_tombstones
 from mpss_lib.upkeep.orchestrator import Airflow
-from mpss_lib.warehouse.stage import run as publish
+from mpss_lib.warehouse.snapshot import publish
 from mpss_lib.withdrawal import erase, journal
 from mpss_lib.withdrawal.logs import clean_log, log_files
 from mpss_lib.withdrawal.search import Proof, readers_of_old_snapshots, search
@@ -297,7 +297,8 @@ def _show_no_more(home: Home, *, has_results: bool) -> dict[str, int]:
     """
     if not home.lake.snapshot.is_file():
         return {}
-    publish(home.lake, home.config, run_name="purge")
+    # The records were rewritten on purpose: what the old snapshot knows of them is not missed.
+    publish(home.lake, home.config, run_name="purge", is_fresh=True)
     known = home.airflow.results_url() if home.airflow and has_results else ""
     sites = replace(home.sites, results_url=known or home.sites.results_url)
     if not sites.results_url or not has_results:

@@ -15,6 +15,8 @@ from mpss_lib.errors import WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone, working
 from mpss_lib.pull.backup import backup
 from mpss_lib.pull.vault import Vault
+from mpss_lib.quality.review import record_review
+from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import open_snapshot, rows
 from mpss_lib.withdrawal import journal
 from mpss_lib.withdrawal.purge import PHASES, SomethingLeftError, plan, purge
@@ -200,6 +202,16 @@ def test_what_cannot_be_read_is_left_and_the_vault_still_knows(invented, home):
     broken.unlink()
     assert purge(patient_key(invented), home).is_clean
     assert journal.unfinished(invented.vault) == []
+
+
+def test_a_record_of_nobody_else_goes_and_is_not_missed(invented, home):
+    """The answer of a physician has a record of its own, which the published snapshot names."""
+    key = invented.of(0)[0].study_key
+    record_review(invented.lake, invented.config, key, "accept", "seen", "dr")
+    warehouse.run(invented.lake, invented.config)
+    report = purge(patient_key(invented), home)
+    assert report.is_clean
+    warehouse.run(invented.lake, invented.config)
 
 
 def test_an_open_reader_is_told(invented, home):
