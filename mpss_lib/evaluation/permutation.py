@@ -21,6 +21,7 @@ from mpss_lib.evaluation.design import Design, Floats, Ints
 from mpss_lib.evaluation.randomised import Raw, run
 from mpss_lib.evaluation.splits import Splits
 from mpss_lib.sections import EvaluationSettings
+from mpss_lib.tables import digest_of
 
 OUTCOME, RADIOMIC_BLOCK = "outcome", "radiomic_block"
 _STREAM = 1 << 20
@@ -65,6 +66,11 @@ def permutation_parts(
         (f"{cohort}-{segment}-{k}", range(first, min(first + size, count)))
         for k, first in enumerate(range(0, count, size))
     ]
+
+
+def part_digest(inputs_digest: str, numbers: range) -> str:
+    """Digest of the permutations ``numbers`` of these inputs."""
+    return digest_of([inputs_digest, f"{numbers.start}-{numbers.stop}"])
 
 
 def permuted_outcomes(

@@ -125,13 +125,34 @@ def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answe
 
 
 def _permute(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
-    """Do each part of a segment's permutations; a part that is there is not made again."""
+    """Do each part of a segment's permutations; a part that is there is not made again.
+
+    Parts beyond those that the settings name (``permutation_chunk`` was smaller, ``permutations``
+    more) are superseded by empty ones: a permutation is current once.
+    """
     answers = []
-    for key, numbers in permutation.permutation_parts(inputs.cohort, segment, config.evaluation):
-        digest = digest_of([inputs.digest, f"{numbers.start}-{numbers.stop}"])
+    parts = permutation.permutation_parts(inputs.cohort, segment, config.evaluation)
+    for key, numbers in parts:
+        digest = permutation.part_digest(inputs.digest, numbers)
         make = partial(_permuted, inputs, segment, numbers, config)
         answers.append(_step(inputs, key, digest, ("permutation",), make, lake, config))
+    for key in _other_parts(inputs, segment, {key for key, _ in parts}, lake, config):
+        digest = permutation.part_digest(inputs.digest, range(0))
+        answers.append(_step(inputs, key, digest, ("permutation",), _no_rows, lake, config))
     return _together(inputs.cohort, answers)
+
+
+def _other_parts(
+    inputs: Inputs, segment: str, named: set[str], lake: Lake, config: Config
+) -> list[str]:
+    """Keys of parts of a segment's permutations that are there and that no setting names."""
+    start = f"{inputs.cohort}-{segment}-"
+    there = lake.current_paths("permutation", config.address("evaluation"))
+    return sorted(key for key in there if key.startswith(start) and key not in named)
+
+
+def _no_rows() -> dict[str, Rows]:
+    return {"permutation": []}
 
 
 def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
@@ -151,7 +172,7 @@ def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> d
 
 
 def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
-    sources = summary.read(inputs.cohort, lake, config)
+    sources = summary.read(inputs, lake, config)
     digest = digest_of([inputs.digest, *sources.digests])
 
     def make() -> dict[str, Rows]:

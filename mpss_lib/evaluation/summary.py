@@ -19,6 +19,7 @@ from mpss_lib.evaluation.permutation import (
     OUTCOME,
     RADIOMIC_BLOCK,
     increment_test,
+    part_digest,
     permutation_parts,
     statistics,
 )
@@ -30,6 +31,8 @@ from mpss_lib.tables import Lake, read_parquet, sha256_of
 
 Rows = list[dict[str, Any]]
 Key = tuple[str, str, str]
+
+_RUNS = ("split_result", "split_prediction")
 
 
 @dataclass(frozen=True)
@@ -50,47 +53,52 @@ class Sources:
     digests: tuple[str, ...]
 
 
-def read(cohort: str, lake: Lake, config: Config) -> Sources:
-    """Read every segment's runs and the permutations that are there.
+def read(inputs: Inputs, lake: Lake, config: Config) -> Sources:
+    """Read every segment's runs and the permutations that are there, of these inputs alone.
+
+    A file is found by the digest of its inputs: what this very run has written stands in no
+    record yet, and a record may still name what was made of other inputs or in other parts.
 
     Raises
     ------
     WrongArgumentError
-        If a segment has not been evaluated with these settings.
+        If a segment has not been evaluated with these inputs and settings.
     """
+    cohort = inputs.cohort
     address = config.address("evaluation")
     digests: list[str] = []
     r: dict[Key, Floats] = {}
     predictions: dict[Key, Floats] = {}
     for segment in SEGMENTS:
         key = f"{cohort}-{segment}"
-        paths = [lake.current_path(t, address, key) for t in ("split_result", "split_prediction")]
-        results = lake.read("split_result", address, key)
-        guesses = lake.read("split_prediction", address, key)
-        if results is None or guesses is None:
+        paths = [lake.landing_path(name, address, key, inputs.digest) for name in _RUNS]
+        if not all(path.exists() for path in paths):
             raise WrongArgumentError(
-                f"cohort {cohort}: segment {segment} is not evaluated with these settings",
+                f"cohort {cohort}: segment {segment} is not evaluated with these inputs and"
+                " settings",
                 way_out="run evaluate for each segment before summarise",
             )
-        digests += [sha256_of(path) for path in paths if path is not None]
+        results, guesses = (read_parquet(*one) for one in zip(paths, _RUNS, strict=True))
+        digests += [sha256_of(path) for path in paths]
         r |= _correlations(results)
         n_test = int(results["n_test"][0].as_py())
         predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
-    null, more = _null(cohort, lake, config)
+    null, more = _null(inputs, lake, config)
     return Sources(r, predictions, null, (*digests, *more))
 
 
 def _null(
-    cohort: str, lake: Lake, config: Config
+    inputs: Inputs, lake: Lake, config: Config
 ) -> tuple[dict[tuple[Key, str], Floats], list[str]]:
     """Statistics of the permutations that are there, and the digests of their files."""
     address = config.address("evaluation")
     digests: list[str] = []
     null: dict[tuple[Key, str], list[tuple[int, float, float, float]]] = {}
     for segment in SEGMENTS:
-        for key, _ in permutation_parts(cohort, segment, config.evaluation):
-            path = lake.current_path("permutation", address, key)
-            if path is None:
+        for key, numbers in permutation_parts(inputs.cohort, segment, config.evaluation):
+            digest = part_digest(inputs.digest, numbers)
+            path = lake.landing_path("permutation", address, key, digest)
+            if not path.exists():
                 continue
             digests.append(sha256_of(path))
             for row in read_parquet(path, "permutation").to_pylist():

@@ -6,13 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
-from mpss_lib.config import Config
+from mpss_lib.batch import write_record
+from mpss_lib.config import STAGES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import stage
 from mpss_lib.evaluation.inputs import load
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.tables import Lake
+from mpss_lib.warehouse.manifest import current_paths, read_ledger
 
 CONFIG = Config(
     evaluation=EvaluationSettings(n_outer=6, n_inner=3, permutations=5, permutation_chunk=3)
@@ -297,3 +299,42 @@ def test_fits_of_other_inputs_are_not_registered(done, tmp_path):
     lake.write("cohort_outcome", address, COHORT, "y", rows)
     with pytest.raises(WrongArgumentError, match="not evaluated with these inputs"):
         stage.register_model(COHORT, lake, CONFIG)
+
+
+def in_parts(permutations, chunk):
+    settings = CONFIG.evaluation.model_copy(
+        update={"permutations": permutations, "permutation_chunk": chunk}
+    )
+    return CONFIG.model_copy(update={"evaluation": settings})
+
+
+def current_numbers(lake):
+    """How often each permutation stands in a file that is current, as a snapshot would read it."""
+    paths = current_paths(lake, read_ledger(lake), {s: CONFIG.address(s) for s in STAGES})
+    rows = [
+        row
+        for path in paths["permutation"]
+        for row in pq.read_table(lake.root / path, partitioning=None).to_pylist()
+        if row["segment"] == "MYO" and row["profile"] == "corrected" and row["kind"] == "outcome"
+    ]
+    return sorted(row["permutation"] for row in rows if row["configuration"] == "clinical")
+
+
+def test_a_permutation_is_current_once_whatever_the_parts(done, tmp_path):
+    """Other parts are made of the same numbers; one run, its summary and the snapshot agree."""
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(done[0].root, lake.root)
+    write_record("evaluation", done[1]["units"], lake, CONFIG, "night")
+    expected = lake.current_path("combined_test", ADDRESS, COHORT).read_bytes()
+    for permutations, chunk in ((5, 5), (5, 2), (5, 4), (3, 1), (5, 3)):
+        config = in_parts(permutations, chunk)
+        answer = stage.run(COHORT, lake, config)
+        [tests] = [f for u in answer["units"] for f in u["files"] if f["table"] == "combined_test"]
+        write_record("evaluation", answer["units"], lake, config, "night")
+        assert current_numbers(lake) == list(range(permutations))
+        of_them = pq.read_table(lake.root / tests["path"], partitioning=None).to_pylist()
+        p_values = [row["p_value"] for row in of_them if row["test"].startswith("permutation")]
+        steps = permutations + 1
+        assert all(p * steps == pytest.approx(round(p * steps)) for p in p_values)
+        assert stage.run(COHORT, lake, config)["done"] == 0
+    assert (lake.root / tests["path"]).read_bytes() == expected
