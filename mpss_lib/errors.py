@@ -100,13 +100,13 @@ class UndecodedError(DicomFileError):
 
 
 class UnreadableValueError(DicomFileError):
-    """A value that a rule decides by is present in an object and cannot be read."""
+    """A value that a rule decides by is there, in an object or an answer, and cannot be read."""
 
     def __init__(self, keyword: str, what: str) -> None:
         super().__init__(
             f"{keyword} is present and cannot be read: {what}",
-            way_out="have the object written again by its station: a value that cannot be read is"
-            " never taken for one that is absent",
+            way_out="have it corrected in the archive or written again by its station, then"
+            " `mpss quarantine retry`: a value that cannot be read never passes for an absent one",
         )
         self.keyword = keyword
         self.what = what

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 
 FORMS = ((), ("-new",))
 """Arguments: dciodvfy checks other things in the two forms of its answer."""

@@ -165,12 +165,12 @@ def test_without_a_month_the_last_days_of_the_settings_are_compared(mpss, monkey
     asked = []
 
     def compare(window, *_):
-        from mpss_lib.pull.reconcile import Reconciliation
+        from mpss_lib.pull.upstream.reconcile import Reconciliation
 
         asked.append(window)
         return Reconciliation((), ())
 
-    monkeypatch.setattr("mpss_lib.pull.reconcile_door.reconcile", compare)
+    monkeypatch.setattr("mpss_lib.pull.upstream.reconcile_door.reconcile", compare)
     assert mpss("reconcile")[0] == 0
     [(first, last)] = asked
     assert last - first == timedelta(days=Config().upkeep.reconcile_days)

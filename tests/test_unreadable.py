@@ -20,7 +20,7 @@ from mpss_lib.dicom import read_header, read_volume, to_bytes
 from mpss_lib.dicom.values import read_numbers
 from mpss_lib.errors import DicomFileError, GeometryError, UnreadableValueError
 from mpss_lib.intake.series import REASONS, inspect
-from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.sections import IntakeSettings
 
 SUBJECT = Subject("P" + "1" * 24, -30, "20010203", "101500", "19500101", "MPSS test")

@@ -19,7 +19,7 @@ def segmentation_names(file: Annotated[Path, typer.Argument(help="RTSTRUCT or SE
 
     Add a site's names to [pull] contour_names.
     """
-    from mpss_lib.pull.contours import named_regions
+    from mpss_lib.pull.deidentification.contours import named_regions
 
     _, config = open_home()
     table = Table("region of the file", "ours")
@@ -37,7 +37,7 @@ def segmentation_import(
 
     Whether they are used is a setting: segmentation.masks_from.
     """
-    from mpss_lib.pull.contours import import_contours
+    from mpss_lib.pull.deidentification.contours import import_contours
 
     lake, config = open_home()
     sites = settings.sites_of(config, settings.home())

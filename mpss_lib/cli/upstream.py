@@ -22,7 +22,7 @@ from mpss_lib.tables import Lake, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mpss_lib.pull.reconcile import Reconciliation
+    from mpss_lib.pull.upstream.reconcile import Reconciliation
 
 
 @app.command()
@@ -37,7 +37,7 @@ def reconcile(
 
     Exit status 1: something differs that nobody has accepted, or the PACS's list may lack studies.
     """
-    from mpss_lib.pull.reconcile_door import reconcile as compare
+    from mpss_lib.pull.upstream.reconcile_door import reconcile as compare
 
     lake, config = open_home()
     window = _window(first, last, config)
@@ -82,7 +82,7 @@ def recheck(
     Demographics and texts follow the PACS; other pixels or protocol words wait for `mpss accept`.
     Exit status 1: something waits, or a study could not be fetched.
     """
-    from mpss_lib.pull.recheck import due
+    from mpss_lib.pull.upstream.recheck import due
 
     lake, config = open_home()
     sites = settings.sites_of(config, settings.home())
@@ -97,7 +97,7 @@ def _fetch_again(
 ) -> bool:
     """Pull again and do the stages after it; answers whether no study stands still."""
     from mpss_lib.pull import stage
-    from mpss_lib.pull.archive import ArchiveSession
+    from mpss_lib.pull.archive.session import ArchiveSession
 
     sites = settings.sites_of(config, settings.home())
     with ArchiveSession(sites.archive) as session:
@@ -165,7 +165,7 @@ def _month(text: str) -> date:
 
 
 def _show(answered: Reconciliation) -> None:
-    from mpss_lib.pull.reconcile import FIND_MONTH
+    from mpss_lib.pull.upstream.reconcile import FIND_MONTH
     from mpss_lib.upstream import BY_COMPARISON
 
     table = Table(title="PACS and lake")

@@ -27,12 +27,11 @@ from mpss_lib.errors import (
     SameUidOtherBytesError,
     StudyGoneError,
 )
-from mpss_lib.pull.answers import ObjectAnswer, SeriesAnswer
-from mpss_lib.pull.archive import ArchiveSession, Delivery
-from mpss_lib.pull.coded import class_uid
-from mpss_lib.pull.corrections import Corrections
-from mpss_lib.pull.deidentify import Deidentifier, Subject
-from mpss_lib.pull.modalities import told_modality
+from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer
+from mpss_lib.pull.archive.modalities import told_modality
+from mpss_lib.pull.archive.session import ArchiveSession, Delivery
+from mpss_lib.pull.deidentification.coded import class_uid
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.taking import (
     NOT_NM_OBJECT,
     TWIN,
@@ -41,6 +40,7 @@ from mpss_lib.pull.taking import (
     Taker,
     not_delivered,
 )
+from mpss_lib.pull.upstream.corrections import Corrections
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, read_parquet, sha256_of, write_bytes
 

@@ -37,9 +37,9 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
-from mpss_lib.errors import TwoPatientsError
-from mpss_lib.pull.answers import StudyAnswer
-from mpss_lib.pull.texts import UnreadableValueError, normal_text, whole_text
+from mpss_lib.errors import TwoPatientsError, UnreadableValueError
+from mpss_lib.pull.archive.answers import StudyAnswer
+from mpss_lib.pull.texts import normal_text, whole_text
 
 Person = tuple[str, str]
 """PatientID and IssuerOfPatientID as stated, "" where not."""

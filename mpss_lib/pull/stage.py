@@ -25,14 +25,14 @@ from mpss_lib.errors import (
     WrongArgumentError,
 )
 from mpss_lib.locks import working
-from mpss_lib.pull.answers import StudyAnswer, WindowAnswer
-from mpss_lib.pull.archive import ArchiveSession
-from mpss_lib.pull.fetching import StudyFetch, announcement
-from mpss_lib.pull.gone import keep_gone
-from mpss_lib.pull.habits import known_habits, remember_habits
+from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.fetching import StudyFetch, announcement
+from mpss_lib.pull.archive.habits import known_habits, remember_habits
+from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.received import ReceivedLedger
-from mpss_lib.pull.registry import import_registry
+from mpss_lib.pull.upstream.gone import keep_gone
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import (
     Recorded,

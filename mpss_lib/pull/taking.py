@@ -23,9 +23,9 @@ from mpss_lib.dicom.faults import (
 )
 from mpss_lib.dicom.syntaxes import LOSSY_NAMES, name_of
 from mpss_lib.errors import DicomFileError, UndecodedError
-from mpss_lib.pull.answers import ObjectAnswer
-from mpss_lib.pull.deidentify import Deidentifier
-from mpss_lib.pull.pictures import BURNED_IN, burned_in, why_picture
+from mpss_lib.pull.archive.answers import ObjectAnswer
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier
+from mpss_lib.pull.deidentification.pictures import BURNED_IN, burned_in, why_picture
 from mpss_lib.pull.verify import class_received, read_received
 
 NOT_NM_OBJECT = "sop_class"

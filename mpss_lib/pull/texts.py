@@ -20,24 +20,13 @@ from pydicom.tag import Tag
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS, PersonName
 
 from mpss_lib.dicom.values import quiet
-from mpss_lib.errors import DicomFileError
+from mpss_lib.errors import UnreadableValueError
 
 LONGEST = 4096
 """Characters of a text that is looked at: identifiers have 64, names 5 x 64 in three alphabets."""
 
 _TERM = re.compile(r"ISO[ _-]?(2022)?[ _-]?IR[ _-]?([0-9]+)")
 _UTF8 = frozenset({"UTF8", "UTF-8", "UTF_8"})
-
-
-class UnreadableValueError(DicomFileError):
-    """A value is there and cannot be read; ``keyword`` names it."""
-
-    def __init__(self, keyword: str, why: str) -> None:
-        super().__init__(
-            f"{keyword} is present and cannot be read ({why})",
-            way_out="correct it in the archive, then `mpss quarantine retry`",
-        )
-        self.keyword = keyword
 
 
 def normal_text(text: str) -> str:

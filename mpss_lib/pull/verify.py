@@ -14,7 +14,7 @@ from mpss_lib.dicom.faults import SENT_AGAIN, object_fault
 from mpss_lib.dicom.parsing import MAX_BYTES, parse
 from mpss_lib.dicom.values import text_of
 from mpss_lib.errors import DicomFileError
-from mpss_lib.pull.answers import ObjectAnswer
+from mpss_lib.pull.archive.answers import ObjectAnswer
 
 _WITH_PIXELS = (NuclearMedicineImageStorage, SegmentationStorage)
 

@@ -17,7 +17,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError, PlatformFaultError
 from mpss_lib.locks import working
 from mpss_lib.publication.stage import predictable
-from mpss_lib.pull.registry import import_registry
+from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.stage import find
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake

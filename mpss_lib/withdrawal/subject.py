@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.pull.registry import day_of_patient
+from mpss_lib.pull.clinical.registry import day_of_patient
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake
 from mpss_lib.withdrawal import traces

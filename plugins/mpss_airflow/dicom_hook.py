@@ -23,7 +23,7 @@ class DicomHook(BaseHook):
         """C-ECHO to the peer: (True, status) or (False, what is wrong and the way out)."""
         from mpss_airflow.home import open_home, open_sites
         from mpss_lib.errors import MpssError
-        from mpss_lib.pull.archive import echo
+        from mpss_lib.pull.archive.session import echo
 
         _, config = open_home()
         try:

@@ -28,7 +28,7 @@ def recheck() -> dict[str, Any]:
     from airflow.sdk.exceptions import AirflowFailException
 
     from mpss_lib.batch import CHAIN, TooManyFaultsError
-    from mpss_lib.pull.recheck import due
+    from mpss_lib.pull.upstream.recheck import due
     from mpss_lib.upstream import CORRECTED, noted
 
     lake, config = open_home()
@@ -66,7 +66,7 @@ def reconcile() -> dict[str, int]:
     from airflow.sdk import conf
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_lib.pull.reconcile_door import reconcile as compare
+    from mpss_lib.pull.upstream.reconcile_door import reconcile as compare
 
     lake, config = open_home()
     today = pendulum.now(conf.get("core", "default_timezone")).date()

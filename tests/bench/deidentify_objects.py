@@ -28,8 +28,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from mpss_lib.pull import attributes as table
-from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.deidentification import attributes as table
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 
 TEXTS = {table.CLEAN, table.TERM, table.MAKER, table.MODEL, table.VERSION}
 KEYWORDS = [keyword for keyword, action in table.KEPT.items() if action in TEXTS]

@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mpss_lib.pull.free_text import TextCleaner
-from mpss_lib.pull.names import fold, named_by
+from mpss_lib.pull.deidentification.free_text import TextCleaner
+from mpss_lib.pull.deidentification.names import fold, named_by
 
 LANGUAGES = ("en", "de", "fr", "it", "es")
 

@@ -257,8 +257,8 @@ def _pull(kind: str, path: Path) -> str:
     from pacs_objects import ROOT, series_uid, sop_uid, study_uid
 
     from mpss_lib.dicom.said import read_said
-    from mpss_lib.pull.answers import ObjectAnswer
-    from mpss_lib.pull.deidentify import Deidentifier, Subject
+    from mpss_lib.pull.archive.answers import ObjectAnswer
+    from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
     from mpss_lib.pull.person import named_in
     from mpss_lib.pull.taking import Left, Taker
 

@@ -24,7 +24,7 @@ from reconciled_hospital import PLANTED, build, plant
 from mpss_lib import tables
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
-from mpss_lib.pull.reconcile_door import reconcile
+from mpss_lib.pull.upstream.reconcile_door import reconcile
 from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 

@@ -24,7 +24,7 @@ from mpss_lib.demo.vendors import VENDORS
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.intake.series import choose, inspect
-from mpss_lib.pull.pictures import why_picture
+from mpss_lib.pull.deidentification.pictures import why_picture
 from mpss_lib.sections import IntakeSettings
 
 PATIENTS = 24

@@ -17,8 +17,8 @@ from mpss_lib.errors import (
     SameUidOtherBytesError,
 )
 from mpss_lib.pull import stage
-from mpss_lib.pull.archive import ArchiveSession, echo
-from mpss_lib.pull.association import ArchiveAssociation
+from mpss_lib.pull.archive.association import ArchiveAssociation
+from mpss_lib.pull.archive.session import ArchiveSession, echo
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
 
@@ -386,7 +386,7 @@ def test_burned_in_text_stays_at_the_archive(faulty, archive, lake, config):
 
 def test_a_full_staging_disk_is_the_platforms_fault(faulty, archive, lake, config, monkeypatch):
     archive.add(make_nm(1))
-    from mpss_lib.pull import archive as client
+    from mpss_lib.pull.archive import session as client
 
     def full(self, sop_uid, path, content):
         raise OSError(28, "No space left on device")

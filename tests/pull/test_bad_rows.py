@@ -14,7 +14,7 @@ import pytest
 
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError, SettingsError
-from mpss_lib.pull.contract import COLUMNS
+from mpss_lib.pull.clinical.contract import COLUMNS
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.sections import PullSettings
 
@@ -254,7 +254,7 @@ def test_a_row_twice_is_kept_once(lake, from_csv):
 @pytest.mark.parametrize("value", [float("inf"), True, b"61"])
 def test_a_number_of_another_type_in_a_table(lake, from_sql, value, monkeypatch):
     """What SQLite cannot hold, another database can: the reader is given it."""
-    from mpss_lib.pull import registry
+    from mpss_lib.pull.clinical import registry
 
     rows = [good(1), BAD | {"age": value, "birth_date": None}]
     monkeypatch.setattr(registry, "read_rows", lambda *_: rows)
@@ -449,8 +449,8 @@ def test_a_format_that_cannot_be_is_refused_at_the_start(tmp_path, form, told):
 def test_a_date_in_the_future_is_accepted_when_it_has_come(lake, from_csv, monkeypatch):
     from functools import partial
 
-    from mpss_lib.pull import registry
-    from mpss_lib.pull.contract import check_row
+    from mpss_lib.pull.clinical import registry
+    from mpss_lib.pull.clinical.contract import check_row
 
     sites = from_csv(csv_text([good(1) | {"cac_date": TOMORROW}]))
     assert not imported(lake, sites)[0]["is_accepted"]

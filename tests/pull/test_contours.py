@@ -19,8 +19,8 @@ from mpss_lib.dicom.structures import read_structures
 from mpss_lib.errors import DicomFileError, SettingsError, WrongArgumentError
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage
-from mpss_lib.pull.contours import import_contours, named_regions
-from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.deidentification.contours import import_contours, named_regions
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 from mpss_lib.volume import Mask

@@ -20,9 +20,9 @@ from mpss_lib.dicom.rules import Answer
 from mpss_lib.dicom.said import Said
 from mpss_lib.errors import IncompleteStudyError, SameUidOtherBytesError, StudyGoneError
 from mpss_lib.pull import stage
-from mpss_lib.pull.corrections import differences, other_answers
 from mpss_lib.pull.received import ReceivedLedger
-from mpss_lib.pull.recheck import due
+from mpss_lib.pull.upstream.corrections import differences, other_answers
+from mpss_lib.pull.upstream.recheck import due
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import CohortSettings, PullSettings, UpkeepSettings
 from mpss_lib.tables import read_parquet, sha256_of

@@ -15,7 +15,7 @@ from mpss_lib import upstream
 from mpss_lib.dicom.writing import to_bytes
 from mpss_lib.errors import SameUidOtherBytesError
 from mpss_lib.pull import stage
-from mpss_lib.pull.reconcile_door import reconcile
+from mpss_lib.pull.upstream.reconcile_door import reconcile
 from mpss_lib.pull.vault import Vault
 
 pytestmark = pytest.mark.pacs

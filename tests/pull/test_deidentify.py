@@ -16,9 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from mpss_lib.pull.attributes import KEPT
-from mpss_lib.pull.deidentify import Deidentifier, Subject
-from mpss_lib.pull.moments import parse_date, parse_time
+from mpss_lib.pull.deidentification.attributes import KEPT
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
+from mpss_lib.pull.deidentification.moments import parse_date, parse_time
 
 SUBJECT = Subject(
     patient_key="P0123456789abcdef",

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from mpss_lib.pull.equipment import clean_model, clean_version
-from mpss_lib.pull.free_text import TextCleaner
-from mpss_lib.pull.names import Named, named_by
+from mpss_lib.pull.deidentification.equipment import clean_model, clean_version
+from mpss_lib.pull.deidentification.free_text import TextCleaner
+from mpss_lib.pull.deidentification.names import Named, named_by
 
 
 def clean(text, names=(), ids=(), extra=()):

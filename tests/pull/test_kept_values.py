@@ -18,13 +18,13 @@ from pydicom.sequence import Sequence
 
 from mpss_lib.dicom import read_volume
 from mpss_lib.errors import UnreadableValueError
-from mpss_lib.pull import contour_attributes
-from mpss_lib.pull.attributes import KEPT, NUMBER
-from mpss_lib.pull.coded import is_verhoeff, kept_code
-from mpss_lib.pull.deidentify import Deidentifier, Subject
-from mpss_lib.pull.names import Named, named_by
-from mpss_lib.pull.pictures import why_picture
-from mpss_lib.pull.plausible import RANGES
+from mpss_lib.pull.deidentification import contour_attributes
+from mpss_lib.pull.deidentification.attributes import KEPT, NUMBER
+from mpss_lib.pull.deidentification.coded import is_verhoeff, kept_code
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
+from mpss_lib.pull.deidentification.names import Named, named_by
+from mpss_lib.pull.deidentification.pictures import why_picture
+from mpss_lib.pull.deidentification.plausible import RANGES
 
 SUBJECT = Subject(
     "P0123456789abcdef", -100, "20260302", "101500", "19500615", "m", ("Long^Ann",), ("4711",)

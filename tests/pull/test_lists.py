@@ -17,12 +17,12 @@ from mpss_lib.batch import bound_door, run_batch
 from mpss_lib.config import Config
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
 from mpss_lib.pull import stage
-from mpss_lib.pull.answers import StudyAnswer
-from mpss_lib.pull.habits import NOTHING_KNOWN, Habits, known_habits, remember_habits
-from mpss_lib.pull.listing import Listed, RangeRefusedError
-from mpss_lib.pull.modalities import list_undated, list_window
-from mpss_lib.pull.moments import parse_date, parse_time
-from mpss_lib.pull.queries import Slice, literal_key
+from mpss_lib.pull.archive.answers import StudyAnswer
+from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits, known_habits, remember_habits
+from mpss_lib.pull.archive.listing import Listed, RangeRefusedError
+from mpss_lib.pull.archive.modalities import list_undated, list_window
+from mpss_lib.pull.archive.queries import Slice, literal_key
+from mpss_lib.pull.deidentification.moments import parse_date, parse_time
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 

@@ -17,11 +17,10 @@ from pydicom.dataset import Dataset
 
 from mpss_lib.batch import bound_door, run_batch, standing_still
 from mpss_lib.config import Config
-from mpss_lib.errors import StudyWithdrawnError, TwoPatientsError
+from mpss_lib.errors import StudyWithdrawnError, TwoPatientsError, UnreadableValueError
 from mpss_lib.pull import stage
-from mpss_lib.pull.answers import StudyAnswer
+from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.person import Named, distinct, settle
-from mpss_lib.pull.texts import UnreadableValueError
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 

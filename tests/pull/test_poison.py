@@ -24,8 +24,8 @@ from pydicom.uid import (
 from mpss_lib.dicom.decoding import decompress
 from mpss_lib.dicom.syntaxes import DECODERS, name_of
 from mpss_lib.errors import DicomFileError, UndecodedError
-from mpss_lib.pull.answers import ObjectAnswer
-from mpss_lib.pull.deidentify import Deidentifier, Subject
+from mpss_lib.pull.archive.answers import ObjectAnswer
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.taking import Left, Taken, Taker
 
 SHAPE = (6, 32, 32)

@@ -13,8 +13,8 @@ from mpss_lib.dicom.structures import read_structures
 from mpss_lib.dicom.writing import to_bytes
 from mpss_lib.errors import ArchiveRefusedError, TwoPatientsError
 from mpss_lib.pull import stage
-from mpss_lib.pull.archive import ArchiveSession, echo
-from mpss_lib.pull.habits import known_habits
+from mpss_lib.pull.archive.habits import known_habits
+from mpss_lib.pull.archive.session import ArchiveSession, echo
 from mpss_lib.sections import PullSettings
 
 pytestmark = pytest.mark.pacs

@@ -17,8 +17,8 @@ from mpss_lib import upstream
 from mpss_lib.config import Config
 from mpss_lib.errors import MpssError, PlatformFaultError, WrongArgumentError
 from mpss_lib.pull import stage
-from mpss_lib.pull.reconcile import NO_DATE, Kept, Told, compare, unlisted
-from mpss_lib.pull.reconcile_door import reconcile
+from mpss_lib.pull.upstream.reconcile import NO_DATE, Kept, Told, compare, unlisted
+from mpss_lib.pull.upstream.reconcile_door import reconcile
 from mpss_lib.pull.vault import Identity, Vault
 
 MARCH = (date(2026, 3, 1), date(2026, 3, 31))

@@ -11,7 +11,7 @@ from mpss_lib.batch import run_batch
 from mpss_lib.config import Config
 from mpss_lib.errors import SettingsError, StudyFaultError, WrongArgumentError
 from mpss_lib.pull import stage
-from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 

@@ -21,8 +21,8 @@ from pydicom.uid import (
 from real_archives import running, store
 
 from mpss_lib.errors import IncompleteStudyError
-from mpss_lib.pull.archive import ArchiveSession
-from mpss_lib.pull.association import FETCHED_CLASSES, LOSSLESS, _application_entity
+from mpss_lib.pull.archive.association import FETCHED_CLASSES, LOSSLESS, _application_entity
+from mpss_lib.pull.archive.session import ArchiveSession
 
 pytestmark = pytest.mark.pacs
 

@@ -7,8 +7,9 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from mpss_lib.pull.answers import modalities_of, number_of, study_answer
-from mpss_lib.pull.texts import UnreadableValueError, normal_text, text_or_empty, whole_text
+from mpss_lib.errors import UnreadableValueError
+from mpss_lib.pull.archive.answers import modalities_of, number_of, study_answer
+from mpss_lib.pull.texts import normal_text, text_or_empty, whole_text
 
 
 def raw(content, charset=None, keyword="PatientID", vr="LO"):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mpss_lib.pull.answers import StudyAnswer
+from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of
 from mpss_lib.tables import Lake

@@ -1,0 +1,109 @@
+"""Before and after a study is fetched: what the archive announces of it, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mpss_lib.config import Config
+from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatientsError
+from mpss_lib.pull.archive.answers import StudyAnswer
+from mpss_lib.pull.archive.counts import check_counts
+from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.objects import Manifest, announced_by
+from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
+from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.pull.window import identity_of, named_before, patient_key_of
+
+
+def announcement(
+    archive: ArchiveSession, study_uid: str, config: Config
+) -> tuple[StudyAnswer, Manifest]:
+    """Ask for a study and its objects; compare what is counted with what is listed.
+
+    Raises
+    ------
+    TwoPatientsError, UnreadableValueError
+        If the archive's rows name two persons, or one that cannot be read.
+    IncompleteStudyError
+        If its counts and its lists differ.
+    """
+
+    def ask() -> tuple[StudyAnswer, Manifest]:
+        manifest = announced_by(
+            archive, study_uid, config.pull.modality, contours=config.pull.contours
+        )
+        announced = archive.find_study(study_uid)
+        if announced is None:
+            raise IncompleteStudyError(
+                "the archive lists series of this study, and no study",
+                way_out="look at this study in the archive; then `mpss quarantine retry`",
+            )
+        check_rows(announced)
+        if config.pull.counts == "agree":
+            check_counts(
+                announced,
+                manifest.series,
+                manifest.objects,
+                ask_again=lambda: archive.find_study(study_uid),
+                list_objects=lambda series_uid: archive.find_objects(study_uid, series_uid),
+            )
+        return announced, manifest
+
+    return archive.persistently("the list of objects", ask, config.pull.fetch_attempts)
+
+
+class StudyFetch:
+    """Whose study is fetched: as it was known, as the archive says now, as its objects say.
+
+    Raises
+    ------
+    StudyWithdrawnError
+        If the archive names somebody who withdrew.
+    """
+
+    def __init__(
+        self, announced: StudyAnswer, before: Identity, vault: Vault, config: Config
+    ) -> None:
+        self._announced, self._before = announced, before
+        self._vault, self._config = vault, config
+        self.identity = named_before(identity_of(announced, vault, config), before)
+        self._check_withdrawn(self.identity)
+
+    @property
+    def is_of_another(self) -> bool:
+        """Whether the archive names somebody else than when it was asked last."""
+        return self.identity.patient_key != self._before.patient_key
+
+    def settled(self, paths: Iterable[Path]) -> Identity:
+        """Decide whose it is by the objects, and remember it before anything is stored."""
+        follows = self._config.pull.other_patient_id == "follow"
+        named = named_in(paths)
+        person = settle(self._announced, named, follows_archive=follows)
+        self._check_objects(named)
+        identity = self.identity
+        if person[0] and not identity.patient_id:
+            answer = replace(self._announced, patient_id=person[0], issuer=person[1])
+            identity = identity_of(answer, self._vault, self._config)
+        self._check_withdrawn(identity)
+        if identity != self._before:
+            self._vault.remember_studies([identity])
+        return identity
+
+    def _check_objects(self, named: Iterable[Named]) -> None:
+        """Refuse what was of somebody who withdrew, under whatever number it is now."""
+        persons = distinct(one.person for one in named)
+        keys = [
+            patient_key_of(person, self._announced, self._vault, self._config) for person in persons
+        ]
+        if self._vault.withdrawn(keys) - {self.identity.patient_key}:
+            raise TwoPatientsError(
+                "the objects name a patient who withdrew, the archive another one",
+                way_out="where the archive merged the two, purge this study (`mpss purge`); where"
+                " it corrected a mistake, have the objects sent again under the right patient",
+            )
+
+    def _check_withdrawn(self, identity: Identity) -> None:
+        if self._vault.withdrawn([identity.patient_key]):
+            raise StudyWithdrawnError

@@ -1,0 +1,275 @@
+"""Questions to the archive (C-FIND): lists of studies, series and objects, read tolerantly."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+from functools import reduce
+from typing import TypeVar
+
+from pydicom.dataset import Dataset
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
+
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    ArchiveRefusedError,
+    IncompleteStudyError,
+    StudyFaultError,
+)
+from mpss_lib.pull.archive.answers import (
+    ObjectAnswer,
+    SeriesAnswer,
+    StudyAnswer,
+    WindowAnswer,
+    check_uids,
+    is_uid,
+    joined_answers,
+    number_of,
+    study_answer,
+    text_of,
+)
+from mpss_lib.pull.archive.association import (
+    OUT_OF_RESOURCES,
+    PENDING,
+    SUCCESS,
+    ArchiveAssociation,
+    QueryFailedError,
+)
+from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits
+from mpss_lib.pull.archive.listing import Listed, RangeRefusedError
+from mpss_lib.pull.archive.modalities import list_undated, list_window, with_series
+from mpss_lib.pull.archive.probe import probe
+from mpss_lib.pull.archive.queries import Slice, literal_key, make_query, slice_query, study_query
+from mpss_lib.pull.texts import normal_text, whole_text
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CUT_SHORT = frozenset({OUT_OF_RESOURCES, 0xFE00})
+"""Statuses, without their last byte, of a list that ended early (PS3.4 table C.4-1): out of
+resources, cancelled."""
+CANNOT_PROCESS = frozenset({0xA, 0xC})
+"""First digits of the statuses with which a query is refused (PS3.4 table C.4-1)."""
+PENDING_ANSWER = 0xFF00
+
+
+class ArchiveQuestions(ArchiveAssociation):
+    """An association over which lists are asked for; ``n_requests`` counts them."""
+
+    def find_studies(
+        self, date_from: date, date_to: date, modality: str, known: Habits = NOTHING_KNOWN
+    ) -> WindowAnswer:
+        """List all studies of a window that have a series of the modality.
+
+        How the list is proved to be whole: ``mpss_lib.pull.archive.listing``.
+
+        Parameters
+        ----------
+        date_from, date_to : date
+            True study dates, both included.
+        modality : str
+        known : Habits, optional
+            What is known of the archive.
+
+        Raises
+        ------
+        PlatformFaultError
+            If a minute's list is still cut short: the window would not be complete.
+        """
+        before = self.n_requests
+        limit = self.settings.find_limit
+        listed = list_window(
+            self._list_slice, self._modalities_in, (date_from, date_to), modality, known, limit
+        )
+        seen = listed.seen
+        if not known.is_probed and listed.studies:
+            seen = self._probed(listed.studies, modality).joined(seen)
+        return replace(listed, n_requests=self.n_requests - before, seen=seen)
+
+    def _probed(self, studies: tuple[StudyAnswer, ...], modality: str) -> Habits:
+        """Ask for habits on purpose; an archive that breaks off then is asked another night."""
+        try:
+            return probe(self._list_slice, studies, modality)
+        except (ArchiveBusyError, ArchiveRefusedError) as error:
+            log.warning("the archive's habits could not be learned: %s", error.problem)
+            return NOTHING_KNOWN
+
+    def find_undated(self, modality: str, known: Habits = NOTHING_KNOWN) -> WindowAnswer:
+        """List the studies of any date of which the archive tells no date that can be read."""
+        before = self.n_requests
+        limit = self.settings.find_limit
+        listed = list_undated(self._list_slice, self._modalities_in, modality, known, limit)
+        return replace(listed, n_requests=self.n_requests - before)
+
+    def find_study(self, study_uid: str) -> StudyAnswer | None:
+        """Ask for one study by its UID, whatever its date; None where the archive has none."""
+        rows = self._list_studies(study_query(StudyInstanceUID=study_uid))
+        mine = [one for one in rows.studies if one.study_uid == study_uid]
+        if rows.n_unusable and not mine:
+            raise IncompleteStudyError(
+                "the archive's answer for this study cannot be read",
+                way_out="look at this study in the archive; then `mpss quarantine retry`",
+            )
+        return reduce(joined_answers, mine) if mine else None
+
+    def find_accession(self, accession_number: str) -> list[StudyAnswer]:
+        """Ask for the studies of an accession number, whatever their date, by UID."""
+        wanted = normal_text(accession_number)
+        rows = self._list_studies(study_query(AccessionNumber=literal_key(wanted)))
+        by_uid: dict[str, StudyAnswer] = {}
+        for one in rows.studies:
+            if one.accession_number == wanted:
+                before = by_uid.get(one.study_uid)
+                by_uid[one.study_uid] = one if before is None else joined_answers(before, one)
+        return [by_uid[uid] for uid in sorted(by_uid)]
+
+    def find_named(self, name: str) -> list[StudyAnswer]:
+        """Ask for studies by StudyInstanceUID or, where none has it, by accession number."""
+        name = normal_text(name)
+        by_uid = self.find_study(name) if is_uid(name) else None
+        if by_uid is not None:
+            return [by_uid]
+        return self.find_accession(name) if name else []
+
+    def of_modality(self, studies: Iterable[StudyAnswer], modality: str) -> list[StudyAnswer]:
+        """Keep the studies that hold a modality."""
+        return with_series(studies, modality, self._modalities_in)
+
+    def find_series(self, study_uid: str) -> list[SeriesAnswer]:
+        """List the series of a study (C-FIND, SERIES level), by UID.
+
+        Raises
+        ------
+        UnreadableValueError
+            If a modality is there and cannot be read.
+        """
+        query = make_query("SERIES", StudyInstanceUID=study_uid)
+        for keyword in ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances"):
+            setattr(query, keyword, "")
+        series = [
+            SeriesAnswer(
+                text_of(answer, "SeriesInstanceUID"),
+                whole_text(answer, "Modality").upper(),
+                number_of(answer, "NumberOfSeriesRelatedInstances"),
+            )
+            for answer in self._find(query)
+        ]
+        check_uids([one.series_uid for one in series], "series")
+        return sorted(series, key=lambda one: one.series_uid)
+
+    def find_objects(self, study_uid: str, series_uid: str) -> list[ObjectAnswer]:
+        """List the objects of a series (C-FIND, IMAGE level), by UID."""
+        query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
+        query.SOPInstanceUID = ""
+        query.SOPClassUID = ""
+        query.AvailableTransferSyntaxUID = ""
+        objects = [
+            ObjectAnswer(
+                series_uid,
+                text_of(answer, "SOPInstanceUID"),
+                text_of(answer, "SOPClassUID"),
+                text_of(answer, "AvailableTransferSyntaxUID"),
+            )
+            for answer in self._find(query)
+        ]
+        check_uids([one.sop_uid for one in objects], "object")
+        return sorted(objects, key=lambda one: one.sop_uid)
+
+    def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
+        """Repeat a read-only operation for one study when the archive breaks it off.
+
+        Raises
+        ------
+        IncompleteStudyError
+            If it always breaks while a C-ECHO succeeds: the fault lies with this study, the
+            others must go on.
+        ArchiveBusyError
+            If the archive does not answer a C-ECHO either.
+        """
+        for attempt in range(attempts):
+            try:
+                return operation()
+            except ArchiveBusyError as error:
+                problem = error.problem
+                self.drop()
+            wait_before(attempt + 1)
+        self.echo()
+        raise IncompleteStudyError(
+            f"{what} failed {attempts} times, the archive is well otherwise; last: {problem}",
+            way_out="look at this study in the archive; then `mpss quarantine retry`",
+        )
+
+    # --------------------------------------------------------------- C-FIND
+
+    def _list_slice(self, where: Slice, modality: str) -> Listed:
+        """Ask for a part of a window.
+
+        Raises
+        ------
+        RangeRefusedError
+            If the archive cannot process the query, and a range of dates stands in it.
+        """
+        try:
+            return self._list_studies(slice_query(where, modality))
+        except QueryFailedError as error:
+            if where.n_days > 1 and error.status >> 12 in CANNOT_PROCESS:
+                raise RangeRefusedError from error
+            raise
+
+    def _list_studies(self, query: Dataset) -> Listed:
+        """Ask for studies; an answer that names none is counted, a list cut short is no error."""
+        studies: list[StudyAnswer] = []
+        n_unusable = 0
+        is_cut = False
+        try:
+            for answer in self._find_each(query):
+                study = None if answer is None else study_answer(answer)
+                if study is None:
+                    n_unusable += 1
+                else:
+                    studies.append(study)
+        except QueryFailedError as error:
+            if error.status & 0xFF00 not in CUT_SHORT:
+                raise
+            is_cut = True
+        return Listed(tuple(studies), n_unusable, is_cut)
+
+    def _modalities_in(self, study_uid: str) -> tuple[str, ...]:
+        """Modalities of a study's series; () where they cannot be listed: its fetch says why."""
+        try:
+            series = self.persistently("the list of series", lambda: self.find_series(study_uid), 2)
+        except StudyFaultError:
+            return ()
+        return tuple(sorted({one.modality for one in series}))
+
+    def _find(self, query: Dataset) -> list[Dataset]:
+        answers = list(self._find_each(query))
+        if not all(answers):
+            raise self.failed("C-FIND (an answer that cannot be read)", PENDING_ANSWER)
+        return [answer for answer in answers if answer is not None]
+
+    def _find_each(self, query: Dataset) -> Iterator[Dataset | None]:
+        """Yield the answers, None for one that cannot be decoded.
+
+        A list is a result only if this ends without an error.
+        """
+        self.n_requests += 1
+        model = StudyRootQueryRetrieveInformationModelFind
+        for status, answer in self.association().send_c_find(query, model):
+            if "Status" not in status:
+                raise self.lost("C-FIND")
+            code = int(status.Status)
+            if code in PENDING:
+                yield answer
+            elif code != SUCCESS:
+                raise self.failed("C-FIND", code)
+
+
+def wait_before(attempt: int) -> None:
+    """Wait longer before each further attempt: none, 0.2, 0.4, ... at most 5 s."""
+    if attempt:
+        time.sleep(min(0.1 * 2.0**attempt, 5.0))

@@ -1,0 +1,1 @@
+"""The registry: clinical rows and calcium scores."""

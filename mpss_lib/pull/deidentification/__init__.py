@@ -1,0 +1,1 @@
+"""What may stay of an object, and how the rest goes."""

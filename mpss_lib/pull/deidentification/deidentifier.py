@@ -1,0 +1,313 @@
+"""De-identification of a DICOM object: deny by default, at every depth (PS3.15 Annex E).
+
+Nothing of the object as received is copied unless ``attributes.KEPT`` (NM) or
+``contour_attributes.KEPT_OF`` (RTSTRUCT, SEG) names it; text keeps only allow-listed words that
+are nobody's name (``free_text``), numbers what they can mean (``plausible``), codes and UIDs what a
+public registry has (``coded``); dates are shifted by the patient's own number of days, times of
+day become times since the study's start; other UIDs, PatientID and PatientName are pseudonyms;
+file meta information and preamble are written anew. What goes of an attribute of type 2 leaves
+an empty value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from io import BytesIO
+
+import pydicom
+from pydicom import dcmwrite
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.multival import MultiValue
+from pydicom.tag import Tag
+from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
+
+from mpss_lib.dicom.region_names import region_of
+from mpss_lib.pull.deidentification import attributes as table
+from mpss_lib.pull.deidentification import contour_attributes as contours
+from mpss_lib.pull.deidentification.coded import class_uid, code_item, kept_code
+from mpss_lib.pull.deidentification.equipment import clean_maker, clean_model, clean_version
+from mpss_lib.pull.deidentification.free_text import TextCleaner
+from mpss_lib.pull.deidentification.moments import Moments, parse_date, parse_time
+from mpss_lib.pull.deidentification.names import UNREADABLE, Named, named_by, named_in
+from mpss_lib.pull.deidentification.pictures import burned_in
+from mpss_lib.pull.deidentification.plausible import kept_number
+from mpss_lib.pull.deidentification.stored_bits import without_unused_bits
+
+IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
+IMPLEMENTATION_NAME = "MPSS_PULL_1"
+
+UNKNOWN_REGION = "UNKNOWN"
+NOTHING = "nothing"
+"""What is done with an attribute of type 2 that no table keeps."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who the object becomes.
+
+    Parameters
+    ----------
+    patient_key : str
+        The new PatientID and PatientName.
+    shift_days : int
+        Added to every date.
+    study_date, study_time : str
+        The true ones, as the archive announces them; "" where unknown.
+    birth_date : str
+        For the age where the object does not state it.
+    method : str
+        DeidentificationMethod: names the settings and the site's secret (at most 64 characters).
+    names, identifiers : tuple of str
+        What the vault knows beside the object: no text keeps them.
+    """
+
+    patient_key: str
+    shift_days: int
+    study_date: str
+    study_time: str
+    birth_date: str
+    method: str
+    names: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
+
+
+class Deidentifier:
+    """Makes the de-identified bytes of the objects of one study.
+
+    Parameters
+    ----------
+    subject : Subject
+    new_uid : callable
+        Pseudonym of a UID.
+    extra_words : tuple of str
+        A site's own words that may stay in descriptions.
+    region_names : mapping of our name to the site's names, optional
+        Of the regions of structure sets and segmentations.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        new_uid: Callable[[str], str],
+        extra_words: tuple[str, ...] = (),
+        region_names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.subject = subject
+        self._region_names = region_names or {}
+        self._kept: Mapping[str, str] = table.KEPT
+        self._new_uid = new_uid
+        self._top: Dataset | None = None  # pixel data of any other dataset are no pixels of ours
+        self._extra_words = extra_words
+        self._learn(named_by(subject.names, subject.identifiers))
+        day, clock = parse_date(subject.study_date), parse_time(subject.study_time)
+        self._moments = Moments(
+            timedelta(days=subject.shift_days),
+            datetime.combine(day, clock) if day and clock else None,
+        )
+
+    def _learn(self, named: Named) -> None:
+        """Take over whose names and identifiers go."""
+        self._named = named
+        self._cleaner = TextCleaner(named, self._extra_words)
+
+    def file_bytes(self, received: FileDataset) -> bytes:
+        """Make the bytes of the de-identified DICOM file (explicit VR little endian).
+
+        Parameters
+        ----------
+        received : FileDataset
+            An NM or SEG object with uncompressed pixel data, or an RTSTRUCT; it is not changed.
+        """
+        with pydicom.config.disable_value_validation():
+            sop_class = received.SOPClassUID
+            self._kept = contours.KEPT_OF.get(sop_class, table.KEPT)
+            known = {"names": self.subject.names, "ids": self.subject.identifiers}
+            self._learn(named_in(received, **known))
+            source = self._known_regions(received)
+            self._top = source
+            kept = self._dataset(source)
+            self._sign(kept, received)
+            contours.complete(kept, sop_class)
+            meta = FileMetaDataset()
+            meta.MediaStorageSOPClassUID = kept.SOPClassUID
+            meta.MediaStorageSOPInstanceUID = kept.SOPInstanceUID
+            meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            meta.ImplementationClassUID = IMPLEMENTATION_UID
+            meta.ImplementationVersionName = IMPLEMENTATION_NAME
+            whole = FileDataset("", kept, preamble=b"\0" * 128, file_meta=meta)
+            buffer = BytesIO()
+            dcmwrite(buffer, whole, enforce_file_format=True)
+        return buffer.getvalue()
+
+    def _sign(self, kept: Dataset, received: Dataset) -> None:
+        """Write what stands in for the identity, and what was done."""
+        kept.PatientID = self.subject.patient_key
+        kept.PatientName = self.subject.patient_key
+        for keyword in ("PatientBirthDate", "ReferringPhysicianName", "AccessionNumber", "StudyID"):
+            setattr(kept, keyword, "")  # type 2: present and empty
+        if not kept.get("PatientAge"):
+            age = _age_between(self.subject.birth_date, self.subject.study_date)
+            _put(kept, "PatientAge", age, "AS")
+        if burned_in(received) == "NO" and "PixelData" in kept:
+            kept.BurnedInAnnotation = "NO"
+        kept.PatientIdentityRemoved = "YES"
+        kept.LongitudinalTemporalInformationModified = "MODIFIED"
+        kept.DeidentificationMethod = self.subject.method
+        kept.DeidentificationMethodCodeSequence = [
+            code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES
+        ]
+
+    def _dataset(self, source: Dataset) -> Dataset:
+        kept = Dataset()
+        for tag in source.keys():  # noqa: SIM118 - iterating a Dataset would decode every value
+            keyword = keyword_for_tag(tag)
+            if tag.is_private or not keyword:
+                continue
+            if self._kept.get(keyword) == table.NUMBER:
+                kept[tag] = kept_number(source, keyword, self._named)
+            elif keyword in self._kept or keyword in table.TYPE_2:
+                self._keep(kept, source, keyword)
+        return kept
+
+    def _keep(self, kept: Dataset, source: Dataset, keyword: str) -> None:
+        """Write what stays of an attribute: its value, an empty one, or nothing."""
+        tag, vr = Tag(keyword), dictionary_VR(Tag(keyword))
+        try:
+            element = source[keyword]
+            is_empty, read = element.is_empty, element.VR
+            value = None if is_empty else self._value(source, element, keyword)
+        except UNREADABLE:  # a value that cannot be read cannot be judged
+            is_empty, read, value = False, "", None
+        if value is not None:
+            _put(kept, keyword, value, read)
+        elif self._kept.get(keyword) == table.ITEMS and read != "SQ":
+            kept[tag] = DataElement(tag, vr, [Dataset()])  # present and unreadable, not absent
+        elif is_empty or keyword in table.TYPE_2:
+            _put(kept, keyword, [] if vr == "SQ" else "", vr.split(" or ")[0])
+
+    def _value(self, source: Dataset, element: DataElement, keyword: str) -> object:
+        vr = dictionary_VR(element.tag)
+        if vr != element.VR and element.VR not in vr.split(" or "):
+            return None
+        value = element.value
+        simple: dict[str, Callable[[], object]] = {
+            table.CLEAN: lambda: _all_of(value, self._cleaner.clean_all),
+            table.TERM: lambda: _all_of(value, partial(self._terms, keyword)),
+            table.MAKER: lambda: _all_of(value, partial(clean_maker, cleaner=self._cleaner)),
+            table.MODEL: lambda: _all_of(value, partial(clean_model, cleaner=self._cleaner)),
+            table.VERSION: lambda: _all_of(value, partial(clean_version, cleaner=self._cleaner)),
+            table.INSTANCE_UID: lambda: _all_of(value, self._new_uids),
+            table.CLASS_UID: lambda: _all_of(value, self._class_uids),
+            table.DATE: lambda: self._moments.shifted(source, keyword, value),
+            table.TIME: lambda: self._moments.since_start(source, keyword, value),
+            table.DATETIME: lambda: self._moments.moved(str(value)),
+            table.AGE: lambda: _age(str(value)),
+            table.SEX: lambda: value if value in ("M", "F", "O") else None,
+            table.ITEMS: lambda: self._items(value),
+            table.CODES: lambda: self._codes(value),
+            table.PIXELS: lambda: without_unused_bits(source) if source is self._top else None,
+            contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
+            contours.CLOSED: lambda: _closed(value, keyword),
+            NOTHING: lambda: None,
+        }
+        return simple[self._kept.get(keyword, NOTHING)]()
+
+    def _items(self, items: Sequence[Dataset]) -> list[Dataset]:
+        """Clean the items; a question or an answer that goes takes its item along."""
+        pairs = [(item, self._dataset(item)) for item in items]
+        return [
+            kept
+            for item, kept in pairs
+            if all(kept.get(code) or not item.get(code) for code in table.CONTENT)
+        ]
+
+    def _terms(self, keyword: str, texts: Sequence[str]) -> list[str]:
+        """Keep defined terms; what is none is a text."""
+        terms = table.TERMS[keyword]
+        texts = [text.strip() for text in texts]
+        cleaned = self._cleaner.clean_all(["" if text in terms else text for text in texts])
+        return [text if text in terms else left for text, left in zip(texts, cleaned, strict=True)]
+
+    def _new_uids(self, uids: Sequence[str]) -> list[str]:
+        return [self._new_uid(uid) if uid else "" for uid in uids]
+
+    def _class_uids(self, uids: Sequence[str]) -> list[str]:
+        return [class_uid(uid, self._new_uid) if uid else "" for uid in uids]
+
+    def _known_regions(self, received: FileDataset) -> Dataset:
+        """Leave the regions of a structure set out whose names nobody knows, contours and all."""
+        if received.SOPClassUID != RTStructureSetStorage:
+            return received
+        known = {
+            str(item.get("ROINumber"))
+            for item in received.get("StructureSetROISequence") or []
+            if region_of(str(item.get("ROIName", "")), self._region_names)
+        }
+        source = Dataset()
+        source.update({tag: received.get_item(tag) for tag in received.keys()})  # noqa: SIM118
+        for keyword, number in (
+            ("StructureSetROISequence", "ROINumber"),
+            ("ROIContourSequence", "ReferencedROINumber"),
+            ("RTROIObservationsSequence", "ReferencedROINumber"),
+        ):
+            items = received.get(keyword) or []
+            kept = [one for one in items if str(one.get(number)) in known]
+            source[Tag(keyword)] = DataElement(Tag(keyword), "SQ", kept)  # not that of received
+        return source
+
+    def clean_text(self, text: str) -> str:
+        """Clean a text as those of the object of this study are."""
+        return self._cleaner.clean(text)
+
+    def _codes(self, items: Sequence[Dataset]) -> list[Dataset] | None:
+        kept = []
+        for item in items:
+            scheme = str(item.get("CodingSchemeDesignator", "")).strip()
+            code = kept_code(scheme, str(item.get("CodeValue", "")).strip(), self._named)
+            if not code:
+                continue
+            meaning = self._cleaner.clean(str(item.get("CodeMeaning", "")))
+            kept.append(code_item(code, scheme, meaning or "code"))
+            kept[-1].update(self._dataset(item))  # modifiers
+        return kept or None
+
+
+def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
+    if value is not None:
+        target.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
+
+
+def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:
+    """Judge the values as texts; None where nothing of any of them stays."""
+    many = value if isinstance(value, MultiValue | list) else [value]
+    judged = judge(["" if one is None else str(one) for one in many])
+    if not any(judged):
+        return None
+    return judged if len(judged) > 1 else judged[0]
+
+
+def _closed(value: object, keyword: str) -> object:
+    """Keep a value (or all of several) if each is one that the attribute may have."""
+    many = value if isinstance(value, MultiValue | list) else [value]
+    return value if all(str(one) in contours.TERMS[keyword] for one in many) else None
+
+
+def _age(text: str) -> str | None:
+    if not re.fullmatch(r"[0-9]{3}[DWMY]", text):
+        return None
+    return "090Y" if text.endswith("Y") and int(text[:3]) > 89 else text
+
+
+def _age_between(birth: str, study: str) -> str | None:
+    born, day = parse_date(birth), parse_date(study)
+    if born is None or day is None or day < born:
+        return None
+    years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    return _age(f"{years:03d}Y") if years < 150 else None

@@ -1,0 +1,188 @@
+"""Numbers of an object: kept where they are what their attribute can mean, else emptied.
+
+A number that cannot be read never passes for absent, whose default would be taken: a question mark
+stands for it (an empty value where the VR is binary). A decimal comma, NaN or infinity stays as it
+was written: it says nothing of anybody, and reading it is for others. A number that can be read
+and is none that its attribute can mean leaves an empty value, and a question mark where a volume
+is made by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
+
+from mpss_lib.pull.deidentification.names import UNREADABLE, Named
+
+Limits = tuple[float, float]
+
+_NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"(?i)[+-]?(nan|inf|infinity)")
+_TEXT_VRS = frozenset(("AE", "CS", "DS", "IS", "LO", "SH", "UT", "UC", "LT", "ST", "UN"))
+
+
+def _each(low: float, high: float, keywords: str) -> dict[str, Limits]:
+    return dict.fromkeys(keywords.split(), (low, high))
+
+
+RANGES: Mapping[str, Limits] = MappingProxyType(
+    # Places in a list. A station counts its series by thousands at most.
+    _each(0, 9999, "SeriesNumber InstanceNumber AcquisitionNumber ReferencedFrameNumber")
+    | _each(0, 99999, "ROINumber ReferencedROINumber ObservationNumber ContourNumber")
+    | _each(0, 99999, "NumberOfContourPoints DimensionIndexValues")
+    | _each(0, 65535, "SegmentNumber ReferencedSegmentNumber MaximumFractionalValue")
+    # Matrix and pixel values.
+    | _each(0, 65535, "Rows Columns NumberOfFrames")
+    | _each(0, 64, "SamplesPerPixel BitsAllocated BitsStored HighBit PixelRepresentation")
+    | _each(-32768, 65535, "SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue")
+    | _each(-32768, 65535, "RealWorldValueFirstValueMapped RealWorldValueLastValueMapped")
+    | _each(-1e6, 1e6, "RescaleIntercept RescaleSlope RealWorldValueIntercept RealWorldValueSlope")
+    | _each(-131072, 131072, "WindowCenter WindowWidth")
+    | _each(0, 9999, "PixelAspectRatio")
+    # Geometry, mm and cosines.
+    | _each(-1000, 1000, "PixelSpacing SliceThickness SpacingBetweenSlices")
+    | _each(-100, 100, "ImageOrientationPatient")
+    | _each(-10000, 10000, "ImagePositionPatient ContourData")
+    | _each(-10000, 10000, "FocalDistance XFocusCenter YFocusCenter ZoomCenter RadialPosition")
+    | _each(-10000, 10000, "DistanceSourceToDetector DistanceSourceToPatient TableTraverse")
+    | _each(-10000, 10000, "TableHeight CenterOfRotationOffset")
+    | _each(0, 3000, "FieldOfViewDimensions ReconstructionDiameter ReconstructionFieldOfView")
+    | _each(0, 100, "ZoomFactor")
+    | _each(-720, 720, "GantryDetectorTilt StartAngle AngularStep ScanArc")
+    # Frames, and what each of them is.
+    | _each(0, 9999, "EnergyWindowVector DetectorVector PhaseVector RotationVector")
+    | _each(0, 9999, "RRIntervalVector TimeSlotVector SliceVector AngularViewVector")
+    | _each(0, 9999, "TimeSliceVector EnergyWindowNumber NumberOfEnergyWindows")
+    | _each(0, 9999, "NumberOfDetectors NumberOfPhases NumberOfRotations NumberOfRRIntervals")
+    | _each(0, 9999, "NumberOfTimeSlots NumberOfSlices NumberOfFramesInRotation")
+    | _each(0, 9999, "NumberOfFramesInPhase NumberOfTriggersInPhase")
+    | _each(0, 999, "NumberOfIterations NumberOfSubsets")
+    # Times: ms (AcquisitionDuration: s), an hour at most for one frame.
+    | _each(0, 3.6e6, "ActualFrameDuration PhaseDelay PauseBetweenFrames FrameTime")
+    | _each(0, 86400, "AcquisitionDuration")
+    | _each(0, 1e5, "TriggerTime TimeSlotTime IntervalsAcquired IntervalsRejected")
+    | _each(0, 10000, "LowRRValue HighRRValue NominalInterval SkipBeats")
+    | _each(0, 400, "HeartRate")
+    # Counts, energy in keV, dose in MBq, half-life in s, volume in ml.
+    | _each(0, 2**31 - 1, "CountsAccumulated")
+    | _each(0, 1e7, "SyringeCounts ResidualSyringeCounts RadionuclideHalfLife")
+    | _each(0, 3000, "EnergyWindowLowerLimit EnergyWindowUpperLimit")
+    | _each(0, 10000, "RadionuclideTotalDose")
+    | _each(0, 1, "RadionuclidePositronFraction")
+    | _each(0, 1000, "RadiopharmaceuticalVolume")
+    # The patient: m and kg. Anything measured in the acquisition context.
+    | _each(0, 3, "PatientSize")
+    | _each(0, 500, "PatientWeight")
+    | _each(-9999, 9999, "NumericValue")
+)
+"""Keyword -> smallest and largest value that it can mean, both included."""
+
+DECIDING: frozenset[str] = frozenset(
+    (
+        *("RescaleSlope", "RescaleIntercept", "PixelSpacing", "SliceThickness", "NumberOfFrames"),
+        *("SpacingBetweenSlices", "ImageOrientationPatient", "ImagePositionPatient", "ContourData"),
+    )
+)
+"""Numbers by which a volume is made."""
+
+_ORDINALS = frozenset({"SeriesNumber", "InstanceNumber", "AcquisitionNumber"})
+
+
+def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | RawDataElement:
+    """Give the element that is written for a number, a list of numbers or an attribute tag.
+
+    Parameters
+    ----------
+    source : Dataset
+        It holds the keyword.
+    keyword : str
+        One of ``RANGES``, or of an attribute whose values are tags (VR AT).
+    named : Named
+        A number that is an identifier of the patient goes too.
+    """
+    tag = Tag(keyword)
+    try:
+        parts, vr, value = _parts(source, tag)
+    except UNREADABLE:
+        return _unreadable(tag)
+    if not any(parts):
+        return _empty(tag)
+    if vr == "AT":
+        tags = value if isinstance(value, MultiValue | list) else [value]
+        is_known = all(isinstance(one, BaseTag) and keyword_for_tag(one) for one in tags)
+        return DataElement(tag, vr, value) if is_known else _empty(tag)
+    if not _has_count(tag, len(parts)) or not all(_is_number(part) for part in parts):
+        return _unreadable(tag)
+    is_identifier = keyword in _ORDINALS and any(named.has_number(part) for part in parts)
+    if is_identifier or not all(_is_in_range(part, keyword) for part in parts):
+        return _unreadable(tag) if keyword in DECIDING else _empty(tag)
+    if vr not in ("DS", "IS"):
+        return DataElement(tag, vr, value)
+    return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
+
+
+def _empty(tag: BaseTag) -> DataElement:
+    return DataElement(tag, dictionary_VR(tag).split(" or ")[0], None)
+
+
+def _unreadable(tag: BaseTag) -> DataElement | RawDataElement:
+    vr = dictionary_VR(tag)
+    return _written(tag, vr, "?") if vr in ("DS", "IS") else _empty(tag)
+
+
+def _written(tag: BaseTag, vr: str, text: str) -> RawDataElement:
+    """Write a decimal or integer string as it is, without reading it as a number."""
+    content = text.encode("ascii") + b" " * (len(text) % 2)
+    return RawDataElement(tag, vr, len(content), content, 0, False, True)
+
+
+def _parts(source: Dataset, tag: BaseTag) -> tuple[list[str], str, object]:
+    """Values as they are written, without blanks around; the VR to write; the value as read.
+
+    Raises
+    ------
+    ValueError, TypeError, AttributeError, KeyError
+        If the bytes are not of the VR, or the VR is not the attribute's.
+    """
+    wanted = [*dictionary_VR(tag).split(" or "), dictionary_VR(tag)]
+    raw = source.get_item(tag)
+    is_raw = isinstance(raw, RawDataElement) and raw.VR in (None, *_TEXT_VRS)
+    if is_raw and wanted[0] in ("DS", "IS"):
+        text = (raw.value or b"").decode("ascii")
+        return [part.strip(" \0\t\r\n") for part in text.split("\\")], wanted[0], None
+    element = source[tag]
+    if element.VR not in wanted:
+        raise ValueError(f"VR {element.VR}, not {wanted[0]}")
+    value = element.value
+    many = value if isinstance(value, MultiValue | list) else [value]
+    texts = [str(getattr(one, "original_string", one)).strip() for one in many if one is not None]
+    return texts or [""], element.VR, value
+
+
+def _has_count(tag: BaseTag, count: int) -> bool:
+    """Whether an attribute may have so many values (VM "1", "1-2", "1-n", "3-3n")."""
+    least, _, most = dictionary_VM(tag).partition("-")
+    if most.endswith("n"):
+        return count >= int(least) and count % int(most[:-1] or 1) == 0
+    return int(least) <= count <= int(most or least)
+
+
+def _is_number(part: str) -> bool:
+    return bool(_NUMBER.fullmatch(part) or _NOT_FINITE.fullmatch(part))
+
+
+def _is_in_range(part: str, keyword: str) -> bool:
+    low, high = RANGES[keyword]
+    return bool(_NOT_FINITE.fullmatch(part)) or low <= float(part.replace(",", ".")) <= high
+
+
+def _canonical(part: str) -> str:
+    """Leave zeros and a plus sign in front of a number out: they may be part of an identifier."""
+    return re.sub(r"^0+(?=[0-9])", "", re.sub(r"^([+-]?)0+(?=[0-9])", r"\1", part).lstrip("+"))

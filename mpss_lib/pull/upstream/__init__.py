@@ -1,0 +1,1 @@
+"""What changed in the archive since: reconciliation and corrections."""
