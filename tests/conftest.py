@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -35,13 +36,16 @@ os.environ.update(
 def pytest_xdist_make_scheduler(config, log):
     """Keep together, under ``pytest -n``, what shares a costly fixture.
 
-    The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
+    The end-to-end tests share one hospital's nights; elsewhere a file is a unit. The walk over all
+    commands is long and each step begins in a kept home: it is two units.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Units(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.partition("::")[0]
+            if path.endswith("/test_commands.py"):
+                return f"{path} {crc32(nodeid.encode()) % 2}"
             return "end_to_end" if "/end_to_end/" in path else path
 
     return Units(config, log)
@@ -49,8 +53,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Begin with the longest unit."""
-    items.sort(key=lambda item: item.path.parent.name != "end_to_end")
+    """Begin with the longest units."""
+    first = ("test_commands", "end_to_end")
+    items.sort(key=lambda item: not {item.path.stem, item.path.parent.name} & {*first})
 
 
 @pytest.fixture

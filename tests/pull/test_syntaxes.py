@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 from real_archives import running, store
 
-from mpss_lib.errors import IncompleteStudyError
+from mpss_lib.dicom.decoding import decompress
 from mpss_lib.pull.archive.association import FETCHED_CLASSES, LOSSLESS, _application_entity
 from mpss_lib.pull.archive.session import ArchiveSession
 
@@ -62,12 +62,23 @@ def objects(installed, tmp_path_factory):
     return found
 
 
-def fetched(site, number, folder):
+def delivery(site, number, folder):
     folder.mkdir()
     with ArchiveSession(site) as session:
         found = session.find_objects(study_uid(number), series_uid(number))
         delivered = session.fetch(study_uid(number), found, frozenset(), folder, 1)
-    return dcmread(delivered[sop_uid(number)].path)
+    return delivered[sop_uid(number)]
+
+
+def fetched(site, number, folder):
+    return dcmread(delivery(site, number, folder).path)
+
+
+def pixels_of(dataset):
+    """Stored values as the platform decodes them: the environment has no other JPEG decoder."""
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        decompress(dataset)
+    return dataset.pixel_array
 
 
 def check(site, tmp_path):
@@ -77,7 +88,7 @@ def check(site, tmp_path):
         kept[syntax.name] = got.file_meta.TransferSyntaxUID.name
         assert got.SOPInstanceUID == sop_uid(number)
         sent = make_nm(number, shape=SHAPE).pixel_array
-        assert (got.pixel_array == sent).all(), syntax.name
+        assert (pixels_of(got) == sent).all(), syntax.name
     return kept
 
 
@@ -137,7 +148,7 @@ def test_dcmqrscp_sends_it_as_it_is_stored(installed, site_of, objects, tmp_path
         site = site_of(server[0], called_aet=server[1], dimse_timeout_s=20)
         kept = [fetched(site, n, tmp_path / str(n)) for n in (number, 1)]
     assert [one.file_meta.TransferSyntaxUID for one in kept] == [syntax, ExplicitVRLittleEndian]
-    assert (kept[0].pixel_array == make_nm(number, shape=SHAPE).pixel_array).all()
+    assert (pixels_of(kept[0]) == make_nm(number, shape=SHAPE).pixel_array).all()
 
 
 def test_what_is_stored_with_loss_is_named_and_not_kept(archive, server, site_of, tmp_path):
@@ -145,8 +156,9 @@ def test_what_is_stored_with_loss_is_named_and_not_kept(archive, server, site_of
     dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
     dataset.file_meta.TransferSyntaxUID = JPEG2000
     archive.add(dataset)
-    with pytest.raises(IncompleteStudyError, match="stored as JPEG 2000 Image Compression, which"):
-        fetched(site_of(server.port), 1, tmp_path / "1")
+    found = delivery(site_of(server.port), 1, tmp_path / "1")
+    assert found.syntax == "JPEG 2000 Image Compression"
+    assert found.problem != ""
     assert list((tmp_path / "1").iterdir()) == []
 
 
