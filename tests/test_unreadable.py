@@ -319,3 +319,12 @@ def test_every_exception_of_reading_belongs_to_the_object(tmp_path: Path, monkey
 def test_a_file_that_is_not_there_is_no_fault_of_the_object(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         read_volume(tmp_path / "gone.dcm")
+
+
+def test_no_time_slots_where_nothing_counts_them_is_one_volume():
+    dataset = small_object()
+    dataset.NumberOfTimeSlots = 0
+    assert read_volume(dataset).array.shape == (7, 10, 9)
+    dataset.NumberOfSlices = 0  # contradicts the vector
+    with pytest.raises(GeometryError, match="NumberOfSlices"):
+        read_volume(dataset)

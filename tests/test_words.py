@@ -29,14 +29,19 @@ NOT_CORRECTED = _listed(
     [w/o AC]|AC;off|niet gecorrigeerd|non corretto|no corregido|ac disabled|STRNAC|STRESSNAC
     NACSTRESS|AC failed|AC nein|AC: nein|AC: ohne|without any AC|IRNC_OSEM|no A.C.|w/o A/C|N.A.C.
     Attenuation Correction: No|non corrig�|non corrigÃ©|nicht schw�chungskorrigiert
-    nicht schwÃ¤chungskorrigiert|attenuation uncorrected|Non-Attenuation Corrected"""
+    nicht schwÃ¤chungskorrigiert|attenuation uncorrected|Non-Attenuation Corrected
+    wo/AC|w/out AC|no/AC|(-AC)|lacking AC|free of AC|AC-free|AC rejected|AC aborted|AC cancelled
+    AC canceled|AC invalid|AC unusable|AC pending|AC deactivated|AC not ok|AC not yet done
+    AC nicht möglich|AC nicht aktiv|AC abgebrochen|AC fehlgeschlagen|AC pas faite|AC non effectuée
+    AC échouée|AC annulée|AC non eseguita|AC annullata|AC no realizada|AC anulada"""
 )
 CORRECTED = _listed(
     """AC|STRESS_AC|StressAC|STRESSAC|IRAC|CTAC|ATTN|attenuation corrected|AC: yes|AC=1|AC(+)
     AC no SC|AC, no scatter correction|no scatter correction, AC|non gated AC|UNGATED AC
     AC-OSEM|ACSTRESS|schwächungskorrigiert|Schwaechungskorrektur|correction d'atténuation
     avec CA|con AC|mit AC|AC ON|corrección de atenuación|correzione dell'attenuazione
-    Stress Flash3DAC"""
+    Stress Flash3DAC|AC free breathing|AC, rejected beats 5|AC non-gated|AC, not gated|AC no motion
+    AC active|AC (+)|SC off, AC on|SC: no; AC: yes"""
 )
 NO_WORD_ON_CORRECTION = ["STRESS", "TRACTION ACQUIRED", "PACS", "ACME", "STRESS OSEM KORR", ""]
 DOUBTFUL_ON_CORRECTION = [
@@ -88,14 +93,15 @@ STRESSED = _listed(
     """STRESS|Stress|POST STRESS|post-stress|POSTSTRESS|after stress|nach Belastung|après effort
     Belastung|Belastungsstudie|effort|EFFORT|esfuerzo|sotto sforzo|Adenosine|Regadenoson
     STRESS no rest|stress only|stress, ohne Ruhe|StressAC|STRESS1|STR|Ergometrie|inspanning
-    dopo sforzo|un effort"""
+    dopo sforzo|un effort|stress wo/AC|stress no/AC|stress free breathing"""
 )
 RESTED = _listed(
     """REST|Rest|Ruhe|Ruhestudie|in Ruhe|repos|au repos|reposo|en reposo|riposo|a riposo|repouso
     PRE STRESS|pre-stress|PRESTRESS|before stress|vor Belastung|avant l'effort
     antes del esfuerzo|prima dello sforzo|no stress|NO STRESS|non-stress|without stress
     w/o stress|ohne Belastung|sans effort|sin esfuerzo|senza sforzo|stress: no|stress off
-    not stress|RESTAC|REST2|redistribution|REINJECTION|unstressed"""
+    not stress|RESTAC|REST2|redistribution|REINJECTION|unstressed|stress-free|stress cancelled
+    stress abgebrochen|effort non effectué"""
 )
 DOUBTFUL_ON_STATE = ["STRESS (REST)", "STRESS/REST", "Belastung und Ruhe", "stress?", "rest?",
                      "pre-injection", "stress pre-injection", "pre-rest", "effort - repos",
@@ -137,6 +143,16 @@ def test_state_not_known(text):
         ("without FBP", UNKNOWN),
         ("FBP/OSEM", UNKNOWN),
         ("xSPECT", "iterative"),
+        ("OS-EM", "iterative"),
+        ("OS_EM 8i4s", "iterative"),
+        ("ML-EM", "iterative"),
+        ("WBR", "iterative"),
+        ("Ordered Subsets Expectation Maximization", "iterative"),
+        ("maximum likelihood", "iterative"),
+        ("no OS-EM", "FBP"),
+        ("Back Projection", "FBP"),
+        ("BACKPROJECTION", "FBP"),
+        ("OSEM, no back projection", "iterative"),
     ],
 )
 def test_reconstruction(text, want):
@@ -151,7 +167,12 @@ def test_reconstruction(text, want):
         ("ohne", "NAC"), ("sans", "NAC"), ("keine", "NAC"), ("uncorrected", "NAC"), ("OFF", "NAC"),
         ("AC: off", "NAC"), ("w/o AC", "NAC"), ("unknown", UNKNOWN), ("n/a", UNKNOWN),
         ("-", UNKNOWN), ("?", UNKNOWN), ("CT-derived mu-map", "AC"), ("measured", "AC"),
-        ("Chang", "AC"), ("CTAC", "AC"),
+        ("Chang", "AC"), ("CTAC", "AC"), ("measured, Hawkeye", "AC"), ("CTAC, no scatter", "AC"),
+        ("false", "NAC"), ("disabled", "NAC"), ("deaktiviert", "NAC"), ("nil", "NAC"),
+        ("null", "NAC"), ("nothing", "NAC"), ("nicht angewendet", "NAC"), ("nichts", "NAC"),
+        ("pas appliquée", "NAC"), ("non appliquée", "NAC"), ("ninguna", "NAC"), ("nessuna", "NAC"),
+        ("rejected", "NAC"), ("missing CT", "NAC"), ("CT missing", UNKNOWN),
+        ("CT failed", UNKNOWN),
     ],
 )  # fmt: skip
 def test_method_of_attenuation_correction(method, want):

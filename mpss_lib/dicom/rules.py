@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pydicom.datadict import tag_for_keyword
 
 from mpss_lib.dicom.header import Header
-from mpss_lib.dicom.words import NOT_CORRECTED, WORDS_OF, plain
+from mpss_lib.dicom.words import NOT_CORRECTED, OFF, WORDS_OF, plain
 from mpss_lib.errors import SettingsError, WrongArgumentError
 from mpss_lib.sections import PullSettings
 
@@ -105,14 +105,27 @@ def _said(
     return Rule(question, name, keyword, words, answer, is_strong, is_plain=True)
 
 
+def _in_image_type(question: str, *answers: str) -> tuple[Rule, ...]:
+    """Rules for a vendor's further values of ImageType."""
+    return tuple(
+        _said(question, f"image_type_{one.lower()}", "ImageType", one, is_strong=False)
+        for one in answers
+    )
+
+
 def _in_texts(question: str, name: str, answer: str) -> tuple[Rule, ...]:
     return tuple(_said(question, f"{name}_in_{keyword}", keyword, answer) for keyword in TEXTS)
 
 
 _STATE, _METHOD = "AcquisitionContextSequence", "AttenuationCorrectionMethod"
 _VIEW, _FUNCTION = "ViewCodeSequence", "ProcessingFunction"
-_NO = "(?<=^ )(?:NONE|NO|OFF|NOT|N(?! ;)|0|WITHOUT|OHNE|SANS|SIN|SENZA|KEINE?|AUCUNE?|NEIN)"
-_NOTHING = f"{NOT_CORRECTED}|MAYBEAC|UNKNOWN|UNDEFINED|UNSPECIFIED|N ; A|NA|UNBEKANNT|INCONNUE?"
+_NO = (
+    "(?<=^ )(?:NO|NOT|NON|N(?! ;)|0|WITHOUT|OHNE|NICHT|SANS|PAS|SIN|SENZA|KEINE?|AUCUNE?"
+    f"|NINGUNA?|NESSUNA?|{OFF})"
+)
+_NOTHING = (
+    f"{NOT_CORRECTED}|{OFF}|MAYBEAC|UNKNOWN|UNDEFINED|UNSPECIFIED|N ; A|NA|UNBEKANNT|INCONNUE?"
+)
 _SHORT_AXIS = "SA|SAX|SHORT ?AX(IS)?|KURZE ACHSE|PETIT AXE|EJE CORTO|ASSE CORTO"
 _LONG_AXIS = "HLA|VLA|[HV] ?LONG ?AX(IS)?|GRAND AXE|EJE LARGO|ASSE LUNGO|LANGE ACHSE"
 
@@ -130,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stress", "ge_prefix_r", "ImageID", r"^R_?(GATE|TOMO|IRAC|IRNC)", "rest", False),
     _said("stress", "study_stress", "StudyDescription", "stress", is_strong=False),
     _said("stress", "study_rest", "StudyDescription", "rest", is_strong=False),
+    *_in_image_type("stress", "stress", "rest"),
     Rule("attenuation", "corrected_image_attn", "CorrectedImage", r"^ATTN$", "AC"),
     _said("attenuation", "corrected_image_nac", "CorrectedImage", "NAC"),
     Rule("attenuation", "attenuation_corrected_yes", "AttenuationCorrected", r"^YES$", "AC"),
@@ -142,12 +156,14 @@ RULES: tuple[Rule, ...] = (
     # The attribute lists all corrections applied; some stations list only a few.
     Rule("attenuation", "corrected_image_without_attn", "CorrectedImage",
          r"^(SCAT|UNIF|COR|NRGY|LIN|MOTN|DECY)$", "NAC", False),
+    *_in_image_type("attenuation", "AC", "NAC"),
     _said("reconstruction", "method_iterative", "ReconstructionMethod", "iterative"),
     _said("reconstruction", "method_fbp", "ReconstructionMethod", "FBP"),
     _said("reconstruction", "processing_iterative", _FUNCTION, "iterative"),
     _said("reconstruction", "processing_fbp", _FUNCTION, "FBP"),
     *_in_texts("reconstruction", "word_iterative", "iterative"),
     *_in_texts("reconstruction", "word_fbp", "FBP"),
+    *_in_image_type("reconstruction", "iterative", "FBP"),
     # A ramp filter belongs to back-projection; a Butterworth alone may be a post-filter of OSEM.
     Rule("reconstruction", "processing_ramp", _FUNCTION, "RAMP", "FBP", is_plain=True),
     Rule("reconstruction", "processing_filter", _FUNCTION,

@@ -31,18 +31,30 @@ _NO = _any(
     "NO", "NON", "NOT", "WITHOUT", "WO", "W O", "WITH NO", "NEVER", "MINUS", "EXCL", "EXCLUDING",
     "OHNE", "NICHT", "KEIN", "KEINE", "KEINER", "SANS", "PAS", "PAS DE", "PAS D", "AUCUNE?",
     "SIN", "NINGUNA?", "SENZA", "NESSUNA?", "SEM", "ZONDER", "NIET", "GEEN", "UTEN", "UTAN",
-    "UDEN", "IKKE", "INTE", "BEZ", "ILMAN", "NIE",
+    "UDEN", "IKKE", "INTE", "BEZ", "ILMAN", "NIE", "LACKING", "FREE OF",
 )  # fmt: skip
-_OFF = _any(
+OFF = _any(
     "OFF", "NONE", "FALSE", "DISABLED", "FAILED", "MISSING", "UNAVAILABLE", "SKIPPED", "OMITTED",
     "AUS", "NEIN", "DEAKTIVIERT", "FEHLT", "ARRET", "ARRETEE?", "DESACTIVEE?", "APAGAD[OA]",
-    "DESACTIVAD[OA]", "SPENT[OA]", "DISATTIVAT[OA]", "UIT",
+    "DESACTIVAD[OA]", "SPENT[OA]", "DISATTIVAT[OA]", "UIT", "(?:DE|IN)ACTI?VATED", "INACTIVE",
+    "ABORTED", "CANCELL?ED", "(?:REJECT|EXCLUD)ED(?! BEAT)", "DISCARDED", "INVALID", "UNUSABLE",
+    "PENDING", "IMPOSSIBLE", "FREE(?! BREATH)", "NIL", "NULL", "NOTHING", "INAKTIV", "ABGEBROCHEN",
+    "FEHLGESCHLAGEN", "ABGELEHNT", "VERWORFEN", "UNMOE?GLICH", "NICHTS", "ANNULEE?", "ECHOUEE?",
+    "REJETEE?", "RIEN", "ANNULLAT[OA]", "FALLIT[OA]", "NIENTE", "CANCELAD[OA]", "ANULAD[OA]",
+    "FALLID[OA]", "NADA",
 )  # fmt: skip
+"""Words by which a thing before them is not there, or was not used."""
+_HAPPENS = _any(
+    *("APPL", "DONE", "USED", "PERFORM", "AVAIL", "POSS", "ANGEW", "APLIC", "OK", "USABLE"),
+    *("MOE?GLICH", "DURCHGEF", "GEMACHT", "VERF", "A[CKT]T?I[VF]", "FAIT", "FAISABLE", "DISP"),
+    *("REALI[SZ]", "EFFECTU", "ESEGUIT", "FATT", "HECH", "POSIB", "UTILI"),
+)  # fmt: skip
+"""Beginnings of words that a negation between makes ``not done``: ``AC nicht moeglich``."""
 _IS = _any(":", "=")
 _DENIED = (
-    rf"(?:(?:{_IS} |IS |WAS |TURNED |SWITCHED |KEPT |SET TO |; )?{_OFF}|{_IS} (?:N|0|F|{_NO})"
+    rf"(?:(?:{_IS} |IS |WAS |TURNED |SWITCHED |KEPT |SET TO |; )?{OFF}|{_IS} (?:N|0|F|{_NO})"
     rf"|(?:; )?(?:N|{_NO})(?= (?:;|$))"
-    r"|(?:NOT|NO|NON|NICHT|PAS) (?:APPL|DONE|USED|PERFORM|AVAILABLE|POSSIBLE|ANGEW|APLIC)[A-Z]*)"
+    rf"|(?:NOT|NO|NON|NICHT|PAS) (?:YET )?{_HAPPENS}[A-Z]*)"
 )
 """What follows a thing that is not: ``AC OFF``, ``AC: no``, ``AC (no)``, ``AC not applied``."""
 _SMALL = (
@@ -90,11 +102,13 @@ _REST = _any(
 )  # fmt: skip
 _ITERATIVE = _any(
     "OSEM[A-Z0-9]*", "MLEM", "IRAC", "IRNC", "IR", "ITERATIV[A-Z]*", "ITERATIF", "FLASH ?3D[A-Z]*",
-    "EVOLUTION[A-Z]*", "ASTONISH", "X ?SPECT", "OSCG[A-Z]*", "WIDE ?BEAM",
+    "EVOLUTION[A-Z]*", "ASTONISH", "X ?SPECT", "OSCG[A-Z]*", "WIDE ?BEAM", "WBR", "(?:OS|ML) EM",
+    "ORDERED SUBSETS?(?: EXPECTATION MAXIMI[SZ]ATION)?", "EXPECTATION MAXIMI[SZ]ATION",
+    "MAXIMUM LIKELIHOOD",
 )  # fmt: skip
 _FBP = _any(
-    "FBP", "FILTERED BACK ?PROJ[A-Z]*", "RUE?CKPROJEKTION", "RETROPROJECTION", "RETROPROYECCION",
-    "RETROPROIEZIONE",
+    "FBP", "(?:FILTERED )?BACK ?PROJ[A-Z]*", "RUE?CKPROJEKTION", "RETROPROJECTION",
+    "RETROPROYECCION", "RETROPROIEZIONE",
 )  # fmt: skip
 
 _PHRASES: tuple[tuple[str, str], ...] = (
@@ -148,7 +162,9 @@ def plain(text: str) -> str:
     letters = unicodedata.normalize("NFKD", split)
     capitals = "".join(char for char in letters if not unicodedata.combining(char)).upper()
     capitals = re.sub(r"\(\s*-\s*\)", " OFF ", capitals)
-    capitals = re.sub(r"(?<![A-Z0-9])W\s*/\s*O(?![A-Z0-9])", " WITHOUT ", capitals)
+    capitals = re.sub(r"\(\s*-\s*(?=[A-Z])", "( NO ", capitals)  # (-AC)
+    capitals = re.sub(r"(?<![A-Z0-9])W\s*/\s*O(?:UT)?(?![A-Z0-9])", " WITHOUT ", capitals)
+    capitals = re.sub(rf"(?<![A-Z0-9])({_NO})/(?=[A-Z])", r"\1 ", capitals)  # wo/AC
     capitals = re.sub(r"(?<![A-Z0-9])W\s*/\s*OAC(?![A-Z0-9])", " WITHOUT AC ", capitals)
     capitals = re.sub(r"(?<![A-Z0-9])A(?:\.\s?|/)C\.?(?![A-Z0-9])", "AC", capitals)  # A.C., A/C
     capitals = capitals.replace("!", " NOT ").replace("_", " ")

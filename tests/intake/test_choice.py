@@ -138,6 +138,9 @@ def test_one_slice_per_object_is_refused_by_name(gate):
         (("ORIGINAL", "PRIMARY", "RECON TOMO", "ATTENUATION_MAP"), "not_emission"),
         (("DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", "SCREEN SAVE"), "not_emission"),
         (("DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", "MIP"), "not_emission"),
+        (("ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "SCATTER CORRECTED"), ""),
+        (("ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "NO SCATTER"), ""),
+        (("ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "SCATTER"), "not_emission"),
         (("DERIVED", "SECONDARY", "RECON TOMO", "EMISSION"), "not_primary"),
         (("DERIVED", "SECONDARY", "RECON GATED TOMO", "EMISSION"), "not_primary"),
         (("ORIGINAL", "PRIMARY", "TOMO", "EMISSION"), "not_reconstructed"),
@@ -172,6 +175,18 @@ def test_a_value_outside_the_list_is_told(gate, kinds):
     assert (seen.reasons, flags(seen)) == ((), ["image_type_not_listed"])
 
 
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [("NAC", "attenuation_said_twice"), ("REST", "stress_said_twice"),
+     ("FBP", "reconstruction_said_twice")],
+)  # fmt: skip
+def test_further_values_of_image_type_are_compared_with_the_texts(gate, value, flag):
+    dataset = small_object()
+    dataset.ImageType = ["DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", value]
+    seen = gate(dataset)
+    assert (seen.reasons, flags(seen)) == ((), [flag])
+
+
 def test_numbers_of_one_series_are_compared(gate):
     seen = [gate(made(WHOLE, 3)), gate(made(WHOLE, 4)), gate(made(WHOLE, 7))]
     told = compare_series(seen, ["s1", "s1", "s2"])
@@ -182,7 +197,10 @@ def test_numbers_of_one_series_are_compared(gate):
     "text",
     ["STRESS AC MAP OSEM", "STRESS AC mu-map OSEM", "STRESS AC Transmission OSEM",
      "STRESS AC OSEM MIP",
-     "STRESS AC OSEM DIFFERENCE", "STRESS AC OSEM PolarMap", "STRESS AC OSEM umaps"],
+     "STRESS AC OSEM DIFFERENCE", "STRESS AC OSEM PolarMap", "STRESS AC OSEM umaps",
+     "STRESS minus REST AC OSEM", "Belastung minus Ruhe AC OSEM", "STRESS AC OSEM LOCALIZER",
+     "STRESS AC OSEM mask", "STRESS AC OSEM Subtraktion", "effort AC OSEM carte d'atténuation",
+     "Belastung AC OSEM Schwächungskarte"],
 )  # fmt: skip
 def test_a_text_that_names_another_thing_never_replaces_the_volume(gate, text):
     """A map of the attenuation is as large as the volume, and comes later."""
@@ -193,4 +211,5 @@ def test_a_text_that_names_another_thing_never_replaces_the_volume(gate, text):
 
 
 def test_a_text_that_tells_how_it_was_made_names_nothing_else(gate):
-    assert flags(gate(made(WHOLE, 3, description="STRESS AC OSEM SCATTER MAPPED CT"))) == []
+    for text in ("SCATTER MAPPED CT", "SCATTER SUBTRACTED", "SUBTRACTED SCATTER"):
+        assert flags(gate(made(WHOLE, 3, description=f"STRESS AC OSEM {text}"))) == []
