@@ -328,3 +328,11 @@ def test_no_time_slots_where_nothing_counts_them_is_one_volume():
     dataset.NumberOfSlices = 0  # contradicts the vector
     with pytest.raises(GeometryError, match="NumberOfSlices"):
         read_volume(dataset)
+
+
+def test_a_long_number_of_a_series_is_read_and_no_other_one():
+    """Stations count series by moments: longer than IS may be, and one number all the same."""
+    dataset = made("SeriesNumber", b"20260302101500")
+    assert read_header(dataset).series_number == 20260302101500
+    with pytest.raises(UnreadableValueError, match="NumberOfFrames"):
+        read_volume(made("NumberOfFrames", b"20260302101500"))

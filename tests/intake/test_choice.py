@@ -39,9 +39,11 @@ def cut(volume: Volume, z=slice(None), y=slice(None), x=slice(None)) -> Volume:
     return Volume(np.ascontiguousarray(volume.array[z, y, x]), affine)
 
 
-def blanked(volume: Volume, z=slice(None), y=slice(None), x=slice(None)) -> Volume:
+def blanked(
+    volume: Volume, z=slice(None), y=slice(None), x=slice(None), fill: float = 0.0
+) -> Volume:
     """The same matrix with counts in a part of it only."""
-    array = np.zeros_like(volume.array)
+    array = np.full_like(volume.array, fill)
     array[z, y, x] = volume.array[z, y, x]
     return replace(volume, array=array)
 
@@ -60,6 +62,10 @@ PARTS = {
     "fewer columns": cut(WHOLE, x=slice(8, 24)),
     "blanked outside": blanked(WHOLE, z=slice(8, 32), y=slice(4, 28), x=slice(4, 28)),
     "lower half blank": blanked(WHOLE, z=slice(0, 20)),
+    "filled with a count": blanked(WHOLE, z=slice(8, 32), y=slice(4, 28), x=slice(4, 28), fill=9.0),
+    "every other slice blank": blanked(WHOLE, z=slice(0, None, 2)),
+    "the middle blank": blanked(WHOLE, z=[*range(14), *range(26, 40)]),
+    "one value": replace(WHOLE, array=np.full_like(WHOLE.array, 7.0)),
 }
 
 
