@@ -6,8 +6,10 @@ from copy import deepcopy
 
 import pytest
 from nm_objects import small_object
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.dicom.agreement import Announced, differences
@@ -45,6 +47,11 @@ def set_to(**values: object):
     return change
 
 
+def put(dataset: Dataset, keyword: str, content: bytes) -> None:
+    tag = Tag(keyword)
+    dataset[tag] = RawDataElement(tag, "DS", len(content), content, 0, False, True)
+
+
 def test_a_sound_object_has_no_differences():
     assert rules(small_object(), Announced("NM", "20010203")) == []
 
@@ -61,6 +68,14 @@ FLAGS = {
     "position at top": (set_to(ImagePositionPatient=["0", "0", "0"]), "position_said_twice"),
     "two positions": (
         lambda d: second_detector(d, ImagePositionPatient=["0", "0", "9"]), "position_said_twice"),
+    "unreadable position of a second detector": (
+        lambda d: (second_detector(d), put(d.DetectorInformationSequence[1],
+                                           "ImagePositionPatient", b"1\\2\\x")),
+        "ImagePositionPatient_unreadable"),
+    "unreadable position at top": (
+        lambda d: put(d, "ImagePositionPatient", b"1\\2\\x"), "ImagePositionPatient_unreadable"),
+    "unreadable pixels in the detector": (
+        lambda d: put(detector(d), "PixelSpacing", b"4.8\\?"), "PixelSpacing_unreadable"),
     "bits": (set_to(HighBit=11), "bits_said_twice"),
     "more bits": (set_to(BitsStored=32, HighBit=31), "bits_said_twice"),
     "units": (set_to(Units="BQML", RescaleType="US"), "unit_said_twice"),
@@ -79,6 +94,8 @@ def test_a_difference_is_told(name):
 
 AGREE = {
     "overlap": set_to(SliceThickness="5.0"),
+    "no time slots": set_to(NumberOfTimeSlots=0),
+    "empty position of a second detector": lambda d: second_detector(d, ImagePositionPatient=None),
     "same position": set_to(ImagePositionPatient=["-20", "-150", "30"]),
     "same units": set_to(Units="CNTS", RescaleType="US"),
     "aspect": set_to(PixelAspectRatio=["1", "1"]),

@@ -319,3 +319,20 @@ def test_every_exception_of_reading_belongs_to_the_object(tmp_path: Path, monkey
 def test_a_file_that_is_not_there_is_no_fault_of_the_object(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         read_volume(tmp_path / "gone.dcm")
+
+
+def test_no_time_slots_where_nothing_counts_them_is_one_volume():
+    dataset = small_object()
+    dataset.NumberOfTimeSlots = 0
+    assert read_volume(dataset).array.shape == (7, 10, 9)
+    dataset.NumberOfSlices = 0  # contradicts the vector
+    with pytest.raises(GeometryError, match="NumberOfSlices"):
+        read_volume(dataset)
+
+
+def test_a_long_number_of_a_series_is_read_and_no_other_one():
+    """Stations count series by moments: longer than IS may be, and one number all the same."""
+    dataset = made("SeriesNumber", b"20260302101500")
+    assert read_header(dataset).series_number == 20260302101500
+    with pytest.raises(UnreadableValueError, match="NumberOfFrames"):
+        read_volume(made("NumberOfFrames", b"20260302101500"))

@@ -93,7 +93,8 @@ STRESSED = _listed(
     """STRESS|Stress|POST STRESS|post-stress|POSTSTRESS|after stress|nach Belastung|après effort
     Belastung|Belastungsstudie|effort|EFFORT|esfuerzo|sotto sforzo|Adenosine|Regadenoson
     STRESS no rest|stress only|stress, ohne Ruhe|StressAC|STRESS1|STR|Ergometrie|inspanning
-    dopo sforzo|un effort|stress wo/AC|stress no/AC|stress free breathing"""
+    dopo sforzo|un effort|stress wo/AC|stress no/AC|stress free breathing
+    Treadmill|Lexi|Adeno|exercice|estrés|ejercicio|esercizio|Belast."""
 )
 RESTED = _listed(
     """REST|Rest|Ruhe|Ruhestudie|in Ruhe|repos|au repos|reposo|en reposo|riposo|a riposo|repouso

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from mpss_lib.dicom.header import Header
 from mpss_lib.dicom.image_type import is_gated, is_outside_the_list, names_another_thing
-from mpss_lib.dicom.values import items, number_of, numbers_of, text_of, whole_of
+from mpss_lib.dicom.values import items, number_of, numbers_of, read_numbers, text_of, whole_of
 from mpss_lib.errors import UnreadableValueError
 
 KIND_SAID_TWICE = "kind_said_twice"
@@ -22,6 +22,7 @@ KIND_SAID_TWICE = "kind_said_twice"
 THICKNESS_TOLERANCE = 0.1
 """Relative difference of SliceThickness and SpacingBetweenSlices: slices may overlap a little."""
 POSITION_TOLERANCE_MM = 0.1
+_TWICE = ("ImagePositionPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness")
 SIZE_TOLERANCE = 0.01
 
 
@@ -55,6 +56,7 @@ def differences(
     """
     found = [*_of_kind(header), *_of_spacing(dataset, header), *_of_pixels(dataset)]
     found += _of_detectors(dataset, header)
+    found += _unread(dataset)
     if announced is not None:
         found += _of_lists(dataset, announced)
     return list(dict.fromkeys(found))
@@ -118,6 +120,18 @@ def _of_detectors(dataset: Dataset, header: Header) -> list[Difference]:
     return [Difference("position_said_twice", "ImagePositionPatient / SpacingBetweenSlices")]
 
 
+def _unread(dataset: Dataset) -> list[Difference]:
+    """Second statements that cannot be read, and so not be compared with the first."""
+    found = []
+    for holder in (*_items(dataset, "DetectorInformationSequence"), dataset):
+        for keyword in _TWICE:
+            try:
+                read_numbers(holder, keyword, may_be_empty=True)
+            except UnreadableValueError:
+                found.append(Difference(f"{keyword}_unreadable", keyword))
+    return found
+
+
 def _of_pixels(dataset: Dataset) -> list[Difference]:
     found = []
     try:
@@ -156,7 +170,7 @@ def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     try:
         return numbers_of(dataset, keyword)
     except UnreadableValueError:
-        return ()  # one that decides is listed in Header.unreadable
+        return ()  # one that decides is listed in Header.unreadable, another one in _unread
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

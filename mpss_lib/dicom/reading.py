@@ -209,9 +209,13 @@ def _check_single(dataset: Dataset, vector: str, number: str) -> None:
 
 
 def _check_number(dataset: Dataset, number: str, vector: str, found: int) -> None:
-    """Compare a number of the header with what the frames are: one of the two is wrong."""
+    """Compare a number of the header with what the frames are: one of the two is wrong.
+
+    0 where there is no vector says, as some stations do, that nothing is counted.
+    """
     stated = whole_of(dataset, number)
-    if number in dataset and stated != found:
+    is_uncounted = stated == 0 and vector not in dataset
+    if number in dataset and stated != found and not is_uncounted:
         raise GeometryError(
             f"{number} is {stated}, {vector} counts {found}",
             way_out="export the object again: frames are missing, or its header is of another",

@@ -105,6 +105,14 @@ def _said(
     return Rule(question, name, keyword, words, answer, is_strong, is_plain=True)
 
 
+def _in_image_type(question: str, *answers: str) -> tuple[Rule, ...]:
+    """Rules for a vendor's further values of ImageType."""
+    return tuple(
+        _said(question, f"image_type_{one.lower()}", "ImageType", one, is_strong=False)
+        for one in answers
+    )
+
+
 def _in_texts(question: str, name: str, answer: str) -> tuple[Rule, ...]:
     return tuple(_said(question, f"{name}_in_{keyword}", keyword, answer) for keyword in TEXTS)
 
@@ -135,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     Rule("stress", "ge_prefix_r", "ImageID", r"^R_?(GATE|TOMO|IRAC|IRNC)", "rest", False),
     _said("stress", "study_stress", "StudyDescription", "stress", is_strong=False),
     _said("stress", "study_rest", "StudyDescription", "rest", is_strong=False),
+    *_in_image_type("stress", "stress", "rest"),
     Rule("attenuation", "corrected_image_attn", "CorrectedImage", r"^ATTN$", "AC"),
     _said("attenuation", "corrected_image_nac", "CorrectedImage", "NAC"),
     Rule("attenuation", "attenuation_corrected_yes", "AttenuationCorrected", r"^YES$", "AC"),
@@ -147,12 +156,14 @@ RULES: tuple[Rule, ...] = (
     # The attribute lists all corrections applied; some stations list only a few.
     Rule("attenuation", "corrected_image_without_attn", "CorrectedImage",
          r"^(SCAT|UNIF|COR|NRGY|LIN|MOTN|DECY)$", "NAC", False),
+    *_in_image_type("attenuation", "AC", "NAC"),
     _said("reconstruction", "method_iterative", "ReconstructionMethod", "iterative"),
     _said("reconstruction", "method_fbp", "ReconstructionMethod", "FBP"),
     _said("reconstruction", "processing_iterative", _FUNCTION, "iterative"),
     _said("reconstruction", "processing_fbp", _FUNCTION, "FBP"),
     *_in_texts("reconstruction", "word_iterative", "iterative"),
     *_in_texts("reconstruction", "word_fbp", "FBP"),
+    *_in_image_type("reconstruction", "iterative", "FBP"),
     # A ramp filter belongs to back-projection; a Butterworth alone may be a post-filter of OSEM.
     Rule("reconstruction", "processing_ramp", _FUNCTION, "RAMP", "FBP", is_plain=True),
     Rule("reconstruction", "processing_filter", _FUNCTION,

@@ -30,7 +30,8 @@ _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+(?P<mark>[.,]?)[0-9]*|(?P<first>[.,])[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
-_LARGEST = 2**31
+_LONG = frozenset({"SeriesNumber"})
+"""Whole numbers that stations write longer than PS3.5 allows (moments, say): only compared."""
 NOT_FINITE = "is not finite"
 """End of what is said of a number that is NaN or infinite."""
 _SHOWN = 48
@@ -114,9 +115,10 @@ def whole_numbers_of(
 ) -> tuple[int, ...]:
     """All values of an attribute as whole numbers, empty where absent; see ``read_numbers``."""
     values = read_numbers(dataset, keyword, count=count, may_be_empty=may_be_empty).values
-    if any(value != int(value) or abs(value) >= _LARGEST for value in values):
+    power = 53 if keyword in _LONG else 31
+    if any(value != int(value) or abs(value) >= 2**power for value in values):
         shown = "\\".join(f"{value:g}" for value in values)[:_SHOWN]
-        raise UnreadableValueError(keyword, f"'{shown}' is no whole number below 2^31")
+        raise UnreadableValueError(keyword, f"'{shown}' is no whole number below 2^{power}")
     return tuple(int(value) for value in values)
 
 

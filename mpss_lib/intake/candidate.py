@@ -59,8 +59,8 @@ class Candidate:
     digest : str
         Of voxels and affine; empty where there is no volume.
     extent_mm : (slices, shorter, longer) float
-        Size of the box that holds all counts: a volume that was cut out, or blanked outside a
-        box, is smaller than the whole one.
+        Size of all planes that are not blank: a volume that was cut out, or blanked (outside a
+        box, every other slice, with any value), is smaller than the whole one.
     """
 
     header: Header

@@ -125,12 +125,15 @@ def _looks(volume: Volume) -> list[Answer]:
 
 
 def _extent(volume: Volume) -> Triple:
-    """Size of the box that holds all counts: (slices, shorter, longer) mm."""
+    """How much of the volume holds an image: (slices, shorter, longer) mm.
+
+    A plane without two different values was cut out or blanked, whatever it was filled with.
+    """
     sizes = []
     for axis, step in enumerate(volume.spacing_mm):
         others = tuple(other for other in range(3) if other != axis)
-        filled = np.flatnonzero((volume.array > 0).any(axis=others))
-        sizes.append(float((filled[-1] - filled[0] + 1) * step) if filled.size else 0.0)
+        filled = volume.array.max(axis=others) > volume.array.min(axis=others)
+        sizes.append(float(filled.sum() * step))
     return (sizes[0], min(sizes[1:]), max(sizes[1:]))
 
 

@@ -39,9 +39,11 @@ def cut(volume: Volume, z=slice(None), y=slice(None), x=slice(None)) -> Volume:
     return Volume(np.ascontiguousarray(volume.array[z, y, x]), affine)
 
 
-def blanked(volume: Volume, z=slice(None), y=slice(None), x=slice(None)) -> Volume:
+def blanked(
+    volume: Volume, z=slice(None), y=slice(None), x=slice(None), fill: float = 0.0
+) -> Volume:
     """The same matrix with counts in a part of it only."""
-    array = np.zeros_like(volume.array)
+    array = np.full_like(volume.array, fill)
     array[z, y, x] = volume.array[z, y, x]
     return replace(volume, array=array)
 
@@ -60,6 +62,10 @@ PARTS = {
     "fewer columns": cut(WHOLE, x=slice(8, 24)),
     "blanked outside": blanked(WHOLE, z=slice(8, 32), y=slice(4, 28), x=slice(4, 28)),
     "lower half blank": blanked(WHOLE, z=slice(0, 20)),
+    "filled with a count": blanked(WHOLE, z=slice(8, 32), y=slice(4, 28), x=slice(4, 28), fill=9.0),
+    "every other slice blank": blanked(WHOLE, z=slice(0, None, 2)),
+    "the middle blank": blanked(WHOLE, z=[*range(14), *range(26, 40)]),
+    "one value": replace(WHOLE, array=np.full_like(WHOLE.array, 7.0)),
 }
 
 
@@ -138,6 +144,9 @@ def test_one_slice_per_object_is_refused_by_name(gate):
         (("ORIGINAL", "PRIMARY", "RECON TOMO", "ATTENUATION_MAP"), "not_emission"),
         (("DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", "SCREEN SAVE"), "not_emission"),
         (("DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", "MIP"), "not_emission"),
+        (("ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "SCATTER CORRECTED"), ""),
+        (("ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "NO SCATTER"), ""),
+        (("ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "SCATTER"), "not_emission"),
         (("DERIVED", "SECONDARY", "RECON TOMO", "EMISSION"), "not_primary"),
         (("DERIVED", "SECONDARY", "RECON GATED TOMO", "EMISSION"), "not_primary"),
         (("ORIGINAL", "PRIMARY", "TOMO", "EMISSION"), "not_reconstructed"),
@@ -172,6 +181,18 @@ def test_a_value_outside_the_list_is_told(gate, kinds):
     assert (seen.reasons, flags(seen)) == ((), ["image_type_not_listed"])
 
 
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [("NAC", "attenuation_said_twice"), ("REST", "stress_said_twice"),
+     ("FBP", "reconstruction_said_twice")],
+)  # fmt: skip
+def test_further_values_of_image_type_are_compared_with_the_texts(gate, value, flag):
+    dataset = small_object()
+    dataset.ImageType = ["DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", value]
+    seen = gate(dataset)
+    assert (seen.reasons, flags(seen)) == ((), [flag])
+
+
 def test_numbers_of_one_series_are_compared(gate):
     seen = [gate(made(WHOLE, 3)), gate(made(WHOLE, 4)), gate(made(WHOLE, 7))]
     told = compare_series(seen, ["s1", "s1", "s2"])
@@ -182,7 +203,10 @@ def test_numbers_of_one_series_are_compared(gate):
     "text",
     ["STRESS AC MAP OSEM", "STRESS AC mu-map OSEM", "STRESS AC Transmission OSEM",
      "STRESS AC OSEM MIP",
-     "STRESS AC OSEM DIFFERENCE", "STRESS AC OSEM PolarMap", "STRESS AC OSEM umaps"],
+     "STRESS AC OSEM DIFFERENCE", "STRESS AC OSEM PolarMap", "STRESS AC OSEM umaps",
+     "STRESS minus REST AC OSEM", "Belastung minus Ruhe AC OSEM", "STRESS AC OSEM LOCALIZER",
+     "STRESS AC OSEM mask", "STRESS AC OSEM Subtraktion", "effort AC OSEM carte d'atténuation",
+     "Belastung AC OSEM Schwächungskarte"],
 )  # fmt: skip
 def test_a_text_that_names_another_thing_never_replaces_the_volume(gate, text):
     """A map of the attenuation is as large as the volume, and comes later."""
@@ -193,4 +217,5 @@ def test_a_text_that_names_another_thing_never_replaces_the_volume(gate, text):
 
 
 def test_a_text_that_tells_how_it_was_made_names_nothing_else(gate):
-    assert flags(gate(made(WHOLE, 3, description="STRESS AC OSEM SCATTER MAPPED CT"))) == []
+    for text in ("SCATTER MAPPED CT", "SCATTER SUBTRACTED", "SUBTRACTED SCATTER"):
+        assert flags(gate(made(WHOLE, 3, description=f"STRESS AC OSEM {text}"))) == []

@@ -242,6 +242,13 @@ def test_old_age_is_capped_and_a_missing_one_is_computed(birth, stated, age):
     assert kept.PatientBirthDate == ""
 
 
+@pytest.mark.parametrize(("stated", "sex"), [("f", "F"), ("M ", "M"), ("W", ""), ("", "")])
+def test_sex_stays_in_either_case(stated, sex):
+    dataset = make_nm(1)
+    dataset["PatientSex"] = DataElement("PatientSex", "CS", stated, validation_mode=IGNORE)
+    assert cleaned(dataset)[1].PatientSex == sex
+
+
 def test_the_same_object_gives_the_same_bytes_and_is_not_changed():
     dataset = make_nm(1)
     before = copy.deepcopy(dataset)

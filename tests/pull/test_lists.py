@@ -411,6 +411,69 @@ def test_ranges_that_are_refused(archive, sites_of, lake, config, status):
         assert len(find(peer, sites_of, lake, config)) == 2
 
 
+def of_times(question):
+    return str(question.get("StudyTime", "")) != ""
+
+
+def of_times_or_stars(question):
+    return of_times(question) or "*" in str(question.get("PatientID", ""))
+
+
+def of_all_studies(question):
+    named = ("ModalitiesInStudy", "StudyInstanceUID")
+    return question.QueryRetrieveLevel == "STUDY" and not any(question.get(name) for name in named)
+
+
+@pacs
+@pytest.mark.parametrize("status", [0xA900, 0xC001])
+@pytest.mark.parametrize("refused", [of_times, of_times_or_stars, of_all_studies])
+def test_questions_that_only_prove_a_list_may_be_refused(
+    archive, sites_of, lake, config, refused, status
+):
+    """A good archive that cannot do these has named every study: its night is not red."""
+    archive.add(make_nm(1), make_nm(2), make_nm(3, study_date="20260303"), untimed(4))
+    with Peer(archive, Script(refuses=lambda q: status if refused(q) else 0)) as peer:
+        assert len(find(peer, sites_of, lake, config)) == 4
+    assert lake.quarantined() == []
+
+
+def untimed(patient):
+    made = make_nm(patient)
+    made.StudyTime = ""
+    return made
+
+
+@pytest.mark.parametrize(("key", "shown"), [("nothing", ("NM",)), ("exact", MIXED)])
+def test_a_month_is_listed_whole_until_the_key_has_shown_that_it_works(key, shown):
+    """The only study of the month lies outside of the days that are looked at as a sample."""
+    month = (date(2026, 3, 1), date(2026, 3, 31))
+    studies = [study(1, "20260302", modalities=shown)]
+    answer = listed(Archive(studies, modality=key), month)
+    assert uids(answer) == {studies[0].study_uid}
+    assert answer.seen.modality_key == "loses"
+
+
+def test_a_round_list_that_nothing_can_split_is_doubted():
+    """No times and no wildcards: whether ten are ten or the first ten nobody can tell."""
+    studies = [study(k, clock="") for k in range(25)]
+    answer = listed(Archive(studies, cap=10, wildcards="none"), WINDOW)
+    assert "neither StudyTime nor PatientID" in answer.doubts[0]
+    assert listed(Archive(studies[:9], wildcards="none"), WINDOW).doubts == ()
+    assert listed(Archive(studies[:10]), WINDOW).doubts == ()
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_cut_list_of_studies_without_time_and_patient_is_doubted(says):
+    studies = [replace(study(k, clock=""), patient_id="") for k in range(25)]
+    assert listed(Archive(studies, cap=10, says=says), WINDOW).doubts
+
+
+def test_a_cap_that_only_a_minute_shows_holds_for_its_day():
+    timed = [study(k, clock="120000") for k in range(20)]
+    late = [study(100 + k, clock="") for k in range(3)]
+    assert len(listed(Archive([*timed, *late], cap=10), WINDOW).studies) == 23
+
+
 @pacs
 def test_an_archive_that_refuses_everything_is_busy(archive, sites_of, lake, config):
     refusing = Peer(archive, Script(refuses=lambda _question: 0xC001))

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from copy import deepcopy
+from dataclasses import replace
 from datetime import date
 
 import pacs_objects
@@ -20,6 +22,7 @@ from mpss_lib.pull import stage
 from mpss_lib.pull.upstream.reconcile import NO_DATE, Kept, Told, compare, unlisted
 from mpss_lib.pull.upstream.reconcile_door import reconcile
 from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.sections import PullSettings
 
 MARCH = (date(2026, 3, 1), date(2026, 3, 31))
 
@@ -168,6 +171,47 @@ def test_a_withdrawn_study_is_nobodys_difference(hospital):
     answered = ask(hospital)
     assert answered.found == ()
     assert answered.months[0].n_archive == 39
+
+
+def counting(**claimed):
+    def edit(answer):
+        for keyword, value in claimed.items():
+            if answer.QueryRetrieveLevel == "STUDY":
+                setattr(answer, keyword, value)
+
+    return Script(edit_answer=edit)
+
+
+def test_an_empty_series_that_is_counted_is_no_difference(hospital, scripted):
+    """Pull takes such a study for whole: every object that was counted is accounted for."""
+    sites = scripted(counting(NumberOfStudyRelatedSeries=2))
+    assert ask(hospital, sites=sites).found == ()
+
+
+def test_counts_that_are_known_to_be_wrong_are_compared_with_what_they_were(hospital, scripted):
+    wrong = {"NumberOfStudyRelatedSeries": 5, "NumberOfStudyRelatedInstances": 9}
+    sites = scripted(counting(**wrong))
+    assert len(ask(hospital, sites=sites).found) == 40
+    hospital = replace(hospital, config=Config(pull=PullSettings(counts="ignore")))
+    fetch(replace(hospital, sites=sites))
+    assert ask(hospital, sites=sites).found == ()
+    more = scripted(counting(**wrong | {"NumberOfStudyRelatedInstances": 10}))
+    assert {one.detail for _, one in ask(hospital, sites=more).found} == {"objects 9 -> 10"}
+
+
+def test_rows_of_which_only_one_states_an_issuer_name_one_patient(hospital, scripted):
+    """An archive that answers a row for each modality: not stated contradicts none."""
+
+    def rows(question, answers):
+        if question.QueryRetrieveLevel != "STUDY":
+            return answers
+        others = [deepcopy(answer) for answer in answers]
+        for answer in others:
+            answer.IssuerOfPatientID = "HERE"
+        return [*answers, *others]
+
+    sites = scripted(Script(edit_list=rows))
+    assert ask(hospital, sites=sites).found == ()
 
 
 def test_a_study_that_the_vault_does_not_know_is_told(hospital):

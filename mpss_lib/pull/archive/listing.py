@@ -68,7 +68,7 @@ class Listed:
 
 
 class RangeRefusedError(Exception):
-    """The archive cannot process the query, a range being in it."""
+    """The archive cannot process the query, a range of dates or times or a star being in it."""
 
 
 @dataclass
@@ -211,7 +211,7 @@ class WindowListing:
             return
         if whole.n_rows < (1 if whole.where.n_days > 1 else 2) and not whole.is_cut:
             return
-        parts = [self._part(where) for where in self._where_to_split(whole)]
+        parts = self._parts(self._where_to_split(whole), whole)
         told = frozenset[str]().union(*(part.uids for part in parts))
         if told - whole.uids and not whole.is_cut:
             self._was_cut(whole, told)
@@ -219,15 +219,36 @@ class WindowListing:
             named = self._by_id_ends(whole)
             if named - whole.uids and not whole.is_cut:
                 self._was_cut(whole, named)
-                parts += [self._part(half) for half in whole.where.halves()]
+                parts += self._parts(whole.where.halves(), whole)
         is_left = not parts and whole.is_cut and whole.where.days is not None
         if is_left and whole.where not in self._proved:
             raise _too_long()
         for part in parts:
             if part.is_cut or part.has_strays or part.n_rows >= whole.n_rows:
                 self._prove(part)
+        self._conclude(whole)
+
+    def _conclude(self, whole: _Part) -> None:
+        """After its parts: a day as long as lists are cut at was cut too; else it is whole."""
+        is_day = whole.where.n_days == 1 and whole.where.is_whole_day
+        if is_day and not whole.is_cut and self.seen.cap and whole.n_rows >= self.seen.cap:
+            whole.is_cut = True
+            self._by_id_ends(whole)
         if not whole.is_cut:
             self._see(largest_list=max(self.seen.largest_list, whole.n_rows))
+
+    def _parts(self, slices: list[Slice], whole: _Part) -> list[_Part]:
+        """Ask for parts of a list; none where the archive refuses such a question.
+
+        Days are asked for one by one then; a day that cannot be split by its times stays whole.
+        """
+        try:
+            return [self._part(where) for where in slices]
+        except RangeRefusedError:
+            if whole.where.n_days > 1:
+                self._each_day(whole.where)
+                self._proved.add(whole.where)
+            return []
 
     def _needs_id_ends(self, whole: _Part, told: frozenset[str]) -> bool:
         """Whether to ask by patients: a day that was cut, or what no time of it splits."""
@@ -286,7 +307,10 @@ class WindowListing:
         is_proved = True
         while waiting:
             end = waiting.pop()
-            part = self._part(replace(whole.where, id_end=end))
+            try:
+                part = self._part(replace(whole.where, id_end=end))
+            except RangeRefusedError:
+                return self._judge_ends(whole, {}, is_proved=False)
             by_end[end] = part.uids
             is_open = part.is_cut or part.n_rows >= whole.n_rows
             if is_open and len(end) < _MOST_ID_SIGNS:
@@ -312,22 +336,27 @@ class WindowListing:
     ) -> frozenset[str]:
         told = frozenset[str]().union(*by_end.values())
         named = {uid for uid in whole.uids if self.found[uid].patient_id[-1:] in by_end}
-        works = named <= told
-        self._see(wildcards=works)
-        if works and is_proved:
-            self._proved.add(whole.where)
-        is_cut = whole.is_cut or bool(told - whole.uids)
+        works = bool(by_end) and named <= told
+        if named or not by_end:
+            self._see(wildcards=works)
         unsplit = [uid for uid in whole.uids if not self._can_be_split(uid, whole)]
-        if is_cut and unsplit and not (works and is_proved):
+        if works and is_proved and told.issuperset(unsplit):
+            self._proved.add(whole.where)
+        elif unsplit and (whole.is_cut or told - whole.uids):
             self.doubts.add(
                 f"the archive cuts lists at {whole.n_rows} studies, and {len(unsplit)} of one list"
                 " carry no StudyDate or StudyTime by which it could be split: there may be more"
             )
+        elif unsplit and _is_round(whole.n_rows):
+            self.doubts.add(
+                f"the archive answered {whole.n_rows} studies, and neither StudyTime nor PatientID"
+                f" tells {len(unsplit)} of them apart: whether the list is whole cannot be told"
+            )
         return told
 
     def _can_be_split(self, uid: str, whole: _Part) -> bool:
-        study = self.found[uid]
-        return whole.where.days is not None and parse_time(study.study_time) is not None
+        is_split = whole.where.days is not None and not whole.where.is_one_minute
+        return is_split and parse_time(self.found[uid].study_time) is not None
 
     def _see(self, **what: object) -> None:
         self.seen = replace(self.seen, **what)  # type: ignore[arg-type]

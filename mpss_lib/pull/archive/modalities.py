@@ -7,15 +7,18 @@ compared with lists that were asked for without it; where it loses studies it is
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
-from mpss_lib.errors import PlatformFaultError
+from mpss_lib.errors import ArchiveBusyError, PlatformFaultError
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.habits import Habits
 from mpss_lib.pull.archive.listing import Ask, WindowListing
 from mpss_lib.pull.deidentification.moments import parse_date
+
+log = logging.getLogger(__name__)
 
 ModalitiesIn = Callable[[str], tuple[str, ...]]
 
@@ -72,9 +75,11 @@ def list_window(
     kept = with_series(listing.found.values(), modality, modalities_in)
     habit = known.modality_key
     if habit == "":
-        sample = _sample(ask, _sample_of(days, kept), known, limit)
-        there = with_series(sample, modality, modalities_in)
-        habit = _habit_of_key(listing, kept, there)
+        for some in dict.fromkeys((_sample_of(days, kept), days)):
+            there = with_series(_sample(ask, some, known, limit), modality, modalities_in)
+            habit = habit or _habit_of_key(listing, kept, there)
+            if habit:
+                break  # else nothing in those days has shown it: all of the window must
     if habit == LOSES:
         listing = WindowListing(ask, "", known, limit)
         listing.list_days(days)
@@ -126,7 +131,8 @@ def _sample(ask: Ask, days: tuple[date, date], known: Habits, limit: int) -> lis
     sample = WindowListing(ask, "", known, limit)
     try:
         sample.list_days(days)
-    except PlatformFaultError:
+    except (PlatformFaultError, ArchiveBusyError) as error:
+        log.warning("all studies of some days could not be listed: %s", error.problem)
         return []
     return list(sample.found.values())
 

@@ -211,12 +211,14 @@ class ArchiveQuestions(ArchiveAssociation):
         Raises
         ------
         RangeRefusedError
-            If the archive cannot process the query, and a range of dates stands in it.
+            If the archive cannot process the query, and a range of dates or times or the end of
+            a PatientID stands in it.
         """
         try:
             return self._list_studies(slice_query(where, modality))
         except QueryFailedError as error:
-            if where.n_days > 1 and error.status >> 12 in CANNOT_PROCESS:
+            is_plain = where.n_days <= 1 and where.is_whole_day and not where.id_end
+            if not is_plain and error.status >> 12 in CANNOT_PROCESS:
                 raise RangeRefusedError from error
             raise
 

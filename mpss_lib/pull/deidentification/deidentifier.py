@@ -209,7 +209,7 @@ class Deidentifier:
             table.TIME: lambda: self._moments.since_start(source, keyword, value),
             table.DATETIME: lambda: self._moments.moved(str(value)),
             table.AGE: lambda: _age(str(value)),
-            table.SEX: lambda: value if value in ("M", "F", "O") else None,
+            table.SEX: lambda: _sex(str(value)),
             table.ITEMS: lambda: self._items(value),
             table.CODES: lambda: self._codes(value),
             table.PIXELS: lambda: without_unused_bits(source) if source is self._top else None,
@@ -297,6 +297,11 @@ def _closed(value: object, keyword: str) -> object:
     """Keep a value (or all of several) if each is one that the attribute may have."""
     many = value if isinstance(value, MultiValue | list) else [value]
     return value if all(str(one) in contours.TERMS[keyword] for one in many) else None
+
+
+def _sex(text: str) -> str | None:
+    code = text.strip().upper()
+    return code if code in ("M", "F", "O") else None
 
 
 def _age(text: str) -> str | None:

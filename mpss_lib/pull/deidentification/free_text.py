@@ -19,6 +19,7 @@ from mpss_lib.pull.deidentification.words import (
     BETWEEN,
     COUNTED,
     COUNTS,
+    DEGREES,
     DOTTED_TITLES,
     ISOTOPE_NUMBERS,
     ISOTOPES,
@@ -146,7 +147,7 @@ class _Text:
             return
         for place in range(at + 1, len(self.words)):
             yield place
-            is_initial = len(self.words[place]) == 1 or self.folded[place] in TITLES
+            is_initial = len(self.words[place]) == 1 or self.folded[place] in TITLES | DEGREES
             if not is_initial and self.gaps[place + 1] not in ("-", "'", "’"):
                 return
 

@@ -246,10 +246,13 @@ _FACTS: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
 
 
 def _changes(told: Told, kept: Kept) -> Iterator[str]:
-    for what, now, before in (
+    numbers = [
         ("series", told.n_series, kept.n_series),
         ("objects", told.n_objects, kept.n_objects),
-    ):
+    ]
+    if told.n_objects is not None and told.n_objects == kept.n_objects:
+        numbers = []  # every object is accounted for, as pull compares: a series may be empty
+    for what, now, before in numbers:
         if now is not None and before is not None and now != before:
             yield f"{what} {before} -> {now}"
     for keyword, (name, words, read) in _FACTS.items():

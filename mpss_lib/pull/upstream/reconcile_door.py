@@ -23,6 +23,7 @@ from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.habits import known_habits
 from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.person import distinct
 from mpss_lib.pull.upstream.gone import study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
@@ -114,7 +115,7 @@ def _told_of(study: StudyAnswer, kept: Mapping[str, Kept], vault: Vault, config:
         study.n_series,
         study.n_objects,
         unreadable=study.unreadable,
-        n_persons=len({person for person in study.persons if any(person)}),
+        n_persons=len(distinct(study.persons)),
     )
 
 
@@ -122,7 +123,11 @@ def _told_of(study: StudyAnswer, kept: Mapping[str, Kept], vault: Vault, config:
 
 
 def known(lake: Lake, config: Config, vault: Vault) -> dict[str, Kept]:
-    """Every study of the vault, and what the lake accounts for of it."""
+    """Every study of the vault, and what the lake accounts for of it.
+
+    Where the archive's counts are known to be wrong (``pull.counts`` is ``ignore``) they are
+    compared with what it counted before, not with what was fetched.
+    """
     announced = _current(lake, config, "study")
     fetched = _current(lake, config, "instance")
     quarantined = {row["study_key"] for row in lake.quarantined() if row["stage"] == STAGE}
@@ -132,16 +137,22 @@ def known(lake: Lake, config: Config, vault: Vault) -> dict[str, Kept]:
             announced.get(identity.study_key),
             fetched.get(identity.study_key),
             stands_still=identity.study_key in quarantined,
+            is_counted=config.pull.counts == "agree",
         )
         for identity in vault.everybody()
     }
 
 
 def _kept(
-    identity: Identity, announced: Path | None, fetched: Path | None, *, stands_still: bool
+    identity: Identity,
+    announced: Path | None,
+    fetched: Path | None,
+    *,
+    stands_still: bool,
+    is_counted: bool,
 ) -> Kept:
     n_series, n_objects = _announced_counts(announced)
-    if fetched is not None:
+    if fetched is not None and is_counted:
         n_series, n_objects = _fetched_counts(fetched, n_objects)
     return Kept(identity, fetched is not None, stands_still, n_series, n_objects)
 
