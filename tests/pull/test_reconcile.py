@@ -19,6 +19,7 @@ from mpss_lib import upstream
 from mpss_lib.config import Config
 from mpss_lib.errors import MpssError, PlatformFaultError, WrongArgumentError
 from mpss_lib.pull import stage
+from mpss_lib.pull.archive.habits import Habits, remember_habits
 from mpss_lib.pull.upstream.reconcile import NO_DATE, Kept, Told, compare, unlisted
 from mpss_lib.pull.upstream.reconcile_door import reconcile
 from mpss_lib.pull.vault import Identity, Vault
@@ -212,6 +213,27 @@ def test_rows_of_which_only_one_states_an_issuer_name_one_patient(hospital, scri
 
     sites = scripted(Script(edit_list=rows))
     assert ask(hospital, sites=sites).found == ()
+
+
+def lose_by_modality(question, answers):
+    return [] if question.get("ModalitiesInStudy") else answers
+
+
+def lose_ranges(question, answers):
+    return [] if "-" in str(question.get("StudyDate", "")) else answers
+
+
+@pytest.mark.parametrize("lose", [lose_by_modality, lose_ranges])
+def test_a_habit_that_an_upgrade_changed_is_found_out(hospital, scripted, lose):
+    """Nights rely on what was learned; they would stay green and short for ever."""
+    script = Script()
+    sites = scripted(script)
+    remember_habits(sites, Habits(modality_key="works", day_ranges=True, is_probed=True))
+    script.edit_list = lose
+    planted = plant(hospital, {"late": 2}, 40)
+    assert stage.find(MARCH, hospital.lake, hospital.config, sites) == []
+    assert named(ask(hospital, sites=sites)) == planted
+    assert len(stage.find(MARCH, hospital.lake, hospital.config, sites)) == 42
 
 
 def test_a_study_that_the_vault_does_not_know_is_told(hospital):

@@ -21,7 +21,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
-from mpss_lib.pull.archive.habits import known_habits
+from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.person import distinct
 from mpss_lib.pull.upstream.gone import study_of
@@ -49,8 +49,9 @@ def reconcile(
 ) -> Reconciliation:
     """Compare what the archive has of a window with what vault and lake know of it.
 
-    Nothing is fetched and no row is changed. Each difference is kept under ``upstream/`` of the
-    lake, by study key; one that is no more is dropped.
+    Nothing is fetched and no row is changed; what is known of the archive's habits is looked at
+    anew. Each difference is kept under ``upstream/`` of the lake, by study key; one that is no more
+    is dropped.
 
     Parameters
     ----------
@@ -72,17 +73,23 @@ def reconcile(
         )
     vault = Vault(sites.vault)
     with nullcontext(session) if session else ArchiveSession(sites.archive) as archive:
-        answer = archive.find_studies(*window, config.pull.modality, known_habits(sites))
+        answer = archive.find_studies(*window, config.pull.modality, _habits_to_check(sites))
         kept = known(lake, config, vault)
         told = _told(answer.studies, kept, vault, config)
         open_keys = unlisted(window, told, kept)
         asked = dict(_ask(open_keys, kept, archive, vault, config))
     _check_is_same_archive(told, asked)
+    remember_habits(sites, answer.seen)
     strangers = _strangers(lake, kept)
     answered = compare(window, told, kept, asked, config.pull.modality, strangers)
     answered = replace(answered, doubts=_doubts(answer))
     with working(lake.root):
         return _keep(answered, {*told, *open_keys, *strangers}, window, lake)
+
+
+def _habits_to_check(sites: Sites) -> Habits:
+    """Forget of the archive's habits what a night relies on: an upgrade may have changed it."""
+    return replace(known_habits(sites), modality_key="", day_ranges=None, is_probed=False)
 
 
 def _doubts(answer: WindowAnswer) -> tuple[str, ...]:
