@@ -336,3 +336,9 @@ def test_a_long_number_of_a_series_is_read_and_no_other_one():
     assert read_header(dataset).series_number == 20260302101500
     with pytest.raises(UnreadableValueError, match="NumberOfFrames"):
         read_volume(made("NumberOfFrames", b"20260302101500"))
+
+
+@pytest.mark.parametrize("vr", ["US", "FL", "SL"])
+@pytest.mark.parametrize("keyword", ["SeriesDescription", "CorrectedImage", "ImageType"])
+def test_a_number_in_place_of_a_text_is_no_text(keyword, vr):
+    assert keyword in read_header(made(keyword, b"\1\0\2\0", vr)).unreadable

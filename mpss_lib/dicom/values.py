@@ -26,6 +26,7 @@ _TEXT_VRS = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT"}
     | {"PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 )
+_NUMBER_VRS = frozenset({"DS", "IS"})
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+(?P<mark>[.,]?)[0-9]*|(?P<first>[.,])[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
@@ -153,6 +154,10 @@ def texts_of(dataset: Dataset, keyword: str, *, keeps_places: bool = False) -> t
     if value is None:
         return ()
     values = value if isinstance(value, MultiValue | list | tuple) else [value]
+    if dictionary_VR(_tag(keyword)) in _TEXT_VRS - _NUMBER_VRS and any(
+        isinstance(one, int | float) for one in values
+    ):
+        raise UnreadableValueError(keyword, "a binary number where a text is wanted")
     texts = tuple(str(one).strip(" \0") for one in values)
     return texts if keeps_places and any(texts) else tuple(text for text in texts if text)
 
