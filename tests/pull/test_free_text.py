@@ -77,6 +77,25 @@ def test_addresses_go_whole(address):
     assert clean(f"STRESS {address} 3 AC") == "STRESS AC"
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("STRESS nac. 67 AC", "STRESS nac AC"),
+        ("STRESS NAC 2", "STRESS NAC 2"),
+        ("OSEM23:50AC TOMO", "TOMO"),
+        ("OSEM18.17 Uhr AC", "AC"),
+        ("OSEM31 avril 66 AC", "AC"),
+        ("OSEM18 de diciembre de 1950 AC", "AC"),
+        ("MYO '41TOMO AC", "MYO AC"),
+        ("SA* '49REST", "SA"),
+        ("OSEM8 4.8mm AC", "OSEM8 4.8mm AC"),
+        ("OSEM8 - 64x64", "OSEM8 - 64x64"),
+    ],
+)
+def test_digits_that_hang_on_a_word_are_of_the_date(text, left):
+    assert clean(text) == left
+
+
 def test_three_numbers_with_words_between_may_be_a_date():
     assert clean("STRESS 15 AC 06 REST 50") == "STRESS AC REST"
     assert clean("OSEM 8 ITERATIONS 4 SUBSETS ORDER 5") == "OSEM 8 ITERATIONS 4 SUBSETS ORDER 5"

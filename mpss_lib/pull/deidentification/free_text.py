@@ -17,6 +17,7 @@ from itertools import pairwise
 from mpss_lib.pull.deidentification.names import Named, fold
 from mpss_lib.pull.deidentification.words import (
     BETWEEN,
+    BORN,
     COUNTED,
     COUNTS,
     DEGREES,
@@ -160,10 +161,11 @@ class _Text:
     # --------------------------------------------------------------- numbers
 
     def drop_numbers(self) -> None:
+        self._drop_joined()
         for run in self._runs():
             if run.has_month or (len(run.numbers) > 1 and not self._is_decimal(run)):
                 self.drop(run.places)
-                self._drop_attached(run.places)
+                self._drop_attached(run)
             elif len(run.numbers) == 1:
                 self._judge_single(run.numbers[0])
         plain = [at for at, word in enumerate(self.words) if word.isdigit()]
@@ -241,14 +243,24 @@ class _Text:
             and self.folded[last + 1] in UNITS
         )
 
-    def _drop_attached(self, places: range) -> None:
-        """Drop what hangs on a dropped run without a blank: the 50mm of 15.06.50mm."""
+    def _drop_joined(self) -> None:
+        """Drop two words whose digits a sign joins: the 23:50 of OSEM23:50AC."""
+        for at, (word, after) in enumerate(pairwise(self.words)):
+            is_joined = bool(re.fullmatch(r"[.,:/'’-]", self.gaps[at + 1]))
+            if is_joined and not word.isdigit() and word[-1].isdigit() and after[0].isdigit():
+                self.drop([at, at + 1])
+
+    def _drop_attached(self, run: _Run) -> None:
+        """Drop what hangs on a dropped run: the 50mm of 15.06.50mm, the OSEM3 of OSEM3 Mai 50."""
+        places = run.places
+        before = [places.start, *self._between_before(places.start)][-1 if run.has_month else 0]
         for at, gap, end in (
             (places.stop, places.stop, 0),
-            (places.start - 1, places.start, -1),
+            (before - 1, before, -1),
         ):
             is_word = 0 <= at < len(self.words)
-            if is_word and not self.gaps[gap].isspace() and self.words[at][end].isdigit():
+            is_near = run.has_month or not self.gaps[gap].isspace()
+            if is_word and is_near and self.words[at][end].isdigit():
                 self.drop([at])
 
     def _judge_single(self, at: int) -> None:
@@ -259,11 +271,13 @@ class _Text:
         elif self._is_odd_decimal(at):
             self.drop([at, at + 1])
         elif not self.words[at].isdigit():
-            self.drop([at] if self._hangs_on_dropped(at) else [])
+            is_marked = self.words[at][0].isdigit() and bool(_MARKS.search(self.gaps[at]))
+            self.drop([at] if is_marked or self._hangs_on_dropped(at) else [])
         elif (
             (len(number) > 2 and number not in self.known and not self._is_isotope(at))
             or not beside
             or _MARKS.search(self.gaps[at])
+            or (at > 0 and self.folded[at - 1] in BORN and "." in self.gaps[at])
             or (at > 0 and self.words[at - 1][-1].isdigit() and not self.gaps[at].isspace())
             or not all(self._bears(one, number) for one in beside)
         ):

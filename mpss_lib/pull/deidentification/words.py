@@ -118,6 +118,9 @@ BETWEEN: frozenset[str] = MONTHS | _words(
 )
 """Words that may stand between the numbers of a date, a time of day or an identifier."""
 
+BORN: frozenset[str] = _words("NAC")
+"""Words of the list that, with a dot, say that a year of birth follows (``nac. 67``)."""
+
 COUNTED: frozenset[str] = _words("""NO NR NUM NUMBER NUMERO NUMMER""")
 """Words that say that an identifying number follows; "No. 3" is no negation."""
 
