@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from mpss_lib.config import Config
 from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatientsError
 from mpss_lib.pull.answers import StudyAnswer
-from mpss_lib.pull.archive import ArchiveSession
+from mpss_lib.pull.archive import ArchiveSession, Delivery
 from mpss_lib.pull.counts import check_counts
-from mpss_lib.pull.objects import Manifest, announced_by
+from mpss_lib.pull.objects import Manifest, StudyJob, announced_by
 from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before, patient_key_of
+
+log = logging.getLogger(__name__)
 
 
 def announcement(
@@ -52,6 +55,27 @@ def announcement(
         return announced, manifest
 
     return archive.persistently("the list of objects", ask, config.pull.fetch_attempts)
+
+
+def deliver(
+    archive: ArchiveSession, study_uid: str, job: StudyJob, folder: Path, *, is_there: bool
+) -> Mapping[str, Delivery]:
+    """Fetch what is announced; nothing where it does not come whole and the lake has it all."""
+    manifest = job.manifest
+    try:
+        return archive.fetch(
+            study_uid,
+            manifest.wanted,
+            manifest.whole_series,
+            folder,
+            job.config.pull.fetch_attempts,
+            manifest.contours,
+        )
+    except IncompleteStudyError as error:
+        if not is_there:
+            raise
+        log.warning("%s: %s", job.identity.study_key, error.problem)
+        return {}
 
 
 class StudyFetch:

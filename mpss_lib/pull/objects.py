@@ -201,6 +201,15 @@ class StudyJob:
                 return ()
         return there
 
+    def lacks(self, delivered: Mapping[str, Delivery]) -> bool:
+        """Whether an object that the lake holds and the archive announces did not come."""
+        held = self._current_rows()
+        came = {uid for uid, one in delivered.items() if not one.problem}
+        return any(
+            one.sop_uid not in came and self.vault.uid(one.sop_uid) in held
+            for one in self.manifest.wanted
+        )
+
     def store(self, delivered: Mapping[str, Delivery]) -> Outcome:
         """Verify and de-identify all objects, then write the study's rows."""
         with pydicom.config.disable_value_validation():

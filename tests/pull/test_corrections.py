@@ -7,7 +7,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from pacs_objects import make_nm, study_uid
+from pacs_objects import make_nm, sop_uid, study_uid
 from peer import Peer, Script
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -494,6 +494,40 @@ def test_what_waits_or_is_gone_is_not_due(archive, five, served, script, lake, c
     waiting = next(key for key in five if key != gone)
     again(waiting, lake, config, served)
     assert set(due(lake, config, served, date(2026, 3, 4))) == set(five) - {gone, waiting}
+
+
+@pytest.mark.parametrize("how", [{"withheld": (sop_uid(1),)}, {"get_status": 0xA702}])
+def test_a_whole_study_that_does_not_come_again_stays_as_it_is(
+    pulled, served, script, lake, config, how
+):
+    """An archive that has it on tape today: the comparison failed, not the study."""
+    before = current(lake, config, pulled)
+    for name, value in how.items():
+        setattr(script, name, value)
+    assert again(pulled, lake, config, served) == "skipped"
+    assert current(lake, config, pulled) == before
+    assert lake.quarantined() == []
+    checked = dict(ReceivedLedger(Vault(served.vault)).checks())
+    assert set(checked) == {pulled}
+
+
+def test_one_object_of_two_that_cannot_be_sent_again_stays_on_the_lake(
+    archive, pulled, served, script, lake, config
+):
+    archive.add(make_nm(1, series=2))
+    assert again(pulled, lake, config, served) == "done"
+    script.withheld = (sop_uid(1, 2),)
+    assert again(pulled, lake, config, served) == "skipped"
+    rows = lake.rows("instance", config.address("pull"), pulled)
+    assert [row["is_stored"] for row in rows] == [True, True]
+
+
+def test_a_study_that_grew_and_does_not_come_is_a_fault(
+    archive, pulled, served, script, lake, config
+):
+    archive.add(make_nm(1, series=2))
+    script.withheld = (sop_uid(1, 2),)
+    assert again(pulled, lake, config, served) == "quarantined"
 
 
 def test_a_purge_forgets_the_digests(pulled, served, script, lake, config):
