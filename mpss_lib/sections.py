@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -167,6 +167,23 @@ class PullSettings(Section):
     fault_least: int = Field(default=2, ge=1)  # ... if there are so many, or if it is all of them
 
 
+KnownDifference: TypeAlias = Literal[
+    "attenuation_said_twice",
+    "bits_said_twice",
+    "direction_of_slices_not_stated",
+    "gating_said_twice",
+    "image_type_not_listed",
+    "pixel_aspect_said_twice",
+    "reconstruction_said_twice",
+    "spacing_said_twice",
+    "stress_said_twice",
+    "unit_said_twice",
+    "view_code_unknown",
+    "view_said_twice",
+]
+"""Differences in a header that a station may write into every object without being wrong."""
+
+
 class IntakeSettings(Section):
     """Header and geometry gate."""
 
@@ -175,6 +192,7 @@ class IntakeSettings(Section):
     gated: Literal["sum", "refuse"] = "sum"
     whole_share: float = Field(default=0.9, gt=0, le=1)  # of the fullest volume's extent
     orientations: tuple[Literal["transaxial", "short_axis"], ...] = ("transaxial", "short_axis")
+    known_differences: tuple[KnownDifference, ...] = ()  # habits of the site's stations: no flag
 
     @model_validator(mode="before")
     @classmethod

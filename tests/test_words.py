@@ -33,7 +33,8 @@ NOT_CORRECTED = _listed(
     wo/AC|w/out AC|no/AC|(-AC)|lacking AC|free of AC|AC-free|AC rejected|AC aborted|AC cancelled
     AC canceled|AC invalid|AC unusable|AC pending|AC deactivated|AC not ok|AC not yet done
     AC nicht möglich|AC nicht aktiv|AC abgebrochen|AC fehlgeschlagen|AC pas faite|AC non effectuée
-    AC échouée|AC annulée|AC non eseguita|AC annullata|AC no realizada|AC anulada"""
+    AC échouée|AC annulée|AC non eseguita|AC annullata|AC no realizada|AC anulada
+    ohne SchwKorr|keine Schwächungs-Korrektur|Schw.-Korr. aus|nicht schwächungs-korrigiert"""
 )
 CORRECTED = _listed(
     """AC|STRESS_AC|StressAC|STRESSAC|IRAC|CTAC|ATTN|attenuation corrected|AC: yes|AC=1|AC(+)
@@ -41,7 +42,8 @@ CORRECTED = _listed(
     AC-OSEM|ACSTRESS|schwächungskorrigiert|Schwaechungskorrektur|correction d'atténuation
     avec CA|con AC|mit AC|AC ON|corrección de atenuación|correzione dell'attenuazione
     Stress Flash3DAC|AC free breathing|AC, rejected beats 5|AC non-gated|AC, not gated|AC no motion
-    AC active|AC (+)|SC off, AC on|SC: no; AC: yes"""
+    AC active|AC (+)|SC off, AC on|SC: no; AC: yes
+    SchwKorr|Schw.-Korr.|Schwächungs-Korrektur|schwächungs korrigiert"""
 )
 NO_WORD_ON_CORRECTION = ["STRESS", "TRACTION ACQUIRED", "PACS", "ACME", "STRESS OSEM KORR", ""]
 DOUBTFUL_ON_CORRECTION = [

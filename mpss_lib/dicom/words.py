@@ -66,7 +66,7 @@ _BEFORE = _any(
 )  # fmt: skip
 _AFTER = _any("POST", "AFTER", "NACH", "APRES", "DESPUES", "DOPO", "EFTER", "DEPOIS")
 
-_KORR = r"(?:(?:AB)?SCHW(?:AE?)? ?CHUNGS|ABSORPTIONS|ATTENUATIONS?)KORR[A-Z]*"
+_KORR = r"(?:(?:AB)?SCHW(?:(?:AE?)? ?CHUNGS)?|ABSORPTIONS|ATTENUATIONS?) ?KORR[A-Z]*"
 """Also where the umlaut was lost on the way."""
 _OF_ATTENUATION = (
     r"(?:(?:DE |DI |DA |D |L |LA |DELL |DELLA )*(?:ATTENUATION|ATENUACION|ATTENUAZIONE|ATENUACAO))"

@@ -29,6 +29,9 @@ from mpss_lib.volume import Triple, Volume
 
 __all__ = ["NOT_BEST", "REASONS", "REVIEW", "Candidate", "Choice", "choose", "inspect"]
 
+KNOWN = "known"
+"""Answer of an evidence entry that the settings call a habit of the site: nobody has to look."""
+
 _REFUSALS = {
     "stress": {"rest": "rest", UNKNOWN: "stress_unknown"},
     "attenuation": {"NAC": "not_attenuation_corrected", UNKNOWN: "attenuation_unknown"},
@@ -72,7 +75,12 @@ def inspect(path: Path, settings: IntakeSettings, said: Said | None = None) -> C
     if why_not:
         answers["object"] = Answer("refused", why_not, "ImageType", "\\".join(kinds))
         return Candidate(header, answers, (why_not,))
-    answers |= {f"look_{one.rule}": look(one.rule, one.keyword) for one in said.differences}
+    answers |= {
+        f"look_{one.rule}": Answer(KNOWN, one.rule, one.keyword)
+        if one.rule in settings.known_differences
+        else look(one.rule, one.keyword)
+        for one in said.differences
+    }
     return _weigh(dataset, header, said, answers, settings)
 
 

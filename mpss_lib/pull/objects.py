@@ -102,19 +102,24 @@ class Manifest:
 
 
 def announced_by(
-    archive: ArchiveSession, study_uid: str, modality: str, *, contours: bool = False
+    archive: ArchiveSession,
+    study_uid: str,
+    modality: str,
+    *,
+    contours: bool = False,
+    is_counted: bool = True,
 ) -> Manifest:
     """Ask the archive for the series of a study and the objects of those of the modality.
 
     With ``contours``, the objects of its RTSTRUCT and SEG series too; an archive that does not
-    send those classes is not asked for them.
+    send those classes is not asked for them. Its counts are believed where ``is_counted``.
 
     Raises
     ------
     StudyGoneError
         If it lists no series.
     IncompleteStudyError
-        If a list is shorter than the count that was announced.
+        If a list has other than the number of objects that was announced.
     """
     series = archive.find_series(study_uid)
     if not series:
@@ -128,11 +133,12 @@ def announced_by(
         if one.modality not in asked:
             continue
         listed = archive.find_objects(study_uid, one.series_uid)
-        if one.n_objects is not None and one.n_objects != len(listed):
+        if is_counted and one.n_objects is not None and one.n_objects != len(listed):
             raise IncompleteStudyError(
                 f"a series announces {one.n_objects} objects, its list has {len(listed)}",
                 way_out="the archive cuts the list short or is still receiving: `mpss quarantine"
-                " retry` later; if it lasts, ask the PACS team for its limit of answers",
+                " retry` later; if it lasts, ask the PACS team for its limit of answers, or set"
+                " pull.counts to `ignore` where its counts are known to be wrong",
             )
         objects += listed
     left = tuple(one for one in series if one.modality not in asked)

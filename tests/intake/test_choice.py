@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from nm_objects import HABITS, SERIES, SUBJECT, small_object, small_volume
+from pydantic import ValidationError
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 
@@ -191,6 +192,19 @@ def test_further_values_of_image_type_are_compared_with_the_texts(gate, value, f
     dataset.ImageType = ["DERIVED", "PRIMARY", "RECON TOMO", "EMISSION", value]
     seen = gate(dataset)
     assert (seen.reasons, flags(seen)) == ((), [flag])
+
+
+def test_a_habit_of_the_stations_is_no_flag(tmp_path):
+    path = tmp_path / "object.dcm"
+    dataset = small_object()
+    dataset.SliceThickness, dataset.ImageType = "9.6", ["DERIVED", "PRIMARY", "RECON TOMO"]
+    path.write_bytes(to_bytes(dataset))
+    assert flags(inspect(path, IntakeSettings())) == ["image_type_not_listed", "spacing_said_twice"]
+    seen = inspect(path, IntakeSettings(known_differences=("spacing_said_twice",)))
+    assert flags(seen) == ["image_type_not_listed"]
+    assert seen.answers["look_spacing_said_twice"].answer == "known"
+    with pytest.raises(ValidationError):  # another volume is no habit
+        IntakeSettings(known_differences=("kind_said_twice",))
 
 
 def test_numbers_of_one_series_are_compared(gate):

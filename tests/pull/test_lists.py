@@ -596,6 +596,18 @@ def test_counts_that_stay_different_are_incomplete(archive, sites_of, lake, conf
 
 
 @pacs
+def test_a_site_may_ignore_counts_at_every_level(archive, sites_of, lake, config):
+    archive.add(make_nm(1))
+    wrong = claim(NumberOfSeriesRelatedInstances=7, NumberOfStudyRelatedInstances=7)
+    loose = Config(pull=PullSettings(counts="ignore"))
+    with Peer(archive, Script(edit_answer=wrong)) as peer:
+        [key] = find(peer, sites_of, lake, config)
+        with pytest.raises(IncompleteStudyError, match=r"announces 7 objects.*pull\.counts"):
+            stage.run(key, lake, config, sites_of(peer.port))
+        assert stage.run(key, lake, loose, sites_of(peer.port)).status == "done"
+
+
+@pacs
 def test_counts_that_a_level_below_confirms_are_whole(archive, sites_of, lake, config):
     """Series that were left carry no count, or a wrong one: their objects are listed."""
     archive.add(make_nm(1), *(make_nm(1, series=5, instance=n, Modality="CT") for n in (1, 2, 3)))

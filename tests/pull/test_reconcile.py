@@ -19,7 +19,7 @@ from mpss_lib import upstream
 from mpss_lib.config import Config
 from mpss_lib.errors import MpssError, PlatformFaultError, WrongArgumentError
 from mpss_lib.pull import stage
-from mpss_lib.pull.archive.habits import Habits, remember_habits
+from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.upstream.reconcile import NO_DATE, Kept, Told, compare, unlisted
 from mpss_lib.pull.upstream.reconcile_door import reconcile
 from mpss_lib.pull.vault import Identity, Vault
@@ -234,6 +234,13 @@ def test_a_habit_that_an_upgrade_changed_is_found_out(hospital, scripted, lose):
     assert stage.find(MARCH, hospital.lake, hospital.config, sites) == []
     assert named(ask(hospital, sites=sites)) == planted
     assert len(stage.find(MARCH, hospital.lake, hospital.config, sites)) == 42
+
+
+def test_a_long_window_without_studies_raises_no_doubt(hospital):
+    """Ranges are known to work; so many days are not asked for one by one."""
+    assert known_habits(hospital.sites).day_ranges is True
+    answered = ask(hospital, (date(2010, 1, 1), date(2015, 12, 31)))
+    assert (answered.found, answered.doubts) == ((), ())
 
 
 def test_a_study_that_the_vault_does_not_know_is_told(hospital):

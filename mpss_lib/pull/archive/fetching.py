@@ -32,10 +32,15 @@ def announcement(
     IncompleteStudyError
         If its counts and its lists differ.
     """
+    is_counted = config.pull.counts == "agree"
 
     def ask() -> tuple[StudyAnswer, Manifest]:
         manifest = announced_by(
-            archive, study_uid, config.pull.modality, contours=config.pull.contours
+            archive,
+            study_uid,
+            config.pull.modality,
+            contours=config.pull.contours,
+            is_counted=is_counted,
         )
         announced = archive.find_study(study_uid)
         if announced is None:
@@ -44,7 +49,7 @@ def announcement(
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
         check_rows(announced)
-        if config.pull.counts == "agree":
+        if is_counted:
             check_counts(
                 announced,
                 manifest.series,

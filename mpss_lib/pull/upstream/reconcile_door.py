@@ -22,6 +22,7 @@ from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgum
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
+from mpss_lib.pull.archive.listing import MOST_DAYS
 from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.person import distinct
 from mpss_lib.pull.upstream.gone import study_of
@@ -73,7 +74,9 @@ def reconcile(
         )
     vault = Vault(sites.vault)
     with nullcontext(session) if session else ArchiveSession(sites.archive) as archive:
-        answer = archive.find_studies(*window, config.pull.modality, _habits_to_check(sites))
+        answer = archive.find_studies(
+            *window, config.pull.modality, _habits_to_check(sites, window)
+        )
         kept = known(lake, config, vault)
         told = _told(answer.studies, kept, vault, config)
         open_keys = unlisted(window, told, kept)
@@ -87,9 +90,14 @@ def reconcile(
         return _keep(answered, {*told, *open_keys, *strangers}, window, lake)
 
 
-def _habits_to_check(sites: Sites) -> Habits:
-    """Forget of the archive's habits what a night relies on: an upgrade may have changed it."""
-    return replace(known_habits(sites), modality_key="", day_ranges=None, is_probed=False)
+def _habits_to_check(sites: Sites, window: tuple[date, date]) -> Habits:
+    """Forget of the archive's habits what a night relies on: an upgrade may have changed it.
+
+    Ranges of days are believed where the window is too long to be asked for day by day.
+    """
+    known = replace(known_habits(sites), modality_key="", is_probed=False)
+    is_short = (window[1] - window[0]).days < MOST_DAYS
+    return replace(known, day_ranges=None) if is_short else known
 
 
 def _doubts(answer: WindowAnswer) -> tuple[str, ...]:
