@@ -292,7 +292,7 @@ def run(
         try:
             announced, manifest = announcement(archive, before.study_uid, config)
         except StudyGoneError as error:
-            return keep_gone(error, before, archive, lake, config)
+            return keep_gone(error, before, archive, lake, config, vault)
         fetch = StudyFetch(announced, before, vault, config)
         job = StudyJob(fetch.identity, manifest, lake, config, vault, accepts=accepts)
         there = () if accepts or fetch.is_of_another else job.existing()

@@ -18,7 +18,12 @@ from mpss_lib.batch import run_batch
 from mpss_lib.config import Config
 from mpss_lib.dicom.rules import Answer
 from mpss_lib.dicom.said import Said
-from mpss_lib.errors import IncompleteStudyError, SameUidOtherBytesError, StudyGoneError
+from mpss_lib.errors import (
+    IncompleteStudyError,
+    PlatformFaultError,
+    SameUidOtherBytesError,
+    StudyGoneError,
+)
 from mpss_lib.pull import stage
 from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.upstream.corrections import differences, other_answers
@@ -425,6 +430,24 @@ def test_a_study_that_is_gone_keeps_its_version_and_says_what_the_cohort_does(
     assert kinds(lake) == {(pulled, DELETED)}
     assert f"it {told} the cohort" in caplog.text
     assert "as it was" not in caplog.text
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_an_archive_that_has_no_study_at_all_is_not_believed(archive, served, lake, config, left):
+    for number in range(1, 11):
+        archive.add(make_nm(number))
+    keys = stage.find(WINDOW, lake, config, served)
+    stage.run(keys[0], lake, config, served)
+    numbers = {Vault(served.vault).study_key(study_uid(n)): n for n in range(1, 11)}
+    for key in keys[: len(keys) - left]:
+        delete(archive, numbers[key])
+    if left:
+        assert again(keys[0], lake, config, served) == "skipped"
+        assert kinds(lake) == {(keys[0], DELETED)}
+        return
+    with pytest.raises(PlatformFaultError, match="nor the 9 newest others"):
+        stage.run(keys[0], lake, config, served, force=True)
+    assert kinds(lake) == set()
 
 
 def test_a_study_that_came_back_is_gone_no_more(archive, pulled, served, lake, config):

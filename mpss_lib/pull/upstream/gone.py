@@ -6,17 +6,20 @@ import logging
 from dataclasses import replace
 
 from mpss_lib.config import Config
-from mpss_lib.errors import IncompleteStudyError, StudyGoneError
+from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, StudyGoneError
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.upstream.reconcile import difference
-from mpss_lib.pull.vault import Identity
+from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Outcome
-from mpss_lib.upstream import DELETED, note
+from mpss_lib.upstream import DELETED, note, noted
 
 log = logging.getLogger(__name__)
 
 STAGE = "pull"
+
+SUSPECT_FROM = 10
+"""So many studies, all of them gone at once, speak of another archive, not of deletions."""
 
 
 def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
@@ -37,8 +40,35 @@ def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
     return study
 
 
+def check_has_others(identity: Identity, archive: ArchiveSession, lake: Lake, vault: Vault) -> None:
+    """Ask for the newest other studies, until one is there, before a study is called gone.
+
+    Raises
+    ------
+    PlatformFaultError
+        The archive has none of them: it is another one, or shows us nothing.
+    """
+    gone = {one.study_key for one in noted(lake) if one.kind == DELETED}
+    others = [one for one in vault.everybody() if one.study_key not in {*gone, identity.study_key}]
+    others.sort(key=lambda one: (one.study_date, one.study_key), reverse=True)
+    asked = others[: SUSPECT_FROM - 1]
+    if len(asked) == SUSPECT_FROM - 1 and all(
+        study_of(archive, one.study_uid) is None for one in asked
+    ):
+        raise PlatformFaultError(
+            f"the archive has neither this study nor the {len(asked)} newest others of the lake",
+            way_out="check site.archive_host, site.called_aet and what our AE title may see;"
+            " nothing was called deleted",
+        )
+
+
 def keep_gone(
-    error: StudyGoneError, identity: Identity, archive: ArchiveSession, lake: Lake, config: Config
+    error: StudyGoneError,
+    identity: Identity,
+    archive: ArchiveSession,
+    lake: Lake,
+    config: Config,
+    vault: Vault,
 ) -> Outcome:
     """Tell that a study is gone; what the lake holds of it stays.
 
@@ -53,10 +83,13 @@ def keep_gone(
     ------
     StudyGoneError
         The archive still has the study, or the lake holds nothing of it.
+    PlatformFaultError
+        It has none of the others either.
     """
     key = identity.study_key
     if study_of(archive, identity.study_uid) is not None:
         raise error
+    check_has_others(identity, archive, lake, vault)
     current = lake.current_path("instance", config.address(STAGE), key)
     note(lake, difference(key, DELETED, "" if current else "it was never fetched"))
     if current is None:

@@ -25,7 +25,7 @@ from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.listing import MOST_DAYS
 from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.person import distinct
-from mpss_lib.pull.upstream.gone import study_of
+from mpss_lib.pull.upstream.gone import SUSPECT_FROM, study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before
@@ -35,9 +35,6 @@ from mpss_lib.upstream import BY_COMPARISON, note, settle, write_summary
 log = logging.getLogger(__name__)
 
 STAGE = "pull"
-
-SUSPECT_FROM = 10
-"""So many studies, all of them gone at once, speak of another archive, not of deletions."""
 
 
 def reconcile(
