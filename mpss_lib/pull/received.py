@@ -76,26 +76,28 @@ class ReceivedLedger:
 
     def remember(self, study_key: str, taken: Iterable[Received]) -> None:
         """Store what was taken of a study: nothing of it waits any more."""
-        with self._vault.opened() as db:
-            db.execute("begin immediate")
-            db.execute("delete from correction where study_key = ?", (study_key,))
-            db.executemany(
-                "insert or replace into received (object_key, study_key, mark, version, path)"
-                " values (:object_key, :study_key, :mark, :version, :path)",
-                [asdict(one) for one in taken],
-            )
-            db.execute("commit")
+        self._settle(
+            study_key,
+            "insert or replace into received (object_key, study_key, mark, version, path)"
+            " values (:object_key, :study_key, :mark, :version, :path)",
+            [asdict(one) for one in taken],
+        )
 
     def wait(self, study_key: str, found: Iterable[Correction]) -> None:
         """Store what waits for an answer in the place of what waited before."""
+        self._settle(
+            study_key,
+            "insert into correction (object_key, study_key, mark, what)"
+            " values (:object_key, :study_key, :mark, :what)",
+            [asdict(one) for one in found],
+        )
+
+    def _settle(self, study_key: str, statement: str, rows: list[dict[str, str]]) -> None:
+        """End what waited of a study and store rows, in one transaction."""
         with self._vault.opened() as db:
             db.execute("begin immediate")
             db.execute("delete from correction where study_key = ?", (study_key,))
-            db.executemany(
-                "insert into correction (object_key, study_key, mark, what)"
-                " values (:object_key, :study_key, :mark, :what)",
-                [asdict(one) for one in found],
-            )
+            db.executemany(statement, rows)
             db.execute("commit")
 
     def note_check(self, study_key: str, at: datetime | None = None) -> None:
