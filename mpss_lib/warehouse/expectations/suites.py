@@ -13,15 +13,8 @@ from mpss_lib import contract
 from mpss_lib.contract import stored_range
 from mpss_lib.sections import SEGMENTS, WarehouseSettings
 from mpss_lib.warehouse.expectations.rules import (
-    Frame,
-    Rule,
-    between,
-    grain,
-    holds,
-    in_set,
-    matches,
-    not_null,
-)
+    Frame, Rule, between, grain, holds, in_set, matches, not_null,
+)  # fmt: skip
 
 SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
 """Names of the suites, in the order in which they are run."""
@@ -175,17 +168,18 @@ def _segmentations() -> Frame:
 def _verdicts() -> Frame:
     return Frame(
         "quality_verdict",
-        "select *, verdict = 'pass' as is_pass from raw.quality_verdict",
+        "select * from raw.quality_verdict",
         ("study_key",),
         (
             grain(("study_key",)),
             in_set("verdict_known", "verdict", ("pass", "review", "hold"), "a verdict is known"),
-            Rule(
+            in_set(
                 "most_pass",
+                "verdict",
+                ("pass",),
                 "at least half of the verdicts are pass",
                 "warn",
-                "ExpectColumnValuesToBeInSet",
-                {"column": "is_pass", "value_set": [True], "mostly": 0.5},
+                0.5,
             ),
         ),
     )
@@ -206,12 +200,13 @@ def clinical_frames(settings: WarehouseSettings) -> tuple[Frame, ...]:
         (
             grain(("record_key",)),
             holds("refusal_explained", "is_explained", "rows have reasons if and only if refused"),
-            Rule(
+            in_set(
                 "most_accepted",
+                "is_accepted",
+                (True,),
                 "the import accepted at least 80 % of the rows",
                 "warn",
-                "ExpectColumnValuesToBeInSet",
-                {"column": "is_accepted", "value_set": [True], "mostly": 0.8},
+                0.8,
             ),
         ),
     )
@@ -244,9 +239,7 @@ _ACCEPTED = """
 
 def _accepted_rules() -> tuple[Rule, ...]:
     return (
-        matches(
-            "patient_known", "patient_key", PATIENT_KEY, "a row names its patient by pseudonym"
-        ),
+        matches("patient_known", "patient_key", PATIENT_KEY, "a row names its patient by pseudonym"),
         in_set("reading_code", "reading", contract.CODES["reading"], "reading is a code"),
         in_set("sex_code", "sex", contract.CODES["sex"], "sex is F or M"),
         _limited("age", "age is {} to {} (older is stored as 90)"),
@@ -254,16 +247,13 @@ def _accepted_rules() -> tuple[Rule, ...]:
         _limited("lvef", "LVEF is {} to {} %"),
         *(_limited(name, f"{name} is {{}} to {{}}") for name in contract.SCORES),
         between(
-            "arteries_within_total",
-            "cac_excess",
-            None,
-            contract.CAC_TOLERANCE,
+            "arteries_within_total", "cac_excess", None, contract.CAC_TOLERANCE,
             "arteries do not exceed the total",
         ),
         holds("numbers_finite", "is_finite", "numbers are finite, or absent"),
         holds("cac_dated", "has_cac_date", "a score has the date of its CT"),
         not_null("study_dated", "study_date_shifted", "a row has the date of its study"),
-    )
+    )  # fmt: skip
 
 
 def _limited(name: str, says: str) -> Rule:
