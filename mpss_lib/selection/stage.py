@@ -18,7 +18,7 @@ from mpss_lib.sections import SEGMENTS
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
-from mpss_lib.tables import Lake, Written, digest_of, sha256_of
+from mpss_lib.tables import Lake, Unit, Written, digest_of, sha256_of
 from mpss_lib.versions import OtherVersionError
 
 CATALOGUE_KEY = "all"
@@ -221,11 +221,10 @@ def _answer(
     cohort: str, status: str, written: Sequence[Written], lake: Lake, config: Config
 ) -> dict[str, Any]:
     rows = lake.rows("selected_feature", config.address("selection"), cohort)
-    files = [asdict(file) for file in written]
     chosen = {profile: [row for row in rows if row["profile"] == profile] for profile in PROFILES}
     return {
         "cohort": cohort,
         "selected": {profile: len(mine) for profile, mine in chosen.items()},
         "bins": {profile: mine[0]["bins"] if mine else 0 for profile, mine in chosen.items()},
-        "units": [{"key": cohort, "status": status, "reasons": [], "files": files}],
+        "units": [Unit(cohort, status, tuple(written))],
     }

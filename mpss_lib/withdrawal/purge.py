@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mpss_lib.batch import write_record
@@ -31,7 +31,7 @@ from mpss_lib.locks import alone
 from mpss_lib.publication.stage import export_results
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import write_withdrawn
-from mpss_lib.tables import Lake
+from mpss_lib.tables import Lake, Unit
 from mpss_lib.upkeep.copies import Copy, copies_with, share_tombstones
 from mpss_lib.upkeep.orchestrator import Airflow
 from mpss_lib.warehouse.snapshot import publish
@@ -275,12 +275,7 @@ def _mark_graves(subject: Subject, home: Home) -> None:
     for key, mark in subject.graves.items():
         if key in here or mark not in here:
             grave = write_withdrawn(mark, home.lake, home.config)
-            unit: dict[str, object] = {
-                "key": mark,
-                "status": "done",
-                "reasons": [],
-                "files": [asdict(grave.written)],
-            }
+            unit = Unit.of(mark, [grave.written], is_new=True)
             write_record("pull", [unit], home.lake, home.config, "purge")
 
 
