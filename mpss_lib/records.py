@@ -57,7 +57,7 @@ class Record:
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Record:
-        """Take a record as JSON has it; one of before has no ``order`` and may name a unit twice."""
+        """Take a record as JSON has it; old ones have no ``order``, or a unit more than once."""
         return cls(
             content["stage"],
             Address(content["engine"], content["config"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpss_lib.dicom.header import NM_STORAGE, Header, Source, read_dataset, read_header
 from mpss_lib.dicom.modules import Habits, SeriesText, Subject
-from mpss_lib.dicom.reading import ORIENTATION_UNKNOWN, POSITION_UNKNOWN, read_volume
+from mpss_lib.dicom.nm_volume import ORIENTATION_UNKNOWN, POSITION_UNKNOWN, read_volume
 from mpss_lib.dicom.writing import nm_dataset, to_bytes
 
 __all__ = [

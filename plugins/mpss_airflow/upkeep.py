@@ -112,7 +112,7 @@ def backup() -> str:
     from pathlib import Path
 
     from mpss_lib.config import home
-    from mpss_lib.pull.backup import backup as copy_vault
+    from mpss_lib.pull.vault_copy import copy_vault
     from mpss_lib.upkeep.backup import Source, create
 
     lake, config = open_home()

@@ -13,8 +13,8 @@ from invented_home import COHORT, PEOPLE, grep
 
 from mpss_lib.errors import WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone, working
-from mpss_lib.pull.backup import backup
 from mpss_lib.pull.vault import Vault
+from mpss_lib.pull.vault_copy import copy_vault
 from mpss_lib.quality.review import record_review
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import open_snapshot, rows
@@ -222,12 +222,12 @@ def test_an_open_reader_is_told(invented, home):
 
 
 def test_backups_that_hold_the_patient_are_listed_with_their_expiry(invented, home):
-    old = backup(invented.sites.vault)
+    old = copy_vault(invented.sites.vault)
     report = purge(patient_key(invented), home)
     [copy] = report.copies
     assert copy.path == old
     assert (copy.expires_at - copy.made_at).days == invented.config.upkeep.backups_days
-    new = backup(invented.sites.vault)
+    new = copy_vault(invented.sites.vault)
     assert [one.path for one in plan(patient_key(invented), home).copies] == [old]
     assert new != old
 

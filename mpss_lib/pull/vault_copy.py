@@ -15,7 +15,7 @@ KEPT = 8
 _TIME = "%Y%m%dT%H%M%S%f"
 
 
-def backup(vault: Path) -> Path:
+def copy_vault(vault: Path) -> Path:
     """Copy the vault and its key to ``backup/`` beside it, mode 0600; keep the newest eight.
 
     The copy is made by SQLite itself, so that a night may write meanwhile.

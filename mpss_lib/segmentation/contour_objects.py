@@ -27,8 +27,8 @@ from mpss_lib.errors import (
     GeometryError,
     StudyFaultError,
 )
+from mpss_lib.segmentation.contour_surfaces import cavity_of
 from mpss_lib.segmentation.rasterise import fill, stack_contours
-from mpss_lib.segmentation.traced import cavity_of
 from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
 
 KINDS: Mapping[str, str] = {RTSTRUCT_STORAGE: "RTSTRUCT", SEG_STORAGE: "SEG"}

@@ -1,4 +1,4 @@
-"""Answers of the snapshot as text: an aligned table, CSV, JSON or Parquet."""
+"""Rows of a query on the snapshot: as dicts, or as an aligned table, CSV, JSON or Parquet."""
 
 from __future__ import annotations
 

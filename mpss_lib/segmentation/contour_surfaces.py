@@ -1,4 +1,4 @@
-"""Heart frame, surfaces and basal plane traced from given masks of cavity and epicardium.
+"""Heart frame, surfaces and basal plane, found from given masks of cavity and epicardium.
 
 What the automatic method finds in the counts is read from the masks here, in the same form, so
 that regions, quality metrics and pictures treat both alike.
@@ -27,7 +27,7 @@ _WAY_OUT = "look at the contours beside the series that intake chose"
 
 
 @dataclass(frozen=True)
-class Traced:
+class ContourSurfaces:
     """A ventricle as its masks show it; ``mid_mm`` (rows, angles) is the middle of the wall."""
 
     frame: Frame
@@ -43,7 +43,7 @@ class Traced:
         return self.plane.has_on_apex_side(self.mid_mm)
 
 
-def trace_masks(volume: Volume, endo: BoolArray, epi: BoolArray, prior: Prior) -> Traced:
+def find_surfaces(volume: Volume, endo: BoolArray, epi: BoolArray, prior: Prior) -> ContourSurfaces:
     """Trace the ventricle.
 
     Parameters
@@ -68,32 +68,32 @@ def trace_masks(volume: Volume, endo: BoolArray, epi: BoolArray, prior: Prior) -
     ellipsoid = _ellipsoid(mid)
     bend = surface.unbend(np.zeros_like(mid), ellipsoid, BLUR_MM2)
     rays = surface.cast(volume, frame, np.maximum(mid - bend, 2.0), surface.SEARCH_MM[-1])
-    traced = Traced(frame, wall, mid, plane, rays, math.nan)
-    is_wall = traced.is_wall
+    surfaces = ContourSurfaces(frame, wall, mid, plane, rays, math.nan)
+    is_wall = surfaces.is_wall
     if not is_wall[:CAP_ROWS].any() or not is_wall[CAP_ROWS:].any():
         raise GeometryError("the masks enclose no ventricle with a wall", way_out=_WAY_OUT)
     across = (wall.epi_mm - wall.endo_mm) * regions.cosine_of(mid)
-    return Traced(frame, wall, mid, plane, rays, float(np.median(across[is_wall])))
+    return ContourSurfaces(frame, wall, mid, plane, rays, float(np.median(across[is_wall])))
 
 
-def ridge_share(traced: Traced) -> float:
+def ridge_share(surfaces: ContourSurfaces) -> float:
     """Share of the wall's rays that meet a ridge of counts near the given wall."""
-    return float(traced.rays.is_ridge[traced.is_wall].mean())
+    return float(surfaces.rays.is_ridge[surfaces.is_wall].mean())
 
 
-def misfit_mm(traced: Traced) -> float:
+def misfit_mm(surfaces: ContourSurfaces) -> float:
     """Median distance between the given mid-wall and the ridge of counts, unbent."""
-    unbent = surface.unbend(traced.rays.radius_mm, _ellipsoid(traced.mid_mm), BLUR_MM2)
-    return float(np.median(np.abs(unbent - traced.mid_mm)[traced.is_wall]))
+    unbent = surface.unbend(surfaces.rays.radius_mm, _ellipsoid(surfaces.mid_mm), BLUR_MM2)
+    return float(np.median(np.abs(unbent - surfaces.mid_mm)[surfaces.is_wall]))
 
 
-def split_wall(volume: Volume, traced: Traced, wall: BoolArray) -> dict[str, Mask]:
+def split_wall(volume: Volume, surfaces: ContourSurfaces, wall: BoolArray) -> dict[str, Mask]:
     """Split a given wall into the 17 segments and the three vascular regions of our definitions."""
     index = np.argwhere(wall)
-    frame = traced.frame
+    frame = surfaces.frame
     t, a, s = frame.to_local(volume.to_patient(index.astype(np.float64))).T
     theta = np.degrees(np.arctan2(a, s)) % 360.0
-    f = (t - traced.plane.at) / (traced.wall.endo_apex_mm - traced.plane.at)
+    f = (t - surfaces.plane.at) / (surfaces.wall.endo_apex_mm - surfaces.plane.at)
     number = regions.segment_number(theta, f)
     chosen = {f"S{n:02d}": number == n for n in range(1, 18)}
     for name in regions.SECTORS:
@@ -246,7 +246,7 @@ def _plane(frame: Frame, opening: FloatArray, endo: BoolArray, volume: Volume) -
 
 
 def _ellipsoid(mid_mm: FloatArray) -> Ellipsoid:
-    """Ellipsoid about the traced surface: for the curvature only."""
+    """Ellipsoid about the surface: for the curvature only."""
     short = float(np.median(mid_mm[CAP_ROWS : CAP_ROWS + 4]))
     apex = float(mid_mm[0].mean())
     long = max(1.7 * short, 20.0)

@@ -17,8 +17,8 @@ from mpss_lib.masks import read_masks
 from mpss_lib.quality import stage as quality
 from mpss_lib.sections import SegmentationSettings
 from mpss_lib.segmentation import segment, stage
-from mpss_lib.segmentation.adopted import adopt
-from mpss_lib.segmentation.given import ContourFile, check_frame, examine
+from mpss_lib.segmentation.contour_objects import ContourFile, check_frame, examine
+from mpss_lib.segmentation.contour_segmentation import segment_contours
 from mpss_lib.volume import Mask, Volume
 
 ASKED = Config(segmentation=SegmentationSettings(masks_from="contours"))
@@ -108,7 +108,7 @@ def test_contours_that_no_counts_stand_behind_are_unsure():
     rng = np.random.default_rng(3)
     noise = Volume(rng.random((40, 64, 64)), phantom(21).volume.affine, "counts", FRAME)
     offer = {name: truth()[name] for name in ("MYO", "ENDO", "EPI")}
-    found = adopt(noise, offer, orientation="transaxial")
+    found = segment_contours(noise, offer, orientation="transaxial")
     assert np.array_equal(found.masks["MYO"].array, offer["MYO"].array)
     assert found.flags == ("misfit_mm",)
 
