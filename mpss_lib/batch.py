@@ -31,8 +31,8 @@ from mpss_lib.errors import (
     place_of,
 )
 from mpss_lib.locks import working
-from mpss_lib.records import Record
-from mpss_lib.tables import Lake, Outcome, Unit, check_key
+from mpss_lib.records import Record, Unit
+from mpss_lib.tables import Lake, Outcome, check_key
 
 log = logging.getLogger(__name__)
 

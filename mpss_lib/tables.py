@@ -61,36 +61,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What one task did for one key (a study, a cohort, a window), as its record tells it.
-
-    Parameters
-    ----------
-    key, status : str
-    files : tuple of Written
-        The unit's current files in the tables of the stage; of one table the last is current.
-    reasons : tuple of str
-        Why it was rejected or quarantined.
-    """
-
-    key: str
-    status: str
-    files: tuple[Written, ...] = ()
-    reasons: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, key: str, files: Iterable[Written], *, is_new: bool) -> Unit:
-        """Make the unit of files that were written now, or were there."""
-        return cls(key, "done" if is_new else "skipped", tuple(files))
-
-    @classmethod
-    def read(cls, content: Mapping[str, Any]) -> Unit:
-        """Take a unit as JSON has it."""
-        files = tuple(Written(**file) for file in content["files"])
-        return cls(content["key"], content["status"], files, tuple(content["reasons"]))
-
-
-@dataclass(frozen=True)
 class Lake:
     """The folder that holds every de-identified thing."""
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
+from mpss_lib.records import Unit
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.sections import BINS, SEGMENTS
-from mpss_lib.tables import Lake, Unit, Written, digest_of
+from mpss_lib.tables import Lake, Written, digest_of
 
 BLANK = {TEXT: "", FLAG: False, REAL: 0.0, WHOLE: 0, DATE: dt.date(2019, 3, 1), TEXTS: []}
 ONCE = ("morph_volume", "stat_mean", *(f"once_{i:03d}" for i in range(2, 56)))

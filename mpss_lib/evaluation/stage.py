@@ -32,8 +32,9 @@ from mpss_lib.evaluation.rows import (
 )
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
+from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
-from mpss_lib.tables import Lake, Unit, digest_of, read_parquet
+from mpss_lib.tables import Lake, digest_of, read_parquet
 
 Answer = dict[str, Any]
 SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")

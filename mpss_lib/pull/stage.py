@@ -39,7 +39,8 @@ from mpss_lib.pull.window import (
     write_study,
     write_window,
 )
-from mpss_lib.tables import Lake, Outcome, Unit, Written
+from mpss_lib.records import Unit
+from mpss_lib.tables import Lake, Outcome, Written
 from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
 
 __all__ = ["clean_staging", "find", "find_named", "find_undated", "import_registry", "run"]

@@ -11,7 +11,8 @@ from mpss_lib.clock import now_after
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
-from mpss_lib.tables import Lake, Unit, Written, check_key, digest_of, read_parquet
+from mpss_lib.records import Unit
+from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
 
 DECISIONS = ("accept", "reject", "unsure")
 LONGEST_REASON, LONGEST_REVIEWER = 500, 100

@@ -14,11 +14,12 @@ import numpy as np
 from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
-from mpss_lib.tables import Lake, Unit, Written, digest_of, sha256_of
+from mpss_lib.tables import Lake, Written, digest_of, sha256_of
 from mpss_lib.versions import OtherVersionError
 
 CATALOGUE_KEY = "all"

@@ -11,8 +11,9 @@ from mpss_lib.batch import CHAIN, write_record
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import MpssError
 from mpss_lib.locks import working
+from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake, Unit, digest_of
+from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.query_rows import rows_of
 from mpss_lib.warehouse.reader import open_snapshot
 

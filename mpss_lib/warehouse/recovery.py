@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 
 from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.records import Record
+from mpss_lib.records import Record, Unit
 from mpss_lib.schemas import tables_of
-from mpss_lib.tables import Lake, Unit, read_parquet
+from mpss_lib.tables import Lake, read_parquet
 from mpss_lib.warehouse.manifest import Ledger, read_ledger
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from mpss_lib.locks import alone
 from mpss_lib.publication.stage import export_results
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import write_withdrawn
-from mpss_lib.tables import Lake, Unit
+from mpss_lib.records import Unit
+from mpss_lib.tables import Lake
 from mpss_lib.upkeep.copies import Copy, copies_with, share_tombstones
 from mpss_lib.upkeep.orchestrator import Airflow
 from mpss_lib.warehouse.snapshot import publish

@@ -16,9 +16,10 @@ from fabricated_lake import Builder, clinical_row, row
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
+from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
 from mpss_lib.sections import BINS, SEGMENTS
-from mpss_lib.tables import Lake, Unit, Written, digest_of
+from mpss_lib.tables import Lake, Written, digest_of
 from mpss_lib.warehouse.compaction import write_batch
 from mpss_lib.warehouse.joining import PATH, Source
 

@@ -11,8 +11,8 @@ import pytest
 
 from mpss_lib import records
 from mpss_lib.config import Address
-from mpss_lib.records import Record, add_record, merged, raise_order
-from mpss_lib.tables import Lake, Unit, Written
+from mpss_lib.records import Record, Unit, add_record, merged, raise_order
+from mpss_lib.tables import Lake, Written
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from mpss_lib.config import Config
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage
+from mpss_lib.records import Unit
 from mpss_lib.sections import PullSettings
-from mpss_lib.tables import Unit
 
 pytestmark = pytest.mark.pacs
 

@@ -13,7 +13,8 @@ from mpss_lib import records
 from mpss_lib.batch import run_batch
 from mpss_lib.errors import LakeCorruptError, WritersAtWorkError
 from mpss_lib.locks import working
-from mpss_lib.tables import Lake, Outcome, Unit, digest_of
+from mpss_lib.records import Unit
+from mpss_lib.tables import Lake, Outcome, digest_of
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows
 

@@ -20,8 +20,9 @@ from mpss_lib.locks import working
 from mpss_lib.pull.clinical.contract import CODES, CONTRACT_VERSION, RANGES, CheckedRow, check_row
 from mpss_lib.pull.clinical.registry_source import RawRow, canonical, read_rows
 from mpss_lib.pull.vault import Vault
+from mpss_lib.records import Unit
 from mpss_lib.sections import PullSettings
-from mpss_lib.tables import Lake, Unit, digest_of
+from mpss_lib.tables import Lake, digest_of
 
 log = logging.getLogger(__name__)
 

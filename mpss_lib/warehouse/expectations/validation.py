@@ -14,8 +14,9 @@ import duckdb
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES as SCHEMAS
-from mpss_lib.tables import Lake, Unit
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.expectations import suites
 from mpss_lib.warehouse.expectations.features import read_dictionary
 from mpss_lib.warehouse.expectations.rules import Finding, Frame
