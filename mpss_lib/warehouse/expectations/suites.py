@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mpss_lib import contract
-from mpss_lib.contract import stored_range
 from mpss_lib.sections import SEGMENTS, WarehouseSettings
 from mpss_lib.warehouse.expectations.rules import (
-    Frame, Rule, between, grain, holds, in_set, matches, not_null,
+    Frame,
+    Rule,
+    between,
+    grain,
+    holds,
+    in_set,
+    matches,
+    not_null,
 )  # fmt: skip
 
 SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
@@ -174,12 +180,7 @@ def _verdicts() -> Frame:
             grain(("study_key",)),
             in_set("verdict_known", "verdict", ("pass", "review", "hold"), "a verdict is known"),
             in_set(
-                "most_pass",
-                "verdict",
-                ("pass",),
-                "at least half of the verdicts are pass",
-                "warn",
-                0.5,
+                "most_pass", "verdict", ("pass",), "half or more verdicts are pass", "warn", 0.5
             ),
         ),
     )
@@ -239,7 +240,8 @@ _ACCEPTED = """
 
 def _accepted_rules() -> tuple[Rule, ...]:
     return (
-        matches("patient_known", "patient_key", PATIENT_KEY, "a row names its patient by pseudonym"),
+        matches("patient_known", "patient_key", PATIENT_KEY, "a row names its patient by"
+                " pseudonym"),
         in_set("reading_code", "reading", contract.CODES["reading"], "reading is a code"),
         in_set("sex_code", "sex", contract.CODES["sex"], "sex is F or M"),
         _limited("age", "age is {} to {} (older is stored as 90)"),
@@ -258,7 +260,7 @@ def _accepted_rules() -> tuple[Rule, ...]:
 
 def _limited(name: str, says: str) -> Rule:
     """Values of a clinical column lie in the range of the contract."""
-    low, high = stored_range(name)
+    low, high = contract.stored_range(name)
     return between(f"{name}_range", name, low, high, says.format(f"{low:g}", f"{high:g}"))
 
 
