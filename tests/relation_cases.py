@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mpss_lib.warehouse.answers import rows_of
+from mpss_lib.warehouse.query_rows import rows_of
 
 CASES = Path(__file__).parent / "sql" / "cases"
 

@@ -310,7 +310,7 @@ def test_every_exception_of_reading_belongs_to_the_object(tmp_path: Path, monkey
             read_header(path)
         assert "PATIENT" not in str(caught.value)
         assert inspect(path, IntakeSettings()).reasons == ("unreadable",)
-    monkeypatch.setattr("mpss_lib.dicom.reading.frame_order", fail)
+    monkeypatch.setattr("mpss_lib.dicom.nm_volume.frame_order", fail)
     with pytest.raises(DicomFileError, match=error.__name__):
         read_volume(path)
     assert inspect(path, IntakeSettings()).reasons == ("pixel_data",)

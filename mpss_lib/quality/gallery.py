@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mpss_lib.chosen import lake_file, segmentation_row
 from mpss_lib.config import Config
 from mpss_lib.dicom import read_volume
 from mpss_lib.masks import read_masks
 from mpss_lib.quality.pictures import montage
 from mpss_lib.quality.polar import polar_map
 from mpss_lib.quality.stage import volumes_of
+from mpss_lib.study_inputs import lake_file, segmentation_row
 from mpss_lib.tables import Lake
 
 KINDS = ("montage", "polar")

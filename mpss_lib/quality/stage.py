@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.chosen import lake_file, segmentation_row, volume_rows
 from mpss_lib.config import Config
 from mpss_lib.errors import GeometryError
 from mpss_lib.masks import read_masks
 from mpss_lib.quality.metrics import Seen, compare, measure
 from mpss_lib.quality.verdict import Finding, decide, findings_of, limits_of
+from mpss_lib.study_inputs import lake_file, segmentation_row, volume_rows
 from mpss_lib.tables import Lake, Outcome, digest_of, sha256_of
 from mpss_lib.volume import Volume
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mpss_lib.chosen import chosen_volume, lake_file, segmentation_row
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.masks import read_masks
@@ -22,6 +21,7 @@ from mpss_lib.radiomics.reporting import ensure_sheet, reporting_items
 from mpss_lib.radiomics.settings import Settings
 from mpss_lib.schemas import FEATURE_TABLES, TABLES
 from mpss_lib.sections import SEGMENTS
+from mpss_lib.study_inputs import chosen_volume, lake_file, segmentation_row
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, sha256_of
 from mpss_lib.volume import FloatArray, Mask, check_same_grid
 

@@ -22,14 +22,14 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
-from mpss_lib.chosen import chosen_volume, lake_file, segmentation_row
 from mpss_lib.config import ENGINES, Config
 from mpss_lib.dicom import read_dataset, read_volume, to_bytes
-from mpss_lib.dicom.modules import decimal
-from mpss_lib.dicom.reading import frame_order
+from mpss_lib.dicom.nm_volume import frame_order
+from mpss_lib.dicom.values import decimal
 from mpss_lib.errors import GeometryError
 from mpss_lib.masks import read_masks
 from mpss_lib.sections import SEGMENTS
+from mpss_lib.study_inputs import chosen_volume, lake_file, segmentation_row
 from mpss_lib.tables import Lake, check_key, digest_of, sha256_of
 from mpss_lib.volume import FloatArray, Mask, Volume, check_same_grid
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.chosen import chosen_volume, lake_file
 from mpss_lib.config import Config
 from mpss_lib.dicom.faults import object_fault
 from mpss_lib.errors import DicomFileError, GeometryError, StudyRejectedError
 from mpss_lib.masks import write_masks
 from mpss_lib.segmentation import agreement
-from mpss_lib.segmentation.adopted import adopt
-from mpss_lib.segmentation.given import KINDS, ContourFile, Offer, choose, examine
+from mpss_lib.segmentation.contour_objects import KINDS, ContourFile, Offer, choose, examine
+from mpss_lib.segmentation.contour_segmentation import segment_contours
 from mpss_lib.segmentation.ventricle import Segmentation, segment
+from mpss_lib.study_inputs import chosen_volume, lake_file
 from mpss_lib.tables import Lake, Outcome, Written, check_key, digest_of, sha256_of
 from mpss_lib.volume import Volume
 
@@ -95,7 +95,7 @@ def _work(study: _Study, path: Path, masks_at: Path) -> Outcome:
     volume = read_volume(path, gated=study.config.intake.gated)
     uid = read_header(path).sop_instance if study.files else ""
     offers = [examine(file, volume, uid) for file in study.files]
-    used, given, offers = _adopted(offers, volume, str(study.chosen["orientation"]))
+    used, given, offers = _best_contours(offers, volume, str(study.chosen["orientation"]))
     wanted = study.config.segmentation.masks_from
     if given is None and wanted == "contours":
         return _refused(study, offers)
@@ -143,14 +143,14 @@ def _study(
     return _Study(study_key, lake, config, chosen, files, digest_of(parts), beside)
 
 
-def _adopted(
+def _best_contours(
     offers: list[Offer], volume: Volume, orientation: str
 ) -> tuple[Offer | None, Segmentation | None, list[Offer]]:
     """Best offer whose masks make a ventricle, its segmentation, and what became of the others."""
     while (best := choose(offers)) is not None:
         try:
             with object_fault("the contours make no ventricle"):
-                return best, adopt(volume, best.masks, orientation=orientation), offers
+                return best, segment_contours(volume, best.masks, orientation=orientation), offers
         except (GeometryError, DicomFileError) as error:
             refused = replace(best, reasons=("geometry",), problem=error.problem)
             offers = [refused if offer is best else offer for offer in offers]

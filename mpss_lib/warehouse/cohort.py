@@ -14,7 +14,7 @@ from mpss_lib.errors import MpssError
 from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, digest_of
-from mpss_lib.warehouse.answers import rows_of
+from mpss_lib.warehouse.query_rows import rows_of
 from mpss_lib.warehouse.reader import open_snapshot
 
 _TABLES = ("cohort_member", "cohort_outcome")

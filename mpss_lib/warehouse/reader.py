@@ -19,7 +19,7 @@ from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.snapshot_file import attach
 from mpss_lib.tables import Lake, replacing, write_bytes
-from mpss_lib.warehouse.answers import render, rows_of, write_parquet
+from mpss_lib.warehouse.query_rows import render, rows_of, write_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, 
 def query(sql: str, form: str = "table", *, home: Path | str | None = None) -> str | bytes:
     """Run one SQL text on the newest snapshot and give the rows as text (Parquet: as bytes).
 
-    ``form`` is ``table``, ``csv``, ``json`` or ``parquet``; see ``answers.render``.
+    ``form`` is ``table``, ``csv``, ``json`` or ``parquet``; see ``query_rows.render``.
     """
     with closing(open_warehouse(home)) as connection:
         return render(connection, sql, form)

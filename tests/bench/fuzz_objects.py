@@ -299,7 +299,7 @@ def _inspect(kind: str, path: Path) -> str:
 def _examine(kind: str, path: Path) -> str:
     from pacs_objects import sop_uid
 
-    from mpss_lib.segmentation.given import ContourFile, examine
+    from mpss_lib.segmentation.contour_objects import ContourFile, examine
 
     if kind.startswith(("nm", "poison")):
         return "no contours"

@@ -12,9 +12,9 @@ from mpss_lib.config import Address, Config
 from mpss_lib.schemas import REAL, TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.answers import rows_of
 from mpss_lib.warehouse.checks import duckdb_type, grain_checks, read_checks
 from mpss_lib.warehouse.meta import BASE, META_NAMES
+from mpss_lib.warehouse.query_rows import rows_of
 from mpss_lib.warehouse.reader import open_snapshot
 from mpss_lib.warehouse.relations import SCHEMAS, read_relations
 

@@ -13,7 +13,7 @@ import mpss_lib
 from mpss_lib.errors import MovedHomeError, PlatformFaultError, WrongArgumentError
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.answers import QueryError
+from mpss_lib.warehouse.query_rows import QueryError
 from mpss_lib.warehouse.reader import print_query, query, rows
 
 
