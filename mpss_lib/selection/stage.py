@@ -15,6 +15,7 @@ from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.feature_matrix import feature_files, lay_out
+from mpss_lib.records import Unit
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
@@ -179,11 +180,10 @@ def _answer(
     cohort: str, status: str, written: Sequence[Written], lake: Lake, config: Config
 ) -> dict[str, Any]:
     rows = lake.rows("selected_feature", config.address("selection"), cohort)
-    files = [asdict(file) for file in written]
     chosen = {profile: [row for row in rows if row["profile"] == profile] for profile in PROFILES}
     return {
         "cohort": cohort,
         "selected": {profile: len(mine) for profile, mine in chosen.items()},
         "bins": {profile: mine[0]["bins"] if mine else 0 for profile, mine in chosen.items()},
-        "units": [{"key": cohort, "status": status, "reasons": [], "files": files}],
+        "units": [Unit(cohort, status, tuple(written))],
     }
