@@ -7,18 +7,18 @@ the allowed share of quarantined studies fails the batch after everything has be
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
@@ -78,31 +78,72 @@ class TooManyFaultsError(MpssError):
         self.result = result
 
 
-@contextmanager
-def bound_door(
-    door: Any, lake: Lake, config: Config, sites: Sites, *, force: bool = False
-) -> Iterator[Work]:
-    """Bind the other arguments of a study-level stage's ``run``.
+class Opened(Protocol):
+    """Opens what the studies of a batch share; gives ``run`` with its other arguments bound."""
 
-    Pull and publication also take the sites; pull opens one association for the whole batch.
+    def __call__(
+        self, lake: Lake, config: Config, sites: Sites, force: bool = False
+    ) -> AbstractContextManager[Work]:
+        """Open it; ``force`` does again what is there."""
+
+
+class Stage(Protocol):
+    """The ``stage`` module of a study-level stage, as a batch uses it."""
+
+    @property
+    def opened(self) -> Opened:
+        """The one door of every such stage."""
+
+
+class LakeRun(Protocol):
+    """``run`` of a stage that touches nothing but the lake."""
+
+    def __call__(
+        self, study_key: str, lake: Lake, config: Config, *, force: bool = False
+    ) -> Outcome:
+        """Do one study."""
+
+
+def lake_only(run: LakeRun) -> Opened:
+    """Make ``Stage.opened`` of a ``run`` that touches nothing but the lake."""
+
+    def opened(
+        lake: Lake, config: Config, sites: Sites, force: bool = False
+    ) -> AbstractContextManager[Work]:
+        return nullcontext(partial(run, lake=lake, config=config, force=force))
+
+    return opened
+
+
+def stage_of(name: str) -> Stage:
+    """Load the ``stage`` module of a study-level stage."""
+    return cast("Stage", import_module(f"mpss_lib.{name}.stage"))
+
+
+def run_stage(
+    stage: str,
+    keys: Sequence[str],
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    *,
+    force: bool = False,
+    run_name: str = "by hand",
+    progress: Callable[[str, str], None] | None = None,
+) -> BatchResult:
+    """Do a study-level stage for each study of a batch.
 
     Parameters
     ----------
-    door : module
-        The ``stage`` module of a study-level stage.
+    force : bool
+        Do again what is there.
+    stage, keys, lake, config, run_name, progress
+        See ``run_batch``, whose errors it has.
+    sites : Sites
+        For the stages that touch more than the lake.
     """
-    parameters = inspect.signature(door.run).parameters
-    extra = (sites,) if "sites" in parameters else ()
-    with ExitStack() as stack:
-        more = {"force": force}
-        if "session" in parameters:
-            more["session"] = stack.enter_context(door.ArchiveSession(sites.archive))
-
-        def work(key: str) -> Outcome:
-            outcome: Outcome = door.run(key, lake, config, *extra, **more)
-            return outcome
-
-        yield work
+    with stage_of(stage).opened(lake, config, sites, force) as work:
+        return run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
 
 
 def run_batch(
