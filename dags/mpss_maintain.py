@@ -2,7 +2,7 @@
 
 **Reads** the lake, the vault, the PACS. **Writes** `batch/`, `backup/`, the snapshot, the
 backup target; removes temporary and superseded files older than `warehouse.retention_days` and
-what the days of `[upkeep]` say. **Runs** weekly. **Safe to repeat.**
+what the days of `[maintenance]` say. **Runs** weekly. **Safe to repeat.**
 
 **If a task is skipped**: nothing was to do.
 
@@ -39,31 +39,31 @@ def mpss_maintain() -> None:
 
     @task(retries=0)
     def self_test() -> int:
-        from mpss_airflow.upkeep import self_test as run
+        from mpss_airflow.maintenance import self_test as run
 
         return run()
 
     @task(pool=PACS_POOL.name)
     def quarantine_retry() -> dict[str, Any]:
-        from mpss_airflow.upkeep import retry_quarantined
+        from mpss_airflow.maintenance import retry_quarantined
 
         return retry_quarantined()
 
     @task
     def remove_orphans() -> dict[str, Any]:
-        from mpss_airflow.upkeep import remove_orphans as run
+        from mpss_airflow.maintenance import remove_orphans as run
 
         return run()
 
     @task
     def retention() -> dict[str, Any]:
-        from mpss_airflow.upkeep import retention as run
+        from mpss_airflow.maintenance import retention as run
 
         return run()
 
     @task
     def backup() -> str:
-        from mpss_airflow.upkeep import backup as run
+        from mpss_airflow.maintenance import backup as run
 
         return run()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from mpss_lib.sections import (
     CohortSettings,
     EvaluationSettings,
     IntakeSettings,
+    MaintenanceSettings,
     PublicationSettings,
     PullSettings,
     QualitySettings,
@@ -32,9 +34,10 @@ from mpss_lib.sections import (
     SegmentationSettings,
     SelectionSettings,
     SiteSettings,
-    UpkeepSettings,
     WarehouseSettings,
 )
+
+log = logging.getLogger(__name__)
 
 STAGES = (
     "pull",
@@ -91,6 +94,9 @@ READS: Mapping[str, tuple[str, ...]] = {
 }
 """Stages whose (engine, config) enter the config hash of the key."""
 
+RENAMED: Mapping[str, str] = {"upkeep": "maintenance"}
+"""Old name of a section, still read with a warning, and its name now."""
+
 
 def upstream(stage: str) -> tuple[str, ...]:
     """Every stage that one reads, by way of others too, in the order of the chain."""
@@ -127,7 +133,7 @@ class Config(BaseModel):
     selection: SelectionSettings = SelectionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     publication: PublicationSettings = PublicationSettings()
-    upkeep: UpkeepSettings = UpkeepSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
 
     def address(self, stage: str) -> Address:
         """Engine and config hash of a stage.
@@ -210,6 +216,7 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
                 way_out="correct the line that is named",
             ) from error
         check_settings_file(path, values)
+    _rename_sections(values, path)
     for section, name, text in _environment(environ):
         values.setdefault(section, {})[name] = _toml_value(text)
     try:
@@ -225,6 +232,18 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         ) from None  # the text of the error quotes what was given, passwords too
 
 
+def _rename_sections(values: dict[str, Any], path: Path) -> None:
+    for old, new in RENAMED.items():
+        if old in values and new in values:
+            raise SettingsError(
+                f"{path.name} has both [{old}] and [{new}]",
+                way_out=f"move what [{old}] says to [{new}]: it is the new name of the section",
+            )
+        if old in values:
+            log.warning("%s: section [%s] is called [%s] now: rename it", path.name, old, new)
+            values[new] = values.pop(old)
+
+
 def _shown(where: str, value: object) -> str:
     """Give a value for a message: a password, or a part that holds one, is not told."""
     text = without_passwords(repr(value))
@@ -237,6 +256,9 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         if not name.startswith("MPSS_") or name == "MPSS_HOME":
             continue
         section, _, field = name.removeprefix("MPSS_").lower().partition("__")
+        if section in RENAMED:
+            log.warning("%s: the section is called %s now: rename it", name, RENAMED[section])
+            section = RENAMED[section]
         known = Config.model_fields.get(section)
         if known is None or field not in type(known.default).model_fields:
             raise SettingsError(

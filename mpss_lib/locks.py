@@ -1,6 +1,6 @@
 """Who may write in a home: many writers side by side, or one that must be alone.
 
-Every writer of the lake holds ``work.lock`` of the lake shared while it works. A withdrawal, a
+Every writer of the lake holds ``work.lock`` of the lake shared while it works. A purge, a
 backup's restore and the retention hold it alone: they take files away that a writer may have read
 a moment ago. The lock ends with its process, however that ends.
 """

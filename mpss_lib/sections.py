@@ -1,4 +1,4 @@
-"""Sections of the settings: one for each stage, one for the site, one for the upkeep."""
+"""Sections of the settings: one for each stage, one for the site, one for the maintenance."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ class PublicationSettings(Section):
     """Predictions and their export."""
 
 
-class UpkeepSettings(Section):
+class MaintenanceSettings(Section):
     """How long each layer is kept, in days (0: for ever), and where backups go."""
 
     dicom_days: float = Field(default=0.0, ge=0)  # objects of studies that have their features

@@ -6,8 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from mpss_lib.demo.nm_modules import Habits, SeriesText, Subject
+from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.demo.phantom import Phantom, PhantomSpec, make_phantom
-from mpss_lib.dicom import Habits, SeriesText, Subject, nm_dataset, to_bytes
+from mpss_lib.dicom import to_bytes
 from mpss_lib.tables import write_bytes
 from mpss_lib.volume import Volume
 

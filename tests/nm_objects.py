@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
-from mpss_lib.dicom import Habits, SeriesText, Subject, nm_dataset
+from mpss_lib.demo.nm_modules import Habits, SeriesText, Subject
+from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.volume import FloatArray, Triple, Volume, make_affine
 
 _FOUND = [folder / "shared" / "real" for folder in Path(__file__).resolve().parents]

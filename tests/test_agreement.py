@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
+from mpss_lib.demo.nm_modules import coded
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.dicom.agreement import Announced, differences
-from mpss_lib.dicom.modules import coded
 from mpss_lib.dicom.said import Said, read_said
 from mpss_lib.errors import GeometryError, LakeCorruptError
 

@@ -173,4 +173,4 @@ def test_without_a_month_the_last_days_of_the_settings_are_compared(mpss, monkey
     monkeypatch.setattr("mpss_lib.pull.upstream.reconcile_door.reconcile", compare)
     assert mpss("reconcile")[0] == 0
     [(first, last)] = asked
-    assert last - first == timedelta(days=Config().upkeep.reconcile_days)
+    assert last - first == timedelta(days=Config().maintenance.reconcile_days)

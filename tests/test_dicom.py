@@ -16,10 +16,10 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
+from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.dicom import (
     ORIENTATION_UNKNOWN,
     POSITION_UNKNOWN,
-    nm_dataset,
     read_dataset,
     read_header,
     read_volume,

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from mpss_lib.cli import (
     archive,
+    backup,
     home,
+    purge,
     quality,
     recompute,
     results,
     segmentation,
     stages,
-    upkeep,
     upstream,
     warehouse,
 )
@@ -29,15 +30,16 @@ from mpss_lib.secrecy import LAKE_UMASK
 __all__ = [
     "app",
     "archive",
+    "backup",
     "console",
     "home",
     "main",
+    "purge",
     "quality",
     "recompute",
     "results",
     "segmentation",
     "stages",
-    "upkeep",
     "upstream",
     "warehouse",
 ]

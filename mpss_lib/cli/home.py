@@ -28,15 +28,17 @@ def demo(
 @app.command()
 def up() -> None:
     """Start this home's Airflow (and its demo PACS), with connections, pools and DAGs ready."""
-    from mpss_lib.demo.run import start_home
+    from mpss_lib.demo.run import is_demo, start_demo
+    from mpss_lib.runtime.start import start_home
 
-    start_home(settings.home(), console)
+    root = settings.home()
+    (start_demo if is_demo(root) else start_home)(root, console)
 
 
 @app.command()
 def down() -> None:
     """End everything that `mpss up` or `mpss demo` started in this home."""
-    from mpss_lib.demo.services import Services, only_one
+    from mpss_lib.runtime.services import Services, only_one
 
     root = settings.home()
     with only_one(root):
@@ -52,7 +54,7 @@ def airflow(context: typer.Context) -> None:
     """
     import subprocess
 
-    from mpss_lib.demo.airflow_home import AirflowHome
+    from mpss_lib.runtime.airflow_home import AirflowHome
 
     root = settings.home()
     environment = AirflowHome.load(root).environment(settings.load(root))
@@ -105,7 +107,7 @@ def _tell_differences(lake: Lake) -> None:
 
 def _tell_unfinished_purges(config: settings.Config) -> None:
     from mpss_lib.pull.vault import Vault
-    from mpss_lib.withdrawal.journal import unfinished
+    from mpss_lib.purge.journal import unfinished
 
     vault = settings.sites_of(config, settings.home()).vault
     if not vault.exists():

@@ -13,7 +13,7 @@ from mpss_lib.cli.application import app, console, open_home
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mpss_lib.upkeep.outdated import Step
+    from mpss_lib.maintenance.outdated import Step
 
 
 @app.command()
@@ -32,9 +32,9 @@ def recompute(
     and where models were registered, selection, evaluation and predictions are made anew too. May
     be interrupted: the same command goes on. A change of [pull] asks the PACS again.
     """
-    from mpss_lib.upkeep.outdated import outdated
-    from mpss_lib.upkeep.recompute import Place
-    from mpss_lib.upkeep.recompute import recompute as bring_up
+    from mpss_lib.maintenance.outdated import outdated
+    from mpss_lib.maintenance.recompute import Place
+    from mpss_lib.maintenance.recompute import recompute as bring_up
 
     lake, config = open_home()
     if dry_run:

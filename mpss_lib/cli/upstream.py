@@ -137,7 +137,7 @@ def _tell_corrections(lake: Lake) -> int:
 def _window(first: str | None, last: str | None, config: settings.Config) -> tuple[date, date]:
     if first is None:
         today = _today(config)
-        return today - timedelta(days=config.upkeep.reconcile_days), today
+        return today - timedelta(days=config.maintenance.reconcile_days), today
     begin, end = _month(first), _month(last or first)
     if end < begin:
         raise WrongArgumentError(

@@ -10,10 +10,19 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from mpss_lib.dicom import NM_STORAGE, Habits, SeriesText, Subject
+from mpss_lib.demo.nm_modules import (
+    Habits,
+    SeriesText,
+    Subject,
+    add_nm,
+    add_rotation,
+    coded,
+    set_values,
+)
+from mpss_lib.demo.nm_writing import add_pixels, base_dataset
+from mpss_lib.dicom import NM_STORAGE
 from mpss_lib.dicom.header import SECONDARY_CAPTURE_STORAGE
-from mpss_lib.dicom.modules import add_nm, add_rotation, coded, decimal, set_values
-from mpss_lib.dicom.writing import add_pixels, base_dataset
+from mpss_lib.dicom.values import decimal
 from mpss_lib.volume import FloatArray, Volume
 
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"

@@ -13,8 +13,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from mpss_lib.demo.clinical import Person, Signal, draw_people
+from mpss_lib.demo.nm_modules import Subject
 from mpss_lib.demo.vendors import VENDORS
-from mpss_lib.dicom import Subject
 
 FIRST_DAY = date(2001, 3, 5)
 """A Monday, plainly in the past."""

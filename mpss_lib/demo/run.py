@@ -10,24 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from mpss_lib import config as settings
 from mpss_lib.config import Config
-from mpss_lib.demo.airflow_home import REVIEW_DAG, USER, AirflowClient, AirflowHome
 from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.cohort import Hospital, make_hospital
-from mpss_lib.demo.progress import RunProgress
-from mpss_lib.demo.services import Services, free_port, only_one, wait_for_file
 from mpss_lib.demo.summary import print_summary
-from mpss_lib.errors import PlatformFaultError, WrongArgumentError
-from mpss_lib.secrecy import PRIVATE_FILE, seal
-from mpss_lib.snapshot_file import moved_away
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.runtime.airflow_home import REVIEW_DAG, AirflowClient, AirflowHome
+from mpss_lib.runtime.progress import RunProgress
+from mpss_lib.runtime.services import Services, free_port, only_one, wait_for_file
+from mpss_lib.runtime.start import DAGS, bring_up, print_login
+from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
-DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
 DEMO_SETTINGS = """\
 # Settings of a demo home. Every key: see "Settings" in the README.
 
@@ -88,79 +86,22 @@ def run_demo(root: Path, patients: int, console: Console) -> int:
     return 0 if ok else 1
 
 
-def start_home(root: Path, console: Console) -> None:
-    """Start PACS (in a demo home) and Airflow of an existing home; `mpss up`."""
+def is_demo(root: Path) -> bool:
+    """Whether a home was made by the demo: it has a hospital of its own."""
+    return (root / "hospital" / "registry.sqlite").exists()
+
+
+def start_demo(root: Path, console: Console) -> None:
+    """Start PACS and Airflow of a demo home again; `mpss up`."""
     with only_one(root):
         services = Services(root)
         services.end_all()
-        config = settings.load(root)
-        if _is_demo(root):
-            _start_archive(root, config, services)
+        config = _start_archive(root, settings.load(root), services)
         airflow = AirflowHome.open(root)
-        prepared = airflow.prepare(config, connections(root, config), overwrite=_is_demo(root))
-        _wait(prepared, root)
-        airflow.start(config, services)
-        client = airflow.wait_until_healthy(services)
-        client.wait_for_dags(set(DAGS))
-        seal(root)
-        if _is_demo(root):
-            for dag_id in DAGS:
-                client.unpause(dag_id)
-        print_login(airflow, console)
-        if moved := moved_away(Lake(root / "lake").snapshot):
-            console.print(moved, style="bold red", markup=False, soft_wrap=True)
-        if not _is_demo(root):
-            console.print(
-                "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
-                " then unpause mpss_clinical and mpss_ingest, the others after the first night."
-            )
-
-
-def print_login(airflow: AirflowHome, console: Console) -> None:
-    """Say where the UI is and how to get in."""
-    console.print(
-        f"Airflow UI: {airflow.address}  user {USER}  password {airflow.secrets['password']}"
-        "  (generated for this home; `mpss down` ends it)",
-        soft_wrap=True,
-    )
-
-
-def connections(root: Path, config: Config) -> dict[str, dict[str, Any]]:
-    """Airflow connections of a home, as its settings and the running demo PACS say."""
-    site = config.site
-    port = int(read_json(root / "archive.json")["port"]) if _is_demo(root) else site.archive_port
-    registry = f"sqlite:///{root / 'hospital' / 'registry.sqlite'}"
-    found: dict[str, dict[str, Any]] = {
-        "mpss_pacs": {
-            "conn_type": "dicom",
-            "host": site.archive_host,
-            "port": port,
-            "description": "The PACS that the platform pulls from",
-            "extra": {"called_aet": site.called_aet, "calling_aet": site.calling_aet},
-        }
-    }
-    url = registry if _is_demo(root) else site.registry_url
-    if url:
-        found["mpss_registry"] = {
-            "conn_type": "generic",
-            "host": "",
-            "port": None,
-            "description": "Clinical registry with the calcium scores (SQLAlchemy URL in extra)",
-            "extra": {"url": url},
-        }
-    if site.results_url:
-        found["mpss_results"] = {
-            "conn_type": "generic",
-            "host": "",
-            "port": None,
-            "description": "Results database (address of PostgreSQL in extra)",
-            "extra": {"url": site.results_url},
-        }
-    return found
-
-
-def _is_demo(root: Path) -> bool:
-    return (root / "hospital" / "registry.sqlite").exists()
+        client = bring_up(airflow, config, services, overwrite=True)
+        for dag_id in DAGS:
+            client.unpause(dag_id)
+    print_login(airflow, console)
 
 
 def _chain(root: Path, patients: int, console: Console, services: Services) -> bool:
@@ -173,13 +114,9 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
         hospital = _make_hospital(root, patients, console)
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
-        _start_archive(root, config, services)
+        config = _start_archive(root, config, services)
         warm = subprocess.Popen([sys.executable, "-m", "mpss_lib.cli", "warm"])
-        _wait(airflow.prepare(config, connections(root, config), overwrite=True), root)
-        airflow.start(config, services)
-        client = airflow.wait_until_healthy(services)
-        client.wait_for_dags(set(DAGS))
-        seal(root)
+        client = bring_up(airflow, config, services, overwrite=True)
         client.fail_open_runs()
         warm.wait(timeout=300)
     console.print(f"Airflow is up at {airflow.address}")
@@ -221,7 +158,8 @@ def _fill_archive(root: Path, hospital: Hospital) -> None:
         archive.add(*sorted(hospital.objects.glob("*.dcm")))
 
 
-def _start_archive(root: Path, config: Config, services: Services) -> int:
+def _start_archive(root: Path, config: Config, services: Services) -> Config:
+    """Start the PACS; returns the settings with its port, and with the hospital's registry."""
     ready = root / "archive.json"
     known = int(read_json(ready)["port"]) if ready.exists() else None
     port = free_port(known)
@@ -235,7 +173,9 @@ def _start_archive(root: Path, config: Config, services: Services) -> int:
     services.start("archive", command, os.environ)
     wait_for_file(ready, services, "archive", 60.0)
     write_json(ready, {"port": port}, mode=PRIVATE_FILE)
-    return port
+    registry = f"sqlite:///{root / 'hospital' / 'registry.sqlite'}"
+    there = site.model_copy(update={"archive_port": port, "registry_url": registry})
+    return config.model_copy(update={"site": there})
 
 
 def _run(client: AirflowClient, dag_id: str, conf: dict[str, str], console: Console) -> bool:
@@ -246,11 +186,3 @@ def _run(client: AirflowClient, dag_id: str, conf: dict[str, str], console: Cons
     if state != "success":
         console.print(f"[bold red]{dag_id} ended {state}[/]: {progress.failed_tasks()}")
     return state == "success"
-
-
-def _wait(process: Any, root: Path) -> None:
-    if process.wait(timeout=300) != 0:
-        raise PlatformFaultError(
-            "Airflow's database could not be prepared",
-            way_out=f"read {(root / 'logs' / 'bootstrap.log').name} in the home's logs",
-        )

@@ -18,9 +18,11 @@ from mpss_lib.demo.distractors import (
     planar_dataset,
     projection_dataset,
 )
+from mpss_lib.demo.nm_modules import SeriesText
+from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.demo.plan import EXPECTED, EXPECTED_FLOW, PlannedStudy, uid
 from mpss_lib.demo.vendors import VENDORS, Content, describe
-from mpss_lib.dicom import SeriesText, nm_dataset, to_bytes
+from mpss_lib.dicom import to_bytes
 from mpss_lib.volume import FloatArray, Volume
 
 WRONG_VOXEL_MM = 6.4

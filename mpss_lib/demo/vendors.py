@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from mpss_lib.dicom import Habits, SeriesText
+from mpss_lib.demo.nm_modules import Habits, SeriesText
 
 State = Literal["stress", "rest", ""]
 View = Literal["transaxial", "short_axis", ""]

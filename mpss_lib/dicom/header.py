@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -143,6 +144,13 @@ def read_dataset(source: Source) -> Dataset:
         return source
     path = Path(source)
     return parse(path.read_bytes(), path.name)  # an OSError here is the system's
+
+
+def to_bytes(dataset: Dataset) -> bytes:
+    """Write a dataset as a DICOM part 10 file in memory."""
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def read_header(source: Source, *, keywords: Sequence[str] = ()) -> Header:

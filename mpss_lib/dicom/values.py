@@ -19,6 +19,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.valuerep import DSfloat
 
 from mpss_lib.errors import UnreadableValueError, WrongArgumentError
 
@@ -205,6 +206,12 @@ def parse_date(text: str) -> date | None:
         return date(*(int(part) for part in match.groups()))
     except ValueError:
         return None
+
+
+def decimal(value: float) -> DSfloat:
+    """Decimal string of at most 16 characters; tiny rounding of cosines becomes 0."""
+    number = 0.0 if abs(value) < 1e-12 else float(value)
+    return DSfloat(number, auto_format=True)
 
 
 def _tag(keyword: str) -> int:

@@ -200,7 +200,7 @@ def _record_window(
     row = {
         "window_key": window_key,
         "n_days": (date_to - date_from).days + 1,
-        "n_returned": len(recorded.keys) + len(recorded.graves),
+        "n_returned": len(recorded.keys) + len(recorded.tombstones),
         "n_new": sum(study.state == "new" for study in recorded.found),
         "n_grown": sum(one.state == "grown" for one in recorded.found) + len(recorded.waiting),
         "n_requests": answer.n_requests,
@@ -212,7 +212,7 @@ def _record_window(
     _judge_list(window_key, answer, lake)
     settle(lake, [one.key for one in recorded.found], NAMED_AGAIN)
     counts = ("n_days", "n_returned", "n_new", "n_grown", "n_requests")
-    withdrawn, waiting = len(recorded.graves), len(recorded.waiting)
+    withdrawn, waiting = len(recorded.tombstones), len(recorded.waiting)
     log.info(
         "find: %s, withdrawn %d, whose person is to be settled %d",
         {name: row[name] for name in counts},
@@ -244,7 +244,7 @@ def _judge_list(window_key: str, answer: WindowAnswer, lake: Lake) -> None:
 
 
 def _units(recorded: Recorded) -> list[dict[str, object]]:
-    found = [*recorded.found, *recorded.graves]
+    found = [*recorded.found, *recorded.tombstones]
     return [_unit(one.key, one.state != "known", one.written) for one in found]
 
 

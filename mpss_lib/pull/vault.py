@@ -221,7 +221,7 @@ class Vault:
         """Make ``X`` and 16 hex digits: a mark that tells nothing to whoever lacks the secret."""
         return "X" + self._mac("tombstone", text).hex()[:16]
 
-    def bury(self, marks: Iterable[str]) -> None:
+    def add_tombstones(self, marks: Iterable[str]) -> None:
         """Store tombstones; those that are there stay."""
         rows = [{"mark": mark} for mark in marks]
         self._write("insert or ignore into tombstone (mark) values (:mark)", rows)

@@ -91,13 +91,13 @@ class Recorded:
     waiting : mapping of study key to digest
         Studies of which nothing was changed: the archive names somebody else for them than when
         their objects were stored (their fetch settles it), or two persons (in quarantine).
-    graves : tuple of FoundStudy
+    tombstones : tuple of FoundStudy
         Tombstones of withdrawn studies.
     """
 
     found: tuple[FoundStudy, ...]
     waiting: Mapping[str, str]
-    graves: tuple[FoundStudy, ...]
+    tombstones: tuple[FoundStudy, ...]
 
     @property
     def keys(self) -> list[str]:
@@ -134,9 +134,9 @@ def record_studies(
         for identity in remembered
         if identity.study_key not in waiting
     ]
-    graves = [write_withdrawn(vault.tombstone(key), lake, config) for key in sorted(gone)]
-    graves.sort(key=lambda one: one.key)
-    return Recorded(tuple(found), waiting, tuple(graves))
+    tombstones = [write_withdrawn(vault.tombstone(key), lake, config) for key in sorted(gone)]
+    tombstones.sort(key=lambda one: one.key)
+    return Recorded(tuple(found), waiting, tuple(tombstones))
 
 
 def patient_key_of(person: Person, study: StudyAnswer, vault: Vault, config: Config) -> str:
@@ -209,7 +209,7 @@ def write_window(row: Row, recorded: Recorded, lake: Lake, config: Config) -> Wr
     address, key = config.address(STAGE), str(row["window_key"])
     parts = [part for one in recorded.found for part in (one.key, one.digest)]
     parts += [part for pair in sorted(recorded.waiting.items()) for part in pair]
-    parts += [part for one in recorded.graves for part in (one.key, one.digest)]
+    parts += [part for one in recorded.tombstones for part in (one.key, one.digest)]
     digest = digest_of(parts)
     there = lake.existing(STAGE, address, key, digest, tables=("query_window",))
     return there[0] if there else lake.write("query_window", address, key, digest, [row])

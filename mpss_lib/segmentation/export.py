@@ -24,8 +24,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from mpss_lib.config import ENGINES, Config
 from mpss_lib.dicom import read_dataset, read_volume, to_bytes
-from mpss_lib.dicom.modules import decimal
 from mpss_lib.dicom.nm_volume import frame_order
+from mpss_lib.dicom.values import decimal
 from mpss_lib.errors import GeometryError
 from mpss_lib.masks import read_masks
 from mpss_lib.sections import SEGMENTS

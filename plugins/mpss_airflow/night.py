@@ -43,7 +43,7 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
 
 def self_test_first_batch(context: Mapping[str, Any]) -> None:
     """Stop the run if the radiomics engine drifts: done by the first batch only."""
-    from mpss_airflow.upkeep import self_test
+    from mpss_airflow.maintenance import self_test
 
     if context["ti"].map_index <= 0:
         self_test()

@@ -60,7 +60,7 @@ def undated_task() -> Any:
 
     @task(task_id="find_undated", pool=PACS_POOL.name)
     def find_undated() -> dict[str, Any]:
-        from mpss_airflow.upkeep import take_undated
+        from mpss_airflow.maintenance import take_undated
 
         return take_undated()
 

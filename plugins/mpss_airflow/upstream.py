@@ -70,7 +70,7 @@ def reconcile() -> dict[str, int]:
 
     lake, config = open_home()
     today = pendulum.now(conf.get("core", "default_timezone")).date()
-    first = today - timedelta(days=config.upkeep.reconcile_days)
+    first = today - timedelta(days=config.maintenance.reconcile_days)
     with airflow_errors():
         answered = compare((first, today), lake, config, open_sites(config))
     for one in answered.open:

@@ -84,7 +84,8 @@ def fill(archive, studies: int) -> dict[str, str]:
     from pacs_objects import make_nm, series_uid, sop_uid, study_uid
     from poison_objects import file_bytes
 
-    from mpss_lib.dicom import SeriesText, nm_dataset
+    from mpss_lib.demo.nm_modules import SeriesText
+    from mpss_lib.demo.nm_writing import nm_dataset
 
     makers = kinds()
     found = {}

@@ -23,8 +23,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mpss_lib.demo.anatomy import VESSELS
+from mpss_lib.demo.nm_modules import Habits, SeriesText, Subject
+from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.demo.phantom import Phantom, PhantomSpec, make_phantom
-from mpss_lib.dicom import Habits, SeriesText, Subject, nm_dataset, read_volume
+from mpss_lib.dicom import read_volume
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.segmentation import segment
 from mpss_lib.volume import Volume

@@ -12,7 +12,7 @@ from mpss_lib.batch import run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
-from mpss_lib.sections import SiteSettings, UpkeepSettings
+from mpss_lib.sections import MaintenanceSettings, SiteSettings
 from mpss_lib.tables import Lake
 
 pytestmark = [pytest.mark.airflow, pytest.mark.pacs]
@@ -23,7 +23,10 @@ def home(tmp_path, monkeypatch):
     archive, script = Archive(tmp_path / "pacs"), Script()
     today = datetime.now(UTC).date()
     archive.add(make_nm(1, study_date=f"{today - timedelta(days=3):%Y%m%d}"))
-    lake, config = Lake(tmp_path / "lake"), Config(upkeep=UpkeepSettings(reconcile_days=30))
+    lake, config = (
+        Lake(tmp_path / "lake"),
+        Config(maintenance=MaintenanceSettings(reconcile_days=30)),
+    )
     with Peer(archive, script) as peer:
         site = SiteSettings(archive_port=peer.port, called_aet="HOSPITAL")
         sites = Sites(tmp_path / "vault.sqlite", tmp_path / "staging", site)

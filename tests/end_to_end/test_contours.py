@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from mpss_lib import cli
 from mpss_lib.config import load, sites_of
 from mpss_lib.demo.archive import Archive
-from mpss_lib.dicom import SeriesText, nm_dataset
+from mpss_lib.demo.nm_modules import SeriesText
+from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.dicom.segments import read_segments
 from mpss_lib.intake import stage as intake
 from mpss_lib.masks import read_masks

@@ -246,7 +246,7 @@ def retry_by_hand(monkeypatch):
 def test_what_is_mended_goes_on_and_in_the_end_nothing_is_missing(
     bad_night, site, dagbag, monkeypatch
 ):
-    from mpss_airflow.upkeep import retry_quarantined
+    from mpss_airflow.maintenance import retry_quarantined
 
     monkeypatch.setattr("mpss_airflow.batch.current_run", lambda: "by hand")
     monkeypatch.setenv("MPSS_SITE__CALLED_AET", "HOSPITAL")

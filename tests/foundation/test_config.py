@@ -35,6 +35,17 @@ def test_an_unknown_variable_is_refused_and_named(tmp_path, name):
         settings.load(tmp_path, {name: "pass"})
 
 
+def test_the_old_name_of_the_maintenance_is_read_and_told(tmp_path, caplog):
+    (tmp_path / "mpss.toml").write_text("[upkeep]\nlogs_days = 9\n")
+    config = settings.load(tmp_path, {"MPSS_UPKEEP__AIRFLOW_DAYS": "8"})
+    assert (config.maintenance.logs_days, config.maintenance.airflow_days) == (9, 8)
+    assert "mpss.toml: section [upkeep] is called [maintenance] now" in caplog.text
+    assert "MPSS_UPKEEP__AIRFLOW_DAYS: the section is called maintenance now" in caplog.text
+    (tmp_path / "mpss.toml").write_text("[upkeep]\nlogs_days = 9\n[maintenance]\n")
+    with pytest.raises(SettingsError, match=r"has both \[upkeep\] and \[maintenance\]"):
+        settings.load(tmp_path, {})
+
+
 def test_foreign_variables_are_left_alone(tmp_path):
     assert settings.load(tmp_path, {"PATH": "/bin", "MPSS_HOME": "x"}) == settings.Config()
 

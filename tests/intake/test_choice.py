@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 
-from mpss_lib.dicom import nm_dataset, to_bytes
+from mpss_lib.demo.nm_writing import nm_dataset
+from mpss_lib.dicom import to_bytes
 from mpss_lib.intake.candidate import REVIEW
 from mpss_lib.intake.choice import choose, compare_series
 from mpss_lib.intake.series import inspect

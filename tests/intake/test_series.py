@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from nm_objects import HABITS, REAL, SERIES, SUBJECT, small_object, small_volume
 
-from mpss_lib.dicom import nm_dataset, to_bytes
+from mpss_lib.demo.nm_writing import nm_dataset
+from mpss_lib.dicom import to_bytes
 from mpss_lib.intake.series import REASONS, choose, inspect
 from mpss_lib.sections import IntakeSettings
 

@@ -215,7 +215,7 @@ def test_a_prediction_that_the_snapshot_lost_is_marked_and_comes_back(home, buil
 
 
 def without_study(home, key):
-    """Take a study out of the manifest, as a withdrawal does."""
+    """Take a study out of the manifest, as a purge does."""
     for path in (home / "lake/manifest").rglob("*.json"):
         record = json.loads(path.read_text())
         record["units"] = [unit for unit in record["units"] if unit["key"] != key]

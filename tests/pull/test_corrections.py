@@ -29,11 +29,11 @@ from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.upstream.corrections import differences, other_answers
 from mpss_lib.pull.upstream.recheck import due
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import CohortSettings, PullSettings, UpkeepSettings
+from mpss_lib.purge import journal
+from mpss_lib.sections import CohortSettings, MaintenanceSettings, PullSettings
 from mpss_lib.tables import read_parquet, sha256_of
 from mpss_lib.upstream import CORRECTED, DELETED
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
-from mpss_lib.withdrawal import journal
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
 
@@ -500,12 +500,12 @@ def test_recent_studies_are_due_and_older_ones_in_turn(five, served, lake):
     days = {key: Vault(served.vault).identity(key).study_date for key in five}
     recent = sorted(key for key, day in days.items() if day == "20260303")
     older = [key for key in five if key not in recent]
-    config = Config(upkeep=UpkeepSettings(recheck_days=7, recheck_studies=1))
+    config = Config(maintenance=MaintenanceSettings(recheck_days=7, recheck_studies=1))
     assert due(lake, config, served, date(2026, 3, 10)) == [*recent, older[0]]
     again(older[0], lake, config, served)
     assert due(lake, config, served, date(2026, 3, 10)) == [*recent, older[1]]
     assert len(due(lake, config, served, date(2026, 6, 1))) == 1
-    everything = Config(upkeep=UpkeepSettings(recheck_days=0, recheck_studies=100))
+    everything = Config(maintenance=MaintenanceSettings(recheck_days=0, recheck_studies=100))
     assert sorted(due(lake, everything, served, date(2026, 6, 1))) == five
 
 

@@ -12,7 +12,7 @@ from pacs_objects import make_nm
 from real_archives import store
 
 from mpss_lib import upstream
-from mpss_lib.dicom.writing import to_bytes
+from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import SameUidOtherBytesError
 from mpss_lib.pull import stage
 from mpss_lib.pull.upstream.reconcile_door import reconcile

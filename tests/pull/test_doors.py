@@ -66,7 +66,7 @@ def test_undated_studies_are_found(archive, sites, lake, config, key_of):
 def test_a_withdrawn_study_is_not_found_by_name(archive, sites, lake, config, key_of):
     archive.add(make_nm(1))
     vault = Vault(sites.vault)
-    vault.bury([vault.tombstone(key_of(1))])
+    vault.add_tombstones([vault.tombstone(key_of(1))])
     assert stage.find_named(study_uid(1), lake, config, sites) == []
 
 

@@ -321,7 +321,7 @@ def test_a_study_corrected_to_somebody_who_withdrew_is_not_taken(archive, sites,
     archive.add(make_nm(1, PatientID="ANNA"))
     [key] = stage.find(WINDOW, lake, config, sites)
     vault = Vault(sites.vault)
-    vault.bury([vault.tombstone(vault.patient_key("BERTA"))])
+    vault.add_tombstones([vault.tombstone(vault.patient_key("BERTA"))])
     relabel(archive, "BERTA")
     with pytest.raises(StudyWithdrawnError):
         stage.run(key, lake, config, sites)
@@ -335,7 +335,7 @@ def test_objects_of_somebody_who_withdrew_do_not_come_back_under_another_number(
     archive.add(make_nm(1, PatientID="BERTA"))
     relabel(archive, "ANNA")
     vault = Vault(sites.vault)
-    vault.bury([vault.tombstone(vault.patient_key("BERTA"))])
+    vault.add_tombstones([vault.tombstone(vault.patient_key("BERTA"))])
     [key] = stage.find(WINDOW, lake, config, sites)
     with pytest.raises(TwoPatientsError, match="who withdrew"):
         stage.run(key, lake, config, sites)

@@ -9,8 +9,8 @@ from contour_objects import make_structures
 from pacs_objects import ROOT, make_capture, make_nm, sop_uid, study_uid
 from real_archives import running, store
 
+from mpss_lib.dicom import to_bytes
 from mpss_lib.dicom.structures import read_structures
-from mpss_lib.dicom.writing import to_bytes
 from mpss_lib.errors import ArchiveRefusedError, TwoPatientsError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive.habits import known_habits

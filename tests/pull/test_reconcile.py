@@ -164,7 +164,7 @@ def test_facts_of_the_announcement_are_compared_and_never_quoted(hospital, colum
 def test_a_withdrawn_study_is_nobodys_difference(hospital):
     vault = Vault(hospital.sites.vault)
     key = hospital.key(3)
-    vault.bury([vault.tombstone(key)])
+    vault.add_tombstones([vault.tombstone(key)])
     with vault.opened() as db:
         db.execute("delete from identity where study_key = ?", (key,))
     for path in hospital.lake.root.glob(f"landing/*/*/*/study={key}.*"):

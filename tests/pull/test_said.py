@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from mpss_lib.config import Config
-from mpss_lib.dicom.modules import coded
+from mpss_lib.demo.nm_modules import coded
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage
 from mpss_lib.pull.vault import Vault

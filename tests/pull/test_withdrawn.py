@@ -24,7 +24,7 @@ def test_a_withdrawn_study_leaves_a_tombstone_and_nothing_else(archive, sites, l
     archive.add(make_nm(1), make_nm(2))
     vault = Vault(sites.vault)
     gone, kept = vault.study_key(study_uid(1)), vault.study_key(study_uid(2))
-    vault.bury([vault.tombstone(gone)])
+    vault.add_tombstones([vault.tombstone(gone)])
 
     assert stage.find(WINDOW, lake, config, sites) == [kept]
 
@@ -48,7 +48,7 @@ def test_a_later_study_of_a_withdrawn_patient_is_not_taken(archive, sites, lake,
     vault = Vault(sites.vault)
     [key] = stage.find(WINDOW, lake, config, sites)
     patient = vault.identity(key).patient_key
-    vault.bury([vault.tombstone(patient)])
+    vault.add_tombstones([vault.tombstone(patient)])
     assert stage.find(WINDOW, lake, config, sites) == []
 
 
@@ -57,7 +57,7 @@ def test_a_stale_key_leaves_no_record(archive, sites, lake, config):
     archive.add(make_nm(1))
     [key] = stage.find(WINDOW, lake, config, sites)
     vault = Vault(sites.vault)
-    vault.bury([vault.tombstone(key)])
+    vault.add_tombstones([vault.tombstone(key)])
     with pytest.raises(StudyWithdrawnError):
         stage.run(key, lake, config, sites)
     n_records = len(lake.records("pull"))
@@ -94,7 +94,7 @@ def test_registry_rows_of_the_withdrawn_are_left_out(link, tmp_path, sites_of, l
         "accession": vault.accession_key("ACC1"),
         "day": day_of_patient(patient, mine["study_date_shifted"]),
     }
-    vault.bury([vault.tombstone(texts[link])])
+    vault.add_tombstones([vault.tombstone(texts[link])])
     counts = stage.import_registry(lake, config, sites)
     assert (counts["given"], counts["withdrawn"]) == (2, 1)
     [row] = lake.rows("clinical", config.address("pull"), "all")

@@ -14,7 +14,9 @@ from imaging_objects import HABITS, STUDY, SUBJECT, phantom, put_study
 from pydicom import dcmread
 
 from mpss_lib.config import Config
-from mpss_lib.dicom import SeriesText, nm_dataset, read_volume, to_bytes
+from mpss_lib.demo.nm_modules import SeriesText
+from mpss_lib.demo.nm_writing import nm_dataset
+from mpss_lib.dicom import read_volume, to_bytes
 from mpss_lib.dicom.segments import place, read_segments
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.masks import read_masks

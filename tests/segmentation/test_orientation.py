@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from imaging_objects import HABITS, SUBJECT, flipped, phantom
 
-from mpss_lib.dicom import SeriesText, nm_dataset, read_header, read_volume, to_bytes
+from mpss_lib.demo.nm_modules import SeriesText
+from mpss_lib.demo.nm_writing import nm_dataset
+from mpss_lib.dicom import read_header, read_volume, to_bytes
 from mpss_lib.segmentation import segment
 from mpss_lib.volume import Volume
 

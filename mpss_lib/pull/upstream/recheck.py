@@ -27,9 +27,9 @@ def due(lake: Lake, config: Config, sites: Sites, today: date) -> list[str]:
     Returns
     -------
     list of str
-        Keys of all fetched studies of the last ``upkeep.recheck_days``, then
-        ``upkeep.recheck_studies`` older ones: those that were compared longest ago. Studies that
-        the archive no longer has are left out, those whose correction waits too.
+        Keys of all fetched studies of the last ``maintenance.recheck_days``, then
+        ``maintenance.recheck_studies`` older ones: those that were compared longest ago. Studies
+        that the archive no longer has are left out, those whose correction waits too.
     """
     vault = Vault(sites.vault)
     folder = lake.root / "landing" / "instance" / config.address("pull").folder
@@ -41,13 +41,13 @@ def due(lake: Lake, config: Config, sites: Sites, today: date) -> list[str]:
         for one in vault.everybody()
         if one.study_key in fetched and one.study_key not in settled
     ]
-    first = today - timedelta(days=config.upkeep.recheck_days)
+    first = today - timedelta(days=config.maintenance.recheck_days)
     recent = [one.study_key for one in known if _is_since(one, first)]
     checks = ReceivedLedger(vault).checks()
     older = sorted(
         {one.study_key for one in known} - set(recent), key=lambda key: (checks.get(key, ""), key)
     )
-    return recent + older[: config.upkeep.recheck_studies]
+    return recent + older[: config.maintenance.recheck_studies]
 
 
 def _is_since(identity: Identity, first: date) -> bool:

@@ -1,0 +1,80 @@
+"""Backups of the home: made, listed, verified, brought back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpss_lib import config as settings
+from mpss_lib.cli.application import backup_app, console, errors
+from mpss_lib.cli.purge import home_at, show_copies, show_report, whole_home
+
+
+@backup_app.command("create")
+def backup_create(target: Annotated[Path, typer.Argument(help="Folder on another disk.")]) -> None:
+    """Copy vault, lake, settings and Airflow's database; a night may go on meanwhile."""
+    from mpss_lib.maintenance.backup import Source, create, read_manifest
+
+    home = whole_home()
+    made = create(Source(home.root, home.lake, home.config, home.sites, home.airflow), target)
+    told = read_manifest(made)
+    console.print(f"{made}: {told['n_files']} files, {told['bytes'] / 1e6:.1f} MB", soft_wrap=True)
+
+
+@backup_app.command("ls")
+def backup_ls(
+    target: Annotated[Path | None, typer.Argument(help="Folder; all known ones if absent.")] = None,
+) -> None:
+    """List the backups of this home, or of a folder, with their expiry."""
+    from mpss_lib.maintenance.copies import every_copy, whole_copies
+
+    root = settings.home()
+    if target is not None:
+        for path in whole_copies(target.resolve()):
+            console.print(str(path), soft_wrap=True, highlight=False)
+        return
+    show_copies("Backups", list(every_copy(root, settings.load(root))))
+
+
+@backup_app.command("verify")
+def backup_verify(target: Annotated[Path, typer.Argument(help="A backup, or a folder.")]) -> None:
+    """Read every file of a backup (of a folder: of its newest) and compare the digests."""
+    from mpss_lib.maintenance.backup import read_manifest, verify
+    from mpss_lib.maintenance.restore import newest
+
+    folder = newest(target.resolve())
+    wrong = verify(folder)
+    for line in wrong:
+        errors.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{folder.name}: {read_manifest(folder)['n_files']} files, {len(wrong)} faults")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@backup_app.command("restore")
+def backup_restore(
+    target: Annotated[Path, typer.Argument(help="A backup, or a folder: then its newest.")],
+    home: Annotated[Path, typer.Option(help="The new home: an empty folder.")],
+    tombstones: Annotated[
+        Path | None, typer.Option(help="A newer tombstones.json than the one of the folder.")
+    ] = None,
+) -> None:
+    """Bring a home back, build its snapshot, and withdraw again whoever was withdrawn since."""
+    from mpss_lib.maintenance.restore import newest, restore, restore_database
+    from mpss_lib.purge.reapply import reapply
+    from mpss_lib.warehouse.stage import rebuild
+
+    restored = restore(newest(target.resolve()), home.resolve(), more_tombstones=tombstones)
+    found = home_at(restored.root)
+    if restored.has_postgres and found.airflow is not None:
+        restore_database(restored.root, found.airflow)
+    counts = rebuild(found.lake, found.config)
+    again = reapply(restored.tombstones, found)
+    console.print(
+        f"{restored.n_files} files restored to {restored.root}, {counts['studies']} studies,"
+        f" withdrawn again: {len(again)}",
+        soft_wrap=True,
+    )
+    for report in again:
+        show_report(report)

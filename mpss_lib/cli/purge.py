@@ -1,0 +1,176 @@
+"""Purge of a study or a patient."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from mpss_lib import config as settings
+from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.errors import WrongArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mpss_lib.maintenance.copies import Copy
+    from mpss_lib.purge.phases import Home, Plan, Report
+    from mpss_lib.purge.search import Hit
+    from mpss_lib.runtime.orchestrator import Airflow
+
+
+@app.command()
+def purge(
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            help="Key of a study (S...) or a patient (P...); without it, original identifiers are"
+            " asked for, or read from standard input as lines NAME=VALUE (StudyInstanceUID,"
+            " PatientID, IssuerOfPatientID, AccessionNumber)."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+) -> None:
+    """Take every trace of a study or a patient out of this home, and prove it.
+
+    Exit status 0: nothing was found afterwards (backups are listed with their expiry); 1:
+    something is left, or a writer is at work. An interrupted purge is brought to its end by the
+    same command.
+    """
+    from mpss_lib.pull.vault import Vault
+    from mpss_lib.purge.phases import SomethingLeftError, plan
+    from mpss_lib.purge.phases import purge as take_out
+    from mpss_lib.purge.subject import key_of
+
+    home = whole_home()
+    if key is None:
+        key = key_of(_asked(), Vault(home.sites.vault), home.config)
+    planned = plan(key, home)
+    _show_plan(planned, home)
+    if dry_run:
+        return
+    if not yes:
+        _confirm(planned)
+    try:
+        report = take_out(key, home, progress=lambda phase: console.print(f"  {phase}"))
+    except SomethingLeftError as error:
+        _show_hits("left", error.proof.left)
+        raise
+    show_report(report)
+
+
+# --------------------------------------------------------------------------- pieces
+
+
+def whole_home() -> Home:
+    """Open this home with its Airflow."""
+    open_home()  # a wrong setting stops here
+    return home_at(settings.home())
+
+
+def home_at(root: Path) -> Home:
+    """Open a home with its Airflow."""
+    from mpss_lib.purge.phases import Home
+    from mpss_lib.tables import Lake
+
+    config = settings.load(root)
+    sites = settings.sites_of(config, root)
+    return Home(root, Lake(root / "lake"), config, sites, _airflow(root, config))
+
+
+def _airflow(root: Path, config: settings.Config) -> Airflow | None:
+    """Airflow of a home: its own, or the one that the environment names (cluster)."""
+    from mpss_lib.runtime.airflow_home import AirflowHome
+    from mpss_lib.runtime.orchestrator import Airflow
+
+    if (root / "airflow" / "secrets.json").exists():
+        return Airflow(AirflowHome.load(root).environment(config))
+    if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in os.environ:
+        return Airflow(dict(os.environ) | {"MPSS_HOME": str(root)})
+    return None
+
+
+def _asked() -> dict[str, str]:
+    """Original identifiers: asked for at a terminal, else lines of standard input."""
+    from mpss_lib.purge.subject import ASKED
+
+    if sys.stdin.isatty():
+        return {name: typer.prompt(name, default="", show_default=False) for name in ASKED}
+    lines = [line.partition("=") for line in sys.stdin.read().splitlines() if line.strip()]
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
+def _confirm(planned: Plan) -> None:
+    if not sys.stdin.isatty():
+        raise WrongArgumentError(
+            "nobody is there to confirm the purge", way_out="look at --dry-run, then add --yes"
+        )
+    n_studies = len(planned.subject.study_keys)
+    what = "patient" if planned.subject.is_patient else "study"
+    typer.confirm(f"Remove this {what} ({n_studies} studies) for ever?", abort=True)
+
+
+def _show_plan(planned: Plan, home: Home) -> None:
+    table = Table(title=f"Purge of {planned.subject.request}")
+    table.add_column("what")
+    table.add_column("where", overflow="fold")
+    for study in planned.subject.study_keys:
+        table.add_row("study", study)
+    for path in planned.found.whole:
+        table.add_row("goes", home.lake.relative(path))
+    for path in planned.found.shared:
+        table.add_row("rewritten", home.lake.relative(path))
+    for column in planned.in_airflow:
+        table.add_row("Airflow's database", column)
+    for path in planned.log_files:
+        table.add_row("lines of a log", path.name)
+    console.print(table)
+    if planned.was_ended:
+        console.print("It was purged before; what the key alone can find is looked for again.")
+    show_copies("Backups that hold it (they expire, a purge does not change them)", planned.copies)
+
+
+def show_report(report: Report) -> None:
+    """Print what a purge did."""
+    console.print(f"went: {report.counts}", soft_wrap=True, highlight=False)
+    read = report.proof.n_files + report.vault_proof.n_files
+    console.print(
+        f"searched {read} files ({report.proof.n_bytes / 1e6:.1f} MB), Airflow's database and the"
+        " vault: nothing found",
+        soft_wrap=True,
+    )
+    _show_hits("possible (a short number or a single word; look yourself)", report.proof.possible)
+    for pid in report.readers:
+        console.print(f"process {pid} still reads the snapshot of before; it ends with it")
+    show_copies("Backups that still hold it", report.copies)
+
+
+def _show_hits(title: str, hits: Sequence[Hit]) -> None:
+    if not hits:
+        return
+    table = Table(title=title)
+    table.add_column("place", overflow="fold")
+    table.add_column("kinds")
+    for hit in hits:
+        table.add_row(hit.place, ", ".join(hit.kinds))
+    console.print(table)
+
+
+def show_copies(title: str, copies: Sequence[Copy]) -> None:
+    """Print a table of backups, if there are any."""
+    if not copies:
+        return
+    table = Table(title=title)
+    for name in ("path", "made at", "expires at"):
+        table.add_column(name, overflow="fold")
+    for copy in copies:
+        expires = f"{copy.expires_at:%Y-%m-%d}" if copy.expires_at else "never"
+        made = f"{copy.made_at:%Y-%m-%d %H:%M}"
+        told = (made, expires) if copy.is_readable else ("cannot be read", "unknown")
+        table.add_row(str(copy.path), *told)
+    console.print(table)

@@ -1,0 +1,321 @@
+"""Airflow of a home, seen from outside: its environment, its start, its REST interface.
+
+Nothing here imports Airflow: it is a program that runs beside this one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mpss_lib.config import Config
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.runtime.services import LOOPBACK, Services, free_port, open_log
+from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
+from mpss_lib.tables import read_json, write_json
+
+USER = "admin"
+PARALLELISM = 4
+START_S = 300.0
+SQLITE_WAIT_S = 60
+"""A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
+REVIEW_DAG = "mpss_review"
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    "scheduler": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+    "api-server": (),
+}
+"""Airflow's components with their options. Its log servers listen on every interface and cannot be
+told otherwise (airflow.utils.serve_logs); the UI reads the files of the same machine itself."""
+
+NOTHING_SHOWN: Mapping[str, object] = {
+    "API__EXPOSE_CONFIG": False,
+    "API__EXPOSE_STACKTRACE": False,
+    "CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS": True,
+    "CORE__SENSITIVE_VAR_CONN_NAMES": "url",
+}
+"""What keeps passwords out of UI, REST interface and task logs: the extra field ``url`` of a
+connection is an address with its password."""
+
+
+def project_folder() -> Path:
+    """Folder that holds ``dags/`` and ``plugins/``: the checkout that this package runs from."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / "dags").is_dir():
+        raise PlatformFaultError(
+            "no dags/ folder beside the package",
+            way_out="run from a checkout installed with `pip install --editable`",
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class AirflowHome:
+    """Airflow in ``<home>/airflow``, on SQLite with the LocalExecutor."""
+
+    root: Path
+    secrets: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, root: Path) -> AirflowHome:
+        """Open the home's Airflow; makes its keys, password and ports at the first time."""
+        folder = root / "airflow"
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        seal(root)
+        file = folder / "secrets.json"
+        kept = read_json(file) if file.exists() else {}
+        made = {
+            "password": secrets.token_urlsafe(12),
+            "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "secret_key": secrets.token_urlsafe(32),
+            "jwt_secret": secrets.token_urlsafe(48),
+        }
+        ports = {
+            name: free_port(kept.get(name)) for name in ("port", "worker_log_port", "trigger_port")
+        }
+        values = made | kept | ports
+        write_json(file, values, mode=PRIVATE_FILE)
+        write_json(folder / "passwords.json", {USER: values["password"]}, mode=PRIVATE_FILE)
+        return cls(root, values)
+
+    @classmethod
+    def load(cls, root: Path) -> AirflowHome:
+        """Load the home's Airflow as it was opened last; it may be running."""
+        file = root / "airflow" / "secrets.json"
+        if not file.exists():
+            raise PlatformFaultError(
+                f"the home {root.name} has no Airflow yet", way_out="`mpss up` or `mpss demo` first"
+            )
+        return cls(root, read_json(file))
+
+    @property
+    def address(self) -> str:
+        """Address of the UI and of the REST interface."""
+        return f"http://{LOOPBACK}:{self.secrets['port']}"
+
+    def environment(self, config: Config) -> dict[str, str]:
+        """Environment variables that every Airflow process of this home needs."""
+        project, values, folder = project_folder(), self.secrets, self.root / "airflow"
+        caches = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        database = f"sqlite:///{folder / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
+        settings: dict[str, object] = {
+            "CORE__DAGS_FOLDER": project / "dags",
+            "CORE__PLUGINS_FOLDER": project / "plugins",
+            "CORE__LOAD_EXAMPLES": False,
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": PARALLELISM,
+            "CORE__DEFAULT_TIMEZONE": config.site.timezone,
+            "CORE__FERNET_KEY": values["fernet_key"],
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder / "passwords.json",
+            "CORE__TEST_CONNECTION": "Enabled",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
+            "API__HOST": LOOPBACK,
+            "API__PORT": values["port"],
+            "API__BASE_URL": self.address,
+            "API__SECRET_KEY": values["secret_key"],
+            "API__WORKERS": 1,
+            "API_AUTH__JWT_SECRET": values["jwt_secret"],
+            "DATABASE__SQL_ALCHEMY_CONN": database,
+            "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+            "SCHEDULER__CATCHUP_BY_DEFAULT": False,
+            "USAGE_DATA_COLLECTION__ENABLED": False,
+        }
+        settings |= {**self._own_places(), **NOTHING_SHOWN}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
+        return (
+            kept
+            | caches
+            | {"AIRFLOW_HOME": str(self.root / "airflow"), "MPSS_HOME": str(self.root)}
+            | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
+        )
+
+    def _own_places(self) -> dict[str, object]:
+        """Where Airflow writes: named at each start, so that a copied home writes in itself."""
+        logs = self.root / "airflow" / "logs"
+        return {
+            "LOGGING__BASE_LOG_FOLDER": logs,
+            "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": logs / "dag_processor",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{PRIVATE_FOLDER:o}",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"0o{PRIVATE_FILE:o}",
+            # Nobody listens there (see COMPONENTS); the UI asks the port while a task runs.
+            "LOGGING__WORKER_LOG_SERVER_PORT": self.secrets["worker_log_port"],
+            "LOGGING__TRIGGER_LOG_SERVER_PORT": self.secrets["trigger_port"],
+        }
+
+    def prepare(
+        self, config: Config, connections: Mapping[str, Mapping[str, Any]], *, overwrite: bool
+    ) -> subprocess.Popen[str]:
+        """Start bringing the database up to date, with pools and connections, in the background.
+
+        Only a demo home overwrites connections: its PACS has a new port at each start.
+        """
+        with open_log(self.root, "bootstrap") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mpss_airflow.bootstrap"],
+                env=self.environment(config),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                umask=0o777 & ~PRIVATE_FOLDER,  # it makes the database
+            )
+        if process.stdin is not None:
+            process.stdin.write(json.dumps({"connections": connections, "overwrite": overwrite}))
+            process.stdin.close()
+        return process
+
+    def start(self, config: Config, services: Services) -> None:
+        """Start scheduler, DAG processor, triggerer and API server, each with a log of its own."""
+        environment = self.environment(config)
+        for component, options in COMPONENTS.items():
+            command = [sys.executable, "-m", "airflow", component, *options]
+            services.start(component, command, environment)
+
+    def wait_until_healthy(self, services: Services) -> AirflowClient:
+        """Wait for all four components; answers a client that is logged in."""
+        end = time.monotonic() + START_S
+        client = AirflowClient(self.address, self.secrets["password"])
+        while time.monotonic() < end:
+            if dead := [name for name in COMPONENTS if not services.is_alive(name)]:
+                raise PlatformFaultError(
+                    f"Airflow's {dead[0]} ended by itself", way_out=f"read logs/{dead[0]}.log"
+                )
+            if client.is_healthy():
+                client.log_in()
+                return client
+            time.sleep(0.5)
+        raise PlatformFaultError(
+            f"Airflow was not healthy after {START_S:.0f} s", way_out="read logs/*.log in the home"
+        )
+
+
+class AirflowClient:
+    """Airflow's REST interface (API v2)."""
+
+    def __init__(self, address: str, password: str) -> None:
+        self.address = address
+        self._password = password
+        self._token = ""
+
+    def log_in(self) -> None:
+        """Get a token."""
+        answer = self._call("POST", "/auth/token", {"username": USER, "password": self._password})
+        self._token = answer["access_token"]
+
+    def is_healthy(self) -> bool:
+        """Whether database, scheduler, DAG processor and triggerer all report healthy."""
+        try:
+            health = self._call("GET", "/api/v2/monitor/health")
+        except (urllib.error.URLError, OSError):
+            return False
+        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+        return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def dags(self) -> list[dict[str, Any]]:
+        """Every DAG."""
+        return list(self._call("GET", "/api/v2/dags?limit=100")["dags"])
+
+    def import_errors(self) -> list[str]:
+        """File names of DAG files that do not import."""
+        answer = self._call("GET", "/api/v2/importErrors?limit=100")
+        return [row["filename"] for row in answer["import_errors"]]
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run a DAG."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run by hand; answers its id."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """State of a run."""
+        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Every task instance of a run."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._call("GET", f"{path}?limit=100&offset={len(found)}")
+            found += answer["task_instances"]
+            if len(found) >= answer["total_entries"] or not answer["task_instances"]:
+                return found
+
+    def fail_open_runs(self) -> None:
+        """End the runs that a killed home had left open: their processes are gone.
+
+        Runs that wait for a person hold no process; they go on waiting.
+        """
+        answer = self._call("GET", "/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
+        for run in answer["dag_runs"]:
+            if run["dag_id"] == REVIEW_DAG:
+                continue
+            path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
+            self._call("PATCH", f"{path}?update_mask=state", {"state": "failed"})
+
+    def wait_for_dags(self, wanted: set[str], seconds: float = 120.0) -> None:
+        """Wait until the DAG processor has seen all of them, without an import error."""
+        end = time.monotonic() + seconds
+        while True:
+            known = {dag["dag_id"] for dag in self.dags()}
+            if errors := self.import_errors():
+                raise PlatformFaultError(
+                    f"DAG files do not import: {errors}", way_out="read logs/dag-processor.log"
+                )
+            if wanted <= known:
+                return
+            if time.monotonic() > end:
+                raise PlatformFaultError(
+                    f"Airflow does not know {sorted(wanted - known)}",
+                    way_out="read logs/dag-processor.log",
+                )
+            time.sleep(0.5)
+
+    def wait_for_run(
+        self,
+        dag_id: str,
+        run_id: str,
+        seconds: float,
+        show: Callable[[list[dict[str, Any]]], None],
+    ) -> str:
+        """Wait for the end of a run, showing its tasks; answers its state."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            state = self.run_state(dag_id, run_id)
+            show(self.tasks(dag_id, run_id))
+            if state in {"success", "failed"}:
+                return state
+            time.sleep(1.0)
+        raise PlatformFaultError(
+            f"{dag_id} did not end within {seconds:.0f} s", way_out="look at its grid in the UI"
+        )
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback
+            self.address + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json"}
+            | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            content = answer.read()
+        return json.loads(content) if content else {}

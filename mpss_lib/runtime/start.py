@@ -1,0 +1,107 @@
+"""A home brought up: Airflow's database, connections, components and DAGs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mpss_lib import config as settings
+from mpss_lib.config import Config
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.runtime.airflow_home import USER, AirflowClient, AirflowHome
+from mpss_lib.runtime.services import Services, only_one
+from mpss_lib.secrecy import seal
+from mpss_lib.sections import SiteSettings
+from mpss_lib.snapshot_file import moved_away
+from mpss_lib.tables import Lake
+
+DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
+PREPARE_S = 300.0
+
+
+def start_home(root: Path, console: Console) -> None:
+    """Start Airflow of an existing home; `mpss up`."""
+    with only_one(root):
+        services = Services(root)
+        services.end_all()
+        airflow = AirflowHome.open(root)
+        bring_up(airflow, settings.load(root), services)
+    print_login(airflow, console)
+    console.print(
+        "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
+        " then unpause mpss_clinical and mpss_ingest, the others after the first night."
+    )
+
+
+def bring_up(
+    airflow: AirflowHome, config: Config, services: Services, *, overwrite: bool = False
+) -> AirflowClient:
+    """Prepare and start Airflow of a home; wait until it is healthy and knows every DAG.
+
+    Parameters
+    ----------
+    airflow : AirflowHome
+    config : Config
+        Its section ``site`` becomes the connections.
+    services : Services
+        Where the processes are recorded.
+    overwrite : bool
+        Change connections that are there: a demo's PACS has a new port at each start.
+    """
+    prepared = airflow.prepare(config, connections(config.site), overwrite=overwrite)
+    if prepared.wait(timeout=PREPARE_S) != 0:
+        raise PlatformFaultError(
+            "Airflow's database could not be prepared",
+            way_out="read bootstrap.log in the home's logs",
+        )
+    airflow.start(config, services)
+    client = airflow.wait_until_healthy(services)
+    client.wait_for_dags(set(DAGS))
+    seal(airflow.root)
+    return client
+
+
+def print_login(airflow: AirflowHome, console: Console) -> None:
+    """Say where the UI is and how to get in; and that the home was moved, where it was."""
+    console.print(
+        f"Airflow UI: {airflow.address}  user {USER}  password {airflow.secrets['password']}"
+        "  (generated for this home; `mpss down` ends it)",
+        soft_wrap=True,
+    )
+    if moved := moved_away(Lake(airflow.root / "lake").snapshot):
+        console.print(moved, style="bold red", markup=False, soft_wrap=True)
+
+
+def connections(site: SiteSettings) -> dict[str, dict[str, Any]]:
+    """Airflow connections of a home, as its settings say."""
+    found: dict[str, dict[str, Any]] = {
+        "mpss_pacs": {
+            "conn_type": "dicom",
+            "host": site.archive_host,
+            "port": site.archive_port,
+            "description": "The PACS that the platform pulls from",
+            "extra": {"called_aet": site.called_aet, "calling_aet": site.calling_aet},
+        }
+    }
+    told = {
+        "mpss_registry": (
+            site.registry_url,
+            "Clinical registry with the calcium scores (SQLAlchemy URL in extra)",
+        ),
+        "mpss_results": (
+            site.results_url,
+            "Results database (address of PostgreSQL in extra)",
+        ),
+    }
+    for name, (url, description) in told.items():
+        if url:
+            found[name] = {
+                "conn_type": "generic",
+                "host": "",
+                "port": None,
+                "description": description,
+                "extra": {"url": url},
+            }
+    return found
