@@ -178,8 +178,8 @@ def run_batch(
     PlatformFaultError, ArchiveBusyError
         At once; what was done before is recorded.
     TooManyFaultsError
-        After the last study, when the quarantined share is above ``pull.fault_share`` and they
-        are ``pull.fault_least`` or more, or all.
+        After the last study, when the quarantined share is above ``batch.fault_share`` and they
+        are ``batch.fault_least`` or more, or all.
     """
     todo = [check_key(key) for key in dict.fromkeys(keys)]
     with working(lake.root):
@@ -227,9 +227,9 @@ def _run_batch(
 
 def _has_too_many_faults(n_quarantined: int, n_given: int, config: Config) -> bool:
     """Whether the fault is not that of single studies: a share of a small batch says nothing."""
-    if not n_quarantined or n_quarantined <= config.pull.fault_share * n_given:
+    if not n_quarantined or n_quarantined <= config.batch.fault_share * n_given:
         return False
-    return n_quarantined >= config.pull.fault_least or n_quarantined == n_given
+    return n_quarantined >= config.batch.fault_least or n_quarantined == n_given
 
 
 def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
@@ -324,7 +324,7 @@ def write_record(
         "stage": stage,
         "engine": address.engine,
         "config": address.config,
-        "settings": json.loads(getattr(config, stage).model_dump_json()),
+        "settings": json.loads(config.section(stage).model_dump_json()),
         "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
         "code_version": code_version(),
         "units": list(units),
