@@ -31,7 +31,7 @@ from mpss_lib.errors import (
     place_of,
 )
 from mpss_lib.locks import working
-from mpss_lib.records import add_record
+from mpss_lib.records import Record, Unit
 from mpss_lib.tables import Lake, Outcome, check_key
 
 log = logging.getLogger(__name__)
@@ -196,13 +196,13 @@ def _run_batch(
     progress: Callable[[str, str], None] | None,
 ) -> BatchResult:
     states: dict[str, list[str]] = {s: [] for s in ("done", "skipped", "rejected", "quarantined")}
-    units: list[dict[str, object]] = []
+    units: list[Unit] = []
     try:
         for key in todo:
             outcome = _one(stage, work, key, lake)
             states[outcome.status].append(key)
             if outcome.reasons != WITHDRAWN:
-                units.append(_unit(key, outcome))
+                units.append(Unit(key, outcome.status, outcome.written, outcome.reasons))
             if progress is not None:
                 progress(key, outcome.status)
     finally:
@@ -301,35 +301,23 @@ def _set_aside(stage: str, key: str, lake: Lake, error: Exception) -> Outcome:
     return Outcome("quarantined", (), (type(error).__name__,))
 
 
-def _unit(key: str, outcome: Outcome) -> dict[str, object]:
-    files = [asdict(written) for written in outcome.written]
-    return {
-        "key": key,
-        "status": outcome.status,
-        "reasons": list(outcome.reasons),
-        "files": files,
-    }
-
-
 def write_record(
-    stage: str, units: Sequence[dict[str, object]], lake: Lake, config: Config, run_name: str
+    stage: str, units: Sequence[Unit], lake: Lake, config: Config, run_name: str
 ) -> Path:
     """Write the manifest record of one batch task.
 
     The record has the time and the digest of the run's name, never the name: outside Airflow
     nothing may join a study key to its true date. Units of one key are merged.
     """
-    address = config.address(stage)
-    record = {
-        "stage": stage,
-        "engine": address.engine,
-        "config": address.config,
-        "settings": json.loads(config.section(stage).model_dump_json()),
-        "run_digest": hashlib.sha256(run_name.encode()).hexdigest()[:16],
-        "code_version": code_version(),
-        "units": list(units),
-    }
-    return add_record(lake, stage, record)
+    record = Record(
+        stage,
+        config.address(stage),
+        settings=json.loads(config.section(stage).model_dump_json()),
+        run_digest=hashlib.sha256(run_name.encode()).hexdigest()[:16],
+        code_version=code_version(),
+        units=tuple(units),
+    )
+    return record.add_to(lake)
 
 
 @cache

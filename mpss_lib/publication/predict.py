@@ -70,6 +70,12 @@ class Registered:
     bins: int
     groups: dict[tuple[str, str], ModelGroup]
 
+    @property
+    def features(self) -> frozenset[str]:
+        """Names of all features that enter a model."""
+        labels = {label for group in self.groups.values() for label in group.labels}
+        return frozenset(term for source, term, _ in labels if source == "feature")
+
 
 @dataclass(frozen=True)
 class Prediction:
