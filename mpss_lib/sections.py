@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mpss_lib.contract import HIGHEST_SCORE
+
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
@@ -263,7 +265,7 @@ class WarehouseSettings(Section):
     compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
     compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
     merge_studies: int = Field(default=5000, ge=2)  # in one batch file after the maintenance
-    prediction_limit: float = Field(default=20000.0, gt=0)  # Agatston, either side of 0
+    prediction_limit: float = Field(default=HIGHEST_SCORE, gt=0)  # Agatston, either side of 0
     complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
 
 

@@ -10,9 +10,9 @@ import pytest
 from pacs_objects import make_nm, study_uid
 
 from mpss_lib.batch import run_stage
+from mpss_lib.contract import COLUMNS
 from mpss_lib.errors import StudyWithdrawnError
 from mpss_lib.pull import stage
-from mpss_lib.pull.clinical.contract import COLUMNS
 from mpss_lib.pull.clinical.registry import day_of_patient
 from mpss_lib.pull.vault import Vault
 
