@@ -629,7 +629,9 @@ def test_hostile_texts_of_a_report_are_shown_and_never_run():
     results = [told | {"consequence": name} for name in ("stop", "quarantine", "warn")]
     results.append(told | {"consequence": "warn", "expectation": f"{hostile}_complete"})
     held = {hostile: [results[1] | {"example": json.dumps({"value": hostile})}]}
-    told_page = page.render(Report(results, [], held, {hostile: dt.datetime(2026, 1, 2)}))
+    told_page = page.render(
+        Report(results, [], held, {hostile: dt.datetime(2026, 1, 2, tzinfo=dt.UTC)})
+    )
     assert not re.search(r"<(script|img)", told_page)
     assert told_page.count("&lt;img src=x onerror=alert(1)&gt;{{ 7 * 7 }}&#34;&#39;") >= 8
 
