@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +62,10 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
 
     from mpss_lib.batch import bound_door, run_batch
 
-    lake, config = open_home()
+    home = connected_home()
+    lake, config = home.lake, home.config
     door = import_module(f"mpss_lib.{stage}.stage")
-    sites = open_sites(config)
-    with bound_door(door, lake, config, sites, force=force) as work:
+    with bound_door(door, lake, config, home.sites, force=force) as work:
         return run_batch(
             stage, work, keys, lake, config, run_name=current_run(), progress=_progress(len(keys))
         )
