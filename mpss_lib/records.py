@@ -15,57 +15,131 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.tables import Lake
-
-Unit = Mapping[str, Any]
+from mpss_lib.config import Address
+from mpss_lib.tables import Lake, Written
 
 _NUMBERED = re.compile(r"(\d{10})-")
 _SETTLED = ("done", "skipped")
 
 
-def add_record(lake: Lake, stage: str, content: Mapping[str, Any]) -> Path:
-    """Add a record to a stage's manifest, with its name, its place in the order and the time.
+@dataclass(frozen=True)
+class Unit:
+    """What one task did for one key (a study, a cohort, a window), as its record tells it.
 
     Parameters
     ----------
-    lake : Lake
-    stage : str
-        Folder of the manifest.
-    content : mapping
-        Everything else; ``units`` are merged (``merged``).
+    key, status : str
+    files : tuple of Written
+        The unit's current files in the tables of the stage; of one table the last is current.
+    reasons : tuple of str
+        Why it was rejected or quarantined.
     """
+
+    key: str
+    status: str
+    files: tuple[Written, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, key: str, files: Iterable[Written], *, is_new: bool) -> Unit:
+        """Make the unit of files that were written now, or were there."""
+        return cls(key, "done" if is_new else "skipped", tuple(files))
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Unit:
+        """Take a unit as JSON has it."""
+        files = tuple(Written(**file) for file in content["files"])
+        return cls(content["key"], content["status"], files, tuple(content["reasons"]))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one task did: its stage and settings, and what became of each unit.
+
+    Parameters
+    ----------
+    stage : str
+    address : Address
+    settings : mapping
+        The stage's settings section as JSON.
+    run_digest, code_version : str
+        Digest of the run's name, never the name: nothing may join a study key to its true date.
+    units : tuple of Unit
+        Each key once (``merged``).
+    name, order, written_at
+        Set when it is added to the manifest.
+    """
+
+    stage: str
+    address: Address
+    settings: Mapping[str, Any]
+    run_digest: str
+    code_version: str
+    units: tuple[Unit, ...]
+    name: str = ""
+    order: int = 0
+    written_at: str = ""
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Record:
+        """Take a record as JSON has it; old ones have no ``order``, or a unit more than once."""
+        return cls(
+            content["stage"],
+            Address(content["engine"], content["config"]),
+            content["settings"],
+            content["run_digest"],
+            content["code_version"],
+            merged(map(Unit.read, content["units"])),
+            content["record"],
+            int(content.get("order", 0)),
+            content["written_at"],
+        )
+
+    def add_to(self, lake: Lake) -> Path:
+        """Add it to the manifest of its stage."""
+        content = {
+            "stage": self.stage,
+            **asdict(self.address),
+            "settings": self.settings,
+            "run_digest": self.run_digest,
+            "code_version": self.code_version,
+            "units": [asdict(unit) for unit in merged(self.units)],
+        }
+        return add_record(lake, self.stage, content)
+
+
+def add_record(lake: Lake, folder: str, content: Mapping[str, Any]) -> Path:
+    """Add a record to a folder of the manifest, with its name, place in the order and time."""
     now, order = datetime.now(UTC), _next_order(lake)
     name = f"{order:010d}-{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
     told = {"record": name, "order": order, "written_at": now.isoformat()}
-    if "units" in content:
-        told["units"] = merged(content["units"])
-    return lake.record(stage, name, {**content, **told})
+    return lake.record(folder, name, {**content, **told})
 
 
-def merged(units: Iterable[Unit]) -> list[dict[str, Any]]:
+def merged(units: Iterable[Unit]) -> tuple[Unit, ...]:
     """Give each key one unit, where it first stood: a stage may do several steps for a key.
 
     Each file is named once, in the order of the steps: of one table the last one is current.
     ``done`` beside ``skipped`` is ``done``; any other status is the last one.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Unit] = {}
     for unit in units:
-        before = found.get(unit["key"])
-        found[unit["key"]] = dict(unit) if before is None else _joined(before, unit)
-    return list(found.values())
+        before = found.get(unit.key)
+        found[unit.key] = unit if before is None else _joined(before, unit)
+    return tuple(found.values())
 
 
-def _joined(before: Unit, after: Unit) -> dict[str, Any]:
-    states = {before["status"], after["status"]}
-    status = "done" if states == set(_SETTLED) else after["status"]
-    paths = {file["path"] for file in after["files"]}
-    files = [file for file in before["files"] if file["path"] not in paths]
-    reasons = list(dict.fromkeys([*before["reasons"], *after["reasons"]]))
-    return {**before, "status": status, "reasons": reasons, "files": [*files, *after["files"]]}
+def _joined(before: Unit, after: Unit) -> Unit:
+    states = {before.status, after.status}
+    status = "done" if states == set(_SETTLED) else after.status
+    paths = {file.path for file in after.files}
+    files = (*(file for file in before.files if file.path not in paths), *after.files)
+    return Unit(before.key, status, files, tuple(dict.fromkeys(before.reasons + after.reasons)))
 
 
 def raise_order(lake: Lake, at_least: int) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
+from mpss_lib.records import Unit
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.sections import BINS, SEGMENTS
-from mpss_lib.tables import Lake, digest_of
+from mpss_lib.tables import Lake, Written, digest_of
 
 BLANK = {TEXT: "", FLAG: False, REAL: 0.0, WHOLE: 0, DATE: dt.date(2019, 3, 1), TEXTS: []}
 ONCE = ("morph_volume", "stat_mean", *(f"once_{i:03d}" for i in range(2, 56)))
@@ -36,25 +37,24 @@ class Builder:
     binned: tuple[str, ...] = BINNED[:6]
     done: dict[str, list] = field(default_factory=dict)
 
-    def write(self, table: str, key: str, rows: list[dict], *, salt: str = "") -> dict:
+    def write(self, table: str, key: str, rows: list[dict], *, salt: str = "") -> Written:
         stage = TABLES[table].stage
         digest = digest_of([table, key, salt])
-        written = self.lake.write(table, self.config.address(stage), key, digest, rows)
-        return asdict(written)
+        return self.lake.write(table, self.config.address(stage), key, digest, rows)
 
     def record(self, stage: str, key: str, status: str, files=(), reasons=()) -> None:
-        unit = {"key": key, "status": status, "reasons": list(reasons), "files": list(files)}
+        unit = Unit(key, status, tuple(files), tuple(reasons))
         self.done.setdefault(stage, []).append(unit)
 
     def flush(self, run_name: str = "night") -> None:
         """One record of each stage; a unit that came twice has its second turn in another."""
         for stage, units in self.done.items():
-            turns: list[dict[str, dict]] = []
+            turns: list[dict[str, Unit]] = []
             for unit in units:
-                turn = next((t for t in turns if unit["key"] not in t), None)
+                turn = next((t for t in turns if unit.key not in t), None)
                 if turn is None:
                     turns.append(turn := {})
-                turn[unit["key"]] = unit
+                turn[unit.key] = unit
             for turn in turns:
                 write_record(stage, list(turn.values()), self.lake, self.config, run_name)
         self.done = {}

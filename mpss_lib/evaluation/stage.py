@@ -32,6 +32,7 @@ from mpss_lib.evaluation.rows import (
 )
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
+from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
 
@@ -40,8 +41,19 @@ SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
 MODEL_TABLES = ("model", "model_term")
 
 
-def run(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Do every step in order, on inputs that are read once."""
+def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answer:
+    """Do every step in order, on inputs that are read once.
+
+    Raises
+    ------
+    WrongArgumentError
+        If it is to be forced.
+    """
+    if force:
+        raise WrongArgumentError(
+            "evaluation cannot be forced",
+            way_out="what is identical is skipped; another seed or setting makes a new version",
+        )
     inputs = load(cohort, lake, config)
     answers = [_univariate(inputs, lake, config)]
     answers += [_evaluate(inputs, segment, lake, config) for segment in SEGMENTS]
@@ -249,27 +261,22 @@ def _step(
     """Write what ``make`` gives, unless it is there for this input."""
     address = config.address("evaluation")
     written = lake.existing("evaluation", address, key, digest, tables=tables)
-    status = "skipped" if written else "done"
-    if not written:
+    is_new = not written
+    if is_new:
         made = make()
         written = tuple(lake.write(name, address, key, digest, made[name]) for name in tables)
-    unit = {
-        "key": key,
-        "status": status,
-        "reasons": [],
-        "files": [asdict(file) for file in written],
-    }
+    unit = Unit.of(key, written, is_new=is_new)
     rows = {file.table: file.n_rows for file in written}
-    return {"cohort": inputs.cohort, "status": status, **rows, "units": [unit]}
+    return {"cohort": inputs.cohort, "status": unit.status, **rows, "units": [unit]}
 
 
 def _together(cohort: str, answers: Sequence[Mapping[str, Any]]) -> Answer:
-    units = [unit for answer in answers for unit in answer["units"]]
+    units: list[Unit] = [unit for answer in answers for unit in answer["units"]]
     total: dict[str, int] = {}
     for unit in units:
-        for file in unit["files"]:
-            total[file["table"]] = total.get(file["table"], 0) + file["n_rows"]
-    done = sum(unit["status"] == "done" for unit in units)
+        for file in unit.files:
+            total[file.table] = total.get(file.table, 0) + file.n_rows
+    done = sum(unit.status == "done" for unit in units)
     return {"cohort": cohort, "done": done, "skipped": len(units) - done, **total, "units": units}
 
 

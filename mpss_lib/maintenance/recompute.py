@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from mpss_lib.batch import CHAIN, TooManyFaultsError, bound_door, run_batch, write_record
+from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage, write_record
 from mpss_lib.errors import MpssError, PlatformFaultError
 from mpss_lib.locks import working
 from mpss_lib.maintenance.outdated import OF_A_COHORT, Step, lost, outdated
@@ -80,13 +80,10 @@ def _do_studies(steps: Sequence[Step], home: Home, tell: Tell) -> None:
 
 
 def _one_stage(stage: str, keys: Sequence[str], home: Home, tell: Tell) -> tuple[str, ...]:
-    door = import_module(f"mpss_lib.{stage}.stage")
-    lake, config = home.lake, home.config
-    with bound_door(door, lake, config, home.sites) as work:
-        try:
-            result = run_batch(stage, work, keys, lake, config, run_name=RUN_NAME)
-        except TooManyFaultsError as error:  # counted with the lost ones before the activation
-            result = error.result
+    try:
+        result = run_stage(stage, keys, home.lake, home.config, home.sites, run_name=RUN_NAME)
+    except TooManyFaultsError as error:  # counted with the lost ones before the activation
+        result = error.result
     counts = {name: n for name, n in result.as_dict().items() if isinstance(n, int) and n}
     tell(f"{stage}: {counts}")
     return result.keys

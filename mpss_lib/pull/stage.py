@@ -10,13 +10,13 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from mpss_lib.batch import write_record
+from mpss_lib.batch import Work, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     SettingsError,
@@ -40,10 +40,19 @@ from mpss_lib.pull.window import (
     write_study,
     write_window,
 )
+from mpss_lib.records import Unit
 from mpss_lib.tables import Lake, Outcome, Written
 from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
 
-__all__ = ["clean_staging", "find", "find_named", "find_undated", "import_registry", "run"]
+__all__ = [
+    "clean_staging",
+    "find",
+    "find_named",
+    "find_undated",
+    "import_registry",
+    "opened",
+    "run",
+]
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +207,7 @@ def _record_window(
         "n_unusable": answer.n_unusable,
     }
     written = write_window(row, recorded, lake, config)
-    units = [*_units(recorded), _unit(window_key, True, written)]
+    units = [*_units(recorded), Unit.of(window_key, [written], is_new=True)]
     write_record(STAGE, units, lake, config, run_name)
     _judge_list(window_key, answer, lake)
     settle(lake, [one.key for one in recorded.found], NAMED_AGAIN)
@@ -234,18 +243,9 @@ def _judge_list(window_key: str, answer: WindowAnswer, lake: Lake) -> None:
     )
 
 
-def _units(recorded: Recorded) -> list[dict[str, object]]:
+def _units(recorded: Recorded) -> list[Unit]:
     found = [*recorded.found, *recorded.tombstones]
-    return [_unit(one.key, one.state != "known", one.written) for one in found]
-
-
-def _unit(key: str, is_new: bool, written: Written) -> dict[str, object]:
-    return {
-        "key": key,
-        "status": "done" if is_new else "skipped",
-        "reasons": [],
-        "files": [asdict(written)],
-    }
+    return [Unit.of(one.key, [one.written], is_new=one.state != "known") for one in found]
 
 
 def run(
@@ -315,6 +315,13 @@ def run(
     return outcome
 
 
+@contextmanager
+def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
+    """Open one association for all studies of a batch; gives ``run`` with it."""
+    with ArchiveSession(sites.archive) as session:
+        yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
+
+
 def _keep_whole(study_key: str, there: tuple[Written, ...], vault: Vault) -> Outcome:
     """Leave a study as it is that is whole on the lake and did not come whole again.
 
@@ -333,7 +340,8 @@ def _write_row(
     before = lake.current_path("study", config.address(STAGE), key)
     row = write_study(identity, announced, lake, config, vault)
     if before is None or lake.relative(before) != row.written.path:
-        write_record(STAGE, [_unit(key, True, row.written)], lake, config, "settled by its fetch")
+        unit = Unit.of(key, [row.written], is_new=True)
+        write_record(STAGE, [unit], lake, config, "settled by its fetch")
 
 
 def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from mpss_lib.purge.logs import clean_log, log_files
 from mpss_lib.purge.search import Proof, readers_of_old_snapshots, search
 from mpss_lib.purge.subject import Subject, subject_of
 from mpss_lib.purge.traces import Matcher
+from mpss_lib.records import Unit
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.snapshot import publish
@@ -248,12 +249,7 @@ def _set_tombstones(subject: Subject, home: Home) -> None:
     for key, mark in subject.tombstone_of.items():
         if key in here or mark not in here:
             set_now = write_withdrawn(mark, home.lake, home.config)
-            unit: dict[str, object] = {
-                "key": mark,
-                "status": "done",
-                "reasons": [],
-                "files": [asdict(set_now.written)],
-            }
+            unit = Unit.of(mark, [set_now.written], is_new=True)
             write_record("pull", [unit], home.lake, home.config, "purge")
 
 

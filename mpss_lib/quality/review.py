@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from mpss_lib.clock import now_after
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
+from mpss_lib.records import Unit
 from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
 
 DECISIONS = ("accept", "reject", "unsure")
@@ -59,12 +59,7 @@ def record_review(
         row["decided_at"] = _after_the_last(reviews_of(lake, study_key))
         digest = digest_of(row.values())
         written = lake.write("review", address, study_key, digest, [row])
-        unit: dict[str, object] = {
-            "key": study_key,
-            "status": "done",
-            "reasons": [],
-            "files": [asdict(written)],
-        }
+        unit = Unit.of(study_key, [written], is_new=True)
         write_record("quality", [unit], lake, config, "review")
     return written
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 import duckdb
@@ -12,6 +11,7 @@ from mpss_lib.batch import CHAIN, write_record
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import MpssError
 from mpss_lib.locks import working
+from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.query_rows import rows_of
@@ -83,12 +83,7 @@ def _freeze(lake: Lake, config: Config, run_name: str) -> str:
             lake.write(table, address, cohort_hash, cohort_hash, found)
             for table, found in zip(_TABLES, (members, outcomes), strict=True)
         )
-    unit: dict[str, object] = {
-        "key": cohort_hash,
-        "status": "skipped" if was_there else "done",
-        "reasons": [],
-        "files": [asdict(file) for file in written],
-    }
+    unit = Unit.of(cohort_hash, written, is_new=not was_there)
     write_record("warehouse", [unit], lake, config, run_name)
     return cohort_hash
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from mpss_lib.config import STAGES, Address
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.parquet import WAY_OUT
-from mpss_lib.records import merged
+from mpss_lib.records import Record
 from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
-from mpss_lib.tables import Lake, read_json
+from mpss_lib.tables import Lake, Written, read_json
 
 DECIDED = "review"
 APPEND_ONLY = frozenset({DECIDED, "prediction"})
@@ -178,9 +178,8 @@ def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
 
 def _take_apart(path: Path, stat: os.stat_result, parts: dict[str, Rows]) -> None:
     try:
-        _add_record(
-            read_json(path), parts, {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
-        )
+        told = {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+        _add_record(Record.read(read_json(path)), parts, told)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeCorruptError(
             f"manifest record {path.parent.name}/{path.name} cannot be read:"
@@ -189,49 +188,43 @@ def _take_apart(path: Path, stat: os.stat_result, parts: dict[str, Rows]) -> Non
         ) from error
 
 
-def _add_record(record: Mapping[str, Any], parts: dict[str, Rows], stat: dict[str, int]) -> None:
-    made_by = {name: record[name] for name in _MADE_BY}
-    where = {"record": record["record"], "sequence": 0} | made_by
-    units = merged(record["units"])  # records of before may name a unit twice
+def _add_record(record: Record, parts: dict[str, Rows], stat: dict[str, int]) -> None:
+    made_by = {"stage": record.stage, **asdict(record.address)}
+    where = {"record": record.name, "sequence": 0} | made_by
     files = [
-        {**where, "unit_key": unit["key"], "is_current": True, **_file(file)}
-        for unit in units
-        for file in unit["files"]
+        {**where, "unit_key": unit.key, "is_current": True, **_file(file)}
+        for unit in record.units
+        for file in unit.files
     ]
-    states = [unit["status"] for unit in units]
+    states = [unit.status for unit in record.units]
     parts["runs"].append(
         where
         | {
-            "record_order": int(record.get("order", 0)),
-            "run_digest": record["run_digest"],
-            "code_version": record["code_version"],
-            "written_at": _utc(record["written_at"]),
-            "n_given": len(units),
+            "record_order": record.order,
+            "run_digest": record.run_digest,
+            "code_version": record.code_version,
+            "written_at": _utc(record.written_at),
+            "n_given": len(record.units),
         }
         | {f"n_{state}": states.count(state) for state in _STATES}
         | {"n_files": len(files), "n_rows": sum(file["n_rows"] for file in files)}
         | stat
     )
-    for unit in units:
-        told = {"unit_key": unit["key"], "status": unit["status"], "reasons": unit["reasons"]}
-        tables = sorted({file["table"] for file in unit["files"]})
+    for unit in record.units:
+        told = {"unit_key": unit.key, "status": unit.status, "reasons": list(unit.reasons)}
+        tables = sorted({file.table for file in unit.files})
         parts["units"].append(where | told | {"tables": tables})
     parts["files"] += files
-    for field, value in sorted(record["settings"].items()):
-        told = {"record": record["record"], "field": field}
+    for field, value in sorted(record.settings.items()):
+        told = {"record": record.name, "field": field}
         parts["settings"].append(made_by | told | {"value": json.dumps(value, sort_keys=True)})
 
 
-def _file(file: Mapping[str, Any]) -> dict[str, Any]:
-    if file["table"] not in TABLES:
-        raise ValueError(f"names the unknown table {file['table']!r}")
-    return {
-        "table_name": file["table"],
-        "path": file["path"],
-        "input_digest": file["input_digest"],
-        "n_rows": file["n_rows"],
-        "content_sha256": file["content_sha256"],
-    }
+def _file(file: Written) -> dict[str, Any]:
+    if file.table not in TABLES:
+        raise ValueError(f"names the unknown table {file.table!r}")
+    row = asdict(file)
+    return {"table_name": row.pop("table"), **row}
 
 
 def _ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:

@@ -12,15 +12,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 
 from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.records import add_record
+from mpss_lib.records import Record, Unit
 from mpss_lib.schemas import tables_of
 from mpss_lib.tables import Lake, read_parquet
 from mpss_lib.warehouse.manifest import Ledger, read_ledger
@@ -170,26 +168,25 @@ def _adopt(
     shown: frozenset[str],
 ) -> int:
     """Write a record for each generation of files: the oldest of every unit, the next, ..."""
-    settings = json.loads(getattr(config, stage).model_dump_json())
+    settings = json.loads(config.section(stage).model_dump_json())
     n_files = 0
     for units in _generations(lake, paths, shown):
-        record = {
-            "stage": stage,
-            "engine": address.engine,
-            "config": address.config,
-            "settings": settings if address == config.address(stage) else {},
-            "run_digest": "",
-            "code_version": "recovered from the files",
-            "units": units,
-        }
-        add_record(lake, stage, record)
-        n_files += sum(len(unit["files"]) for unit in units)
+        record = Record(
+            stage,
+            address,
+            settings=settings if address == config.address(stage) else {},
+            run_digest="",
+            code_version="recovered from the files",
+            units=tuple(units),
+        )
+        record.add_to(lake)
+        n_files += sum(len(unit.files) for unit in units)
     return n_files
 
 
 def _generations(
     lake: Lake, paths: dict[str, list[Path]], shown: frozenset[str]
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[list[Unit]]:
     def place(path: Path) -> tuple[bool, int, str]:
         return (lake.relative(path) in shown, path.stat().st_mtime_ns, path.name)
 
@@ -210,11 +207,10 @@ def _generations(
         number += 1
 
 
-def _unit(lake: Lake, key: str, files: dict[str, Path]) -> dict[str, Any]:
-    written = [lake.written(table, path, path.name.split(".")[1]) for table, path in files.items()]
+def _unit(lake: Lake, key: str, files: dict[str, Path]) -> Unit:
+    written = (lake.written(table, path, path.name.split(".")[1]) for table, path in files.items())
     reasons = _refusals(files["volume"]) if "volume" in files else []
-    status = "rejected" if reasons else "done"
-    return {"key": key, "status": status, "reasons": reasons, "files": [asdict(w) for w in written]}
+    return Unit(key, "rejected" if reasons else "done", tuple(written), tuple(reasons))
 
 
 def _refusals(path: Path) -> Sequence[str]:

@@ -16,9 +16,10 @@ from fabricated_lake import Builder, clinical_row, row
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
+from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
 from mpss_lib.sections import BINS, SEGMENTS
-from mpss_lib.tables import Lake, digest_of
+from mpss_lib.tables import Lake, Written, digest_of
 from mpss_lib.warehouse.compaction import write_batch
 from mpss_lib.warehouse.joining import PATH, Source
 
@@ -128,24 +129,15 @@ class BigLake:
         address = self.config.address(TABLES[table].stage)
         return self.lake.relative(self.lake.landing_path(table, address, key, _digest(table, key)))
 
+    def _written(self, table: str, key: str) -> Written:
+        digest, n_rows = _digest(table, key), _N_ROWS.get(table, 1)
+        content = hashlib.sha256(key.encode()).hexdigest()
+        return Written(table, self._member(table, key), digest, n_rows, content)
+
     def _record(self, keys: list[str]) -> None:
         for stage, tables in _STAGES.items():
             units = [
-                {
-                    "key": key,
-                    "status": "done",
-                    "reasons": [],
-                    "files": [
-                        {
-                            "table": table,
-                            "path": self._member(table, key),
-                            "input_digest": _digest(table, key),
-                            "n_rows": _N_ROWS.get(table, 1),
-                            "content_sha256": hashlib.sha256(key.encode()).hexdigest(),
-                        }
-                        for table in tables
-                    ],
-                }
+                Unit.of(key, [self._written(table, key) for table in tables], is_new=True)
                 for key in keys
             ]
             write_record(stage, units, self.lake, self.config, f"night {keys[0]}")

@@ -50,7 +50,7 @@ def test_doing_it_again_makes_nothing_anew(done):
     lake, answer = done
     again = stage.run(COHORT, lake, CONFIG)
     assert again["done"] == 0
-    assert [u["files"] for u in again["units"]] == [u["files"] for u in answer["units"]]
+    assert [u.files for u in again["units"]] == [u.files for u in answer["units"]]
 
 
 def test_steps_of_the_dag_give_the_same_as_run(done, tmp_path):
@@ -62,10 +62,10 @@ def test_steps_of_the_dag_give_the_same_as_run(done, tmp_path):
     resumed = stage.permute(COHORT, "RCA3", lake, CONFIG)
     assert (resumed["done"], resumed["skipped"]) == (2, 0)
     assert stage.permute(COHORT, "RCA3", lake, CONFIG)["done"] == 0
-    hashes = {f["path"]: f["content_sha256"] for u in answer["units"] for f in u["files"]}
+    hashes = {f.path: f.content_sha256 for u in answer["units"] for f in u.files}
     for unit in resumed["units"]:
-        for file in unit["files"]:
-            assert hashes[file["path"]] == file["content_sha256"]
+        for file in unit.files:
+            assert hashes[file.path] == file.content_sha256
 
 
 def test_tests_of_every_segment_and_configuration(done):
@@ -212,7 +212,7 @@ def test_steps_of_the_dag_evaluate_once_too(done, tmp_path, counted):
     made = stage.register_model(COHORT, lake, CONFIG)
     assert counted["evaluated"] == 7 * 2
     [unit] = made["units"]
-    assert unit["files"] == answer["units"][-1]["files"]
+    assert unit.files == answer["units"][-1].files
 
 
 def test_coefficients_of_the_winners_give_the_stored_predictions(done):
@@ -267,7 +267,7 @@ def test_fits_of_a_version_before_are_registered_too(done, tmp_path, counted):
     before = old.read_bytes()
     assert {r["coefficients"] for r in lake.rows("split_fit", ADDRESS, f"{COHORT}-LCX3")} == {None}
     [unit] = stage.register_model(COHORT, lake, CONFIG)["units"]
-    assert unit["files"] == answer["units"][-1]["files"]
+    assert unit.files == answer["units"][-1].files
     assert counted["evaluated"] == 2
     assert old.read_bytes() == before
 
@@ -329,12 +329,12 @@ def test_a_permutation_is_current_once_whatever_the_parts(done, tmp_path):
     for permutations, chunk in ((5, 5), (5, 2), (5, 4), (3, 1), (5, 3)):
         config = in_parts(permutations, chunk)
         answer = stage.run(COHORT, lake, config)
-        [tests] = [f for u in answer["units"] for f in u["files"] if f["table"] == "combined_test"]
+        [tests] = [f for u in answer["units"] for f in u.files if f.table == "combined_test"]
         write_record("evaluation", answer["units"], lake, config, "night")
         assert current_numbers(lake) == list(range(permutations))
-        of_them = pq.read_table(lake.root / tests["path"], partitioning=None).to_pylist()
+        of_them = pq.read_table(lake.root / tests.path, partitioning=None).to_pylist()
         p_values = [row["p_value"] for row in of_them if row["test"].startswith("permutation")]
         steps = permutations + 1
         assert all(p * steps == pytest.approx(round(p * steps)) for p in p_values)
         assert stage.run(COHORT, lake, config)["done"] == 0
-    assert (lake.root / tests["path"]).read_bytes() == expected
+    assert (lake.root / tests.path).read_bytes() == expected

@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from mpss_lib import records
-from mpss_lib.records import add_record, merged, raise_order
-from mpss_lib.tables import Lake
+from mpss_lib.config import Address
+from mpss_lib.records import Record, Unit, add_record, merged, raise_order
+from mpss_lib.tables import Lake, Written
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def clock(monkeypatch):
 
 
 def unit(key="k", status="done", files=(), reasons=()):
-    files = [{"table": table, "path": path} for table, path in files]
-    return {"key": key, "status": status, "reasons": list(reasons), "files": files}
+    written = (Written(table, path, "0", 1, "0") for table, path in files)
+    return Unit(key, status, tuple(written), tuple(reasons))
 
 
 def names(lake: Lake, stage="quality") -> list[str]:
@@ -42,14 +44,14 @@ def names(lake: Lake, stage="quality") -> list[str]:
 
 def test_units_of_one_key_become_one():
     steps = [unit(files=[("a", "a1")]), unit("other"), unit(status="skipped", files=[("b", "b1")])]
-    assert merged(steps) == [unit(files=[("a", "a1"), ("b", "b1")]), unit("other")]
+    assert merged(steps) == (unit(files=[("a", "a1"), ("b", "b1")]), unit("other"))
 
 
 def test_the_file_that_was_named_last_stands_last_and_none_twice():
     steps = [unit(files=[("a", "a1"), ("b", "b")]), unit(files=[("a", "a2")])]
     steps.append(unit(files=[("a", "a1")]))
     (found,) = merged(steps)
-    assert [file["path"] for file in found["files"]] == ["b", "a2", "a1"]
+    assert [file.path for file in found.files] == ["b", "a2", "a1"]
 
 
 @pytest.mark.parametrize(
@@ -65,12 +67,24 @@ def test_the_file_that_was_named_last_stands_last_and_none_twice():
 )
 def test_what_became_of_a_unit_in_two_steps(first, second, wanted):
     (found,) = merged([unit(status=first, reasons=["x"]), unit(status=second, reasons=["x", "y"])])
-    assert (found["status"], found["reasons"]) == (wanted, ["x", "y"])
+    assert (found.status, found.reasons) == (wanted, ("x", "y"))
 
 
 def test_a_record_on_the_lake_has_each_unit_once(lake):
-    path = add_record(lake, "quality", {"units": [unit(), unit()]})
-    assert json.loads(path.read_text())["units"] == [unit()]
+    written = unit(files=[("a", "a1")], reasons=["x"])
+    record = Record("quality", Address("1", "c"), {"wide": 2}, "d", "v", (written, written))
+    path = record.add_to(lake)
+    content = json.loads(path.read_text())
+    told = {"table": "a", "path": "a1", "input_digest": "0", "n_rows": 1, "content_sha256": "0"}
+    assert content["units"] == [{"key": "k", "status": "done", "reasons": ["x"], "files": [told]}]
+    assert set(content) == {
+        *("record", "order", "written_at", "stage", "engine", "config"),
+        *("settings", "run_digest", "code_version", "units"),
+    }
+    there = Record.read(content)
+    assert there == replace(
+        record, units=(written,), name=path.stem, order=1, written_at=content["written_at"]
+    )
 
 
 # ------------------------------------------------------------------------- order

@@ -22,7 +22,8 @@ from mpss_lib.config import Config
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage
-from mpss_lib.sections import PullSettings
+from mpss_lib.records import Unit
+from mpss_lib.sections import BatchSettings, PullSettings
 
 pytestmark = pytest.mark.pacs
 
@@ -124,11 +125,9 @@ def test_a_mended_object_is_fetched_and_the_flag_goes(archive, sites_of, lake, c
         damaged.clear()
         mended = stage.run(key, lake, config, sites)
         assert mended.written != first.written
-        record = [{"key": key, "status": "done", "reasons": [], "files": []}]
-        record[0]["files"] = [one.__dict__ for one in mended.written]
         from mpss_lib.batch import write_record
 
-        write_record("pull", record, lake, config, "test")
+        write_record("pull", [Unit.of(key, mended.written, is_new=True)], lake, config, "test")
         assert left(lake, config, key) == {}
         assert stage.run(key, lake, config, sites).status == "skipped"
 
@@ -236,7 +235,7 @@ def test_a_parsers_oserror_is_no_fault_of_the_disk(lake, config):
     def fail(_):
         raise OSError("No tag to read at file position A")
 
-    result = run_batch("intake", fail, ["S1"], lake, Config(pull=PullSettings(fault_share=1)))
+    result = run_batch("intake", fail, ["S1"], lake, Config(batch=BatchSettings(fault_share=1)))
     assert result.quarantined == 1
     [row] = lake.quarantined()
     assert row["problem"].startswith("unexpected OSError at test_poison_studies.py:")

@@ -30,7 +30,7 @@ def test_ledger_choice_and_grey_levels_are_written(lake):
         )
         check(profile, answer, steps, counts, chosen, levels)
         check_varieties(pairs, steps)
-    tables = {file["table"] for file in answer["units"][0]["files"]}
+    tables = {file.table for file in answer["units"][0].files}
     assert tables == set(stage.TABLES)
 
 
@@ -63,9 +63,9 @@ def test_the_same_input_is_skipped_and_forced_gives_the_same_bytes(lake):
     first = stage.run(COHORT, lake, CONFIG)["units"][0]
     again = stage.run(COHORT, lake, CONFIG)["units"][0]
     forced = stage.run(COHORT, lake, CONFIG, force=True)["units"][0]
-    assert again["status"] == "skipped"
-    assert forced["status"] == "done"
-    assert first["files"] == again["files"] == forced["files"]
+    assert again.status == "skipped"
+    assert forced.status == "done"
+    assert first.files == again.files == forced.files
 
 
 def test_unknown_cohort_is_named(lake):

@@ -82,7 +82,7 @@ def test_a_column_that_came_later_is_null_in_older_files(filled):
         one = row("split_fit", **names, segment=segment, outer=0, inner=0, **more)
         file = filled.write("split_fit", f"dead-{segment}", [one])
         if segment == "MYO":
-            path = filled.lake.root / file["path"]
+            path = filled.lake.root / file.path
             data = pq.read_table(path, partitioning=None)
             pq.write_table(data.drop_columns([*fit]), path)
         filled.record("evaluation", f"dead-{segment}", "done", [file])
@@ -99,7 +99,7 @@ def test_a_column_that_came_later_is_null_in_older_files(filled):
 def test_only_old_files_without_a_later_column_are_published(filled):
     one = row("split_fit", cohort_hash="dead", profile="p", segment="MYO", configuration="c")
     file = filled.write("split_fit", "dead-MYO", [one])
-    path = filled.lake.root / file["path"]
+    path = filled.lake.root / file.path
     data = pq.read_table(path, partitioning=None)
     pq.write_table(data.drop_columns(["coefficient_names", "coefficients"]), path)
     filled.record("evaluation", "dead-MYO", "done", [file])
@@ -113,7 +113,7 @@ def test_only_old_files_without_a_later_column_are_published(filled):
 def test_a_later_column_of_another_type_stops_the_publish(filled):
     one = row("split_fit", cohort_hash="dead", profile="p", segment="MYO", configuration="c")
     file = filled.write("split_fit", "dead-MYO", [one])
-    path = filled.lake.root / file["path"]
+    path = filled.lake.root / file.path
     data = pq.read_table(path, partitioning=None).drop_columns(["coefficients"])
     pq.write_table(data.append_column("coefficients", pa.array([1.0])), path)
     filled.record("evaluation", "dead-MYO", "done", [file])

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import shutil
 import threading
+from dataclasses import asdict
 
 import pytest
 from fabricated_lake import Builder, row
@@ -12,6 +13,7 @@ from mpss_lib import records
 from mpss_lib.batch import run_batch
 from mpss_lib.errors import LakeCorruptError, WritersAtWorkError
 from mpss_lib.locks import working
+from mpss_lib.records import Unit
 from mpss_lib.tables import Lake, Outcome, digest_of
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows
@@ -59,10 +61,10 @@ def test_a_publish_beside_a_batch_that_pauses_before_its_record(build):
 
     def work(key):
         build.radiomics(key, 0)
-        files = build.done.pop("radiomics")[0]["files"]
+        files = build.done.pop("radiomics")[0].files
         has_files.set()
         assert may_end.wait(60)
-        return Outcome("done", tuple(records_of(build.lake, files)))
+        return Outcome("done", files)
 
     batch = threading.Thread(
         target=run_batch, args=("radiomics", work, ["s0"], build.lake, build.config)
@@ -84,12 +86,6 @@ def test_a_publish_beside_a_batch_that_pauses_before_its_record(build):
         batch.join(60)
     stage.run(build.lake, build.config)
     assert shown(build.lake) == {"s0"}
-
-
-def records_of(lake: Lake, files):
-    from mpss_lib.tables import Written
-
-    return [Written(**file) for file in files]
 
 
 def test_the_files_of_a_killed_batch_stop_no_publish_and_are_shown_when_it_is_done_again(build):
@@ -158,7 +154,7 @@ def test_a_record_that_was_taken_away_is_missed_no_more_when_its_stage_was_done_
 # ------------------------------------------------------------- a unit in two steps
 
 
-def three_steps(build: Builder, cohort: str = "c0ffee") -> list[dict]:
+def three_steps(build: Builder, cohort: str = "c0ffee") -> list[Unit]:
     """What ``mpss run evaluation`` tells of a cohort whose output is all there."""
     names = {"cohort_hash": cohort, "profile": "p", "segment": "MYO", "configuration": "c"}
     units = []
@@ -169,7 +165,7 @@ def three_steps(build: Builder, cohort: str = "c0ffee") -> list[dict]:
     ):
         known = {n: v for n, v in (names | rest).items() if n in row(table)}
         files = [build.write(table, cohort, [row(table, **known)])]
-        units.append({"key": cohort, "status": "skipped", "reasons": [], "files": files})
+        units.append(Unit.of(cohort, files, is_new=False))
     return units
 
 
@@ -180,7 +176,7 @@ def unit_rows(lake: Lake) -> list[dict]:
 
 def test_a_cohort_in_three_steps_of_one_record_is_one_unit(filled):
     for unit in three_steps(filled):
-        filled.record("evaluation", unit["key"], unit["status"], unit["files"])
+        filled.record("evaluation", unit.key, unit.status, unit.files)
     from mpss_lib.batch import write_record
 
     write_record("evaluation", filled.done.pop("evaluation"), filled.lake, filled.config, "again")
@@ -194,7 +190,7 @@ def test_a_record_of_before_with_a_unit_three_times_is_read_as_one(filled, confi
         "record": "20260101T000000000000-abcdef01", "stage": "evaluation",
         "engine": address.engine, "config": address.config, "settings": {}, "run_digest": "",
         "code_version": "before", "written_at": "2026-01-01T00:00:00+00:00",
-        "units": three_steps(filled),
+        "units": [asdict(unit) for unit in three_steps(filled)],
     }  # fmt: skip
     filled.lake.record("evaluation", record["record"], record)
     stage.run(filled.lake, filled.config)

@@ -11,16 +11,17 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
+from mpss_lib.contract import CODES, RANGES
 from mpss_lib.locks import working
-from mpss_lib.pull.clinical.contract import CODES, CONTRACT_VERSION, RANGES, CheckedRow, check_row
 from mpss_lib.pull.clinical.registry_source import RawRow, canonical, read_rows
+from mpss_lib.pull.clinical.row import CONTRACT_VERSION, CheckedRow, check_row
 from mpss_lib.pull.vault import Vault
+from mpss_lib.records import Unit
 from mpss_lib.sections import PullSettings
 from mpss_lib.tables import Lake, digest_of
 
@@ -77,12 +78,7 @@ def _write_rows(
     else:
         rows = _lake_rows(raw, checked, vault, config.pull.max_shift_days)
         written = lake.write("clinical", address, KEY, digest, rows)
-    unit: dict[str, object] = {
-        "key": KEY,
-        "status": "skipped" if there else "done",
-        "reasons": [],
-        "files": [asdict(written)],
-    }
+    unit = Unit.of(KEY, [written], is_new=not there)
     write_record(STAGE, [unit], lake, config, run_name)
     accepted = sum(not row.reasons for row in checked)
     counts = {

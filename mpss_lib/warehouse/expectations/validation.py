@@ -14,6 +14,7 @@ import duckdb
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES as SCHEMAS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.expectations import suites
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-Units = list[dict[str, object]]
 
-VERSION = "1"
+VERSION = "2"
 """Raised by hand when a rule changes, so that every suite is run again."""
 
 TABLES = ("expectation_result", "expectation_failure")
@@ -90,7 +90,7 @@ def check_suites(
     }
     todo = [name for name, written in there.items() if force or not written]
     found = _judge(current, todo) if todo else {}
-    units: Units = []
+    units: list[Unit] = []
     for name, digest in digests.items():
         written = there[name]
         if name in found:
@@ -100,11 +100,9 @@ def check_suites(
                 lake.write(table, address, name, digest, part)
                 for table, part in zip(TABLES, rows, strict=True)
             )
-        files = [asdict(file) for file in written]
-        status = "done" if name in found else "skipped"
-        units.append({"key": name, "status": status, "reasons": [], "files": files})
+        units.append(Unit.of(name, written, is_new=name in found))
     write_record(STAGE, units, lake, config, run_name)
-    return {str(unit["key"]): str(unit["status"]) for unit in units}
+    return {unit.key: unit.status for unit in units}
 
 
 def _withheld(current: Current) -> list[Row]:
