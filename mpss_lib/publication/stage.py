@@ -7,11 +7,13 @@ Doors: ``run`` (a study -> its predictions), ``predictable`` (which studies) and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, astuple, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from mpss_lib.batch import Work
 from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Address, Config, Sites
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.feature_matrix import read_features
@@ -30,7 +32,7 @@ from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
-__all__ = ["export_results", "predictable", "run"]
+__all__ = ["export_results", "opened", "predictable", "run"]
 
 Segments = dict[str, dict[str, float]]
 """Feature values by segment and feature."""
@@ -97,6 +99,13 @@ def run(
         return Outcome("skipped", written)
     rows = _rows(study, registered, corrected, elastic)
     return Outcome("done", (lake.write("prediction", address, study_key, digest, rows),))
+
+
+def opened(
+    lake: Lake, config: Config, sites: Sites, force: bool = False
+) -> AbstractContextManager[Work]:
+    """Give ``run`` for the studies of a batch, which share nothing."""
+    return nullcontext(partial(run, lake=lake, config=config, sites=sites, force=force))
 
 
 def _rows(

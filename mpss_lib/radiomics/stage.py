@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mpss_lib.batch import lake_only
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.masks import read_masks
@@ -76,6 +77,9 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
             what = (study_key, segment, region.why_undefined)
             log.warning("radiomics: %s, segment %s: undefined features: %s", *what)
     return Outcome("done", (*_write(regions, lake, address, study_key, digest), catalogue))
+
+
+opened = lake_only(run)
 
 
 def settings_of(config: Config) -> Settings:
