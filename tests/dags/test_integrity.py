@@ -53,7 +53,7 @@ EDGES = {
     },
 }
 CHAIN = (
-    "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
+    "freeze_cohort", "select_features", "univariate", "evaluate", "summarise",
     "register_model", "snapshot", "predict", "validate", "export", "export_results",
 )  # fmt: skip
 
