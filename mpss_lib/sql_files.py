@@ -9,7 +9,7 @@ from pathlib import Path
 from mpss_lib import contract
 from mpss_lib.errors import SettingsError
 
-_HEADER = re.compile(r"^-- (grain|stored|checked|severity): *(.+?) *$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (grain|stored|checked|suite|consequence): *(.+?) *$", re.MULTILINE)
 
 
 def sql_folder() -> Path:
@@ -38,9 +38,9 @@ LIMITS: Mapping[str, object] = {
 """What ``${name}`` in an SQL file stands for, beside the files of a lake table."""
 
 
-def with_limits(text: str) -> str:
-    """Put the limits of the contract in their places."""
-    for name, limit in LIMITS.items():
+def with_limits(text: str, **more: object) -> str:
+    """Put the limits of the contract, and what else is given, in their places."""
+    for name, limit in {**LIMITS, **more}.items():
         text = text.replace(f"${{{name}}}", str(limit))
     return text
 
