@@ -20,7 +20,6 @@ from datetime import timedelta
 from airflow.sdk import chain, dag, task
 from mpss_airflow.steps import (
     cohort_task,
-    export_task,
     predict_task,
     results_task,
     snapshot_task,
@@ -59,7 +58,7 @@ def mpss_evaluate() -> None:
         snapshot_task(),
         predict_task(),
         validate_task(),
-        export_task(),
+        snapshot_task("snapshot_predictions"),
         results_task(),
     )
 

@@ -109,11 +109,6 @@ def predict() -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name != "keys"}
 
 
-def export() -> dict[str, Any]:
-    """Publish the predictions: the snapshot again."""
-    return snapshot()
-
-
 def export_results() -> dict[str, Any]:
     """Bring the results database to the newest snapshot; without a database, say so and skip."""
     from airflow.sdk.exceptions import AirflowSkipException

@@ -67,10 +67,10 @@ def undated_task() -> Any:
     return find_undated()
 
 
-def snapshot_task(**arguments: Any) -> Any:
+def snapshot_task(task_id: str = "snapshot", **arguments: Any) -> Any:
     """Make the task that publishes the snapshot (one at a time)."""
 
-    @task(task_id="snapshot", pool=SNAPSHOT_POOL.name, **arguments)
+    @task(task_id=task_id, pool=SNAPSHOT_POOL.name, **arguments)
     def snapshot() -> dict[str, Any]:
         from mpss_airflow.cohort import snapshot as publish
 
@@ -89,18 +89,6 @@ def predict_task() -> Any:
         return apply()
 
     return predict()
-
-
-def export_task(**arguments: Any) -> Any:
-    """Make the task that publishes the predictions."""
-
-    @task(task_id="export", pool=SNAPSHOT_POOL.name, **arguments)
-    def export() -> dict[str, Any]:
-        from mpss_airflow.cohort import export as publish
-
-        return publish()
-
-    return export()
 
 
 def results_task() -> Any:

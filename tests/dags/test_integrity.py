@@ -23,8 +23,8 @@ EDGES = {
         "validate": {"snapshot"},
         "snapshot": {"predict"},
         "predict": {"validate_predictions"},
-        "validate_predictions": {"export"},
-        "export": {"export_results"},
+        "validate_predictions": {"snapshot_predictions"},
+        "snapshot_predictions": {"export_results"},
         "export_results": {"night_verdict"},
         "night_verdict": set(),
     },
@@ -54,7 +54,8 @@ EDGES = {
 }
 CHAIN = (
     "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
-    "register_model", "snapshot", "predict", "validate", "export", "export_results",
+    "register_model", "snapshot", "predict", "validate", "snapshot_predictions",
+    "export_results",
 )  # fmt: skip
 
 pytestmark = pytest.mark.airflow
@@ -107,7 +108,7 @@ def test_every_task_has_an_owner_a_seeded_pool_and_an_end(dagbag, dag_id):
 def test_tasks_that_publish_share_the_one_slot(dagbag):
     for dag in dagbag.dags.values():
         for task in dag.tasks:
-            publishes = task.task_id in {"snapshot", "export"}
+            publishes = task.task_id in {"snapshot", "snapshot_predictions"}
             assert (task.pool == "mpss_snapshot") == publishes
     assert {pool.name: pool.slots for pool in POOLS}["mpss_snapshot"] == 1
 
