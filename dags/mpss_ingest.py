@@ -72,8 +72,8 @@ def mpss_ingest() -> None:
     predictions = steps.validate_task("validate_predictions", trigger_rule="all_done")
     shown = steps.snapshot_task("snapshot_predictions", trigger_rule="all_done")
     batch.expand(keys=find_studies()) >> checked >> published
-    published >> steps.predict_task() >> predictions >> shown
-    shown >> steps.results_task() >> night_verdict()
+    published >> steps.step("cohort", "predict") >> predictions >> shown
+    shown >> steps.step("cohort", "export_results") >> night_verdict()
 
 
 mpss_ingest()
