@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import Annotated
 
@@ -11,19 +12,11 @@ import typer
 from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.batch import (
-    CHAIN,
-    BatchResult,
-    TooManyFaultsError,
-    bound_door,
-    due,
-    run_batch,
-    standing_still,
-)
+from mpss_lib.batch import BatchResult, bound_door, due, run_batch
 from mpss_lib.cli.application import Force, app, console, open_home, quarantine_app
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.locks import working
+from mpss_lib.steps import cohort_step, in_quarantine, through_chain
 from mpss_lib.tables import Lake
 
 
@@ -102,7 +95,7 @@ def run(
 
 
 def run_studies(
-    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
+    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool = False
 ) -> BatchResult:
     """Do a study-level stage for the keys, or for every study that was found; tell each."""
     door = import_module(f"mpss_lib.{stage}.stage")
@@ -122,22 +115,16 @@ def run_studies(
 def _run_cohort(
     stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
 ) -> None:
-    from mpss_lib.batch import write_record
     from mpss_lib.warehouse.stage import freeze_cohort
 
     door = import_module(f"mpss_lib.{stage}.stage")
-    more = {"force": True} if force else {}
     if force and "force" not in inspect.signature(door.run).parameters:
         raise WrongArgumentError(
             f"{stage} cannot be forced",
             way_out="what is identical is skipped; another seed or setting makes a new version",
         )
     for cohort in keys or [freeze_cohort(lake, config)]:
-        with working(lake.root):
-            answer = dict(door.run(cohort, lake, config, **more))
-            if units := answer.pop("units"):
-                write_record(stage, units, lake, config, "by hand")
-        console.print(answer)
+        console.print(cohort_step(stage, "run", [cohort], lake, config, force=force))
 
 
 @quarantine_app.command("ls")
@@ -157,28 +144,9 @@ def quarantine_ls() -> None:
 def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Try the stage again at which each study stands still, and the stages after it."""
     lake, config = open_home()
-    still = {stage: standing_still(stage, lake, config) for stage in CHAIN}
-    unknown = sorted(set(keys or []).difference(*still.values()))
-    held = standing_still("warehouse", lake, config)
-    if unknown and unknown[0] in held:
-        raise WrongArgumentError(
-            f"{unknown[0]} is held back by an expectation: no stage can be tried again",
-            way_out="do what `mpss quarantine ls` says, then `mpss warehouse check --publish`",
-        )
-    if unknown:
-        raise WrongArgumentError(
-            f"{unknown[0]!r} is no study in quarantine", way_out="`mpss quarantine ls` lists them"
-        )
-    going_on: list[str] = []
+    waiting = in_quarantine(lake, config, keys or ())
     n_left = 0
-    for stage in CHAIN:
-        going_on += [key for key in still[stage] if not keys or key in keys]
-        if going_on:
-            try:
-                result = run_studies(stage, going_on, lake, config, force=False)
-            except TooManyFaultsError as error:
-                result = error.result
-            going_on = list(result.keys)
-            n_left += result.quarantined
-            console.print(result.as_dict())
+    for result in through_chain(waiting, partial(run_studies, lake=lake, config=config)):
+        n_left += result.quarantined
+        console.print(result.as_dict())
     raise typer.Exit(1 if n_left else 0)

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from mpss_lib.batch import CHAIN, TooManyFaultsError, bound_door, run_batch, write_record
+from mpss_lib.batch import CHAIN, TooManyFaultsError, bound_door, run_batch
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError, PlatformFaultError
-from mpss_lib.locks import working
 from mpss_lib.maintenance.outdated import OF_A_COHORT, Step, lost, outdated
 from mpss_lib.publication.stage import predictable
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.stage import find
 from mpss_lib.pull.vault import Vault
+from mpss_lib.steps import cohort_step
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.cohort import EmptyCohortError
@@ -157,16 +157,8 @@ def _do_cohort(steps: Sequence[Step], place: Place, tell: Tell) -> None:
             tell(f"no evaluation: {error}")
             return
         for stage in OF_A_COHORT:
-            _one_cohort(stage, cohort, place, tell)
+            answer = cohort_step(stage, "run", [cohort], lake, config, run_name=RUN_NAME)
+            tell(f"{stage}: {answer}")
     _one_stage("publication", predictable(lake), place, tell)
     warehouse.validate(lake, config, run_name=RUN_NAME)
     _publish(place, tell)
-
-
-def _one_cohort(stage: str, cohort: str, place: Place, tell: Tell) -> None:
-    door = import_module(f"mpss_lib.{stage}.stage")
-    with working(place.lake.root):
-        answer = dict(door.run(cohort, place.lake, place.config))
-        if units := answer.pop("units"):
-            write_record(stage, units, place.lake, place.config, RUN_NAME)
-    tell(f"{stage}: {answer}")
