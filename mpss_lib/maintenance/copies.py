@@ -105,7 +105,7 @@ def copies_with(
 
 
 def share_tombstones(home: Path, marks: Iterable[str]) -> list[Path]:
-    """Add tombstones beside the backups that can be reached; answers their folders."""
+    """Add tombstones beside the backups that can be reached; returns their folders."""
     reached = [target for target in targets_of(home) if target.is_dir()]
     marks = list(marks)
     for target in reached:
