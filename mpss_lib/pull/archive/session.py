@@ -16,11 +16,10 @@ from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from mpss_lib.config import Sites
+from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.association import (
-    LOSSLESS,
-    NOT_ACCEPTED,
     NOT_AUTHORISED,
     OUT_OF_RESOURCES,
     SUCCESS,
@@ -28,7 +27,7 @@ from mpss_lib.pull.archive.association import (
 from mpss_lib.pull.archive.queries import get_queries, object_query
 from mpss_lib.pull.archive.questions import ArchiveQuestions, wait_before
 
-_NAMES = frozenset(syntax.name for syntax in NOT_ACCEPTED)
+_NAMES = frozenset(syntax.name for syntax in NAMED)
 
 _CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
 """Ends of what ``_try_get`` says where the archive has the object and cannot send it
@@ -168,7 +167,7 @@ class ArchiveSession(ArchiveQuestions):
         Some archives send over the first context that they accepted and cannot where the object is
         compressed. What comes in a syntax that is not accepted is not kept; ``stored_as`` names it.
         """
-        for syntaxes in (LOSSLESS, NOT_ACCEPTED):
+        for syntaxes in (LOSSLESS, NAMED):
             missing = [
                 one
                 for one in wanted
