@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -98,14 +98,12 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    _check_places(lake, sites)
-    vault = Vault(sites.vault)
-    with _session(session, sites) as archive:
+    with _archive(session, lake, sites) as archive:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
     remember_habits(sites, answer.seen)
     with working(lake.root):
-        return _record_window(window, answer, vault, lake, config, run_name)
+        return _record_window(window, answer, Vault(sites.vault), lake, config, run_name)
 
 
 def find_named(
@@ -134,9 +132,8 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    _check_places(lake, sites)
-    known = Vault(sites.vault).known([name])
-    with _session(session, sites) as archive:
+    with _archive(session, lake, sites) as archive:
+        known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
     if not kept:
@@ -164,8 +161,7 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    _check_places(lake, sites)
-    with _session(session, sites) as archive:
+    with _archive(session, lake, sites) as archive:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
     remember_habits(sites, answer.seen)
     for doubt in answer.doubts:
@@ -283,12 +279,11 @@ def run(
     ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, PlatformFaultError
         The archive or this machine is.
     """
-    _check_places(lake, sites)
-    vault = Vault(sites.vault)
-    if vault.withdrawn([study_key]):
-        raise StudyWithdrawnError
-    before = vault.identity(study_key)
-    with _session(session, sites) as archive:
+    with _archive(session, lake, sites) as archive:
+        vault = Vault(sites.vault)
+        if vault.withdrawn([study_key]):
+            raise StudyWithdrawnError
+        before = vault.identity(study_key)
         try:
             announced, manifest = announcement(archive, before.study_uid, config)
         except StudyGoneError as error:
@@ -369,11 +364,12 @@ def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
     return len(old)
 
 
-def _session(
-    session: ArchiveSession | None, sites: Sites
-) -> AbstractContextManager[ArchiveSession]:
+@contextmanager
+def _archive(session: ArchiveSession | None, lake: Lake, sites: Sites) -> Iterator[ArchiveSession]:
     """Use the caller's association, or one of our own that ends with the block."""
-    return ArchiveSession(sites.archive) if session is None else nullcontext(session)
+    _check_places(lake, sites)
+    with ArchiveSession(sites.archive) if session is None else nullcontext(session) as archive:
+        yield archive
 
 
 def _check_places(lake: Lake, sites: Sites) -> None:

@@ -190,6 +190,13 @@ def _chosen(
                 way_out="core.feature_dictionary lists the names",
             )
         return list(selection), None, ""
+    return _selected(connection, selection, profile)
+
+
+def _selected(
+    connection: duckdb.DuckDBPyConnection, cohort: str, profile: str
+) -> tuple[list[str], int | None, str]:
+    """Features that were selected for a cohort, or for the latest; see ``_chosen``."""
     if profile not in PROFILES:
         raise WrongArgumentError(
             f"unknown profile {profile!r}", way_out=f"give one of {', '.join(PROFILES)}"
@@ -199,11 +206,11 @@ def _chosen(
         " where cohort_hash = case when ? = 'latest'"
         " then (select cohort_hash from core.cohort_frozen where is_latest) else ? end"
         " and profile = ? order by position",
-        [selection, selection, profile],
+        [cohort, cohort, profile],
     ).fetchall()
     if not rows:
         raise WrongArgumentError(
-            f"no features were selected for the cohort {selection!r}",
+            f"no features were selected for the cohort {cohort!r}",
             way_out="core.cohort_frozen lists the cohorts, `mpss run selection` selects for the"
             " present one; single features are given as a list",
         )
