@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from pathlib import Path
 from mpss_lib.batch import Work, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
-    SettingsError,
     StudyGoneError,
     StudyWithdrawnError,
     WrongArgumentError,
@@ -28,7 +27,7 @@ from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.archive.session import ArchiveSession, archive_of
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.received import ReceivedLedger
@@ -98,7 +97,7 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    with _archive(session, lake, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
     remember_habits(sites, answer.seen)
@@ -132,7 +131,7 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    with _archive(session, lake, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
         known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
@@ -161,7 +160,7 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    with _archive(session, lake, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
     remember_habits(sites, answer.seen)
     for doubt in answer.doubts:
@@ -220,20 +219,15 @@ def _record_window(
 
 def _judge_list(window_key: str, answer: WindowAnswer, lake: Lake) -> None:
     """Set a window aside whose list may lack studies; the others were taken."""
-    problems = list(answer.doubts)
-    if answer.n_unusable:
-        problems.insert(
-            0, f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
-        )
-    if not problems:
+    if not answer.problems:
         lake.release(STAGE, window_key)
         return
-    log.warning("find: the list may lack studies: %s", "; ".join(problems))
+    log.warning("find: the list may lack studies: %s", "; ".join(answer.problems))
     lake.quarantine(
         STAGE,
         window_key,
         error="DicomFileError" if answer.n_unusable else "IncompleteStudyError",
-        problem="; ".join(problems),
+        problem="; ".join(answer.problems),
         way_out="ask the PACS team to correct this, then ask for the window again;"
         " the others were taken",
     )
@@ -279,7 +273,7 @@ def run(
     ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, PlatformFaultError
         The archive or this machine is.
     """
-    with _archive(session, lake, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
         vault = Vault(sites.vault)
         if vault.withdrawn([study_key]):
             raise StudyWithdrawnError
@@ -362,22 +356,3 @@ def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it as well
     return len(old)
-
-
-@contextmanager
-def _archive(session: ArchiveSession | None, lake: Lake, sites: Sites) -> Iterator[ArchiveSession]:
-    """Use the caller's association, or one of our own that ends with the block."""
-    _check_places(lake, sites)
-    with ArchiveSession(sites.archive) if session is None else nullcontext(session) as archive:
-        yield archive
-
-
-def _check_places(lake: Lake, sites: Sites) -> None:
-    """Refuse a vault or a staging folder inside the lake: researchers read the lake."""
-    root = lake.root.resolve()
-    for name, path in (("vault", sites.vault), ("staging", sites.staging)):
-        if path.resolve().is_relative_to(root):
-            raise SettingsError(
-                f"the {name} ({path.name}) lies inside the lake",
-                way_out="put it beside the lake: it holds identifiers",
-            )
