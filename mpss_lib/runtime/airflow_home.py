@@ -92,14 +92,10 @@ class AirflowHome:
         return cls(root, values)
 
     @classmethod
-    def load(cls, root: Path) -> AirflowHome:
-        """Load the home's Airflow as it was opened last; it may be running."""
+    def load(cls, root: Path) -> AirflowHome | None:
+        """Load the home's Airflow as it was opened last (it may be running); None before that."""
         file = root / "airflow" / "secrets.json"
-        if not file.exists():
-            raise PlatformFaultError(
-                f"the home {root.name} has no Airflow yet", way_out="`mpss up` or `mpss demo` first"
-            )
-        return cls(root, read_json(file))
+        return cls(root, read_json(file)) if file.exists() else None
 
     @property
     def address(self) -> str:

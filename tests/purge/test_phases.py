@@ -245,7 +245,8 @@ import os, sys
 from pathlib import Path
 from mpss_lib.config import load, sites_of
 from mpss_lib.tables import Lake
-from mpss_lib.purge.phases import Home, purge
+from mpss_lib.purge.phases import purge
+from mpss_lib.runtime.home import Home
 
 root, key, phase = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 config = load(root, environ={})
