@@ -172,7 +172,7 @@ def lake_identity(lake: Lake) -> str:
 def _copy(
     connection: Any, snapshot: duckdb.DuckDBPyConnection, schema: str, mirror: Mirror
 ) -> list[str]:
-    """COPY a relation into ``pg_temp.incoming_<table>``; gives its columns."""
+    """COPY a relation into ``pg_temp.incoming_<name>``; gives its columns."""
     result = snapshot.execute(f"from {mirror.relation}")
     columns = [column[0] for column in result.description or ()]
     named = ", ".join(columns)
