@@ -50,21 +50,6 @@ def empty(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mpss(monkeypatch, capsys):
-    """Run the command in this process: (exit status, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["mpss", *words])
-        monkeypatch.setattr(cli.console, "width", 160)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return ended.value.code or 0, told.out, told.err
-
-    return run
-
-
-@pytest.fixture
 def published(published_root, monkeypatch):
     """A home with a published snapshot; tests only read it."""
     monkeypatch.setenv("MPSS_HOME", str(published_root))
@@ -123,8 +108,8 @@ def test_what_the_parser_refuses_is_status_2(words, published, mpss):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[pull]\nmin_batches = 3\n", "pull.min_batches = 3"),
-        ("[pull]\nmin_batch = 0\n", "pull.min_batch = 0"),
+        ("[batch]\nmin_batches = 3\n", "batch.min_batches = 3"),
+        ("[batch]\nmin_batch = 0\n", "batch.min_batch = 0"),
         ("[cooking]\nx = 1\n", "cooking"),
         ("[pull\n", "mpss.toml is not TOML"),
     ],

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import datetime
 from functools import partial
 from importlib import import_module
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from mpss_lib import config as settings
-from mpss_lib.batch import BatchResult, bound_door, due, run_batch
-from mpss_lib.cli.application import Force, app, console, open_home, quarantine_app
+from mpss_lib.batch import BatchResult, due, run_stage
+from mpss_lib.cli.application import Force, app, console, quarantine_app
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.runtime.home import Home
 from mpss_lib.steps import cohort_step, in_quarantine, through_chain
-from mpss_lib.tables import Lake
+
+if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the protocol
+    from mpss_lib.batch import Stage
+    from mpss_lib.intake import stage as intake
+    from mpss_lib.publication import stage as publication
+    from mpss_lib.pull import stage as pull
+    from mpss_lib.quality import stage as quality
+    from mpss_lib.radiomics import stage as radiomics
+    from mpss_lib.segmentation import stage as segmentation
+
+    OF_STUDIES: tuple[Stage, ...]
+    OF_STUDIES = (pull, intake, segmentation, quality, radiomics, publication)
 
 
 @app.command()
@@ -63,8 +73,8 @@ def find(
             "either dates are given, or --study or --undated",
             way_out="`mpss find 2026-01-05 2026-01-06`, or `mpss find --study NUMBER`",
         )
-    lake, config = open_home()
-    sites = settings.sites_of(config, settings.home())
+    home = Home.open()
+    lake, config, sites = home.lake, home.config, home.sites
     keys: list[str] = []
     if first is not None:
         keys += pull.find((first.date(), (last or first).date()), lake, config, sites)
@@ -85,44 +95,32 @@ def run(
     """Do one stage with no Airflow: for the keys given, or for every study that was found."""
     if stage not in STAGES:
         raise WrongArgumentError(f"{stage!r} is no stage", way_out=f"one of {', '.join(STAGES)}")
-    lake, config = open_home()
+    home = Home.open()
     if stage == "warehouse":
-        console.print(import_module("mpss_lib.warehouse.stage").run(lake, config))
+        console.print(import_module("mpss_lib.warehouse.stage").run(home.lake, home.config))
     elif stage in {"selection", "evaluation"}:
-        _run_cohort(stage, keys or [], lake, config, force=force)
+        _run_cohort(stage, keys or [], home, force=force)
     else:
-        console.print(run_studies(stage, keys or [], lake, config, force=force).as_dict())
+        console.print(run_studies(stage, keys or [], home, force=force).as_dict())
 
 
-def run_studies(
-    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool = False
-) -> BatchResult:
+def run_studies(stage: str, keys: list[str], home: Home, *, force: bool = False) -> BatchResult:
     """Do a study-level stage for the keys, or for every study that was found; tell each."""
-    door = import_module(f"mpss_lib.{stage}.stage")
-    sites = settings.sites_of(config, settings.home())
-    todo = keys or due(stage, lake, config)
-    with bound_door(door, lake, config, sites, force=force) as work:
-        return run_batch(
-            stage,
-            work,
-            todo,
-            lake,
-            config,
-            progress=lambda key, status: typer.echo(f"{key} {status}"),
-        )
+    return run_stage(
+        stage,
+        keys or due(stage, home.lake, home.config),
+        home.lake,
+        home.config,
+        home.sites,
+        force=force,
+        progress=lambda key, status: typer.echo(f"{key} {status}"),
+    )
 
 
-def _run_cohort(
-    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
-) -> None:
+def _run_cohort(stage: str, keys: list[str], home: Home, *, force: bool) -> None:
     from mpss_lib.warehouse.stage import freeze_cohort
 
-    door = import_module(f"mpss_lib.{stage}.stage")
-    if force and "force" not in inspect.signature(door.run).parameters:
-        raise WrongArgumentError(
-            f"{stage} cannot be forced",
-            way_out="what is identical is skipped; another seed or setting makes a new version",
-        )
+    lake, config = home.lake, home.config
     for cohort in keys or [freeze_cohort(lake, config)]:
         console.print(cohort_step(stage, "run", [cohort], lake, config, force=force))
 
@@ -130,12 +128,11 @@ def _run_cohort(
 @quarantine_app.command("ls")
 def quarantine_ls() -> None:
     """List the studies that stand still: stage, reason, way out, tries."""
-    lake, _ = open_home()
     table = Table(title="Quarantine")
     columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
     for name in columns:
         table.add_column(name)
-    for row in lake.quarantined():
+    for row in Home.open().lake.quarantined():
         table.add_row(*(str(row[name]) for name in columns))
     console.print(table)
 
@@ -143,10 +140,10 @@ def quarantine_ls() -> None:
 @quarantine_app.command("retry")
 def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Try the stage again at which each study stands still, and the stages after it."""
-    lake, config = open_home()
-    waiting = in_quarantine(lake, config, keys or ())
+    home = Home.open()
+    waiting = in_quarantine(home.lake, home.config, keys or ())
     n_left = 0
-    for result in through_chain(waiting, partial(run_studies, lake=lake, config=config)):
+    for result in through_chain(waiting, partial(run_studies, home=home)):
         n_left += result.quarantined
         console.print(result.as_dict())
     raise typer.Exit(1 if n_left else 0)

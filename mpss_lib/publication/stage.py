@@ -7,13 +7,18 @@ Doors: ``run`` (a study -> its predictions), ``predictable`` (which studies) and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, astuple, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from mpss_lib.batch import Work
 from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Address, Config, Sites
 from mpss_lib.errors import StudyRejectedError
+from mpss_lib.feature_values import read_features
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
     CONFIGURATIONS,
@@ -23,17 +28,17 @@ from mpss_lib.publication.predict import (
     predict,
     predict_interval,
 )
-from mpss_lib.publication.reading import ask, published_address
+from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
+from mpss_lib.snapshot_file import asking, has_table
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
-__all__ = ["export_results", "predictable", "run"]
+__all__ = ["export_results", "opened", "predictable", "run"]
 
 Segments = dict[str, dict[str, float]]
 """Feature values by segment and feature."""
 
-FEATURE_TABLES = ("feature_once", "feature_binned")
 PREDICTABLE = "select study_key from core.predictable where is_predictable order by study_key"
 
 
@@ -44,7 +49,8 @@ def predictable(lake: Lake) -> list[str]:
     """
     if _newest_model_files(lake) is None or not lake.snapshot.is_file():
         return []
-    return [str(row[0]) for row in ask(lake.snapshot, PREDICTABLE)]
+    with asking(lake.snapshot) as snapshot:
+        return [str(row[0]) for row in snapshot.execute(PREDICTABLE).fetchall()]
 
 
 def run(
@@ -84,7 +90,7 @@ def run(
         )
     registered, elastic = _registered(*files, AS_PUBLISHED), _registered(*files, ELASTIC_NET)
     paths = _feature_files(study_key, lake, config)
-    features = _features(paths, {registered.bins, elastic.bins})
+    features = _features(study_key, paths, registered, elastic)
     study, parts = _study(study_key, lake, config, registered)
     study = replace(study, features=features[registered.bins])
     corrected = replace(study, features=features[elastic.bins])
@@ -96,6 +102,13 @@ def run(
         return Outcome("skipped", written)
     rows = _rows(study, registered, corrected, elastic)
     return Outcome("done", (lake.write("prediction", address, study_key, digest, rows),))
+
+
+def opened(
+    lake: Lake, config: Config, sites: Sites, force: bool = False
+) -> AbstractContextManager[Work]:
+    """Give ``run`` for the studies of a batch, which share nothing."""
+    return nullcontext(partial(run, lake=lake, config=config, sites=sites, force=force))
 
 
 def _rows(
@@ -190,17 +203,24 @@ def _feature_files(study_key: str, lake: Lake, config: Config) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
-def _features(paths: list[Path], levels: set[int]) -> Mapping[int, Segments | None]:
-    """Feature values by grey level and segment, each file read once; None where one is absent."""
+def _features(
+    study_key: str, paths: list[Path], *models: Registered
+) -> Mapping[int, Segments | None]:
+    """Read what the models take, by grey level and segment; None where a file is absent."""
+    levels = sorted({one.bins for one in models})
     if len(paths) < len(FEATURE_TABLES):
         return dict.fromkeys(levels)
-    found: dict[int, Segments] = {level: {} for level in levels}
-    for table, path in zip(FEATURE_TABLES, paths, strict=True):
-        for row in read_parquet(path, table).to_pylist():
-            values = {k: v for k, v in row.items() if isinstance(v, float)}
-            for level in levels & {row["bins"]} if "bins" in row else levels:
-                found[level].setdefault(row["segment"], {}).update(values)
-    return found
+    names = sorted(set().union(*(one.features for one in models)))
+    files = {table: [path] for table, path in zip(FEATURE_TABLES, paths, strict=True)}
+    found = read_features(files, [study_key], levels, names)
+    return {
+        level: {
+            segment: dict(zip(names, found.values[0, s, k].tolist(), strict=True))
+            for s, segment in enumerate(SEGMENTS)
+            if found.is_there[0, s, k]
+        }
+        for k, level in enumerate(levels)
+    }
 
 
 @lru_cache(maxsize=4)
@@ -232,11 +252,20 @@ def _snapshot_clinical(
     path: Path, _inode: int, _mtime: int
 ) -> tuple[Address | None, Mapping[str, Mapping[str, Any]]]:
     """Read once for each published snapshot: the version of the rows (if it says), and the rows."""
-    rows = ask(
-        path,
-        f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
-        " where study_key is not null order by study_key",
-    )
-    return published_address(path, "pull"), {
-        str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows
-    }
+    with asking(path) as snapshot:
+        rows = snapshot.execute(
+            f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
+            " where study_key is not null order by study_key"
+        ).fetchall()
+        made_by = _shown(snapshot, "pull")
+    return made_by, {str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows}
+
+
+def _shown(snapshot: duckdb.DuckDBPyConnection, stage: str) -> Address | None:
+    """Version of a stage that a snapshot shows; None where it does not say."""
+    if not has_table(snapshot, "meta", "pointer"):
+        return None
+    rows = snapshot.execute(
+        "select engine, config from meta.pointer where stage = ?", [stage]
+    ).fetchall()
+    return Address(*map(str, rows[0])) if rows else None

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,17 +58,19 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
 
 def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchResult:
     """Do as ``run_stage``, in this package's own words: its errors are not translated."""
-    from importlib import import_module
+    from mpss_lib import batch
 
-    from mpss_lib.batch import bound_door, run_batch
-
-    lake, config = open_home()
-    door = import_module(f"mpss_lib.{stage}.stage")
-    sites = open_sites(config)
-    with bound_door(door, lake, config, sites, force=force) as work:
-        return run_batch(
-            stage, work, keys, lake, config, run_name=current_run(), progress=_progress(len(keys))
-        )
+    home = connected_home()
+    return batch.run_stage(
+        stage,
+        keys,
+        home.lake,
+        home.config,
+        home.sites,
+        force=force,
+        run_name=current_run(),
+        progress=_progress(len(keys)),
+    )
 
 
 def do_chain(

@@ -68,7 +68,10 @@ class Tree:
 
     def look(self) -> None:
         """Read every process of the tree once."""
-        found = {pid: read_stat(pid) for pid in (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())}
+        found = {
+            pid: read_stat(pid)
+            for pid in (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
+        }
         live = {pid: stat for pid, stat in found.items() if stat}
         children = defaultdict(list)
         for pid, (parent, *_) in live.items():

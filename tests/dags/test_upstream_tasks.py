@@ -4,14 +4,16 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from mpss_airflow import batch
 from mpss_airflow import upstream as tasks
 from pacs_objects import make_nm
 from peer import Peer, Script
 
-from mpss_lib.batch import bound_door, run_batch
+from mpss_lib.batch import run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
+from mpss_lib.runtime.home import Home
 from mpss_lib.sections import MaintenanceSettings, SiteSettings
 from mpss_lib.tables import Lake
 
@@ -37,12 +39,10 @@ def home(tmp_path, monkeypatch):
         def do(name, keys, *, force=False):
             if name != "pull":
                 keys = keys[:0]
-            with bound_door(stage, lake, config, sites, force=force) as work:
-                return run_batch(name, work, keys, lake, config)
+            return run_stage(name, keys, lake, config, sites, force=force)
 
-        monkeypatch.setattr(tasks, "open_home", lambda: (lake, config))
-        monkeypatch.setattr(tasks, "open_sites", lambda config: sites)
-        monkeypatch.setattr(tasks, "stage_result", do)
+        monkeypatch.setattr(tasks, "connected_home", lambda: Home(tmp_path, lake, config, sites))
+        monkeypatch.setattr(batch, "stage_result", do)
         yield SimpleNamespace(archive=archive, script=script, key=key, lake=lake)
 
 

@@ -5,14 +5,15 @@ import shutil
 import pytest
 from fabricated_lake import Builder, fabricate
 
+from mpss_lib import batch
 from mpss_lib import config as settings_module
 from mpss_lib.batch import CHAIN
 from mpss_lib.config import Config, sites_of
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.maintenance import outdated as module
-from mpss_lib.maintenance import recompute as doing
 from mpss_lib.maintenance.outdated import lost, outdated
-from mpss_lib.maintenance.recompute import Place, StudiesLostError, recompute
+from mpss_lib.maintenance.recompute import StudiesLostError, recompute
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, Outcome
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows
@@ -137,6 +138,7 @@ class Door:
 
     def __init__(self, name, seen, refuses=(), breaks=()):
         self.name, self.seen, self.refuses, self.breaks = name, seen, refuses, breaks
+        self.opened = batch.lake_only(self.run)
 
     def run(self, study_key, lake, config, *, force=False):
         self.seen.append((self.name, study_key))
@@ -159,18 +161,15 @@ class Door:
 def doors(monkeypatch):
     """Stages in the place of the real ones: (stage, study) in the order of the work."""
     seen, refuses, breaks = [], set(), set()
-    monkeypatch.setattr(
-        doing,
-        "import_module",
-        lambda name: Door(name.split(".")[1], seen, refuses, breaks),
-    )
+    monkeypatch.setattr(batch, "stage_of", lambda name: Door(name, seen, refuses, breaks))
     seen_of = type("Seen", (), {})()
     seen_of.seen, seen_of.refuses, seen_of.breaks = seen, refuses, breaks
     return seen_of
 
 
-def place(lake, config):
-    return Place(lake, config, sites_of(config, lake.root.parent))
+def home_of(lake, config):
+    root = lake.root.parent
+    return Home(root, lake, config, sites_of(config, root))
 
 
 def shown(lake):
@@ -181,7 +180,7 @@ def shown(lake):
 
 def test_the_stages_come_in_the_order_of_the_chain_and_wait_for_the_activation(lake, doors):
     before = shown(lake)
-    left = recompute(place(lake, THIN), tell=lambda line: None)
+    left = recompute(home_of(lake, THIN), tell=lambda line: None)
     order = list(dict.fromkeys(name for name, _ in doors.seen))
     assert order == [name for name in CHAIN if name in order] == list(CHAIN[2:])
     assert left == []
@@ -193,7 +192,7 @@ def test_the_stages_come_in_the_order_of_the_chain_and_wait_for_the_activation(l
 
 def test_activation_publishes_all_stages_of_a_study_together(lake, doors):
     told = []
-    assert recompute(place(lake, THIN), activate=True, tell=told.append) == []
+    assert recompute(home_of(lake, THIN), activate=True, tell=told.append) == []
     now = shown(lake)
     assert all(now[name] == THIN.address(name).config for name in CHAIN)
     assert told[-1] == "published: segmentation, quality, radiomics"
@@ -201,7 +200,7 @@ def test_activation_publishes_all_stages_of_a_study_together(lake, doors):
 
 def test_who_is_refused_goes_no_further_and_does_not_stop_the_activation(lake, doors):
     doors.refuses.add(("segmentation", "s01"))
-    recompute(place(lake, THIN), activate=True, tell=lambda line: None)
+    recompute(home_of(lake, THIN), activate=True, tell=lambda line: None)
     assert ("radiomics", "s01") not in doors.seen
     assert shown(lake)["radiomics"] == THIN.address("radiomics").config
 
@@ -210,11 +209,11 @@ def test_a_study_that_got_lost_stops_the_activation(lake, doors):
     doors.breaks.add(("radiomics", "s01"))
     before = shown(lake)
     with pytest.raises(StudiesLostError, match=r"1 studies .*first: s01, at radiomics"):
-        recompute(place(lake, THIN), activate=True, tell=lambda line: None)
+        recompute(home_of(lake, THIN), activate=True, tell=lambda line: None)
     assert shown(lake) == before
     doors.breaks.clear()
     doors.seen.clear()
-    recompute(place(lake, THIN), activate=True, tell=lambda line: None)
+    recompute(home_of(lake, THIN), activate=True, tell=lambda line: None)
     assert doors.seen == [("radiomics", "s01")]  # it goes on where it stood
     assert shown(lake)["radiomics"] == THIN.address("radiomics").config
 
