@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BATCHES_PER_SLOT = 3
+MOST_STUDIES = 100
+"""Studies of a batch at most, unless there would be more than ``MOST_BATCHES``: what a failed task
+does again."""
+MOST_BATCHES = 200
+"""Of a run: Airflow maps a task over 1024 at most, and a grid shows no more."""
+
 
 @contextmanager
 def airflow_errors() -> Iterator[None]:
@@ -98,9 +105,22 @@ def without_keys(counts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in counts.items() if name != "keys"}
 
 
-def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:
-    """Split keys into batches of max(min_batch, ceil(n / 200)) studies."""
-    size = max(min_batch, -(-len(keys) // 200))
+def plan_batches(keys: list[str], least: int, slots: int) -> list[list[str]]:
+    """Split keys into batches: few enough to start, enough to keep every slot at work.
+
+    Parameters
+    ----------
+    keys : list of str
+        Study keys.
+    least : int
+        Studies of a batch at least (but for the last one).
+    slots : int
+        Tasks that run side by side; each gets ``BATCHES_PER_SLOT`` batches, so that the grid shows
+        where a night broke and no slot waits long for another one's last batch.
+    """
+    size = max(least, -(-len(keys) // (BATCHES_PER_SLOT * slots)))
+    size = min(size, max(least, MOST_STUDIES))
+    size = max(size, -(-len(keys) // MOST_BATCHES))
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 

@@ -38,7 +38,7 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
         )
         keys = find(window, home.lake, home.config, home.sites, run_name=str(context["run_id"]))
     log.info("window %s to %s: the PACS returned %d studies", *window, len(keys))
-    return plan_batches(keys, home.config.batch.min_batch)
+    return plan_batches(keys, home.config.batch.min_batch, conf.getint("core", "parallelism"))
 
 
 def self_test_first_batch(context: Mapping[str, Any]) -> None:
