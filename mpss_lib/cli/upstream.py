@@ -94,7 +94,7 @@ def recheck(
 
 
 def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
-    """Pull again and do the stages after it; answers whether no study stands still."""
+    """Pull again and do the stages after it; returns whether no study stands still."""
     from mpss_lib.pull import stage
     from mpss_lib.pull.archive.session import ArchiveSession
 
@@ -124,7 +124,7 @@ def _counted(work: Callable[[], BatchResult]) -> BatchResult:
 
 
 def _tell_corrections(lake: Lake) -> int:
-    """Print what waits for an answer; answers how many."""
+    """Print what waits for an answer; returns how many."""
     from mpss_lib.upstream import CORRECTED, noted
 
     waiting = [one for one in noted(lake) if one.kind == CORRECTED]

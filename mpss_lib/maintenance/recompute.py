@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
 
 from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage, write_record
+from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import MpssError, PlatformFaultError
 from mpss_lib.locks import working
 from mpss_lib.maintenance.outdated import OF_A_COHORT, Step, lost, outdated
@@ -92,25 +92,18 @@ def _one_stage(stage: str, keys: Sequence[str], home: Home, tell: Tell) -> tuple
 def _found_again(keys: Sequence[str], home: Home, tell: Tell) -> list[str]:
     """Ask the archive for the studies anew: their rows carry the settings of pull."""
     known = Vault(home.sites.vault).known(keys)
-    dates = sorted(one.study_date for one in known.values() if one.study_date)
-    if not dates:
+    days = sorted(day for one in known.values() if (day := parse_date(one.study_date)))
+    if not days:
         raise PlatformFaultError(
             "the vault knows the date of none of the studies",
             way_out="ask for them by `mpss find FIRST LAST`, then run this again",
         )
-    first, last = (_day(text) for text in (dates[0], dates[-1]))
-    found = find((first, last), home.lake, home.config, home.sites, run_name=RUN_NAME)
+    found = find((days[0], days[-1]), home.lake, home.config, home.sites, run_name=RUN_NAME)
     tell(f"find: {len(set(found) & set(keys))} of {len(keys)} studies named again by the archive")
     if home.sites.registry_url:
         counts = import_registry(home.lake, home.config, home.sites, run_name=RUN_NAME)
         tell(f"registry: {counts}")
     return sorted(set(found) & set(keys))
-
-
-def _day(text: str) -> Any:
-    from datetime import datetime
-
-    return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 -- a StudyDate is a local date
 
 
 def _refuse_if_lost(home: Home) -> None:

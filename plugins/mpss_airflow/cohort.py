@@ -58,7 +58,7 @@ def check_registry(counts: Mapping[str, Any]) -> None:
 
 
 def freeze_cohort() -> str:
-    """Write the keys and outcomes of today's cohort; answers its hash."""
+    """Write the keys and outcomes of today's cohort; returns its hash."""
     from mpss_lib.warehouse.stage import freeze_cohort as run
 
     home = open_home()

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def self_test() -> int:
-    """Compare the radiomics engine with the published reference values; answers how many match."""
+    """Compare the radiomics engine with the published reference values; returns how many match."""
     from airflow.sdk.exceptions import AirflowFailException
 
     from mpss_lib.radiomics.verify import verify
@@ -54,7 +54,7 @@ def take_undated() -> dict[str, Any]:
 
 
 def _through_chain(waiting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Do the chain for studies, each from its stage on; answers the counts by stage."""
+    """Do the chain for studies, each from its stage on; returns the counts by stage."""
     from mpss_lib.batch import CHAIN, TooManyFaultsError
 
     counts: dict[str, Any] = {}

@@ -48,9 +48,10 @@ def environment(wheel, tmp_path_factory):
 def test_the_wheel_holds_every_file_that_the_platform_needs(wheel):
     there = set(zipfile.ZipFile(wheel).namelist())
     for folder, place in PLACES.items():
-        files = [p for p in (PROJECT / folder).rglob("*") if p.suffix in {".py", ".sql", ".toml"}]
-        assert files
-        names = {f"{place}/{path.relative_to(PROJECT / folder).as_posix()}" for path in files}
+        files = [p for p in (PROJECT / folder).rglob("*") if p.is_file()]
+        ours = [p.relative_to(PROJECT / folder) for p in files if "__pycache__" not in p.parts]
+        assert ours
+        names = {f"{place}/{path.as_posix()}" for path in ours}
         assert names <= there, sorted(names - there)
 
 
