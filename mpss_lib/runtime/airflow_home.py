@@ -30,6 +30,9 @@ from mpss_lib.tables import read_json, write_json
 USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
+POLL_S = 3.0
+"""Between two looks at a run: each costs the API server as much as a small task."""
+
 SQLITE_WAIT_S = 60
 """A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
 REVIEW_DAG = "mpss_review"
@@ -133,6 +136,7 @@ class AirflowHome:
         """Where Airflow writes: named at each start, so that a copied home writes in itself."""
         logs = self.root / "airflow" / "logs"
         return {
+            "CORE__PLUGINS_FOLDER": self.root / "airflow" / "plugins",
             "LOGGING__BASE_LOG_FOLDER": logs,
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": logs / "dag_processor",
             "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{PRIVATE_FOLDER:o}",
@@ -287,7 +291,7 @@ class AirflowClient:
             show(self.tasks(dag_id, run_id))
             if state in {"success", "failed"}:
                 return state
-            time.sleep(1.0)
+            time.sleep(POLL_S)
         raise PlatformFaultError(
             f"{dag_id} did not end within {seconds:.0f} s", way_out="look at its grid in the UI"
         )
