@@ -30,9 +30,8 @@ from mpss_lib.tables import read_json, write_json
 USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
-POLL_S = 3.0
-"""Between two looks at a run: each costs the API server as much as a small task."""
-
+SHOW_EVERY_S = 4.0
+"""A list of task instances costs the API server more than most tasks cost it."""
 SQLITE_WAIT_S = 60
 """A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
 REVIEW_DAG = "mpss_review"
@@ -103,7 +102,7 @@ class AirflowHome:
         settings: dict[str, object] = {
             "CORE__DAGS_FOLDER": project_folder() / "dags",
             "CORE__LOAD_EXAMPLES": False,
-            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__EXECUTOR": "mpss_airflow.executor.PreloadingExecutor",
             "CORE__PARALLELISM": PARALLELISM,
             "CORE__DEFAULT_TIMEZONE": config.site.timezone,
             "CORE__FERNET_KEY": values["fernet_key"],
@@ -118,6 +117,7 @@ class AirflowHome:
             "API__WORKERS": 1,
             "API_AUTH__JWT_SECRET": values["jwt_secret"],
             "DATABASE__SQL_ALCHEMY_CONN": database,
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 600,  # an edited file is read at once
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
             "SCHEDULER__CATCHUP_BY_DEFAULT": False,
             "USAGE_DATA_COLLECTION__ENABLED": False,
@@ -285,13 +285,16 @@ class AirflowClient:
         show: Callable[[list[dict[str, Any]]], None],
     ) -> str:
         """Wait for the end of a run, showing its tasks; returns its state."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        end, shown_at = time.monotonic() + seconds, 0.0
+        while (now := time.monotonic()) < end:
             state = self.run_state(dag_id, run_id)
-            show(self.tasks(dag_id, run_id))
-            if state in {"success", "failed"}:
+            has_ended = state in {"success", "failed"}
+            if has_ended or now - shown_at > SHOW_EVERY_S:
+                show(self.tasks(dag_id, run_id))
+                shown_at = now
+            if has_ended:
                 return state
-            time.sleep(POLL_S)
+            time.sleep(1.0)
         raise PlatformFaultError(
             f"{dag_id} did not end within {seconds:.0f} s", way_out="look at its grid in the UI"
         )
