@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mpss_airflow.home import connected_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mpss_lib.batch import BatchResult
 
@@ -71,6 +71,31 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
         run_name=current_run(),
         progress=_progress(len(keys)),
     )
+
+
+def do_chain(
+    waiting: Mapping[str, Sequence[str]], *, fetches_again: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Take studies through the chain, each from the stage on at which it waits.
+
+    Returns
+    -------
+    dict
+        Counts of each stage that had something to do.
+    """
+    from mpss_lib.steps import through_chain
+
+    def do(stage: str, keys: list[str]) -> BatchResult:
+        return stage_result(stage, keys, force=fetches_again and stage == "pull")
+
+    with airflow_errors():
+        done = [result.as_dict() for result in through_chain(waiting, do)]
+    return {str(counts["stage"]): without_keys(counts) for counts in done}
+
+
+def without_keys(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the studies that go on out of what a batch returned."""
+    return {name: value for name, value in counts.items() if name != "keys"}
 
 
 def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:
