@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.project import project_folder
 from mpss_lib.runtime.services import LOOPBACK, Services, free_port, open_log
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
 from mpss_lib.tables import read_json, write_json
@@ -51,17 +52,6 @@ NOTHING_SHOWN: Mapping[str, object] = {
 }
 """What keeps passwords out of UI, REST interface and task logs: the extra field ``url`` of a
 connection is an address with its password."""
-
-
-def project_folder() -> Path:
-    """Folder that holds ``dags/`` and ``plugins/``: the checkout that this package runs from."""
-    folder = Path(__file__).resolve().parents[2]
-    if not (folder / "dags").is_dir():
-        raise PlatformFaultError(
-            "no dags/ folder beside the package",
-            way_out="run from a checkout installed with `pip install --editable`",
-        )
-    return folder
 
 
 @dataclass(frozen=True)
@@ -106,12 +96,11 @@ class AirflowHome:
 
     def environment(self, config: Config) -> dict[str, str]:
         """Environment variables that every Airflow process of this home needs."""
-        project, values, folder = project_folder(), self.secrets, self.root / "airflow"
+        values, folder = self.secrets, self.root / "airflow"
         caches = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         database = f"sqlite:///{folder / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
         settings: dict[str, object] = {
-            "CORE__DAGS_FOLDER": project / "dags",
-            "CORE__PLUGINS_FOLDER": project / "plugins",
+            "CORE__DAGS_FOLDER": project_folder() / "dags",
             "CORE__LOAD_EXAMPLES": False,
             "CORE__EXECUTOR": "mpss_airflow.executor.PreloadingExecutor",
             "CORE__PARALLELISM": PARALLELISM,
@@ -147,6 +136,7 @@ class AirflowHome:
         """Where Airflow writes: named at each start, so that a copied home writes in itself."""
         logs = self.root / "airflow" / "logs"
         return {
+            "CORE__PLUGINS_FOLDER": self.root / "airflow" / "plugins",
             "LOGGING__BASE_LOG_FOLDER": logs,
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": logs / "dag_processor",
             "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{PRIVATE_FOLDER:o}",

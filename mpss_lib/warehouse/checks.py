@@ -21,8 +21,8 @@ import pyarrow as pa
 from mpss_lib.errors import LakeCorruptError, SettingsError
 from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, WHOLE
-from mpss_lib.sql_files import with_limits
-from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
+from mpss_lib.sql_files import first_line_of, header_of, sql_folder, with_limits
+from mpss_lib.warehouse.relations import Relation
 
 log = logging.getLogger(__name__)
 
