@@ -70,10 +70,10 @@ def mpss_ingest() -> None:
     checked = steps.validate_task(trigger_rule="all_done")
     published = steps.snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
     predictions = steps.validate_task("validate_predictions", trigger_rule="all_done")
-    exported = steps.export_task(trigger_rule="all_done")
+    shown = steps.snapshot_task("snapshot_predictions", trigger_rule="all_done")
     batch.expand(keys=find_studies()) >> checked >> published
-    published >> steps.predict_task() >> predictions >> exported
-    exported >> steps.results_task() >> night_verdict()
+    published >> steps.step("cohort", "predict") >> predictions >> shown
+    shown >> steps.step("cohort", "export_results") >> night_verdict()
 
 
 mpss_ingest()

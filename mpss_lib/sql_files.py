@@ -8,26 +8,14 @@ from pathlib import Path
 
 from mpss_lib import contract
 from mpss_lib.errors import SettingsError
+from mpss_lib.project import project_folder
 
 _HEADER = re.compile(r"^-- (grain|stored|checked|suite|consequence): *(.+?) *$", re.MULTILINE)
 
 
 def sql_folder() -> Path:
-    """Folder ``sql/``: inside the installed package, else beside it in a checkout.
-
-    Raises
-    ------
-    SettingsError
-        Where neither is there.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "sql", package.parent / "sql"):
-        if (folder / "1_raw").is_dir():
-            return folder
-    raise SettingsError(
-        f"no folder sql/ in or beside {package}",
-        way_out="install the package again, or run from a whole checkout",
-    )
+    """Folder ``sql/`` of the platform."""
+    return project_folder() / "sql"
 
 
 LIMITS: Mapping[str, object] = {

@@ -70,6 +70,12 @@ def test_no_module_is_named_for_nothing():
     assert found == []
 
 
+def test_no_module_hides_a_public_function():
+    import mpss_lib
+
+    assert [name for name in mpss_lib.__all__ if (PROJECT / f"mpss_lib/{name}.py").exists()] == []
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-cluster.lock"])
 def test_lock_names_no_index_and_every_hash(name):
     text = (PROJECT / name).read_text()

@@ -71,7 +71,7 @@ def airflow(context: typer.Context) -> None:
 @app.command()
 def warm() -> None:
     """Compile the kernels now, so that no night waits for it."""
-    from mpss_lib.demo.warm import compile_kernels
+    from mpss_lib.runtime.warm import compile_kernels
 
     compile_kernels()
 

@@ -102,7 +102,7 @@ def copies_with(home: Home, request: str, study_keys: Sequence[str]) -> list[Cop
 
 
 def share_tombstones(root: Path, marks: Iterable[str]) -> list[Path]:
-    """Add tombstones beside the backups that can be reached; answers their folders."""
+    """Add tombstones beside the backups that can be reached; returns their folders."""
     reached = [target for target in targets_of(root) if target.is_dir()]
     marks = list(marks)
     for target in reached:

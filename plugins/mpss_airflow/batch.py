@@ -20,11 +20,18 @@ from typing import TYPE_CHECKING, Any
 from mpss_airflow.home import connected_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mpss_lib.batch import BatchResult
 
 log = logging.getLogger(__name__)
+
+BATCHES_PER_SLOT = 3
+MOST_STUDIES = 100
+"""Studies of a batch at most, unless there would be more than ``MOST_BATCHES``: what a failed task
+does again."""
+MOST_BATCHES = 200
+"""Of a run: Airflow maps a task over 1024 at most, and a grid shows no more."""
 
 
 @contextmanager
@@ -73,9 +80,47 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
     )
 
 
-def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:
-    """Split keys into batches of max(min_batch, ceil(n / 200)) studies."""
-    size = max(min_batch, -(-len(keys) // 200))
+def do_chain(
+    waiting: Mapping[str, Sequence[str]], *, fetches_again: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Take studies through the chain, each from the stage on at which it waits.
+
+    Returns
+    -------
+    dict
+        Counts of each stage that had something to do.
+    """
+    from mpss_lib.steps import through_chain
+
+    def do(stage: str, keys: list[str]) -> BatchResult:
+        return stage_result(stage, keys, force=fetches_again and stage == "pull")
+
+    with airflow_errors():
+        done = [result.as_dict() for result in through_chain(waiting, do)]
+    return {str(counts["stage"]): without_keys(counts) for counts in done}
+
+
+def without_keys(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the studies that go on out of what a batch returned."""
+    return {name: value for name, value in counts.items() if name != "keys"}
+
+
+def plan_batches(keys: list[str], least: int, slots: int) -> list[list[str]]:
+    """Split keys into batches: few enough to start, enough to keep every slot at work.
+
+    Parameters
+    ----------
+    keys : list of str
+        Study keys.
+    least : int
+        Studies of a batch at least (but for the last one).
+    slots : int
+        Tasks that run side by side; each gets ``BATCHES_PER_SLOT`` batches, so that the grid shows
+        where a night broke and no slot waits long for another one's last batch.
+    """
+    size = max(least, -(-len(keys) // (BATCHES_PER_SLOT * slots)))
+    size = min(size, max(least, MOST_STUDIES))
+    size = max(size, -(-len(keys) // MOST_BATCHES))
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 

@@ -5,10 +5,11 @@ import pytest
 
 from mpss_lib.errors import SettingsError
 from mpss_lib.schemas import TABLES
+from mpss_lib.sql_files import sql_folder
 from mpss_lib.warehouse.checks import read_checks
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.query_rows import rows_of
-from mpss_lib.warehouse.relations import read_relations, sql_folder
+from mpss_lib.warehouse.relations import read_relations
 
 RELATIONS = read_relations(base=META_NAMES)
 
