@@ -16,7 +16,7 @@ LATE = (
     "great_expectations",
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
-    "mpss_lib.warehouse.expectations.validation",
+    "mpss_lib.warehouse.expectations.checking",
     "pandas",
     "pyarrow.dataset",
     "scipy.ndimage",
