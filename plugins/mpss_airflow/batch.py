@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.home import connected_home
+from mpss_airflow.home import connected_home, open_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OUTWARD = ("pull", "publication")
+"""Stages that touch more than the lake: only they look Airflow's connections up."""
+COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
 BATCHES_PER_SLOT = 3
 MOST_STUDIES = 100
 """Studies of a batch at most, unless there would be more than ``MOST_BATCHES``: what a failed task
@@ -57,6 +60,9 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
     dict
         Counts (given = done + skipped + rejected + quarantined) and ``keys`` for the next stage.
     """
+    if not keys:  # the stage is not even imported
+        log.info("%s: no study, nothing to do", stage)
+        return {"stage": stage, **dict.fromkeys(COUNTS, 0), "keys": []}
     with airflow_errors():
         result = stage_result(stage, keys, force=force)
     log.info("counts: %s", result.as_dict())
@@ -67,7 +73,7 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
     """Do as ``run_stage``, in this package's own words: its errors are not translated."""
     from mpss_lib import batch
 
-    home = connected_home()
+    home = connected_home() if stage in OUTWARD else open_home()
     return batch.run_stage(
         stage,
         keys,

@@ -6,14 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, plan_batches
+from mpss_airflow.batch import COUNTS, airflow_errors, plan_batches
 from mpss_airflow.home import connected_home
 from mpss_airflow.verdict import failures, refuse
 
 log = logging.getLogger(__name__)
 
 STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics")
-COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
 
 
 def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
