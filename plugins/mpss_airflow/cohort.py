@@ -104,14 +104,14 @@ def export_results() -> dict[str, Any]:
     """Bring the results database to the newest snapshot; without a database, say so and skip."""
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from mpss_lib.publication.stage import export_results as write
-
     home = connected_home()
     if not home.sites.results_url:
         raise AirflowSkipException(
             "no results database is set, nothing was exported | way out, where one is wanted: add"
             " the connection mpss_results (PostgreSQL) or site.results_url"
         )
+    from mpss_lib.publication.stage import export_results as write
+
     with airflow_errors():
         counts: dict[str, Any] = write(home.lake, home.config, home.sites)
     return counts

@@ -8,24 +8,30 @@ after an upgrade it is started anew (`mpss up`).
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 
 from airflow.executors.local_executor import LocalExecutor
 
 LATE = (
-    "great_expectations",
     "matplotlib.backends.backend_agg",
+    "matplotlib.collections",
+    "matplotlib.colors",
     "matplotlib.figure",
+    "mpss_lib.warehouse.expectations.consequences",
+    "mpss_lib.warehouse.expectations.engine",
+    "mpss_lib.warehouse.expectations.page",
     "mpss_lib.warehouse.expectations.validation",
     "pandas",
-    "pyarrow.dataset",
+    "pydicom.sr._concepts_dict",
+    "pydicom.sr._snomed_dict",
     "scipy.ndimage",
     "scipy.spatial",
     "scipy.stats",
     "skimage.measure",
-    "sqlalchemy",
+    "sklearn.linear_model",
 )
-"""Modules that the stages import when they need them."""
+"""Modules that the stages import when they need them, which is in every night."""
 
 
 class PreloadingExecutor(LocalExecutor):  # type: ignore[misc] -- Airflow has no types here
@@ -43,6 +49,7 @@ def preload() -> None:
     from mpss_lib.config import STAGES
     from mpss_lib.runtime.warm import compile_kernels
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells each function
     for name in (*(f"mpss_lib.{stage}.stage" for stage in STAGES), *LATE):
         import_module(name)
     code_version()  # records name the code that was loaded, not what lies on the disk later

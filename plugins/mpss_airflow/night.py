@@ -6,14 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, plan_batches
+from mpss_airflow.batch import COUNTS, airflow_errors, plan_batches
 from mpss_airflow.home import connected_home
 from mpss_airflow.verdict import failures, refuse
 
 log = logging.getLogger(__name__)
 
 STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics")
-COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
 
 
 def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
@@ -38,7 +37,7 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
         )
         keys = find(window, home.lake, home.config, home.sites, run_name=str(context["run_id"]))
     log.info("window %s to %s: the PACS returned %d studies", *window, len(keys))
-    return plan_batches(keys, home.config.batch.min_batch)
+    return plan_batches(keys, home.config.batch.min_batch, conf.getint("core", "parallelism"))
 
 
 def self_test_first_batch(context: Mapping[str, Any]) -> None:

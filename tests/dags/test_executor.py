@@ -1,9 +1,13 @@
 """What the executor loads before it forks is all that a study and a cohort need."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import mpss_lib
 
 pytestmark = pytest.mark.airflow
 
@@ -53,6 +57,39 @@ for settings in profiles(Config().evaluation).values():
 late = {name.partition(".")[0] for name in set(sys.modules) - loaded} - {"mpss_lib"}
 print(sorted(late), sorted(kernels() - compiled))
 """
+
+
+SELDOM = {"highdicom", "psycopg"}
+"""What only an export of masks or of results needs."""
+
+
+def test_every_module_that_a_stage_imports_late_is_loaded_before_the_fork():
+    from mpss_airflow.executor import LATE
+
+    from mpss_lib.config import STAGES
+
+    late = set()
+    for stage in STAGES:
+        for path in (Path(mpss_lib.__file__).parent / stage).rglob("*.py"):
+            for function in ast.walk(ast.parse(path.read_text())):
+                if isinstance(function, ast.FunctionDef) and path.name != "export.py":
+                    late |= set(imported(function))
+    ours = {name for name in late if name.startswith(("mpss_lib", "pydicom.sr.coding"))}
+    heavy = {
+        name
+        for name in late - ours
+        if name.partition(".")[0] not in SELDOM | set(sys.stdlib_module_names)
+    }
+    packages = {"scipy", "matplotlib"}  # of which other names are on the list
+    assert heavy - packages <= set(LATE)
+
+
+def imported(function):
+    for node in ast.walk(function):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
 
 
 def test_a_task_imports_and_compiles_nothing_heavy_that_was_not_loaded_before_the_fork():

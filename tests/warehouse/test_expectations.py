@@ -21,8 +21,10 @@ from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
+from mpss_lib.warehouse.checks import read_checks
 from mpss_lib.warehouse.expectations import page
 from mpss_lib.warehouse.expectations.consequences import Report
+from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.reader import rows
 
 KEYS = tuple(f"S{k:016x}" for k in (1, 2, 3))
@@ -75,6 +77,8 @@ class SoundBuilder(Builder):
                 content_sha256="0" * 64,
             )
         ]
+        left = {"series_key": "2", "object_key": "", "n_objects": 64, "is_stored": False}
+        stored.append(row("instance", study_key=key, reason="not_wanted", **left))
         self.record("pull", key, "done", [self.write("instance", key, stored, salt="sound")])
         chosen = {"is_chosen": True, "stress": "stress", "attenuation": "AC"}
         sizes = {"nz": 40, "ny": 64, "nx": 64, "dz_mm": 4.8, "dy_mm": 4.8, "dx_mm": 4.8}
@@ -177,6 +181,10 @@ def check(build: SoundBuilder, *suites: str) -> dict:
     return stage.validate(build.lake, build.config, suites=suites)
 
 
+def results_of(build: SoundBuilder, suite: str) -> list[dict]:
+    return build.lake.rows("expectation_result", build.config.address("warehouse"), suite)
+
+
 def published(build: SoundBuilder, sql: str) -> list:
     stage.run(build.lake, build.config)
     return [tuple(found.values()) for found in rows(build.lake, sql)]
@@ -195,6 +203,13 @@ def test_a_sound_lake_meets_every_expectation(sound):
     assert (counts["suites_run"], counts["stops"], counts["held_back"]) == (4, 0, 0)
     assert counts["warnings"] == 0
     assert counts["expectations"] > 100
+    results = [row for suite in SUITES for row in results_of(sound, suite)]
+    queries = [check for check in read_checks() if check.suite in SUITES]
+    assert {(check.suite, check.name, check.consequence) for check in queries} == {
+        (row["suite"], f"raw.{row['expectation']}", row["consequence"])
+        for row in results
+        if row["kind"] == "ExpectSqlToReturnNoRows"
+    }
     assert published(sound, "select count(*) from core.cohort") == [(3,)]
     found = published(
         sound,
