@@ -11,7 +11,7 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 
 **If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
 message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
-quarantined studies is above `pull.fault_share`, or the disk is full: `mpss quarantine ls` names
+quarantined studies is above `batch.fault_share`, or the disk is full: `mpss quarantine ls` names
 study, reason and way out. Other batches go on and are published. `validate`: a table is at fault
 (files, columns, grain) and nothing is published until it is mended. `predict`: the models are of
 other settings: `mpss recompute`. `export_results`: PostgreSQL is away or refuses; the message says

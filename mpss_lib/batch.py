@@ -7,18 +7,18 @@ the allowed share of quarantined studies fails the batch after everything has be
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
@@ -78,31 +78,72 @@ class TooManyFaultsError(MpssError):
         self.result = result
 
 
-@contextmanager
-def bound_door(
-    door: Any, lake: Lake, config: Config, sites: Sites, *, force: bool = False
-) -> Iterator[Work]:
-    """Bind the other arguments of a study-level stage's ``run``.
+class Opened(Protocol):
+    """Opens what the studies of a batch share; gives ``run`` with its other arguments bound."""
 
-    Pull and publication also take the sites; pull opens one association for the whole batch.
+    def __call__(
+        self, lake: Lake, config: Config, sites: Sites, force: bool = False
+    ) -> AbstractContextManager[Work]:
+        """Open it; ``force`` does again what is there."""
+
+
+class Stage(Protocol):
+    """The ``stage`` module of a study-level stage, as a batch uses it."""
+
+    @property
+    def opened(self) -> Opened:
+        """The one door of every such stage."""
+
+
+class LakeRun(Protocol):
+    """``run`` of a stage that touches nothing but the lake."""
+
+    def __call__(
+        self, study_key: str, lake: Lake, config: Config, *, force: bool = False
+    ) -> Outcome:
+        """Do one study."""
+
+
+def lake_only(run: LakeRun) -> Opened:
+    """Make ``Stage.opened`` of a ``run`` that touches nothing but the lake."""
+
+    def opened(
+        lake: Lake, config: Config, sites: Sites, force: bool = False
+    ) -> AbstractContextManager[Work]:
+        return nullcontext(partial(run, lake=lake, config=config, force=force))
+
+    return opened
+
+
+def stage_of(name: str) -> Stage:
+    """Load the ``stage`` module of a study-level stage."""
+    return cast("Stage", import_module(f"mpss_lib.{name}.stage"))
+
+
+def run_stage(
+    stage: str,
+    keys: Sequence[str],
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    *,
+    force: bool = False,
+    run_name: str = "by hand",
+    progress: Callable[[str, str], None] | None = None,
+) -> BatchResult:
+    """Do a study-level stage for each study of a batch.
 
     Parameters
     ----------
-    door : module
-        The ``stage`` module of a study-level stage.
+    force : bool
+        Do again what is there.
+    stage, keys, lake, config, run_name, progress
+        See ``run_batch``, whose errors it has.
+    sites : Sites
+        For the stages that touch more than the lake.
     """
-    parameters = inspect.signature(door.run).parameters
-    extra = (sites,) if "sites" in parameters else ()
-    with ExitStack() as stack:
-        more = {"force": force}
-        if "session" in parameters:
-            more["session"] = stack.enter_context(door.ArchiveSession(sites.archive))
-
-        def work(key: str) -> Outcome:
-            outcome: Outcome = door.run(key, lake, config, *extra, **more)
-            return outcome
-
-        yield work
+    with stage_of(stage).opened(lake, config, sites, force) as work:
+        return run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
 
 
 def run_batch(
@@ -137,8 +178,8 @@ def run_batch(
     PlatformFaultError, ArchiveBusyError
         At once; what was done before is recorded.
     TooManyFaultsError
-        After the last study, when the quarantined share is above ``pull.fault_share`` and they
-        are ``pull.fault_least`` or more, or all.
+        After the last study, when the quarantined share is above ``batch.fault_share`` and they
+        are ``batch.fault_least`` or more, or all.
     """
     todo = [check_key(key) for key in dict.fromkeys(keys)]
     with working(lake.root):
@@ -186,9 +227,9 @@ def _run_batch(
 
 def _has_too_many_faults(n_quarantined: int, n_given: int, config: Config) -> bool:
     """Whether the fault is not that of single studies: a share of a small batch says nothing."""
-    if not n_quarantined or n_quarantined <= config.pull.fault_share * n_given:
+    if not n_quarantined or n_quarantined <= config.batch.fault_share * n_given:
         return False
-    return n_quarantined >= config.pull.fault_least or n_quarantined == n_given
+    return n_quarantined >= config.batch.fault_least or n_quarantined == n_given
 
 
 def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
@@ -271,7 +312,7 @@ def write_record(
     record = Record(
         stage,
         config.address(stage),
-        settings=json.loads(getattr(config, stage).model_dump_json()),
+        settings=json.loads(config.section(stage).model_dump_json()),
         run_digest=hashlib.sha256(run_name.encode()).hexdigest()[:16],
         code_version=code_version(),
         units=tuple(units),

@@ -22,11 +22,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
+    BatchSettings,
     CohortSettings,
     EvaluationSettings,
     IntakeSettings,
     MaintenanceSettings,
-    PublicationSettings,
     PullSettings,
     QualitySettings,
     RadiomicsSettings,
@@ -97,6 +97,11 @@ READS: Mapping[str, tuple[str, ...]] = {
 RENAMED: Mapping[str, str] = {"upkeep": "maintenance"}
 """Old name of a section, still read with a warning, and its name now."""
 
+MOVED: Mapping[tuple[str, str], str] = dict.fromkeys(
+    (("pull", "fault_share"), ("pull", "fault_least"), ("pull", "min_batch")), "batch"
+)
+"""Old section and name of a setting, still read there with a warning, and its section now."""
+
 
 def upstream(stage: str) -> tuple[str, ...]:
     """Every stage that one reads, by way of others too, in the order of the chain."""
@@ -123,6 +128,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     site: SiteSettings = SiteSettings()
+    batch: BatchSettings = BatchSettings()
     pull: PullSettings = PullSettings()
     intake: IntakeSettings = IntakeSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
@@ -132,8 +138,12 @@ class Config(BaseModel):
     warehouse: WarehouseSettings = WarehouseSettings()
     selection: SelectionSettings = SelectionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
-    publication: PublicationSettings = PublicationSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+
+    def section(self, stage: str) -> Section:
+        """Give the settings of a stage; none where it has no section."""
+        section: Section = getattr(self, stage, Section())
+        return section
 
     def address(self, stage: str) -> Address:
         """Engine and config hash of a stage.
@@ -141,7 +151,7 @@ class Config(BaseModel):
         The hash covers the stage's own section and the address of every stage that it reads, so
         that a thicker wall makes new radiomics.
         """
-        section: Section = getattr(self, stage)
+        section = self.section(stage)
         upstream = {name: _plain(self.address(name)) for name in READS[stage]}
         payload = {
             "section": section.model_dump(mode="json", exclude=set(section.unhashed)),
@@ -216,7 +226,7 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
                 way_out="correct the line that is named",
             ) from error
         check_settings_file(path, values)
-    _rename_sections(values, path)
+    _move_settings(values, path)
     for section, name, text in _environment(environ):
         values.setdefault(section, {})[name] = _toml_value(text)
     try:
@@ -232,7 +242,7 @@ def load(root: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         ) from None  # the text of the error quotes what was given, passwords too
 
 
-def _rename_sections(values: dict[str, Any], path: Path) -> None:
+def _move_settings(values: dict[str, Any], path: Path) -> None:
     for old, new in RENAMED.items():
         if old in values and new in values:
             raise SettingsError(
@@ -242,6 +252,17 @@ def _rename_sections(values: dict[str, Any], path: Path) -> None:
         if old in values:
             log.warning("%s: section [%s] is called [%s] now: rename it", path.name, old, new)
             values[new] = values.pop(old)
+    for (old, name), new in MOVED.items():
+        here, there = values.get(old), values.get(new, {})
+        if not isinstance(here, dict) or not isinstance(there, dict) or name not in here:
+            continue
+        if name in there:
+            raise SettingsError(
+                f"{path.name} has both {old}.{name} and {new}.{name}",
+                way_out=f"take {old}.{name} out: it is the old place of the same setting",
+            )
+        log.warning("%s: setting %s.%s is %s.%s now: move it", path.name, old, name, new, name)
+        values[new] = there | {name: here.pop(name)}
 
 
 def _shown(where: str, value: object) -> str:
@@ -259,6 +280,9 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         if section in RENAMED:
             log.warning("%s: the section is called %s now: rename it", name, RENAMED[section])
             section = RENAMED[section]
+        if new := MOVED.get((section, field)):
+            log.warning("%s: the setting is %s.%s now: rename it", name, new, field)
+            section = new
         known = Config.model_fields.get(section)
         if known is None or field not in type(known.default).model_fields:
             raise SettingsError(

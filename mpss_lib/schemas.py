@@ -637,6 +637,9 @@ TABLES: Mapping[str, LakeTable] = MappingProxyType(
 )
 """Every lake table by name."""
 
+FEATURE_TABLES = tuple(name for name, table in TABLES.items() if table.has_features)
+"""What does not depend on the grey levels, and what does."""
+
 
 def tables_of(stage: str) -> list[LakeTable]:
     """Tables that a stage writes, in the order of their listing."""

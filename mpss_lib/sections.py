@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mpss_lib.contract import HIGHEST_SCORE
+
 SEGMENTS = ("MYO", "LAD3", "LCX3", "RCA3", "LAD17", "LCX17", "RCA17")
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
 
@@ -129,13 +131,20 @@ class SiteSettings(Section):
         return value
 
 
+class BatchSettings(Section):
+    """How many studies a batch has, and when it fails, in every stage: in no hash."""
+
+    min_batch: int = Field(default=25, ge=1)  # studies in a batch at least
+    fault_share: float = Field(default=0.2, gt=0, le=1)  # of a batch in quarantine: it fails ...
+    fault_least: int = Field(default=2, ge=1)  # ... if there are so many, or if it is all of them
+
+
 class PullSettings(Section):
     """What is asked for and what is kept."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset(
         {
-            *("lookback_days", "fault_share", "fault_least", "min_batch", "fetch_attempts"),
-            *("other_patient_id", "counts", "corrections"),
+            *("lookback_days", "fetch_attempts", "other_patient_id", "counts", "corrections"),
             # In the digest of the rows instead:
             *("registry_table", "registry_columns", "registry_codes", "registry_format"),
         }
@@ -153,7 +162,6 @@ class PullSettings(Section):
     contour_names: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # ours -> the site's
     max_shift_days: int = Field(default=365, ge=1, le=3650)
     lookback_days: int = Field(default=7, ge=0, le=90)
-    min_batch: int = Field(default=25, ge=1)
     fetch_attempts: int = Field(default=3, ge=1, le=10)
     corrections: Literal["ask", "accept"] = "ask"  # other pixels or words under the same UID
     registry_table: str = Field(default="mpss_clinical", min_length=1)
@@ -163,8 +171,6 @@ class PullSettings(Section):
     registry_format: RegistryFormat = RegistryFormat()
     other_patient_id: Literal["follow", "refuse"] = "follow"  # the archive's, if objects differ
     counts: Literal["agree", "ignore"] = "agree"  # of the archive, and its lists
-    fault_share: float = Field(default=0.2, gt=0, le=1)  # of a batch in quarantine: it fails ...
-    fault_least: int = Field(default=2, ge=1)  # ... if there are so many, or if it is all of them
 
 
 KnownDifference: TypeAlias = Literal[
@@ -259,7 +265,7 @@ class WarehouseSettings(Section):
     compact_from: int = Field(default=100, ge=2)  # files that stand alone before they are joined
     compact_studies: int = Field(default=500, ge=2)  # in one batch file at most
     merge_studies: int = Field(default=5000, ge=2)  # in one batch file after the maintenance
-    prediction_limit: float = Field(default=20000.0, gt=0)  # Agatston, either side of 0
+    prediction_limit: float = Field(default=HIGHEST_SCORE, gt=0)  # Agatston, either side of 0
     complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
 
 
@@ -308,10 +314,6 @@ class EvaluationSettings(Section):
     permutation_chunk: int = Field(default=50, ge=1)
     min_test: int = Field(default=30, ge=1)
     seed: int = Field(default=20210129, ge=0)
-
-
-class PublicationSettings(Section):
-    """Predictions and their export."""
 
 
 class MaintenanceSettings(Section):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from mpss_lib import contract
 from mpss_lib.errors import SettingsError
 
 _HEADER = re.compile(r"^-- (grain|stored|checked|severity): *(.+?) *$", re.MULTILINE)
@@ -26,6 +28,21 @@ def sql_folder() -> Path:
         f"no folder sql/ in or beside {package}",
         way_out="install the package again, or run from a whole checkout",
     )
+
+
+LIMITS: Mapping[str, object] = {
+    "no_calcium": contract.NO_CALCIUM,
+    "class_limits": list(contract.CLASS_LIMITS),
+    "cac_tolerance": contract.CAC_TOLERANCE,
+}
+"""What ``${name}`` in an SQL file stands for, beside the files of a lake table."""
+
+
+def with_limits(text: str) -> str:
+    """Put the limits of the contract in their places."""
+    for name, limit in LIMITS.items():
+        text = text.replace(f"${{{name}}}", str(limit))
+    return text
 
 
 def header_of(text: str) -> dict[str, str]:

@@ -123,8 +123,8 @@ def test_what_the_parser_refuses_is_status_2(words, published, mpss):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[pull]\nmin_batches = 3\n", "pull.min_batches = 3"),
-        ("[pull]\nmin_batch = 0\n", "pull.min_batch = 0"),
+        ("[batch]\nmin_batches = 3\n", "batch.min_batches = 3"),
+        ("[batch]\nmin_batch = 0\n", "batch.min_batch = 0"),
         ("[cooking]\nx = 1\n", "cooking"),
         ("[pull\n", "mpss.toml is not TOML"),
     ],

@@ -63,12 +63,14 @@ def test_git_tracks_no_image_table_or_database():
 
 
 def test_every_stage_has_its_door():
+    from mpss_lib.batch import CHAIN
     from mpss_lib.config import STAGES
 
     for stage in STAGES:
         door = importlib.import_module(f"mpss_lib.{stage}.stage")
         assert inspect.isfunction(door.run), stage
         assert door.run.__doc__, stage
+        assert hasattr(door, "opened") == (stage in {*CHAIN, "publication"}), stage
     packages = {path.parent.name for path in (PROJECT / "mpss_lib").glob("*/stage.py")}
     assert packages == set(STAGES)
 

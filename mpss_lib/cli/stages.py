@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import datetime
 from importlib import import_module
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,9 +14,8 @@ from mpss_lib.batch import (
     CHAIN,
     BatchResult,
     TooManyFaultsError,
-    bound_door,
     due,
-    run_batch,
+    run_stage,
     standing_still,
 )
 from mpss_lib.cli.application import Force, app, console, open_home, quarantine_app
@@ -25,6 +23,18 @@ from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.tables import Lake
+
+if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the protocol
+    from mpss_lib.batch import Stage
+    from mpss_lib.intake import stage as intake
+    from mpss_lib.publication import stage as publication
+    from mpss_lib.pull import stage as pull
+    from mpss_lib.quality import stage as quality
+    from mpss_lib.radiomics import stage as radiomics
+    from mpss_lib.segmentation import stage as segmentation
+
+    OF_STUDIES: tuple[Stage, ...]
+    OF_STUDIES = (pull, intake, segmentation, quality, radiomics, publication)
 
 
 @app.command()
@@ -105,18 +115,15 @@ def run_studies(
     stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
 ) -> BatchResult:
     """Do a study-level stage for the keys, or for every study that was found; tell each."""
-    door = import_module(f"mpss_lib.{stage}.stage")
-    sites = settings.sites_of(config, settings.home())
-    todo = keys or due(stage, lake, config)
-    with bound_door(door, lake, config, sites, force=force) as work:
-        return run_batch(
-            stage,
-            work,
-            todo,
-            lake,
-            config,
-            progress=lambda key, status: typer.echo(f"{key} {status}"),
-        )
+    return run_stage(
+        stage,
+        keys or due(stage, lake, config),
+        lake,
+        config,
+        settings.sites_of(config, settings.home()),
+        force=force,
+        progress=lambda key, status: typer.echo(f"{key} {status}"),
+    )
 
 
 def _run_cohort(
@@ -126,15 +133,9 @@ def _run_cohort(
     from mpss_lib.warehouse.stage import freeze_cohort
 
     door = import_module(f"mpss_lib.{stage}.stage")
-    more = {"force": True} if force else {}
-    if force and "force" not in inspect.signature(door.run).parameters:
-        raise WrongArgumentError(
-            f"{stage} cannot be forced",
-            way_out="what is identical is skipped; another seed or setting makes a new version",
-        )
     for cohort in keys or [freeze_cohort(lake, config)]:
         with working(lake.root):
-            answer = dict(door.run(cohort, lake, config, **more))
+            answer = dict(door.run(cohort, lake, config, force=force))
             if units := answer.pop("units"):
                 write_record(stage, units, lake, config, "by hand")
         console.print(answer)

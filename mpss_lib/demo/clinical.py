@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from mpss_lib.contract import CLASS_LIMITS, NO_CALCIUM
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.volume import FloatArray
 
@@ -27,10 +28,10 @@ MALE_SHARE = 232 / 461
 
 CAC_BINS: tuple[tuple[int, float, float], ...] = (
     (178, 0.0, 0.0),
-    (32, 0.5, 10.0),
-    (77, 10.0, 100.0),
-    (80, 100.0, 400.0),
-    (38, 400.0, 1000.0),
+    (32, NO_CALCIUM, CLASS_LIMITS[0]),
+    (77, *CLASS_LIMITS[:2]),
+    (80, *CLASS_LIMITS[1:]),
+    (38, CLASS_LIMITS[2], 1000.0),
     (23, 1000.0, 3500.0),
 )
 """Patients of 428, and the bounds (low, high] of their total Agatston score."""

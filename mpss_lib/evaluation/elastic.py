@@ -13,6 +13,7 @@ from math import ceil, nan
 
 import numpy as np
 
+from mpss_lib.contract import CLASS_LIMITS
 from mpss_lib.evaluation.design import Design, Floats, Ints
 
 FOLDS = 5
@@ -21,7 +22,7 @@ L1_RATIOS = (0.2, 0.8)
 N_ALPHAS = 25
 MAX_ITER = 20_000
 BOOTSTRAP = 200
-HIGH, VERY_HIGH = 100.0, 400.0
+_, HIGH, VERY_HIGH = CLASS_LIMITS
 _STREAM = 1 << 21
 
 

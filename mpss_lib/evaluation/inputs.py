@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from mpss_lib.config import CLINICAL, PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.design import Floats
+from mpss_lib.feature_matrix import feature_files, read_features
+from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
-from mpss_lib.tables import Lake, digest_of, sha256_of
+from mpss_lib.tables import Lake, digest_of, read_parquet, sha256_of
 
 FACTORS = ("sex", "race")
 OUTCOMES: Mapping[str, str] = {
@@ -33,16 +34,16 @@ class Selected:
     ----------
     features : tuple of str
     bins : int
-    radiomics : dict of segment to (n, features) float64
+    values : (n, segment, feature) float64
     """
 
     features: tuple[str, ...]
     bins: int
-    radiomics: dict[str, Floats]
+    values: Floats
 
     def columns_of(self, segment: str) -> dict[str, Floats]:
         """Radiomic terms of a segment."""
-        values = self.radiomics[segment]
+        values = self.values[:, SEGMENTS.index(segment)]
         return {name: values[:, k] for k, name in enumerate(self.features)}
 
 
@@ -90,14 +91,12 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
             f"cohort {cohort}: outcomes {outcome_path}, selected features {chosen_path}",
             way_out="freeze the cohort and run selection with these settings first",
         )
-    chosen = lake.rows("selected_feature", config.address("selection"), cohort)
-    rows = sorted(
-        lake.rows("cohort_outcome", config.address("warehouse"), cohort),
-        key=lambda row: row["study_key"],
-    )
+    chosen = read_parquet(chosen_path, "selected_feature").to_pylist()
+    rows = read_parquet(outcome_path, "cohort_outcome").to_pylist()
+    rows.sort(key=lambda row: row["study_key"])
     keys = [str(row["study_key"]) for row in rows]
-    files = _feature_files(lake, config, keys)
-    found = {profile: _selected(profile, chosen, files, keys) for profile in PROFILES}
+    files = [list(found.values()) for found in feature_files(lake, config, keys).values()]
+    found = _selected(chosen, dict(zip(FEATURE_TABLES, files, strict=True)), keys)
     left_out = _left_out(rows, found)
     if left_out and config.evaluation.missing == "error":
         raise WrongArgumentError(
@@ -105,30 +104,19 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
             way_out="complete the registry, or set evaluation.missing = 'complete_case'",
         )
     use = [k for k, key in enumerate(keys) if key not in left_out]
-    digest = digest_of(
-        [
-            sha256_of(outcome_path),
-            sha256_of(chosen_path),
-            *(path.name for paths in files.values() for path in paths),
-        ]
-    )
+    read = [sha256_of(outcome_path), sha256_of(chosen_path), *(p.name for p in chain(*files))]
     kept = [rows[k] for k in use]
     return Inputs(
         cohort=cohort,
         studies=tuple(keys[k] for k in use),
-        selected={
-            profile: replace(
-                one, radiomics={name: values[use] for name, values in one.radiomics.items()}
-            )
-            for profile, one in found.items()
-        },
+        selected={name: replace(one, values=one.values[use]) for name, one in found.items()},
         clinical={name: clinical_column(name, [row[name] for row in kept]) for name in CLINICAL},
         outcomes={
             segment: np.array([row[column] for row in kept], np.float64)
             for segment, column in OUTCOMES.items()
         },
         left_out=left_out,
-        digest=digest,
+        digest=digest_of(read),
     )
 
 
@@ -139,67 +127,38 @@ def clinical_column(name: str, values: Sequence[Any]) -> Any:
     return np.array(values, dtype=np.float64)
 
 
-def _feature_files(lake: Lake, config: Config, keys: Sequence[str]) -> dict[str, list[Path]]:
-    address = config.address("radiomics")
-    return {
-        table: list(lake.current_paths(table, address, keys).values())
-        for table in ("feature_once", "feature_binned")
-    }
-
-
 def _selected(
-    profile: str,
     chosen: Sequence[Mapping[str, Any]],
     files: Mapping[str, Sequence[Path]],
     keys: Sequence[str],
-) -> Selected:
-    """Values of every study at what one profile chose, NaN where there is none."""
-    mine = sorted(
-        (row for row in chosen if row["profile"] == profile), key=lambda row: row["position"]
-    )
-    features = [str(row["feature"]) for row in mine]
-    bins = int(mine[0]["bins"]) if mine else 0
-    values = _features(files, features, bins, keys)
-    radiomics = {name: values[:, s] for s, name in enumerate(SEGMENTS)}
-    return Selected(tuple(features), bins, radiomics)
-
-
-def _features(
-    files: Mapping[str, Sequence[Path]], features: Sequence[str], bins: int, keys: Sequence[str]
-) -> Floats:
-    """(study, segment, feature), NaN where there is none."""
-    values = np.full((len(keys), len(SEGMENTS), len(features)), np.nan)
-    study = {key: k for k, key in enumerate(keys)}
-    segment = {name: k for k, name in enumerate(SEGMENTS)}
-    with closing(duckdb.connect(":memory:")) as connection:
-        for table, paths in files.items():
-            if not paths:
-                continue
-            relation = connection.read_parquet(
-                [str(path) for path in paths], hive_partitioning=False
-            )
-            here = [name for name in features if name in relation.columns]
-            if table == "feature_binned":
-                relation = relation.filter(f"bins = {int(bins)}")
-            listed = ", ".join(['"study_key"', '"segment"', *(f'"{name}"' for name in here)])
-            found = relation.project(listed).fetchnumpy()
-            at = [study.get(key, -1) for key in found["study_key"].tolist()]
-            on = [segment.get(name, -1) for name in found["segment"].tolist()]
-            for name in here:
-                column = np.ma.filled(found[name].astype(np.float64), np.nan)
-                values[at, on, features.index(name)] = column
-    return values
+) -> dict[str, Selected]:
+    """Values of every study at what each profile chose, NaN where there is none; read once."""
+    rows = sorted(chosen, key=lambda row: row["position"])
+    names: dict[str, list[str]] = {profile: [] for profile in PROFILES}
+    levels = dict.fromkeys(PROFILES, 0)
+    for row in rows:
+        names[row["profile"]].append(str(row["feature"]))
+        levels[row["profile"]] = int(row["bins"])
+    bins, features = sorted(set(levels.values())), sorted(set(chain(*names.values())))
+    matrix = read_features(files, keys, bins, features).values
+    return {
+        profile: Selected(
+            tuple(mine),
+            levels[profile],
+            matrix[:, :, bins.index(levels[profile]), [features.index(name) for name in mine]],
+        )
+        for profile, mine in names.items()
+    }
 
 
 def _left_out(rows: Sequence[Mapping[str, Any]], found: Mapping[str, Selected]) -> dict[str, str]:
     """Studies that are no complete case, with the first reason."""
     reasons: dict[str, str] = {}
-    blocks = [values for one in found.values() for values in one.radiomics.values()]
     for k, row in enumerate(rows):
         missing = [name for name in (*CLINICAL, *set(OUTCOMES.values())) if row[name] is None]
         if missing:
             reasons[str(row["study_key"])] = f"missing:{min(missing)}"
-        elif not all(np.isfinite(values[k]).all() for values in blocks):
+        elif not all(np.isfinite(one.values[k]).all() for one in found.values()):
             reasons[str(row["study_key"])] = "missing:features"
     return reasons
 

@@ -41,8 +41,19 @@ SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
 MODEL_TABLES = ("model", "model_term")
 
 
-def run(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Do every step in order, on inputs that are read once."""
+def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answer:
+    """Do every step in order, on inputs that are read once.
+
+    Raises
+    ------
+    WrongArgumentError
+        If it is to be forced.
+    """
+    if force:
+        raise WrongArgumentError(
+            "evaluation cannot be forced",
+            way_out="what is identical is skipped; another seed or setting makes a new version",
+        )
     inputs = load(cohort, lake, config)
     answers = [_univariate(inputs, lake, config)]
     answers += [_evaluate(inputs, segment, lake, config) for segment in SEGMENTS]

@@ -8,14 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mpss_lib.contract import CLASS_LIMITS, NO_CALCIUM
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Floats, Ints
-
-BERMAN_LIMITS = (10.0, 100.0, 400.0)
-"""Upper limits of classes 1, 2 and 3; class 0 is no calcium, class 4 is above 400."""
-
-NO_CALCIUM = 0.5
-"""A predicted score below this is class 0."""
 
 Q = 0.05
 
@@ -36,7 +31,7 @@ class Association:
 def berman_class(score: Any) -> Ints:
     """Class of calcium scores: 0, up to 10, up to 100, up to 400, above (Berman et al.)."""
     values = np.maximum(np.asarray(score, np.float64), 0.0)
-    classes = 1 + np.searchsorted(np.array(BERMAN_LIMITS), values, side="left")
+    classes = 1 + np.searchsorted(np.array(CLASS_LIMITS), values, side="left")
     return np.asarray(np.where(values < NO_CALCIUM, 0, classes), np.int64)
 
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from mpss_lib.batch import lake_only
 from mpss_lib.config import Config
 from mpss_lib.dicom.faults import FAULTS
 from mpss_lib.dicom.rules import UNKNOWN, Answer
@@ -88,6 +89,9 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     if any(row["is_chosen"] for row in rows):
         return Outcome("done", written)
     return Outcome("rejected", written, _nearest(rows))
+
+
+opened = lake_only(run)
 
 
 def _reasons(rows: list[dict[str, Any]]) -> str:

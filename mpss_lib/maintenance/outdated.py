@@ -16,7 +16,6 @@ from typing import Any
 from mpss_lib.batch import CHAIN, TOMBSTONE
 from mpss_lib.config import Address, Config, upstream
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.sections import Section
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import Ledger, read_ledger
 from mpss_lib.warehouse.pointers import read_pointers
@@ -153,24 +152,20 @@ def stage_of(setting: str, config: Config) -> str:
         No such setting, or one that changes no number.
     """
     section, _, name = setting.partition(".")
-    known: Section | None = getattr(config, section, None) if section in _sections() else None
-    if known is None or (name and name not in type(known).model_fields):
+    known = config.section(section)
+    if section not in Config.model_fields or (name and name not in type(known).model_fields):
         raise WrongArgumentError(
             f"{setting!r} is no setting",
             way_out="write section.key as in segmentation.wall_mm, or a section:"
-            f" {', '.join(sorted(_sections()))}",
+            f" {', '.join(sorted(Config.model_fields))}",
         )
-    is_hashed = section in {*CHAIN, *OF_A_COHORT, "publication", "cohort"}
+    is_hashed = section in {*CHAIN, *OF_A_COHORT, "cohort"}
     if not is_hashed or (name and name in type(known).unhashed):
         raise WrongArgumentError(
             f"{setting!r} changes no number: nothing is to be done again",
             way_out="`mpss recompute --dry-run` alone lists whatever is out of date",
         )
     return section
-
-
-def _sections() -> frozenset[str]:
-    return frozenset(Config.model_fields)
 
 
 def _hangs(stage: str, on: str) -> bool:
@@ -265,7 +260,7 @@ def _why(
 
 
 def _changed_fields(stage: str, config: Config, before: Address, ledger: Ledger) -> list[str]:
-    section: Section = getattr(config, stage)
+    section = config.section(stage)
     present = section.model_dump(mode="json", exclude=set(section.unhashed))
     was: dict[str, Any] = {
         row["field"]: json.loads(row["value"])

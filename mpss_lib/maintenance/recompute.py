@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from mpss_lib.batch import CHAIN, TooManyFaultsError, bound_door, run_batch, write_record
+from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError, PlatformFaultError
 from mpss_lib.locks import working
@@ -91,13 +91,10 @@ def _do_studies(steps: Sequence[Step], place: Place, tell: Tell) -> None:
 
 
 def _one_stage(stage: str, keys: Sequence[str], place: Place, tell: Tell) -> tuple[str, ...]:
-    door = import_module(f"mpss_lib.{stage}.stage")
-    lake, config = place.lake, place.config
-    with bound_door(door, lake, config, place.sites) as work:
-        try:
-            result = run_batch(stage, work, keys, lake, config, run_name=RUN_NAME)
-        except TooManyFaultsError as error:  # counted with the lost ones before the activation
-            result = error.result
+    try:
+        result = run_stage(stage, keys, place.lake, place.config, place.sites, run_name=RUN_NAME)
+    except TooManyFaultsError as error:  # counted with the lost ones before the activation
+        result = error.result
     counts = {name: n for name, n in result.as_dict().items() if isinstance(n, int) and n}
     tell(f"{stage}: {counts}")
     return result.keys

@@ -15,17 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mpss_lib.contract import CLASS_LIMITS, NO_CALCIUM
 from mpss_lib.errors import LakeCorruptError
 
 Floats = npt.NDArray[np.float64]
 
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
-CLASS_LIMITS = (10.0, 100.0, 400.0)
-"""Upper limits of the Berman classes 1, 2 and 3; class 4 is above."""
-
-NO_CALCIUM = 0.5
-"""A value below this is class 0."""
-
 LEVEL = 0.90
 """Level of the interval of the corrected value."""
 
@@ -69,6 +64,12 @@ class Registered:
     profile: str
     bins: int
     groups: dict[tuple[str, str], ModelGroup]
+
+    @property
+    def features(self) -> frozenset[str]:
+        """Names of all features that enter a model."""
+        labels = {label for group in self.groups.values() for label in group.labels}
+        return frozenset(term for source, term, _ in labels if source == "feature")
 
 
 @dataclass(frozen=True)

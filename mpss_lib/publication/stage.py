@@ -7,13 +7,16 @@ Doors: ``run`` (a study -> its predictions), ``predictable`` (which studies) and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, astuple, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from mpss_lib.batch import Work
 from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Address, Config, Sites
 from mpss_lib.errors import StudyRejectedError
+from mpss_lib.feature_matrix import read_features
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
     CONFIGURATIONS,
@@ -24,16 +27,16 @@ from mpss_lib.publication.predict import (
     predict_interval,
 )
 from mpss_lib.publication.reading import ask, published_address
+from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
-__all__ = ["export_results", "predictable", "run"]
+__all__ = ["export_results", "opened", "predictable", "run"]
 
 Segments = dict[str, dict[str, float]]
 """Feature values by segment and feature."""
 
-FEATURE_TABLES = ("feature_once", "feature_binned")
 PREDICTABLE = "select study_key from core.predictable where is_predictable order by study_key"
 
 
@@ -84,7 +87,7 @@ def run(
         )
     registered, elastic = _registered(*files, AS_PUBLISHED), _registered(*files, ELASTIC_NET)
     paths = _feature_files(study_key, lake, config)
-    features = _features(paths, {registered.bins, elastic.bins})
+    features = _features(study_key, paths, registered, elastic)
     study, parts = _study(study_key, lake, config, registered)
     study = replace(study, features=features[registered.bins])
     corrected = replace(study, features=features[elastic.bins])
@@ -96,6 +99,13 @@ def run(
         return Outcome("skipped", written)
     rows = _rows(study, registered, corrected, elastic)
     return Outcome("done", (lake.write("prediction", address, study_key, digest, rows),))
+
+
+def opened(
+    lake: Lake, config: Config, sites: Sites, force: bool = False
+) -> AbstractContextManager[Work]:
+    """Give ``run`` for the studies of a batch, which share nothing."""
+    return nullcontext(partial(run, lake=lake, config=config, sites=sites, force=force))
 
 
 def _rows(
@@ -190,17 +200,24 @@ def _feature_files(study_key: str, lake: Lake, config: Config) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
-def _features(paths: list[Path], levels: set[int]) -> Mapping[int, Segments | None]:
-    """Feature values by grey level and segment, each file read once; None where one is absent."""
+def _features(
+    study_key: str, paths: list[Path], *models: Registered
+) -> Mapping[int, Segments | None]:
+    """Read what the models take, by grey level and segment; None where a file is absent."""
+    levels = sorted({one.bins for one in models})
     if len(paths) < len(FEATURE_TABLES):
         return dict.fromkeys(levels)
-    found: dict[int, Segments] = {level: {} for level in levels}
-    for table, path in zip(FEATURE_TABLES, paths, strict=True):
-        for row in read_parquet(path, table).to_pylist():
-            values = {k: v for k, v in row.items() if isinstance(v, float)}
-            for level in levels & {row["bins"]} if "bins" in row else levels:
-                found[level].setdefault(row["segment"], {}).update(values)
-    return found
+    names = sorted(set().union(*(one.features for one in models)))
+    files = {table: [path] for table, path in zip(FEATURE_TABLES, paths, strict=True)}
+    found = read_features(files, [study_key], levels, names)
+    return {
+        level: {
+            segment: dict(zip(names, found.values[0, s, k].tolist(), strict=True))
+            for s, segment in enumerate(SEGMENTS)
+            if found.is_there[0, s, k]
+        }
+        for k, level in enumerate(levels)
+    }
 
 
 @lru_cache(maxsize=4)

@@ -10,12 +10,13 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from mpss_lib.batch import write_record
+from mpss_lib.batch import Work, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     SettingsError,
@@ -43,7 +44,15 @@ from mpss_lib.records import Unit
 from mpss_lib.tables import Lake, Outcome, Written
 from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
 
-__all__ = ["clean_staging", "find", "find_named", "find_undated", "import_registry", "run"]
+__all__ = [
+    "clean_staging",
+    "find",
+    "find_named",
+    "find_undated",
+    "import_registry",
+    "opened",
+    "run",
+]
 
 log = logging.getLogger(__name__)
 
@@ -304,6 +313,13 @@ def run(
     settle(lake, [study_key], FETCHED_AGAIN)
     ReceivedLedger(vault).note_check(study_key)
     return outcome
+
+
+@contextmanager
+def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
+    """Open one association for all studies of a batch; gives ``run`` with it."""
+    with ArchiveSession(sites.archive) as session:
+        yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
 
 
 def _keep_whole(study_key: str, there: tuple[Written, ...], vault: Vault) -> Outcome:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mpss_lib.batch import lake_only
 from mpss_lib.config import Config
 from mpss_lib.errors import GeometryError
 from mpss_lib.masks import read_masks
@@ -73,6 +74,9 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
         lake.write("quality_verdict", address, study_key, digest, [verdict_row]),
     )
     return Outcome("done", written)
+
+
+opened = lake_only(run)
 
 
 def volumes_of(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mpss_lib.batch import lake_only
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.masks import read_masks
@@ -19,15 +20,13 @@ from mpss_lib.radiomics.discretise import FixedBinNumber
 from mpss_lib.radiomics.extraction import RegionFeatures, measure_regions, undefined_of
 from mpss_lib.radiomics.reporting import ensure_sheet, reporting_items
 from mpss_lib.radiomics.settings import Settings
-from mpss_lib.schemas import TABLES
+from mpss_lib.schemas import FEATURE_TABLES, TABLES
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.study_inputs import chosen_volume, lake_file, segmentation_row
 from mpss_lib.tables import Lake, Outcome, Written, digest_of, sha256_of
 from mpss_lib.volume import FloatArray, Mask, check_same_grid
 
 log = logging.getLogger(__name__)
-
-_STUDY_TABLES = ("feature_once", "feature_binned")
 
 
 def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
@@ -59,7 +58,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     digest = digest_of([sha256_of(image_at), sha256_of(masks_at)])
     catalogue = ensure_catalogue(lake, address)
     ensure_sheet(lake, address, reporting_items(settings_of(config), config.radiomics.bins))
-    there = lake.existing("radiomics", address, study_key, digest, tables=_STUDY_TABLES)
+    there = lake.existing("radiomics", address, study_key, digest, tables=FEATURE_TABLES)
     if there and not force:
         return Outcome("skipped", (*there, catalogue))
     volume = read_volume(image_at, gated=config.intake.gated)
@@ -78,6 +77,9 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
             what = (study_key, segment, region.why_undefined)
             log.warning("radiomics: %s, segment %s: undefined features: %s", *what)
     return Outcome("done", (*_write(regions, lake, address, study_key, digest), catalogue))
+
+
+opened = lake_only(run)
 
 
 def settings_of(config: Config) -> Settings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mpss_lib.batch import lake_only
 from mpss_lib.config import Config
 from mpss_lib.dicom.faults import object_fault
 from mpss_lib.errors import DicomFileError, GeometryError, StudyRejectedError
@@ -86,6 +87,9 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     if there and masks_at.exists() and not force:
         return Outcome("skipped", there)
     return _work(study, path, masks_at)
+
+
+opened = lake_only(run)
 
 
 def _work(study: _Study, path: Path, masks_at: Path) -> Outcome:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.feature_matrix import feature_files, lay_out
 from mpss_lib.records import Unit
-from mpss_lib.sections import SEGMENTS
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
-from mpss_lib.tables import Lake, Written, digest_of, sha256_of
+from mpss_lib.tables import Lake, Written, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
 CATALOGUE_KEY = "all"
@@ -60,23 +60,17 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
     WrongArgumentError
         If the cohort is not frozen or too few of its studies have features.
     """
-    member, catalogue, files = _files(cohort, lake, config)
-    digest = digest_of(
-        [
-            sha256_of(member),
-            sha256_of(catalogue),
-            str(config.selection.bootstrap),
-            *(sha256_of(path) for paths in files.values() for path in paths),
-        ]
-    )
+    sources = _sources(cohort, lake, config)
+    member, catalogue, *features = sources.digests
+    digest = digest_of([member, catalogue, str(config.selection.bootstrap), *features])
     address = config.address("selection")
     written = lake.existing("selection", address, cohort, digest)
     if written and not force:
         return _answer(cohort, "skipped", written, lake, config)
-    with closing(connect({"member": [member], "catalogue": [catalogue], **files})) as connection:
-        rows, values = _read(connection, config.radiomics.bins)
+    bins = sorted(config.radiomics.bins)
+    rows, values = _read(sources, bins)
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    found = select_profiles(values, rows, config.selection, bins=sorted(config.radiomics.bins))
+    found = select_profiles(values, rows, config.selection, bins=bins)
     for profile, chosen in found.items():
         start = {"cohort_hash": cohort, "profile": profile}
         tables["selection_step"] += _ledger_rows(start, chosen)
@@ -93,8 +87,24 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
     return _answer(cohort, "done", written, lake, config)
 
 
-def _files(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path, dict[str, list[Path]]]:
-    """Member file, catalogue file, and the feature files of every member that has not withdrawn.
+@dataclass(frozen=True)
+class _Sources:
+    """Files of a cohort: its members, the catalogue, and the features of ``studies``."""
+
+    member: Path
+    catalogue: Path
+    studies: list[str]
+    features: dict[str, list[Path]]
+
+    @property
+    def digests(self) -> list[str]:
+        """Content of every file that is read."""
+        paths = [self.member, self.catalogue, *chain.from_iterable(self.features.values())]
+        return [sha256_of(path) for path in paths]
+
+
+def _sources(cohort: str, lake: Lake, config: Config) -> _Sources:
+    """Find the files of every member that has not withdrawn.
 
     Raises
     ------
@@ -107,13 +117,10 @@ def _files(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path, dict[st
             f"cohort {cohort} is not frozen with these settings",
             way_out="freeze it: run mpss_evaluate from freeze_cohort",
         )
-    radiomics = config.address("radiomics")
-    catalogue = lake.current_path("feature_catalogue", radiomics, CATALOGUE_KEY)
-    rows = lake.rows("cohort_member", config.address("warehouse"), cohort)
-    keys = sorted(str(row["study_key"]) for row in rows)
-    once = lake.current_paths("feature_once", radiomics, keys)
-    binned = lake.current_paths("feature_binned", radiomics, keys)
-    shared = [key for key in keys if key in once and key in binned]
+    catalogue = lake.current_path("feature_catalogue", config.address("radiomics"), CATALOGUE_KEY)
+    keys = sorted(read_parquet(member, "cohort_member")["study_key"].to_pylist())
+    files = feature_files(lake, config, keys)
+    shared = [key for key in keys if all(key in found for found in files.values())]
     n_wanted = sum(not key.startswith(TOMBSTONE) for key in keys)
     if catalogue is None or not shared or len(shared) < n_wanted:
         raise OtherVersionError(
@@ -122,67 +129,18 @@ def _files(cohort: str, lake: Lake, config: Config) -> tuple[Path, Path, dict[st
             config,
             detail=f"{len(shared)} of {n_wanted} members have them",
         )
-    return (
-        member,
-        catalogue,
-        {
-            "feature_once": [once[key] for key in shared],
-            "feature_binned": [binned[key] for key in shared],
-        },
-    )
+    features = {table: [found[key] for key in shared] for table, found in files.items()}
+    return _Sources(member, catalogue, shared, features)
 
 
-def _read(
-    connection: duckdb.DuckDBPyConnection, bins: Sequence[int]
-) -> tuple[list[dict[str, Any]], Floats]:
+def _read(sources: _Sources, bins: Sequence[int]) -> tuple[list[dict[str, Any]], Floats]:
     """Catalogue rows and values (patient, segment, bins, feature) in its order."""
-    cursor = connection.execute("select * from catalogue order by position")
-    names = [column[0] for column in cursor.description]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    once = _columns(connection, "feature_once", "study_key, segment", rows, depends=False)
-    binned = _columns(connection, "feature_binned", "study_key, segment, bins", rows, depends=True)
-    keys = sorted(set(once["study_key"].tolist()))
-    patient = {key: k for k, key in enumerate(keys)}
-    segment = {name: k for k, name in enumerate(SEGMENTS)}
-    level = {b: k for k, b in enumerate(sorted(bins))}
-    values = np.full((len(keys), len(SEGMENTS), len(level), len(rows)), np.nan)
-    p1, s1 = _place(once["study_key"], patient), _place(once["segment"], segment)
-    p2, s2 = _place(binned["study_key"], patient), _place(binned["segment"], segment)
-    g2 = _place(binned["bins"], level)
-    use = g2 >= 0
-    for k, row in enumerate(rows):
-        name = row["sera_name"]
-        if row["depends_on_bins"]:
-            values[p2[use], s2[use], g2[use], k] = binned[name][use]
-        else:
-            values[p1, s1, :, k] = once[name][:, None]
-    return rows, values
-
-
-def _columns(
-    connection: duckdb.DuckDBPyConnection,
-    view: str,
-    keys: str,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    depends: bool,
-) -> dict[str, Any]:
-    names = [row["sera_name"] for row in rows if row["depends_on_bins"] == depends]
-    listed = ", ".join(f'"{name}"' for name in names)
-    found = connection.execute(
-        f"select {keys}, {listed} from {view}"  # noqa: S608 -- names of the catalogue, quoted
-        f" semi join member using (study_key) order by {keys}"
-    ).fetchnumpy()
-    return {name: np.ma.filled(column, _gap(column)) for name, column in found.items()}
-
-
-def _gap(column: Any) -> Any:
-    """Value that stands for NULL: NaN in a number."""
-    return np.nan if column.dtype.kind == "f" else None
-
-
-def _place(values: Any, index: Mapping[Any, int]) -> Any:
-    return np.array([index.get(value, -1) for value in values.tolist()], np.int64)
+    files = {"catalogue": [sources.catalogue], **sources.features}
+    with closing(connect(files)) as connection:
+        found = {name: connection.view(name).to_arrow_table() for name in files}
+    rows: list[dict[str, Any]] = found.pop("catalogue").sort_by("position").to_pylist()
+    names = [row["sera_name"] for row in rows]
+    return rows, lay_out(found, sources.studies, bins, names).values
 
 
 def _ledger_rows(start: Mapping[str, str], chosen: Selection) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, WHOLE
+from mpss_lib.sql_files import with_limits
 from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,9 @@ def _read(path: Path) -> Check:
             f"checks/{path.name}: severity is {severity!r}",
             way_out="write '-- severity: stop' or '-- severity: report' below the first line",
         )
-    return Check(path.stem, severity, first_line_of(path, text), text.strip().rstrip(";"))
+    return Check(
+        path.stem, severity, first_line_of(path, text), with_limits(text.strip().rstrip(";"))
+    )
 
 
 def _grain_check(relation: Relation) -> Check:

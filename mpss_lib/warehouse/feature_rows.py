@@ -15,13 +15,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mpss_lib.schemas import TABLES, TEXT
+from mpss_lib.schemas import FEATURE_TABLES, TABLES, TEXT
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import Reading
 from mpss_lib.warehouse.meta import META
 from mpss_lib.warehouse.sources import listed, quoted
-
-FEATURE_TABLES = tuple(name for name, table in TABLES.items() if table.has_features)
 
 _COUNT = """
 select

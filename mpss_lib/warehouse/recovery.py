@@ -168,7 +168,7 @@ def _adopt(
     shown: frozenset[str],
 ) -> int:
     """Write a record for each generation of files: the oldest of every unit, the next, ..."""
-    settings = json.loads(getattr(config, stage).model_dump_json())
+    settings = json.loads(config.section(stage).model_dump_json())
     n_files = 0
     for units in _generations(lake, paths, shown):
         record = Record(

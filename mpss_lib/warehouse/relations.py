@@ -22,7 +22,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from mpss_lib.errors import SettingsError
-from mpss_lib.sql_files import first_line_of, header_of, sql_folder
+from mpss_lib.sql_files import first_line_of, header_of, sql_folder, with_limits
 
 __all__ = [
     "LAYERS",
@@ -137,7 +137,7 @@ def _read(path: Path, layer: str) -> Relation:
         one_row=first_line_of(path, text),
         grain=tuple(header["grain"].replace(",", " ").split()),
         stored=header.get("stored", LAYERS[layer]),
-        sql=text.strip().rstrip(";"),
+        sql=with_limits(text.strip().rstrip(";")),
         needs=names_in(text),
         checked_with=header.get("checked", "").removeprefix("with "),
     )

@@ -58,17 +58,19 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
 
 def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchResult:
     """Do as ``run_stage``, in this package's own words: its errors are not translated."""
-    from importlib import import_module
-
-    from mpss_lib.batch import bound_door, run_batch
+    from mpss_lib import batch
 
     lake, config = open_home()
-    door = import_module(f"mpss_lib.{stage}.stage")
-    sites = open_sites(config)
-    with bound_door(door, lake, config, sites, force=force) as work:
-        return run_batch(
-            stage, work, keys, lake, config, run_name=current_run(), progress=_progress(len(keys))
-        )
+    return batch.run_stage(
+        stage,
+        keys,
+        lake,
+        config,
+        open_sites(config),
+        force=force,
+        run_name=current_run(),
+        progress=_progress(len(keys)),
+    )
 
 
 def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:

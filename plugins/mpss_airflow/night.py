@@ -38,7 +38,7 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
         )
         keys = find(window, lake, config, open_sites(config), run_name=str(context["run_id"]))
     log.info("window %s to %s: the PACS returned %d studies", *window, len(keys))
-    return plan_batches(keys, config.pull.min_batch)
+    return plan_batches(keys, config.batch.min_batch)
 
 
 def self_test_first_batch(context: Mapping[str, Any]) -> None:

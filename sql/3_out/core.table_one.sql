@@ -60,10 +60,10 @@ categories as (
     select
         'cac_class' as characteristic,
         case
-            when cac_total < 0.5 then '0'
-            when cac_total <= 10 then '1-10'
-            when cac_total <= 100 then '11-100'
-            when cac_total <= 400 then '101-400'
+            when cac_total < ${no_calcium} then '0'
+            when cac_total <= ${class_limits}[1] then '1-10'
+            when cac_total <= ${class_limits}[2] then '11-100'
+            when cac_total <= ${class_limits}[3] then '101-400'
             else 'over 400'
         end as level,
     from core.cohort

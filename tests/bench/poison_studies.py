@@ -111,7 +111,7 @@ def fill(archive, studies: int) -> dict[str, str]:
 
 def run(studies: int, folder: Path) -> Report:
     """Fill an archive, do a night, publish, and look at what is there."""
-    from mpss_lib.batch import bound_door, run_batch
+    from mpss_lib.batch import run_stage
     from mpss_lib.config import Config, Sites
     from mpss_lib.demo.archive import Archive
     from mpss_lib.pull import stage as pull
@@ -128,10 +128,8 @@ def run(studies: int, folder: Path) -> Report:
         sites = Sites(folder / "vault.sqlite", folder / "staging", settings)
         keys = pull.find(WINDOW, lake, config, sites)
         for name in STAGES:
-            door = import_module(f"mpss_lib.{name}.stage")
             began = time.perf_counter()
-            with bound_door(door, lake, config, sites) as work:
-                keys = list(run_batch(name, work, keys, lake, config).keys)
+            keys = list(run_stage(name, keys, lake, config, sites).keys)
             seconds[name] = time.perf_counter() - began
     import_module("mpss_lib.warehouse.stage").run(lake, config)
     vault = Vault(sites.vault)

@@ -8,7 +8,7 @@ from mpss_airflow import upstream as tasks
 from pacs_objects import make_nm
 from peer import Peer, Script
 
-from mpss_lib.batch import bound_door, run_batch
+from mpss_lib.batch import run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
@@ -37,8 +37,7 @@ def home(tmp_path, monkeypatch):
         def do(name, keys, *, force=False):
             if name != "pull":
                 keys = keys[:0]
-            with bound_door(stage, lake, config, sites, force=force) as work:
-                return run_batch(name, work, keys, lake, config)
+            return run_stage(name, keys, lake, config, sites, force=force)
 
         monkeypatch.setattr(tasks, "open_home", lambda: (lake, config))
         monkeypatch.setattr(tasks, "open_sites", lambda config: sites)

@@ -13,7 +13,7 @@ PATIENTS = 14
 SETTINGS = """
 [cohort]
 accept = "pass"
-[pull]
+[batch]
 min_batch = 10
 [evaluation]
 n_outer = 8

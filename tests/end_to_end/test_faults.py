@@ -22,9 +22,10 @@ BATCH = 3
 SETTINGS = f"""
 [cohort]
 accept = "pass"
-[pull]
+[batch]
 min_batch = {BATCH}
 fault_share = 0.4
+[pull]
 fetch_attempts = 1
 """
 PASSWORD = "only-for-this-test"  # noqa: S105

@@ -10,7 +10,7 @@ from mpss_lib.errors import (
     PlatformFaultError,
     StudyRejectedError,
 )
-from mpss_lib.sections import PullSettings
+from mpss_lib.sections import BatchSettings
 from mpss_lib.tables import Outcome
 
 
@@ -85,7 +85,7 @@ def test_too_many_faults_fail_the_batch_after_all_were_tried(lake, config):
     ],
 )
 def test_a_share_of_a_small_batch_needs_a_least_number(lake, n_bad, n_given, least, fails):
-    config = Config(pull=PullSettings(fault_least=least))
+    config = Config(batch=BatchSettings(fault_least=least))
     broken = DicomFileError("x", way_out="y")
     table = {f"S{n}": broken if n < n_bad else "done" for n in range(n_given)}
     with pytest.raises(TooManyFaultsError) if fails else nullcontext():

@@ -2,6 +2,7 @@ import pytest
 
 from mpss_lib import config as settings
 from mpss_lib.errors import SettingsError
+from mpss_lib.sections import BatchSettings
 
 
 def test_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path):
@@ -44,6 +45,36 @@ def test_the_old_name_of_the_maintenance_is_read_and_told(tmp_path, caplog):
     (tmp_path / "mpss.toml").write_text("[upkeep]\nlogs_days = 9\n[maintenance]\n")
     with pytest.raises(SettingsError, match=r"has both \[upkeep\] and \[maintenance\]"):
         settings.load(tmp_path, {})
+
+
+def test_what_governs_every_batch_is_read_at_its_old_place_and_told(tmp_path, caplog):
+    file = tmp_path / "mpss.toml"
+    file.write_text("[pull]\nfault_share = 0.5\nmin_batch = 7\n[batch]\nfault_least = 3\n")
+    config = settings.load(tmp_path, {"MPSS_PULL__MIN_BATCH": "9"})
+    assert config.batch == BatchSettings(fault_share=0.5, fault_least=3, min_batch=9)
+    assert "mpss.toml: setting pull.fault_share is batch.fault_share now" in caplog.text
+    assert "MPSS_PULL__MIN_BATCH: the setting is batch.min_batch now" in caplog.text
+    file.write_text("[pull]\nmin_batch = 7\n[batch]\nmin_batch = 8\n")
+    with pytest.raises(SettingsError, match=r"both pull\.min_batch and batch\.min_batch"):
+        settings.load(tmp_path, {})
+    file.write_text("pull = 3\n")
+    with pytest.raises(SettingsError, match=r"setting pull = 3"):
+        settings.load(tmp_path, {})
+
+
+def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config):
+    """Changed only with what changes a number: else every study is done again."""
+    assert {stage: config.address(stage).config for stage in settings.STAGES} == {
+        "pull": "f901329d7267",
+        "intake": "b8610d3578b8",
+        "segmentation": "cf0acd8bbfd4",
+        "quality": "f010b308431f",
+        "radiomics": "e098b3e08b08",
+        "warehouse": "7fe92e941b12",
+        "selection": "2759f9a92f22",
+        "evaluation": "a1f53aeb7ff3",
+        "publication": "1b6687fecc4c",
+    }
 
 
 def test_foreign_variables_are_left_alone(tmp_path):

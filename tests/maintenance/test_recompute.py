@@ -5,12 +5,12 @@ import shutil
 import pytest
 from fabricated_lake import Builder, fabricate
 
+from mpss_lib import batch
 from mpss_lib import config as settings_module
 from mpss_lib.batch import CHAIN
 from mpss_lib.config import Config, sites_of
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.maintenance import outdated as module
-from mpss_lib.maintenance import recompute as doing
 from mpss_lib.maintenance.outdated import lost, outdated
 from mpss_lib.maintenance.recompute import Place, StudiesLostError, recompute
 from mpss_lib.tables import Lake, Outcome
@@ -137,6 +137,7 @@ class Door:
 
     def __init__(self, name, seen, refuses=(), breaks=()):
         self.name, self.seen, self.refuses, self.breaks = name, seen, refuses, breaks
+        self.opened = batch.lake_only(self.run)
 
     def run(self, study_key, lake, config, *, force=False):
         self.seen.append((self.name, study_key))
@@ -159,11 +160,7 @@ class Door:
 def doors(monkeypatch):
     """Stages in the place of the real ones: (stage, study) in the order of the work."""
     seen, refuses, breaks = [], set(), set()
-    monkeypatch.setattr(
-        doing,
-        "import_module",
-        lambda name: Door(name.split(".")[1], seen, refuses, breaks),
-    )
+    monkeypatch.setattr(batch, "stage_of", lambda name: Door(name, seen, refuses, breaks))
     seen_of = type("Seen", (), {})()
     seen_of.seen, seen_of.refuses, seen_of.breaks = seen, refuses, breaks
     return seen_of

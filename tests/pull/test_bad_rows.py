@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mpss_lib.config import Config
+from mpss_lib.contract import COLUMNS
 from mpss_lib.errors import PlatformFaultError, SettingsError
-from mpss_lib.pull.clinical.contract import COLUMNS
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.sections import PullSettings
 
@@ -450,7 +450,7 @@ def test_a_date_in_the_future_is_accepted_when_it_has_come(lake, from_csv, monke
     from functools import partial
 
     from mpss_lib.pull.clinical import registry
-    from mpss_lib.pull.clinical.contract import check_row
+    from mpss_lib.pull.clinical.row import check_row
 
     sites = from_csv(csv_text([good(1) | {"cac_date": TOMORROW}]))
     assert not imported(lake, sites)[0]["is_accepted"]

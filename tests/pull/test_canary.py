@@ -17,9 +17,9 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from mpss_lib.contract import COLUMNS
 from mpss_lib.errors import MpssError
 from mpss_lib.pull import stage
-from mpss_lib.pull.clinical.contract import COLUMNS
 from mpss_lib.pull.stage import clean_staging
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))

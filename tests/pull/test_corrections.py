@@ -30,7 +30,7 @@ from mpss_lib.pull.upstream.corrections import differences, other_answers
 from mpss_lib.pull.upstream.recheck import due
 from mpss_lib.pull.vault import Vault
 from mpss_lib.purge import journal
-from mpss_lib.sections import CohortSettings, MaintenanceSettings, PullSettings
+from mpss_lib.sections import BatchSettings, CohortSettings, MaintenanceSettings, PullSettings
 from mpss_lib.tables import read_parquet, sha256_of
 from mpss_lib.upstream import CORRECTED, DELETED
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
@@ -69,7 +69,7 @@ def again(key, lake, config, sites, **how):
     how = how or {"force": True}
     result = run_batch(
         "pull", lambda k: stage.run(k, lake, config, sites, **how), [key], lake,
-        config.model_copy(update={"pull": config.pull.model_copy(update={"fault_share": 1.0})}),
+        config.model_copy(update={"batch": BatchSettings(fault_share=1.0)}),
     )  # fmt: skip
     return "quarantined" if result.quarantined else "done" if result.done else "skipped"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pacs_objects import make_capture, make_nm, study_uid
 from peer import Peer, Script
 
-from mpss_lib.batch import bound_door, run_batch
+from mpss_lib.batch import run_stage
 from mpss_lib.config import Config
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
 from mpss_lib.pull import stage
@@ -557,8 +557,7 @@ def test_a_capped_list_of_series_is_no_whole_study(archive, sites_of, lake, conf
     with Peer(archive, Script(edit_list=cut)) as peer:
         sites = sites_of(peer.port)
         keys = find(peer, sites_of, lake, config)
-        with bound_door(stage, lake, config, sites) as work:
-            result = run_batch("pull", work, keys, lake, config)
+        result = run_stage("pull", keys, lake, config, sites)
         assert (result.done, result.quarantined) == (1, 1)
         [row] = lake.quarantined()
         assert row["problem"] == (

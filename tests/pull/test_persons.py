@@ -15,7 +15,7 @@ from peer import Peer, Script
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from mpss_lib.batch import bound_door, run_batch, standing_still
+from mpss_lib.batch import run_stage, standing_still
 from mpss_lib.config import Config
 from mpss_lib.errors import StudyWithdrawnError, TwoPatientsError, UnreadableValueError
 from mpss_lib.pull import stage
@@ -134,8 +134,7 @@ def test_two_patients_under_one_study_are_quarantined(archive, sites, lake, conf
     archive.add(make_nm(1, PatientID="ANNA-1"), make_nm(1, series=2, PatientID="BERTA-2"))
     archive.add(make_nm(2))
     keys = stage.find(WINDOW, lake, config, sites)
-    with bound_door(stage, lake, config, sites) as work:
-        result = run_batch("pull", work, keys, lake, config)
+    result = run_stage("pull", keys, lake, config, sites)
     assert (result.done, result.quarantined) == (1, 1)
     [row] = lake.quarantined()
     assert row["error"] == "TwoPatientsError"

@@ -23,7 +23,7 @@ from mpss_lib.errors import DicomFileError, IncompleteStudyError
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage
 from mpss_lib.records import Unit
-from mpss_lib.sections import PullSettings
+from mpss_lib.sections import BatchSettings, PullSettings
 
 pytestmark = pytest.mark.pacs
 
@@ -235,7 +235,7 @@ def test_a_parsers_oserror_is_no_fault_of_the_disk(lake, config):
     def fail(_):
         raise OSError("No tag to read at file position A")
 
-    result = run_batch("intake", fail, ["S1"], lake, Config(pull=PullSettings(fault_share=1)))
+    result = run_batch("intake", fail, ["S1"], lake, Config(batch=BatchSettings(fault_share=1)))
     assert result.quarantined == 1
     [row] = lake.quarantined()
     assert row["problem"].startswith("unexpected OSError at test_poison_studies.py:")

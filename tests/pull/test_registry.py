@@ -9,8 +9,9 @@ import pytest
 from registry_rows import GOOD
 
 from mpss_lib.config import Config
+from mpss_lib.contract import COLUMNS
 from mpss_lib.errors import PlatformFaultError, SettingsError
-from mpss_lib.pull.clinical.contract import COLUMNS, check_row
+from mpss_lib.pull.clinical.row import check_row
 from mpss_lib.pull.deidentification.moments import parse_date
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.pull.vault import Vault

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from registry_rows import GOOD
 
 from mpss_lib.config import Config
+from mpss_lib.contract import COLUMNS
 from mpss_lib.errors import PlatformFaultError
-from mpss_lib.pull.clinical.contract import COLUMNS, check_row
+from mpss_lib.pull.clinical.row import check_row
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings, RegistryFormat, SiteSettings

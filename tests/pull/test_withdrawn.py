@@ -9,10 +9,10 @@ from datetime import date
 import pytest
 from pacs_objects import make_nm, study_uid
 
-from mpss_lib.batch import bound_door, run_batch
+from mpss_lib.batch import run_stage
+from mpss_lib.contract import COLUMNS
 from mpss_lib.errors import StudyWithdrawnError
 from mpss_lib.pull import stage
-from mpss_lib.pull.clinical.contract import COLUMNS
 from mpss_lib.pull.clinical.registry import day_of_patient
 from mpss_lib.pull.vault import Vault
 
@@ -61,8 +61,7 @@ def test_a_stale_key_leaves_no_record(archive, sites, lake, config):
     with pytest.raises(StudyWithdrawnError):
         stage.run(key, lake, config, sites)
     n_records = len(lake.records("pull"))
-    with bound_door(stage, lake, config, sites) as work:
-        result = run_batch("pull", work, [key], lake, config)
+    result = run_stage("pull", [key], lake, config, sites)
     assert (result.given, result.rejected, result.keys) == (1, 1, ())
     assert len(lake.records("pull")) == n_records
     assert lake.quarantined() == []

@@ -335,9 +335,12 @@ def test_a_study_whose_file_was_made_anew_is_published_again(sound):
 
 BAD_RECORDS = {
     "LVEF of 150": ({"lvef": 150.0}, "clinical.lvef_range"),
+    "LVEF that the import refuses": ({"lvef": 4.9}, "clinical.lvef_range"),
     "age of -1": ({"age": -1.0}, "clinical.age_range"),
+    "age that identifies": ({"age": 91.0}, "clinical.age_range"),
     "a BMI without end": ({"bmi": float("inf")}, "clinical.bmi_range"),
     "arteries above the total": ({"cac_lad": 900.0}, "clinical.arteries_within_total"),
+    "arteries a little above it": ({"cac_lad": 101.5}, "clinical.arteries_within_total"),
     "score below zero": ({"cac_lm": -1.0}, "clinical.cac_lm_range"),
     "score without date": ({"cac_date_shifted": None}, "clinical.cac_dated"),
     "unknown code": ({"reading": "fine"}, "clinical.reading_code"),

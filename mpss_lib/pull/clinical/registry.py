@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
+from mpss_lib.contract import CODES, RANGES
 from mpss_lib.locks import working
-from mpss_lib.pull.clinical.contract import CODES, CONTRACT_VERSION, RANGES, CheckedRow, check_row
 from mpss_lib.pull.clinical.registry_source import RawRow, canonical, read_rows
+from mpss_lib.pull.clinical.row import CONTRACT_VERSION, CheckedRow, check_row
 from mpss_lib.pull.vault import Vault
 from mpss_lib.records import Unit
 from mpss_lib.sections import PullSettings

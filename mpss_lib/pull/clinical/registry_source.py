@@ -31,8 +31,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, NoSuchTableError, SQLAlchemyError
 from sqlalchemy.types import NullType
 
+from mpss_lib.contract import COLUMNS, OPTIONAL
 from mpss_lib.errors import PlatformFaultError, SettingsError
-from mpss_lib.pull.clinical.contract import COLUMNS, FAULT, OPTIONAL
+from mpss_lib.pull.clinical.row import FAULT
 from mpss_lib.sections import PullSettings
 
 log = logging.getLogger(__name__)

@@ -97,10 +97,15 @@ class Finding:
 
 
 def in_set(
-    name: str, column: str, values: tuple[Any, ...], says: str, c: Consequence = "quarantine"
+    name: str,
+    column: str,
+    values: tuple[Any, ...],
+    says: str,
+    c: Consequence = "quarantine",
+    mostly: float = 1.0,
 ) -> Rule:
-    """Values of a column are among these (null passes)."""
-    arguments = {"column": column, "value_set": list(values)}
+    """Values of a column, or at least a share ``mostly``, are among these (null passes)."""
+    arguments = {"column": column, "value_set": list(values), "mostly": mostly}
     return Rule(name, says, c, "ExpectColumnValuesToBeInSet", arguments)
 
 

@@ -1,6 +1,7 @@
 """The suites: what is expected of studies, clinical rows, features and predictions.
 
-Limits repeat what the stages promise, in words of their own: a suite that imported the code which
+Limits of clinical values are those of ``mpss_lib.contract``, by which the import refuses rows. What
+the stages promise beside them is said in words of its own: a suite that imported the code which
 writes the rows would agree with its mistakes.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mpss_lib import contract
 from mpss_lib.sections import SEGMENTS, WarehouseSettings
 from mpss_lib.warehouse.expectations.rules import (
     Frame,
@@ -18,7 +20,7 @@ from mpss_lib.warehouse.expectations.rules import (
     in_set,
     matches,
     not_null,
-)
+)  # fmt: skip
 
 SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
 """Names of the suites, in the order in which they are run."""
@@ -38,9 +40,6 @@ ASPECTS: Mapping[str, str] = {
     "twin": "no two studies have the same features: one image under two keys",
 }
 """What is asked of all feature columns at once."""
-
-HIGHEST_SCORE = 20000.0
-"""Agatston units: the largest score that the registry's contract lets in."""
 
 STUDY_KEY, PATIENT_KEY = "^S[0-9a-f]{16}$", "^P[0-9a-f]{16}$"
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
@@ -175,17 +174,13 @@ def _segmentations() -> Frame:
 def _verdicts() -> Frame:
     return Frame(
         "quality_verdict",
-        "select *, verdict = 'pass' as is_pass from raw.quality_verdict",
+        "select * from raw.quality_verdict",
         ("study_key",),
         (
             grain(("study_key",)),
             in_set("verdict_known", "verdict", ("pass", "review", "hold"), "a verdict is known"),
-            Rule(
-                "most_pass",
-                "at least half of the verdicts are pass",
-                "warn",
-                "ExpectColumnValuesToBeInSet",
-                {"column": "is_pass", "value_set": [True], "mostly": 0.5},
+            in_set(
+                "most_pass", "verdict", ("pass",), "half or more verdicts are pass", "warn", 0.5
             ),
         ),
     )
@@ -206,12 +201,13 @@ def clinical_frames(settings: WarehouseSettings) -> tuple[Frame, ...]:
         (
             grain(("record_key",)),
             holds("refusal_explained", "is_explained", "rows have reasons if and only if refused"),
-            Rule(
+            in_set(
                 "most_accepted",
+                "is_accepted",
+                (True,),
                 "the import accepted at least 80 % of the rows",
                 "warn",
-                "ExpectColumnValuesToBeInSet",
-                {"column": "is_accepted", "value_set": [True], "mostly": 0.8},
+                0.8,
             ),
         ),
     )
@@ -243,26 +239,29 @@ _ACCEPTED = """
 
 
 def _accepted_rules() -> tuple[Rule, ...]:
-    scores = tuple(
-        between(f"{name}_range", name, 0, HIGHEST_SCORE, f"{name} is 0 to {HIGHEST_SCORE:.0f}")
-        for name in ("cac_total", "cac_lm", "cac_lad", "cac_lcx", "cac_rca")
-    )
     return (
-        matches(
-            "patient_known", "patient_key", PATIENT_KEY, "a row names its patient by pseudonym"
+        matches("patient_known", "patient_key", PATIENT_KEY, "a row names its patient by"
+                " pseudonym"),
+        in_set("reading_code", "reading", contract.CODES["reading"], "reading is a code"),
+        in_set("sex_code", "sex", contract.CODES["sex"], "sex is F or M"),
+        _limited("age", "age is {} to {} (older is stored as 90)"),
+        _limited("bmi", "BMI is {} to {} kg/m2"),
+        _limited("lvef", "LVEF is {} to {} %"),
+        *(_limited(name, f"{name} is {{}} to {{}}") for name in contract.SCORES),
+        between(
+            "arteries_within_total", "cac_excess", None, contract.CAC_TOLERANCE,
+            "arteries do not exceed the total",
         ),
-        in_set("reading_code", "reading", ("normal", "abnormal", "equivocal"), "reading is a code"),
-        in_set("sex_code", "sex", ("F", "M"), "sex is F or M"),
-        between("age_range", "age", 0, 90, "age is 0 to 90 (older is stored as 90)"),
-        between("bmi_range", "bmi", 8, 100, "BMI is 8 to 100 kg/m2"),
-        between("lvef_range", "lvef", 1, 100, "LVEF is 1 to 100 %"),
-        *scores,
-        # Rounded scores of four arteries may exceed the rounded total by 2.
-        between("arteries_within_total", "cac_excess", None, 2, "arteries do not exceed the total"),
         holds("numbers_finite", "is_finite", "numbers are finite, or absent"),
         holds("cac_dated", "has_cac_date", "a score has the date of its CT"),
         not_null("study_dated", "study_date_shifted", "a row has the date of its study"),
-    )
+    )  # fmt: skip
+
+
+def _limited(name: str, says: str) -> Rule:
+    """Values of a clinical column lie in the range of the contract."""
+    low, high = contract.stored_range(name)
+    return between(f"{name}_range", name, low, high, says.format(f"{low:g}", f"{high:g}"))
 
 
 def feature_key_frames() -> tuple[Frame, ...]:
@@ -341,10 +340,10 @@ def feature_value_rules(table: str) -> tuple[Rule, ...]:
 
 def prediction_frames(settings: WarehouseSettings) -> tuple[Frame, ...]:
     """Newest prediction of each study."""
-    limit = settings.prediction_limit
+    limit, (low, middle, high) = settings.prediction_limit, contract.CLASS_LIMITS
     rows = Frame(
         "prediction",
-        """
+        f"""
         select
             *,
             study_key in (select study_key from raw.study) as is_known,
@@ -354,11 +353,11 @@ def prediction_frames(settings: WarehouseSettings) -> tuple[Frame, ...]:
                 as is_within_interval,
             n_models > 0 or "value" is null as has_models,
             berman_class = case
-                when "value" < 0.5 then 0 when "value" <= 10 then 1 when "value" <= 100 then 2
-                when "value" <= 400 then 3 else 4
+                when "value" < {contract.NO_CALCIUM} then 0 when "value" <= {low} then 1
+                when "value" <= {middle} then 2 when "value" <= {high} then 3 else 4
             end as is_right_class
         from raw.prediction
-        """,
+        """,  # noqa: S608 - limits of our own
         ("study_key", "segment", "configuration"),
         (
             grain(("lake_path", "cohort_hash", "study_key", "segment", "configuration")),
@@ -375,8 +374,8 @@ def prediction_frames(settings: WarehouseSettings) -> tuple[Frame, ...]:
             holds("models_counted", "has_models", "a value has at least one model"),
             holds("class_right", "is_right_class", "the Berman class is that of the value"),
             between(
-                "corrected_believable", "corrected_value", None, HIGHEST_SCORE,
-                f"corrected values are at most {HIGHEST_SCORE:.0f}", "warn",
+                "corrected_believable", "corrected_value", None, contract.HIGHEST_SCORE,
+                f"corrected values are at most {contract.HIGHEST_SCORE:.0f}", "warn",
             ),
             not_null("most_have_values", "value", "most predictions have a value", "warn", 0.5),
         ),

@@ -1,4 +1,4 @@
-"""What a row of the clinical registry must satisfy, as data, and the check of one row.
+"""The check of one row of the clinical registry by the contract.
 
 A value that cannot be typed becomes null; every broken rule is named with the value where the
 value is a number (a text may name a patient). A missing value breaks no rule, except where the
@@ -11,59 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from types import MappingProxyType
 
+from mpss_lib.contract import (
+    AGE_TOLERANCE,
+    ARTERIES,
+    BMI_TOLERANCE,
+    CAC_TOLERANCE,
+    CODES,
+    FLAGS,
+    OLDEST_AGE,
+    RANGES,
+)
 from mpss_lib.pull.clinical import cells
 from mpss_lib.pull.clinical.cells import Notes
 from mpss_lib.sections import UNITS, PullSettings
 
-COLUMNS: tuple[str, ...] = (
-    *("patient_id", "accession_number", "study_date", "cac_date", "reading", "sex", "race", "age"),
-    *("height_m", "weight_kg", "bmi", "lvef", "smoking", "diabetes", "hypertension"),
-    *("hyperlipidemia", "family_history", "stress_agent", "cac_total", "cac_lm", "cac_lad"),
-    *("cac_lcx", "cac_rca", "birth_date"),
-)
-"""What is read of the registry, by our names."""
-
-OPTIONAL: frozenset[str] = frozenset({"height_m", "weight_kg", "accession_number", "birth_date"})
-"""Columns that a registry may lack altogether. The birth date is looked at and never kept."""
-
-CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "reading": ("normal", "abnormal", "equivocal"),
-        "sex": ("F", "M"),
-        "race": ("White", "Black", "Asian", "Hispanic", "American Indian", "Pacific Islander",
-                 "Other", "Unknown"),
-        "stress_agent": ("exercise", "adenosine", "dipyridamole", "regadenoson", "dobutamine"),
-    }
-)  # fmt: skip
-"""Allowed codes; capitals do not matter, a site's own codes are mapped in the settings."""
-
-RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "age": (0.0, 120.0),  # years
-        "height_m": (0.5, 2.5),
-        "weight_kg": (20.0, 400.0),
-        "bmi": (8.0, 100.0),  # kg/m2
-        "lvef": (5.0, 100.0),  # per cent
-        "cac_total": (0.0, 20000.0),  # Agatston
-        "cac_lm": (0.0, 20000.0),
-        "cac_lad": (0.0, 20000.0),
-        "cac_lcx": (0.0, 20000.0),
-        "cac_rca": (0.0, 20000.0),
-    }
-)
-
-FLAGS = ("smoking", "diabetes", "hypertension", "hyperlipidemia", "family_history")
-ARTERIES = ("cac_lm", "cac_lad", "cac_lcx", "cac_rca")
 COVARIATES = ("sex", "race", "age", "bmi", "lvef", *FLAGS, "stress_agent")
-OLDEST_AGE = 90.0
-"""Older patients are stored as 90 (PS3.15: an age above 89 identifies)."""
-
-BMI_TOLERANCE = 1.0
-AGE_TOLERANCE = 1.0
-CAC_TOLERANCE = 1.0
-"""Agatston units by which the arteries may miss the total (rounding of four scores)."""
 
 CONTRACT_VERSION = "3"
 """Raised when the same row may be judged otherwise: it is in the digest of the rows."""
