@@ -36,6 +36,10 @@ Force = Annotated[bool, typer.Option("--force", help="Do again what is identical
 
 
 def open_home() -> tuple[Lake, settings.Config]:
-    """Give the lake and the settings of this home."""
+    """Give the lake and the settings of this home; a lake of before is brought up to date."""
+    from mpss_lib.warehouse.layout import bring_up_to_date
+
     root = settings.home()
-    return Lake(root / "lake"), settings.load(root)
+    config, lake = settings.load(root), Lake(root / "lake")
+    bring_up_to_date(lake)
+    return lake, config

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 def open_home() -> tuple[Lake, Config]:
-    """Lake and settings of ``$MPSS_HOME``."""
+    """Lake and settings of ``$MPSS_HOME``; a lake of before is brought to today's layout."""
     from mpss_lib.config import home, load
     from mpss_lib.tables import Lake
+    from mpss_lib.warehouse.layout import bring_up_to_date
 
     root = home()
-    return Lake(root / "lake"), load(root)
+    config, lake = load(root), Lake(root / "lake")
+    bring_up_to_date(lake)
+    return lake, config
 
 
 def open_sites(config: Config, pacs_connection: str = PACS_CONNECTION) -> Sites:
