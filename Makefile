@@ -32,11 +32,12 @@ servers: ## install the real peers of some tests (Debian, as root; else those te
 test: .venv/installed servers ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
-lint: .venv/installed ## ruff, mypy, import contracts, SQL, spelling
+lint: .venv/installed ## ruff, mypy, import contracts, lengths of functions, SQL, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/function_lengths.py
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/codespell
 	$(BIN)/hadolint --failure-threshold warning docker/Dockerfile

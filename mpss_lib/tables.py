@@ -2,7 +2,7 @@
 
 A file is named by what made it (``design`` rule 2)::
 
-    landing/<table>/engine=<E>/config=<C>/<shelf>/<unit>=<key>.<input digest>.parquet
+    landing/<name>/engine=<E>/config=<C>/<shelf>/<unit>=<key>.<input digest>.parquet
 
 It is never overwritten. The newest manifest record of a unit names its current file. ``shelves``
 says how it is found.

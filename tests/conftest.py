@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from zlib import crc32
@@ -121,3 +122,19 @@ def database(postgres):
     """Give the name of an empty database of that server."""
     with postgres.database() as name:
         yield name
+
+
+@pytest.fixture
+def mpss(monkeypatch, capsys):
+    """Run the command in this process: (exit status, standard output, standard error)."""
+    from mpss_lib import cli
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["mpss", *map(str, words)])
+        monkeypatch.setattr(cli.console, "width", 200)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return ended.value.code or 0, told.out, told.err
+
+    return run

@@ -16,6 +16,7 @@ from fabricated_lake import Builder, clinical_row, row
 
 from mpss_lib.config import Config, Sites
 from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.runtime.home import Home
 from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
@@ -45,6 +46,10 @@ class Invented:
     sites: Sites
     vault: Vault
     identities: list
+
+    @property
+    def home(self) -> Home:
+        return Home(self.root, self.lake, self.config, self.sites)
 
     def of(self, person: int) -> list:
         return [one for one in self.identities if one.patient_id == PEOPLE[person][0]]

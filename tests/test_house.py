@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import function_lengths
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -33,10 +34,46 @@ def test_no_module_is_longer_than_a_reader_bears():
         assert n_lines <= limit, f"{path.relative_to(PROJECT)}: {n_lines} lines"
 
 
+def test_a_long_function_is_refused_and_the_list_of_those_that_stand_only_shrinks(tmp_path):
+    def house(**lengths):
+        text = "".join(
+            f'def {name}():\n    """Told\n    in two."""\n' + "    0\n" * (n - 1)
+            for name, n in lengths.items()
+        )
+        (tmp_path / "mpss_lib").mkdir(exist_ok=True)
+        (tmp_path / "mpss_lib" / "_kernels.py").write_text(text)
+        (tmp_path / "mpss_lib" / "house.py").write_text(text)
+
+    def refused(*names):
+        listed = frozenset(f"mpss_lib/house.py:{name}" for name in names)
+        return [
+            line.partition("house.py:")[2] for line in function_lengths.faults(tmp_path, listed)
+        ]
+
+    house(short=40, long=41, stands=60, endless=61)
+    assert refused("stands", "endless", "short", "gone") == [
+        "endless: 61 lines, 60 at most",
+        "long: 41 lines; shorten it to 40",
+        "gone: not long, take it off the list",
+        "short: not long, take it off the list",
+    ]
+    assert refused("long", "stands", "endless") == ["endless: 61 lines, 60 at most"]
+    house(**{f"f{k}": 41 for k in range(16)})
+    assert function_lengths.faults(
+        tmp_path, frozenset(f"mpss_lib/house.py:f{k}" for k in range(16))
+    ) == ["16 names, 15 at most"]
+
+
 def test_no_module_is_named_for_nothing():
     names = {"utils", "helpers", "common", "core"}
     found = [path for path in modules() if names & {path.stem, *path.relative_to(PROJECT).parts}]
     assert found == []
+
+
+def test_no_module_hides_a_public_function():
+    import mpss_lib
+
+    assert [name for name in mpss_lib.__all__ if (PROJECT / f"mpss_lib/{name}.py").exists()] == []
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-cluster.lock"])

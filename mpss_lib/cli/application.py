@@ -8,9 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mpss_lib import config as settings
-from mpss_lib.tables import Lake
-
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -33,13 +30,3 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
 
 Force = Annotated[bool, typer.Option("--force", help="Do again what is identical.")]
-
-
-def open_home() -> tuple[Lake, settings.Config]:
-    """Give the lake and the settings of this home; a lake of before is brought up to date."""
-    from mpss_lib.warehouse.layout import bring_up_to_date
-
-    root = settings.home()
-    config, lake = settings.load(root), Lake(root / "lake")
-    bring_up_to_date(lake)
-    return lake, config

@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from mpss_lib import config as settings
 from mpss_lib.cli.application import backup_app, console, errors
-from mpss_lib.cli.purge import home_at, show_copies, show_report, whole_home
+from mpss_lib.cli.purge import show_copies, show_report
+from mpss_lib.runtime.home import Home
 
 
 @backup_app.command("create")
 def backup_create(target: Annotated[Path, typer.Argument(help="Folder on another disk.")]) -> None:
     """Copy vault, lake, settings and Airflow's database; a night may go on meanwhile."""
-    from mpss_lib.maintenance.backup import Source, create, read_manifest
+    from mpss_lib.maintenance.backup import create, read_manifest
 
-    home = whole_home()
-    made = create(Source(home.root, home.lake, home.config, home.sites, home.airflow), target)
+    made = create(Home.open(), target)
     told = read_manifest(made)
     console.print(f"{made}: {told['n_files']} files, {told['bytes'] / 1e6:.1f} MB", soft_wrap=True)
 
@@ -30,12 +29,11 @@ def backup_ls(
     """List the backups of this home, or of a folder, with their expiry."""
     from mpss_lib.maintenance.copies import every_copy, whole_copies
 
-    root = settings.home()
     if target is not None:
         for path in whole_copies(target.resolve()):
             console.print(str(path), soft_wrap=True, highlight=False)
         return
-    show_copies("Backups", list(every_copy(root, settings.load(root))))
+    show_copies("Backups", list(every_copy(Home.open())))
 
 
 @backup_app.command("verify")
@@ -66,7 +64,7 @@ def backup_restore(
     from mpss_lib.warehouse.stage import rebuild
 
     restored = restore(newest(target.resolve()), home.resolve(), more_tombstones=tombstones)
-    found = home_at(restored.root)
+    found = Home.open(restored.root)
     if restored.has_postgres and found.airflow is not None:
         restore_database(restored.root, found.airflow)
     counts = rebuild(found.lake, found.config)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.application import app, console
 from mpss_lib.cli.warehouse import print_versions
 from mpss_lib.config import STAGES
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 
 
@@ -54,12 +57,15 @@ def airflow(context: typer.Context) -> None:
     """
     import subprocess
 
-    from mpss_lib.runtime.airflow_home import AirflowHome
-
-    root = settings.home()
-    environment = AirflowHome.load(root).environment(settings.load(root))
+    home = Home.open()
+    if home.airflow is None:
+        raise PlatformFaultError(
+            f"the home {home.root.name} has no Airflow yet",
+            way_out="`mpss up` or `mpss demo` first",
+        )
     command = [sys.executable, "-m", "airflow", *context.args]
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+    done = subprocess.run(command, env=dict(home.airflow.environment), check=False)
+    raise typer.Exit(done.returncode)
 
 
 @app.command()
@@ -75,8 +81,9 @@ def status() -> None:
     """Say what is on the lake, what stands still, what is published."""
     from mpss_lib.warehouse.stage import status as versions
 
-    lake, config = open_home()
-    table = Table(title=f"{settings.home()}")
+    home = Home.open()
+    lake = home.lake
+    table = Table(title=f"{home.root}")
     for name in ("stage", "units", "last written", "quarantined"):
         table.add_column(name, justify="left" if name in {"stage", "last written"} else "right")
     waiting = [row["stage"] for row in lake.quarantined()]
@@ -87,8 +94,8 @@ def status() -> None:
         table.add_row(stage, str(len(units)), last, str(waiting.count(stage)))
     console.print(table)
     _tell_differences(lake)
-    _tell_unfinished_purges(config)
-    print_versions(versions(lake, config))
+    _tell_unfinished_purges(home.sites.vault)
+    print_versions(versions(lake, home.config))
 
 
 def _tell_differences(lake: Lake) -> None:
@@ -105,11 +112,10 @@ def _tell_differences(lake: Lake) -> None:
         console.print("  `mpss reconcile` names each study with its way out (meta.upstream)")
 
 
-def _tell_unfinished_purges(config: settings.Config) -> None:
+def _tell_unfinished_purges(vault: Path) -> None:
     from mpss_lib.pull.vault import Vault
     from mpss_lib.purge.journal import unfinished
 
-    vault = settings.sites_of(config, settings.home()).vault
     if not vault.exists():
         return
     for row in unfinished(Vault(vault)):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from mpss_lib import config as settings
-from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.application import app, console
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.runtime.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mpss_lib.maintenance.copies import Copy
-    from mpss_lib.purge.phases import Home, Plan, Report
+    from mpss_lib.purge.phases import Plan, Report
     from mpss_lib.purge.search import Hit
-    from mpss_lib.runtime.orchestrator import Airflow
 
 
 @app.command()
@@ -47,7 +44,7 @@ def purge(
     from mpss_lib.purge.phases import purge as take_out
     from mpss_lib.purge.subject import key_of
 
-    home = whole_home()
+    home = Home.open()
     if key is None:
         key = key_of(_asked(), Vault(home.sites.vault), home.config)
     planned = plan(key, home)
@@ -65,34 +62,6 @@ def purge(
 
 
 # --------------------------------------------------------------------------- pieces
-
-
-def whole_home() -> Home:
-    """Open this home with its Airflow."""
-    open_home()  # a wrong setting stops here
-    return home_at(settings.home())
-
-
-def home_at(root: Path) -> Home:
-    """Open a home with its Airflow."""
-    from mpss_lib.purge.phases import Home
-    from mpss_lib.tables import Lake
-
-    config = settings.load(root)
-    sites = settings.sites_of(config, root)
-    return Home(root, Lake(root / "lake"), config, sites, _airflow(root, config))
-
-
-def _airflow(root: Path, config: settings.Config) -> Airflow | None:
-    """Airflow of a home: its own, or the one that the environment names (cluster)."""
-    from mpss_lib.runtime.airflow_home import AirflowHome
-    from mpss_lib.runtime.orchestrator import Airflow
-
-    if (root / "airflow" / "secrets.json").exists():
-        return Airflow(AirflowHome.load(root).environment(config))
-    if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in os.environ:
-        return Airflow(dict(os.environ) | {"MPSS_HOME": str(root)})
-    return None
 
 
 def _asked() -> dict[str, str]:

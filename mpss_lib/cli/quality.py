@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mpss_lib.cli.application import open_home, quality_app
+from mpss_lib.cli.application import quality_app
+from mpss_lib.runtime.home import Home
 
 
 @quality_app.command("limits")
@@ -23,8 +24,8 @@ def quality_limits(
     """
     from mpss_lib.quality import site_limits
 
-    lake, config = open_home()
-    found = site_limits(lake, config, version, keys or ())
+    home = Home.open()
+    found = site_limits(home.lake, home.config, version, keys or ())
     typer.echo(found.as_toml(), nl=False)
     typer.echo(f"{found.n_studies} studies, {len(found.limits)} metrics", err=True)
 
@@ -34,5 +35,6 @@ def quality_pictures(study_key: str) -> None:
     """Draw the montage and the polar map of a study, if they are not there; prints the paths."""
     from mpss_lib.quality.gallery import pictures_of
 
-    for path in pictures_of(study_key, *open_home()).values():
+    home = Home.open()
+    for path in pictures_of(study_key, home.lake, home.config).values():
         typer.echo(path)

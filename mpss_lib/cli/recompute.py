@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from mpss_lib import config as settings
-from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.application import app, console
+from mpss_lib.runtime.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,15 +33,13 @@ def recompute(
     be interrupted: the same command goes on. A change of [pull] asks the PACS again.
     """
     from mpss_lib.maintenance.outdated import outdated
-    from mpss_lib.maintenance.recompute import Place
     from mpss_lib.maintenance.recompute import recompute as bring_up
 
-    lake, config = open_home()
+    home = Home.open()
     if dry_run:
-        _show(outdated(lake, config, after))
+        _show(outdated(home.lake, home.config, after))
         return
-    place = Place(lake, config, settings.sites_of(config, settings.home()))
-    left = bring_up(place, after=after, activate=activate, tell=_tell)
+    left = bring_up(home, after=after, activate=activate, tell=_tell)
     _show(left)
     if not activate:
         console.print(

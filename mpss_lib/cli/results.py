@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mpss_lib import config as settings
-from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.application import app, console
+from mpss_lib.runtime.home import Home
 
 
 @app.command()
@@ -23,9 +23,8 @@ def export(
     from mpss_lib.publication.results_tables import ddl as statements
     from mpss_lib.publication.stage import export_results
 
-    lake, config = open_home()
+    home = Home.open()
     if ddl:
-        typer.echo(statements(config.site.results_schema), nl=False)
+        typer.echo(statements(home.config.site.results_schema), nl=False)
         return
-    sites = settings.sites_of(config, settings.home())
-    console.print(export_results(lake, config, sites, adopt=adopt))
+    console.print(export_results(home.lake, home.config, home.sites, adopt=adopt))

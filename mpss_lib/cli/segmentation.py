@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from mpss_lib import config as settings
-from mpss_lib.cli.application import console, open_home, segmentation_app
+from mpss_lib.cli.application import console, segmentation_app
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
 
 
@@ -21,9 +21,8 @@ def segmentation_names(file: Annotated[Path, typer.Argument(help="RTSTRUCT or SE
     """
     from mpss_lib.pull.deidentification.contours import named_regions
 
-    _, config = open_home()
     table = Table("region of the file", "ours")
-    for one in named_regions(file, config):
+    for one in named_regions(file, Home.open().config):
         table.add_row(one.text, one.region or "-")
     console.print(table)
 
@@ -39,10 +38,9 @@ def segmentation_import(
     """
     from mpss_lib.pull.deidentification.contours import import_contours
 
-    lake, config = open_home()
-    sites = settings.sites_of(config, settings.home())
-    imported = import_contours(file, study_key, lake, config, sites)
-    console.print(f"{lake.relative(imported.path)}: {', '.join(imported.regions)}")
+    home = Home.open()
+    imported = import_contours(file, study_key, home.lake, home.config, home.sites)
+    console.print(f"{home.lake.relative(imported.path)}: {', '.join(imported.regions)}")
     console.print(f"next: mpss run segmentation {study_key}")
 
 
@@ -54,6 +52,6 @@ def segmentation_export(
     """Write the seven analysed masks of a study as a DICOM SEG, pseudonymous as the lake is."""
     from mpss_lib.segmentation.export import export_masks
 
-    lake, config = open_home()
-    write_bytes(output, export_masks(study_key, lake, config))
+    home = Home.open()
+    write_bytes(output, export_masks(study_key, home.lake, home.config))
     console.print(f"{output}: 7 segments. For research use only.")

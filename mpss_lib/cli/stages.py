@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from mpss_lib import config as settings
 from mpss_lib.batch import (
     CHAIN,
     BatchResult,
@@ -18,11 +17,11 @@ from mpss_lib.batch import (
     run_stage,
     standing_still,
 )
-from mpss_lib.cli.application import Force, app, console, open_home, quarantine_app
+from mpss_lib.cli.application import Force, app, console, quarantine_app
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
-from mpss_lib.tables import Lake
+from mpss_lib.runtime.home import Home
 
 if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the protocol
     from mpss_lib.batch import Stage
@@ -80,8 +79,8 @@ def find(
             "either dates are given, or --study or --undated",
             way_out="`mpss find 2026-01-05 2026-01-06`, or `mpss find --study NUMBER`",
         )
-    lake, config = open_home()
-    sites = settings.sites_of(config, settings.home())
+    home = Home.open()
+    lake, config, sites = home.lake, home.config, home.sites
     keys: list[str] = []
     if first is not None:
         keys += pull.find((first.date(), (last or first).date()), lake, config, sites)
@@ -102,37 +101,34 @@ def run(
     """Do one stage with no Airflow: for the keys given, or for every study that was found."""
     if stage not in STAGES:
         raise WrongArgumentError(f"{stage!r} is no stage", way_out=f"one of {', '.join(STAGES)}")
-    lake, config = open_home()
+    home = Home.open()
     if stage == "warehouse":
-        console.print(import_module("mpss_lib.warehouse.stage").run(lake, config))
+        console.print(import_module("mpss_lib.warehouse.stage").run(home.lake, home.config))
     elif stage in {"selection", "evaluation"}:
-        _run_cohort(stage, keys or [], lake, config, force=force)
+        _run_cohort(stage, keys or [], home, force=force)
     else:
-        console.print(run_studies(stage, keys or [], lake, config, force=force).as_dict())
+        console.print(run_studies(stage, keys or [], home, force=force).as_dict())
 
 
-def run_studies(
-    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
-) -> BatchResult:
+def run_studies(stage: str, keys: list[str], home: Home, *, force: bool = False) -> BatchResult:
     """Do a study-level stage for the keys, or for every study that was found; tell each."""
     return run_stage(
         stage,
-        keys or due(stage, lake, config),
-        lake,
-        config,
-        settings.sites_of(config, settings.home()),
+        keys or due(stage, home.lake, home.config),
+        home.lake,
+        home.config,
+        home.sites,
         force=force,
         progress=lambda key, status: typer.echo(f"{key} {status}"),
     )
 
 
-def _run_cohort(
-    stage: str, keys: list[str], lake: Lake, config: settings.Config, *, force: bool
-) -> None:
+def _run_cohort(stage: str, keys: list[str], home: Home, *, force: bool) -> None:
     from mpss_lib.batch import write_record
     from mpss_lib.warehouse.stage import freeze_cohort
 
     door = import_module(f"mpss_lib.{stage}.stage")
+    lake, config = home.lake, home.config
     for cohort in keys or [freeze_cohort(lake, config)]:
         with working(lake.root):
             answer = dict(door.run(cohort, lake, config, force=force))
@@ -144,12 +140,11 @@ def _run_cohort(
 @quarantine_app.command("ls")
 def quarantine_ls() -> None:
     """List the studies that stand still: stage, reason, way out, tries."""
-    lake, _ = open_home()
     table = Table(title="Quarantine")
     columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
     for name in columns:
         table.add_column(name)
-    for row in lake.quarantined():
+    for row in Home.open().lake.quarantined():
         table.add_row(*(str(row[name]) for name in columns))
     console.print(table)
 
@@ -157,7 +152,8 @@ def quarantine_ls() -> None:
 @quarantine_app.command("retry")
 def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Try the stage again at which each study stands still, and the stages after it."""
-    lake, config = open_home()
+    home = Home.open()
+    lake, config = home.lake, home.config
     still = {stage: standing_still(stage, lake, config) for stage in CHAIN}
     unknown = sorted(set(keys or []).difference(*still.values()))
     held = standing_still("warehouse", lake, config)
@@ -176,7 +172,7 @@ def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None)
         going_on += [key for key in still[stage] if not keys or key in keys]
         if going_on:
             try:
-                result = run_studies(stage, going_on, lake, config, force=False)
+                result = run_studies(stage, going_on, home)
             except TooManyFaultsError as error:
                 result = error.result
             going_on = list(result.keys)

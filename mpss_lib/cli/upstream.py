@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.table import Table
 
-from mpss_lib import config as settings
 from mpss_lib.batch import CHAIN, BatchResult, TooManyFaultsError, run_batch
-from mpss_lib.cli.application import app, console, open_home
+from mpss_lib.cli.application import app, console
 from mpss_lib.cli.stages import run_studies
+from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, Outcome
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def reconcile(
     """
     from mpss_lib.pull.upstream.reconcile_door import reconcile as compare
 
-    lake, config = open_home()
-    window = _window(first, last, config)
-    answered = compare(window, lake, config, settings.sites_of(config, settings.home()))
+    home = Home.open()
+    window = _window(first, last, home.config)
+    answered = compare(window, home.lake, home.config, home.sites)
     _show(answered)
     raise typer.Exit(1 if answered.open or answered.doubts else 0)
 
@@ -55,7 +56,8 @@ def accept(keys: Annotated[list[str], typer.Argument(help="Study keys.")]) -> No
     """
     from mpss_lib.upstream import CORRECTED, DELETED, EXTRA, is_noted, stay
 
-    lake, config = open_home()
+    home = Home.open()
+    lake = home.lake
     corrected = [key for key in keys if is_noted(lake, key, CORRECTED)]
     for key in keys:
         kinds = [kind for kind in (DELETED, EXTRA) if stay(lake, key, kind)]
@@ -67,7 +69,7 @@ def accept(keys: Annotated[list[str], typer.Argument(help="Study keys.")]) -> No
         for kind in kinds:
             typer.echo(f"{key} {kind}: accepted")
     if corrected:
-        raise typer.Exit(0 if _fetch_again(corrected, lake, config, accepts=True) else 1)
+        raise typer.Exit(0 if _fetch_again(corrected, home, accepts=True) else 1)
 
 
 @app.command()
@@ -84,22 +86,19 @@ def recheck(
     """
     from mpss_lib.pull.upstream.recheck import due
 
-    lake, config = open_home()
-    sites = settings.sites_of(config, settings.home())
-    todo = keys or due(lake, config, sites, _today(config))
-    is_sound = not todo or _fetch_again(todo, lake, config, accepts=False)
-    n_waiting = _tell_corrections(lake)
+    home = Home.open()
+    todo = keys or due(home.lake, home.config, home.sites, _today(home.config))
+    is_sound = not todo or _fetch_again(todo, home, accepts=False)
+    n_waiting = _tell_corrections(home.lake)
     raise typer.Exit(0 if is_sound and not n_waiting else 1)
 
 
-def _fetch_again(
-    keys: Sequence[str], lake: Lake, config: settings.Config, *, accepts: bool
-) -> bool:
-    """Pull again and do the stages after it; answers whether no study stands still."""
+def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
+    """Pull again and do the stages after it; returns whether no study stands still."""
     from mpss_lib.pull import stage
     from mpss_lib.pull.archive.session import ArchiveSession
 
-    sites = settings.sites_of(config, settings.home())
+    lake, config, sites = home.lake, home.config, home.sites
     with ArchiveSession(sites.archive) as session:
 
         def work(key: str) -> Outcome:
@@ -110,7 +109,7 @@ def _fetch_again(
     for name in CHAIN[1:]:
         if result.keys:
             todo = list(result.keys)
-            result = _counted(partial(run_studies, name, todo, lake, config, force=False))
+            result = _counted(partial(run_studies, name, todo, home))
             n_left += result.quarantined
     return n_left == 0
 
@@ -125,7 +124,7 @@ def _counted(work: Callable[[], BatchResult]) -> BatchResult:
 
 
 def _tell_corrections(lake: Lake) -> int:
-    """Print what waits for an answer; answers how many."""
+    """Print what waits for an answer; returns how many."""
     from mpss_lib.upstream import CORRECTED, noted
 
     waiting = [one for one in noted(lake) if one.kind == CORRECTED]
@@ -134,7 +133,7 @@ def _tell_corrections(lake: Lake) -> int:
     return len(waiting)
 
 
-def _window(first: str | None, last: str | None, config: settings.Config) -> tuple[date, date]:
+def _window(first: str | None, last: str | None, config: Config) -> tuple[date, date]:
     if first is None:
         today = _today(config)
         return today - timedelta(days=config.maintenance.reconcile_days), today
@@ -150,7 +149,7 @@ def _last_of(month: date) -> date:
     return month.replace(day=calendar.monthrange(month.year, month.month)[1])
 
 
-def _today(config: settings.Config) -> date:
+def _today(config: Config) -> date:
     return datetime.now(ZoneInfo(config.site.timezone)).date()
 
 

@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.cli.application import Force, app, console, open_home, warehouse_app
+from mpss_lib.cli.application import Force, app, console, warehouse_app
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 
 
@@ -33,7 +34,8 @@ def warehouse_status() -> None:
     """Show the active version of each stage and how many studies have the newest one."""
     from mpss_lib.warehouse.stage import status as versions
 
-    print_versions(versions(*open_home()))
+    home = Home.open()
+    print_versions(versions(home.lake, home.config))
 
 
 @warehouse_app.command("activate")
@@ -46,10 +48,10 @@ def warehouse_activate(stage: str) -> None:
     from mpss_lib.warehouse.stage import activate
     from mpss_lib.warehouse.stage import status as versions
 
-    lake, config = open_home()
-    moved = activate(stage, lake, config)
+    home = Home.open()
+    moved = activate(stage, home.lake, home.config)
     console.print(f"published now: {', '.join(moved) or 'nothing new, it was active already'}")
-    print_versions(versions(lake, config))
+    print_versions(versions(home.lake, home.config))
 
 
 @warehouse_app.command("rebuild")
@@ -57,7 +59,8 @@ def warehouse_rebuild() -> None:
     """Build the snapshot again from the lake's files alone (after a home was moved, say)."""
     from mpss_lib.warehouse.stage import rebuild
 
-    console.print(rebuild(*open_home()))
+    home = Home.open()
+    console.print(rebuild(home.lake, home.config))
 
 
 @warehouse_app.command("compact")
@@ -66,10 +69,9 @@ def warehouse_compact() -> None:
     from mpss_lib.warehouse.maintenance import remove_orphans
     from mpss_lib.warehouse.stage import merge, run
 
-    lake, config = open_home()
-    console.print(merge(lake, config))
-    console.print(remove_orphans(lake, config))
-    console.print(run(lake, config))
+    home = Home.open()
+    for step in (merge, remove_orphans, run):
+        console.print(step(home.lake, home.config))
 
 
 @warehouse_app.command("check")
@@ -86,7 +88,8 @@ def warehouse_check(
     """
     from mpss_lib.warehouse.stage import quality_page, run, validate
 
-    lake, config = open_home()
+    home = Home.open()
+    lake, config = home.lake, home.config
     counts = validate(lake, config, suites=suites or (), force=force)
     console.print(counts)
     console.print(f"page: {quality_page(lake)}", soft_wrap=True)

@@ -59,7 +59,7 @@ class Stopwatch:
 
 
 def run_demo(root: Path, patients: int, console: Console) -> int:
-    """Run everything; answers the exit status.
+    """Run everything; returns the exit status.
 
     Parameters
     ----------

@@ -161,10 +161,7 @@ def run(
     x, _, _ = design.standardised()
     levels = _levels(design, settings)
     n_terms, n_outer = len(design.names), len(splits.outer)
-    allowed = np.zeros((3, n_terms), np.bool_)
-    allowed[0, :n_radiomics] = 0 in configurations
-    allowed[1, n_radiomics:] = 1 in configurations
-    allowed[2] = 2 in configurations
+    allowed = _allowed(n_terms, n_radiomics, configurations)
     shape = (n_outer, settings.n_inner, 3) if is_kept else (0, 0, 3)
     runs = (len(outcomes), n_outer, 3)
     raw = Raw(
@@ -216,6 +213,15 @@ def _as_evaluation(
         llf=raw.numbers[..., 1],
         n_screened=raw.numbers[..., 2].astype(np.int64),
     )
+
+
+def _allowed(n_terms: int, n_radiomics: int, configurations: Sequence[int]) -> Flags:
+    """(3, terms): which terms are candidates in which configuration."""
+    allowed = np.zeros((3, n_terms), np.bool_)
+    allowed[0, :n_radiomics] = 0 in configurations
+    allowed[1, n_radiomics:] = 1 in configurations
+    allowed[2] = 2 in configurations
+    return allowed
 
 
 def _levels(design: Design, settings: EvaluationSettings) -> Ints:

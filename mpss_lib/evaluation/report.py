@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
 from mpss_lib.evaluation import figures, paper
 from mpss_lib.evaluation import report_summary as summary
@@ -100,48 +100,47 @@ def _gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
 
 def render(found: Findings, config: Config) -> str:
     """Make the page."""
-    from mpss_lib.evaluation.page import PAGE
-
     address = config.address("evaluation")
     inputs = found.inputs
     n_test = found.results[0]["n_test"] if found.results else 0
-    warning = (
-        "<p class=warn>Under-powered: the test sets have"
-        f" {n_test} patients (at least {config.evaluation.min_test} are wanted).</p>"
-        if n_test < config.evaluation.min_test
-        else ""
+    return pages.render(
+        "evaluation.html",
+        cohort=inputs.cohort,
+        patients=len(inputs.studies),
+        left_out=len(inputs.left_out),
+        n_test=n_test,
+        min_test=config.evaluation.min_test,
+        is_underpowered=n_test < config.evaluation.min_test,
+        makers=f"engine {address.engine}, settings {address.config}",
+        caveats=_caveats(config),
+        chance=f"{BY_CHANCE:.2g}",
+        limits=_limits(found.tests),
+        chosen=inputs.selected,
+        notes="; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
+        null_cohorts=NULL_COHORTS,
+        null_limits="{} at .01, {} at .05".format(*NULL_LIMITS),
+        discoveries=tables.discoveries(found.univariate),
+        settings=config.evaluation.model_dump_json(indent=1),
+        figures=_figures(found),
+        **_tables(found, config),
     )
-    parts = {
-        "cohort": inputs.cohort,
-        "patients": len(inputs.studies),
-        "left_out": len(inputs.left_out),
-        "n_test": n_test,
-        "makers": f"engine {address.engine}, settings {address.config}",
-        "warning": warning,
-        "caveats": "".join(f"<li>{escape(text)}</li>" for text in _caveats(config)),
+
+
+def _tables(found: Findings, config: Config) -> dict[str, Any]:
+    return {
         "answers": summary.answer_table(found.tests),
         "profiles": summary.profile_table(config.evaluation),
         "contradictions": summary.contradiction_table(),
-        "chance": f"{BY_CHANCE:.2g}",
-        "limits": _limits(found.tests),
-        "clinical": tables.clinical_table(inputs),
-        "chosen": tables.chosen_list(inputs),
+        "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),
-        "notes": escape("; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"]))),
-        "null": tables.null_table(),
-        "null_cohorts": NULL_COHORTS,
-        "null_limits": "{} at .01, {} at .05".format(*NULL_LIMITS),
+        "null": tables.null_tables(),
         "planted": tables.planted_table(),
         "levels": tables.level_table(found.levels),
         "fisher": tables.fisher_table(found.tests),
         "exact": tables.test_table(found.tests, tables.EXACT),
         "approximate": tables.test_table(found.tests, tables.APPROXIMATE),
-        "better": tables.better_table(found.better),
-        "discoveries": tables.discoveries(found.univariate),
-        "settings": escape(config.evaluation.model_dump_json(indent=1)),
-        **_figures(found),
+        "better": tables.better_tables(found.better),
     }
-    return PAGE.format(**parts)
 
 
 def _limits(tests: Sequence[Row]) -> str:
@@ -161,16 +160,16 @@ def _caveats(config: Config) -> list[str]:
 def _figures(found: Findings) -> dict[str, str]:
     scores = found.inputs.outcomes["MYO"]
     return {
-        "figure_classes": figures.classes(np.bincount(berman_class(scores), minlength=5).tolist()),
-        "figure_varieties": figures.varieties(
+        "classes": figures.classes(np.bincount(berman_class(scores), minlength=5).tolist()),
+        "varieties": figures.varieties(
             [row for row in found.varieties if row["profile"] == AS_PUBLISHED]
         ),
-        "figure_rho": figures.heatmap(
+        "rho": figures.heatmap(
             [row for row in found.univariate if row["profile"] == AS_PUBLISHED],
             found.inputs.selected[AS_PUBLISHED].features,
         ),
-        "figure_r": figures.boxes(found.results, "r"),
-        "figure_p": figures.boxes(found.results, "p_value"),
+        "r": figures.boxes(found.results, "r"),
+        "p": figures.boxes(found.results, "p_value"),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from mpss_lib.config import AS_PUBLISHED, CORRECTED
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.profiles import profiles
-from mpss_lib.evaluation.report_tables import table
+from mpss_lib.evaluation.report_tables import Table, table
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 
 Row = Mapping[str, Any]
@@ -22,7 +22,7 @@ QUESTIONS = {
 }
 
 
-def answer_table(tests: Sequence[Row]) -> str:
+def answer_table(tests: Sequence[Row]) -> Table:
     """In which segments each question is answered with yes: paper, Fisher, permutation."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
 
@@ -68,7 +68,7 @@ def _named(holds: Mapping[str, bool]) -> str | None:
     return f"{len(names)} of {len(holds)}" + ("" if is_plain else f": {', '.join(names)}")
 
 
-def profile_table(settings: EvaluationSettings) -> str:
+def profile_table(settings: EvaluationSettings) -> Table:
     """List the settings of the evaluation in which the profiles differ."""
     both = {name: own.model_dump(mode="json") for name, own in profiles(settings).items()}
     published, corrected = both[AS_PUBLISHED], both[CORRECTED]
@@ -76,6 +76,6 @@ def profile_table(settings: EvaluationSettings) -> str:
     return table(["setting", AS_PUBLISHED, CORRECTED], rows, "text")
 
 
-def contradiction_table() -> str:
+def contradiction_table() -> Table:
     """Where the paper contradicts itself and what is taken."""
     return table(["the paper", "taken here"], [list(row) for row in paper.CONTRADICTIONS], "text")

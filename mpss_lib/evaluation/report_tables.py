@@ -1,9 +1,9 @@
-"""Tables of the report as HTML."""
+"""Tables of the report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,30 +24,46 @@ from mpss_lib.sections import SEGMENTS
 Row = Mapping[str, Any]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "numbers") -> str:
-    """HTML table of numbers or of text; a cell that starts with '<' is taken as it is."""
-    head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+@dataclass(frozen=True)
+class Cell:
+    """Text of a cell, bold where ``is_marked``, and a note in small beside or below it."""
+
+    text: str
+    note: str = ""
+    is_marked: bool = False
+    is_noted_below: bool = False
 
 
-def _cell(value: Any) -> str:
+@dataclass(frozen=True)
+class Table:
+    """A table of numbers, scores or text, as the template shows it."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    kind: str = "numbers"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "numbers") -> Table:
+    """Make a table; numbers get their digits, and what is not there a dash."""
+    return Table(tuple(header), tuple(tuple(map(_cell, row)) for row in rows), kind)
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, Cell):
+        return value
     if value is None:
-        return "&ndash;"
+        return Cell("–")
     if isinstance(value, bool):
-        return "yes" if value else ""
+        return Cell("yes" if value else "")
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}"
-    text = str(value)
-    return text if text.startswith("<") else escape(text)
+        return Cell(f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}")
+    return Cell(str(value))
 
 
 TERMS = {"age": "age, years", "bmi": "BMI, kg/m²", "lvef": "LVEF, %"}
 
 
-def clinical_table(inputs: Inputs) -> str:
+def clinical_table(inputs: Inputs) -> Table:
     """Distribution of each clinical term."""
     rows: list[list[Any]] = []
     for term, values in inputs.clinical.items():
@@ -64,7 +80,7 @@ def clinical_table(inputs: Inputs) -> str:
     return table(["clinical term", "cohort"], rows)
 
 
-def ledger_table(counts: Sequence[Row]) -> str:
+def ledger_table(counts: Sequence[Row]) -> Table:
     """Features left after each step, both profiles beside the paper."""
     by = {(row["profile"], row["step"]): row for row in counts}
     steps = dict.fromkeys(row["step"] for row in counts)
@@ -78,16 +94,7 @@ def ledger_table(counts: Sequence[Row]) -> str:
     return table(["removed are features that are", *header, "left in the paper"], rows)
 
 
-def chosen_list(inputs: Inputs) -> str:
-    """Names of the features that each profile chose."""
-    return "".join(
-        f"<p><b>{profile}: {len(chosen.features)} features at {chosen.bins} grey levels</b>"
-        f" (counterpart of Table 2): {escape(', '.join(chosen.features))}.</p>"
-        for profile, chosen in inputs.selected.items()
-    )
-
-
-def level_table(levels: Sequence[Row]) -> str:
+def level_table(levels: Sequence[Row]) -> Table:
     """How each number of grey levels was judged."""
     header = (
         "profile,bins,constant features,low range,rank stability,pairs |ρ| ≥ .9,bootstrap share,"
@@ -105,7 +112,7 @@ def level_table(levels: Sequence[Row]) -> str:
     return table(header.split(","), [[name, *row] for name, rows in by.items() for row in rows])
 
 
-def fisher_table(tests: Sequence[Row]) -> str:
+def fisher_table(tests: Sequence[Row]) -> Table:
     """Fisher's X by segment, both profiles and the paper."""
     by = {
         (r["profile"], r["configuration"], r["segment"]): r for r in tests if r["test"] == "fisher"
@@ -120,17 +127,16 @@ def fisher_table(tests: Sequence[Row]) -> str:
     return table(["X", *SEGMENTS], rows)
 
 
-def _paper_cell(x: float) -> str:
-    return f"<b>{x:g}</b>" if x > paper.FISHER_LIMIT else f"<span>{x:g}</span>"
+def _paper_cell(x: float) -> Cell:
+    return Cell(f"{x:g}", is_marked=x > paper.FISHER_LIMIT)
 
 
-def _fisher_cell(row: Row | None) -> Any:
+def _fisher_cell(row: Row | None) -> Cell | None:
     if row is None:
         return None
-    sign = "" if row["median_r"] is None else f" <small>r {row['median_r']:+.2f}</small>"
-    text = f"{row['statistic']:.1f}"
+    sign = "" if row["median_r"] is None else f"r {row['median_r']:+.2f}"
     above = row["threshold"] is not None and row["statistic"] > row["threshold"]
-    return f"<b>{text}</b>{sign}" if above else f"<span>{text}</span>{sign}"
+    return Cell(f"{row['statistic']:.1f}", sign, is_marked=above)
 
 
 EXACT = {
@@ -146,7 +152,7 @@ APPROXIMATE = {
 TITLES = {"fisher": "Fisher's X", **EXACT, **APPROXIMATE}
 
 
-def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> str:
+def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> Table:
     """P-values of the named tests by profile, configuration and segment."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
     rows: list[list[Any]] = []
@@ -160,14 +166,12 @@ def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> str:
     return table(["p-value", *SEGMENTS], rows)
 
 
-def _p_cell(row: Row | None) -> Any:
+def _p_cell(row: Row | None) -> Cell | None:
     if row is None or row["p_value"] is None:
         return None
     p = row["p_value"]
-    text = f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
-    if row["p_error"]:
-        text += f" <small>± {row['p_error']:.3f}</small>"
-    return f"<b>{text}</b>" if p <= 0.01 else f"<span>{text}</span>"
+    error = f"± {row['p_error']:.3f}" if row["p_error"] else ""
+    return Cell(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", error, is_marked=p <= 0.01)
 
 
 METRICS = {
@@ -182,7 +186,7 @@ METRICS = {
 }
 
 
-def better_table(better: Sequence[Row]) -> str:
+def better_tables(better: Sequence[Row]) -> list[Table]:
     """Scores of the elastic net, one table for each configuration."""
     metrics = list(dict.fromkeys(row["metric"] for row in better))
     by = {(r["segment"], r["configuration"], r["metric"]): r for r in better}
@@ -193,19 +197,17 @@ def better_table(better: Sequence[Row]) -> str:
             for name in metrics
         ]
         parts.append(table([f"{c}, out of sample", *SEGMENTS], rows, "scores"))
-    return "".join(parts)
+    return parts
 
 
-def _score_cell(row: Row | None) -> Any:
+def _score_cell(row: Row | None) -> Cell | None:
     if row is None or row["value"] is None:
         return None
-    text = f"<span>{row['value']:.2f}</span>"
-    if row["low"] is None:
-        return text
-    return text + f"<br><small>{row['low']:.2f} to {row['high']:.2f}</small>"
+    bounds = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+    return Cell(f"{row['value']:.2f}", bounds, is_noted_below=True)
 
 
-def null_table() -> str:
+def null_tables() -> list[Table]:
     """How often each test rejected cohorts without any signal, a table for each level."""
     found = {tuple(name.split()): counts for name, *counts in NULL}
     columns = [(profile, c) for profile in PROFILES for c in CONFIGURATIONS]
@@ -217,18 +219,17 @@ def null_table() -> str:
             counts = [found.get((*column, test)) for column in columns]
             rows.append([title, *(n and _rate(n[k], limit) for n in counts)])
         parts.append(table([f"rejected at {level}", *header], rows))
-    return "".join(parts)
+    return parts
 
 
-def _rate(count: int, limit: int) -> str:
+def _rate(count: int, limit: int) -> Cell:
     """Rejections with rate and standard error; bold above the limit of a test that holds."""
     share = count / NULL_COHORTS
     error = (share * (1.0 - share) / NULL_COHORTS) ** 0.5
-    mark = "b" if count > limit else "span"
-    return f"<{mark}>{count}</{mark}> <small>{share:.3f} ± {error:.3f}</small>"
+    return Cell(str(count), f"{share:.3f} ± {error:.3f}", is_marked=count > limit)
 
 
-def planted_table() -> str:
+def planted_table() -> Table:
     """How often the tests found what was planted, nothing, and an open signal."""
     of = f"of {PLANTED_COHORTS}"
     header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]

@@ -18,7 +18,7 @@ import numpy as np
 
 from mpss_lib.errors import DegenerateStartError, WrongArgumentError
 from mpss_lib.evaluation._kernels import start_model, stepwise_path
-from mpss_lib.evaluation.design import Design, Floats, column_name, encode
+from mpss_lib.evaluation.design import Design, Floats, Ints, column_name, encode
 
 INTERCEPT = "(intercept)"
 
@@ -129,17 +129,7 @@ def stepwise(
     """
     design = encode(columns)
     outcome = _outcome(y, design)
-    if not p_enter < p_remove:
-        raise WrongArgumentError(
-            f"p_enter {p_enter} is not below p_remove {p_remove}",
-            way_out="a term that enters must be allowed to stay",
-        )
-    unknown = [term for term in start if term not in design.names]
-    if unknown or criterion not in ("aic", "sse"):
-        raise WrongArgumentError(
-            f"unknown start terms {unknown} or criterion {criterion!r}",
-            way_out="start terms are names of columns; the criterion is 'aic' or 'sse'",
-        )
+    _check_rules(design, start, criterion, p_enter, p_remove)
     gram, own = _cross_products(design, outcome)
     inside = np.array([name in set(start) for name in design.names], np.bool_)
     swept = np.zeros(len(own), np.bool_)
@@ -160,6 +150,22 @@ def stepwise(
         for term, added, value in steps[:count].tolist()
     )
     return fit(design, outcome, np.flatnonzero(swept), inside, loglik_variance, path)
+
+
+def _check_rules(
+    design: Design, start: Sequence[str], criterion: str, p_enter: float, p_remove: float
+) -> None:
+    if not p_enter < p_remove:
+        raise WrongArgumentError(
+            f"p_enter {p_enter} is not below p_remove {p_remove}",
+            way_out="a term that enters must be allowed to stay",
+        )
+    unknown = [term for term in start if term not in design.names]
+    if unknown or criterion not in ("aic", "sse"):
+        raise WrongArgumentError(
+            f"unknown start terms {unknown} or criterion {criterion!r}",
+            way_out="start terms are names of columns; the criterion is 'aic' or 'sse'",
+        )
 
 
 def fit(
@@ -185,10 +191,72 @@ def fit(
     path : tuple of Step
         How it was found.
     """
-    from scipy.stats import f as f_dist
     from scipy.stats import t as t_dist
 
     used = np.asarray(used, np.int64)
+    found = _least_squares(design, outcome, used)
+    llf = found.log_likelihood(loglik_variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tails = 2.0 * t_dist.sf(np.abs(found.estimates / found.errors), found.df)
+    labels = [INTERCEPT, *(column_name(*design.labels[c]) for c in used)]
+    kept = tuple(np.array(design.names, object)[np.asarray(inside)].tolist())
+    zeros = {column_name(*design.labels[c]): 0.0 for c in design.columns_of(kept)}
+    nans = dict.fromkeys(zeros, float("nan"))
+    return Model(
+        terms=kept,
+        coefficients=zeros | dict(zip(labels, found.estimates.tolist(), strict=True)),
+        std_errors=nans | dict(zip(labels, found.errors.tolist(), strict=True)),
+        pvalues=nans | dict(zip(labels, tails.tolist(), strict=True)),
+        aic=-2.0 * llf + 2.0 * (len(used) + 1),
+        llf=llf,
+        pvalue=found.p_value,
+        n=found.n,
+        df_resid=int(found.df),
+        levels={
+            name: levels
+            for name, levels in zip(design.names, design.levels, strict=True)
+            if levels and name in kept
+        },
+        path=path,
+    )
+
+
+@dataclass(frozen=True)
+class _LeastSquares:
+    """Estimates on raw columns, the intercept first, and the sums of squares.
+
+    Numpy floats: a perfect fit of few rows divides by zero and must give inf, not an error.
+    """
+
+    estimates: Floats
+    errors: Floats
+    rss: np.float64
+    explained: np.float64
+    n: int
+    df: np.float64
+
+    @property
+    def p_value(self) -> float:
+        """F test against the intercept alone; NaN for the intercept alone."""
+        from scipy.stats import f as f_dist
+
+        k = len(self.estimates) - 1
+        if not k:
+            return float("nan")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(f_dist.sf(self.explained / k / (self.rss / self.df), k, self.df))
+
+    def log_likelihood(self, variance: str) -> float:
+        """Log-likelihood; infinite where nothing is left over."""
+        if self.rss == 0.0:
+            return float("inf")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigma2 = self.rss / (self.df if variance == "mse" else self.n)
+            return float(-0.5 * (self.n * np.log(2.0 * np.pi * sigma2) + self.rss / sigma2))
+
+
+def _least_squares(design: Design, outcome: Floats, used: Ints) -> _LeastSquares:
+    """Solve by QR of the standardised columns, centred."""
     x, centre, scale = design.standardised()
     x = x[:, used]
     shift = x.mean(axis=0)
@@ -198,47 +266,19 @@ def fit(
     effects = q.T @ (outcome - mean)
     beta = np.linalg.solve(r, effects)
     residual = outcome - mean - (x - shift) @ beta
-    # numpy floats: a perfect fit of few rows divides by zero and must give inf, not an error
     rss, df = np.float64(residual @ residual), np.float64(n - 1 - k)
     inverse = np.linalg.solve(r, np.eye(k))
     to_raw = 1.0 / scale[used]
     covariance = (inverse @ inverse.T) * np.outer(to_raw, to_raw)
     raw = beta * to_raw
     centre_raw = centre[used] + shift * scale[used]
+    estimates = np.concatenate([[mean - raw @ centre_raw], raw])
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = rss / df
         errors = np.sqrt(variance * np.diag(covariance))
         error0 = np.sqrt(variance * (1.0 / n + centre_raw @ covariance @ centre_raw))
-        estimates = np.concatenate([[mean - raw @ centre_raw], raw])
-        all_errors = np.concatenate([[error0], errors])
-        tails = 2.0 * t_dist.sf(np.abs(estimates / all_errors), df)
-        explained = np.float64(effects @ effects)
-        p_model = float(f_dist.sf(explained / k / variance, k, df)) if k else float("nan")
-        sigma2 = rss / (df if loglik_variance == "mse" else n)
-        llf = float(-0.5 * (n * np.log(2.0 * np.pi * sigma2) + rss / sigma2))
-    if rss == 0.0:
-        llf = float("inf")
-    labels = [INTERCEPT, *(column_name(*design.labels[c]) for c in used)]
-    kept = tuple(np.array(design.names, object)[np.asarray(inside)].tolist())
-    zeros = {column_name(*design.labels[c]): 0.0 for c in design.columns_of(kept)}
-    nans = dict.fromkeys(zeros, float("nan"))
-    return Model(
-        terms=kept,
-        coefficients=zeros | dict(zip(labels, estimates.tolist(), strict=True)),
-        std_errors=nans | dict(zip(labels, all_errors.tolist(), strict=True)),
-        pvalues=nans | dict(zip(labels, tails.tolist(), strict=True)),
-        aic=-2.0 * llf + 2.0 * (k + 1),
-        llf=llf,
-        pvalue=p_model,
-        n=n,
-        df_resid=int(df),
-        levels={
-            name: levels
-            for name, levels in zip(design.names, design.levels, strict=True)
-            if levels and name in kept
-        },
-        path=path,
-    )
+    explained = np.float64(effects @ effects)
+    return _LeastSquares(estimates, np.concatenate([[error0], errors]), rss, explained, n, df)
 
 
 def _outcome(y: Any, design: Design) -> Floats:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mpss_lib.batch import code_version
 from mpss_lib.clock import now_after
-from mpss_lib.config import STAGES, Address, Config, Sites
+from mpss_lib.config import STAGES, Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.maintenance.copies import (
@@ -30,7 +29,7 @@ from mpss_lib.maintenance.copies import (
 )
 from mpss_lib.maintenance.database import copy_sqlite, dump_postgres, is_sound
 from mpss_lib.pull.vault import Vault
-from mpss_lib.runtime.orchestrator import Airflow
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, read_json, sha256_of, write_json
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
 from mpss_lib.warehouse.layout import is_left_over
@@ -48,18 +47,7 @@ SQLITE_COPY, POSTGRES_COPY = "airflow/airflow.db", "airflow/airflow.dump"
 Entry = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Source:
-    """The home that is copied."""
-
-    root: Path
-    lake: Lake
-    config: Config
-    sites: Sites
-    airflow: Airflow | None = None
-
-
-def create(source: Source, target: Path) -> Path:
+def create(home: Home, target: Path) -> Path:
     """Write a backup into a new folder below ``target``, whole or not at all.
 
     Files that the newest backup there has already are linked, not copied: only what is new takes
@@ -67,7 +55,7 @@ def create(source: Source, target: Path) -> Path:
 
     Parameters
     ----------
-    source : Source
+    home : Home
     target : Path
         A folder outside the home; made if absent, mode 0700.
 
@@ -86,11 +74,11 @@ def create(source: Source, target: Path) -> Path:
         The lake lacks a file that its manifest names.
     """
     target = target.resolve()
-    if target.is_relative_to(source.root.resolve()):
+    if target.is_relative_to(home.root.resolve()):
         raise WrongArgumentError(
             f"the target {target.name} lies in the home", way_out="name a folder on another disk"
         )
-    if not source.sites.vault.exists():
+    if not home.sites.vault.exists():
         raise PlatformFaultError("there is no vault to copy", way_out="pull a study first")
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_unfinished(target)
@@ -98,16 +86,16 @@ def create(source: Source, target: Path) -> Path:
     now = now_after(time_of(copies[-1].name) if copies else None)
     folder = target / f".unfinished-{now:%Y%m%dT%H%M%S%f}"
     folder.mkdir(mode=0o700)
-    with working(source.lake.root):
-        files = _copy_lake(source.lake, folder, _previous(target))
-        files |= _copy_home(source, folder)
-        vault = Vault(source.sites.vault)
+    with working(home.lake.root):
+        files = _copy_lake(home.lake, folder, _previous(target))
+        files |= _copy_home(home, folder)
+        vault = Vault(home.sites.vault)
         add_tombstones(target, vault.tombstones())
     _check_whole(folder)
     write_json(folder / MANIFEST, _manifest(now, vault.key_id, files))
     final = target / f"{now:%Y%m%dT%H%M%S%f}"
     folder.rename(final)
-    remember_target(source.root, target)
+    remember_target(home.root, target)
     return final
 
 
@@ -229,23 +217,23 @@ def _entry(path: Path, mtime_ns: int = 0) -> Entry:
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path), "mtime_ns": mtime_ns}
 
 
-def _copy_home(source: Source, folder: Path) -> dict[str, Entry]:
-    names = [name for name in HOME_FILES if (source.root / name).is_file()]
+def _copy_home(home: Home, folder: Path) -> dict[str, Entry]:
+    names = [name for name in HOME_FILES if (home.root / name).is_file()]
     for name in names:
         (folder / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copy2(source.root / name, folder / name)
+        shutil.copy2(home.root / name, folder / name)
     (folder / "airflow").mkdir(mode=0o700, exist_ok=True)
-    names += _copy_airflow(source, folder)
-    copy_sqlite(source.sites.vault, folder / VAULT_NAME)
-    key = source.sites.vault.with_name(source.sites.vault.name + ".key")
+    names += _copy_airflow(home, folder)
+    copy_sqlite(home.sites.vault, folder / VAULT_NAME)
+    key = home.sites.vault.with_name(home.sites.vault.name + ".key")
     shutil.copy2(key, folder / f"{VAULT_NAME}.key")
     return {name: _entry(folder / name) for name in (*names, VAULT_NAME, f"{VAULT_NAME}.key")}
 
 
-def _copy_airflow(source: Source, folder: Path) -> list[str]:
-    if source.airflow is None:
+def _copy_airflow(home: Home, folder: Path) -> list[str]:
+    if home.airflow is None:
         return []
-    places = source.airflow.places()
+    places = home.airflow.places()
     if places.sqlite is not None:
         copy_sqlite(places.sqlite, folder / SQLITE_COPY)
         return [SQLITE_COPY]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.runtime.home import Home
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import read_json, write_json
 
@@ -53,16 +53,16 @@ class Copy:
     is_readable: bool = True
 
 
-def targets_of(home: Path) -> list[Path]:
+def targets_of(root: Path) -> list[Path]:
     """Folders that backups of this home were written to."""
-    file = home / TARGETS
+    file = root / TARGETS
     return [Path(text) for text in read_json(file)["targets"]] if file.exists() else []
 
 
-def remember_target(home: Path, target: Path) -> None:
+def remember_target(root: Path, target: Path) -> None:
     """Write down that backups of this home lie in a folder."""
-    known = {str(path) for path in targets_of(home)} | {str(target.resolve())}
-    write_json(home / TARGETS, {"targets": sorted(known)}, mode=PRIVATE_FILE)
+    known = {str(path) for path in targets_of(root)} | {str(target.resolve())}
+    write_json(root / TARGETS, {"targets": sorted(known)}, mode=PRIVATE_FILE)
 
 
 def whole_copies(target: Path) -> list[Path]:
@@ -71,25 +71,22 @@ def whole_copies(target: Path) -> list[Path]:
     return sorted(p for p in found if NAME.fullmatch(p.name) and (p / MANIFEST).is_file())
 
 
-def every_copy(home: Path, config: Config, vault_name: str = VAULT_NAME) -> Iterator[Copy]:
+def every_copy(home: Home) -> Iterator[Copy]:
     """Every backup of a home that can be reached, oldest first in each folder."""
-    stem, _, suffix = vault_name.rpartition(".")
-    days = config.maintenance.backups_days
-    for path in sorted((home / "backup").glob(f"{stem}-*.{suffix}")):
-        made = time_of(path.stem.removeprefix(f"{stem}-"))
+    vault, days = home.sites.vault, home.config.maintenance.backups_days
+    for path in sorted((home.root / "backup").glob(f"{vault.stem}-*{vault.suffix}")):
+        made = time_of(path.stem.removeprefix(f"{vault.stem}-"))
         yield Copy(path, path, made, _expiry(made, days))
-    for target in targets_of(home):
+    for target in targets_of(home.root):
         for folder in whole_copies(target):
             made = time_of(folder.name)
             yield Copy(folder, folder / VAULT_NAME, made, _expiry(made, days))
 
 
-def copies_with(
-    home: Path, config: Config, vault_name: str, request: str, study_keys: Sequence[str]
-) -> list[Copy]:
+def copies_with(home: Home, request: str, study_keys: Sequence[str]) -> list[Copy]:
     """Backups that still hold a study or patient, and those of which nobody can tell."""
     found = []
-    for copy in every_copy(home, config, vault_name):
+    for copy in every_copy(home):
         holds = _holds(copy.vault, {request, *study_keys})
         if holds is None:
             found.append(Copy(copy.path, copy.vault, copy.made_at, copy.expires_at, False))
@@ -98,15 +95,15 @@ def copies_with(
     now = datetime.now(UTC)
     found += [
         Copy(target, target, now, None, is_readable=False)
-        for target in targets_of(home)
+        for target in targets_of(home.root)
         if not target.is_dir()
     ]
     return found
 
 
-def share_tombstones(home: Path, marks: Iterable[str]) -> list[Path]:
-    """Add tombstones beside the backups that can be reached; answers their folders."""
-    reached = [target for target in targets_of(home) if target.is_dir()]
+def share_tombstones(root: Path, marks: Iterable[str]) -> list[Path]:
+    """Add tombstones beside the backups that can be reached; returns their folders."""
+    reached = [target for target in targets_of(root) if target.is_dir()]
     marks = list(marks)
     for target in reached:
         add_tombstones(target, marks)
@@ -133,7 +130,7 @@ def read_tombstones(file: Path) -> list[str]:
     return [str(mark) for mark in marks]
 
 
-def expire(home: Path, config: Config, now: datetime) -> dict[str, int]:
+def expire(home: Home, now: datetime) -> dict[str, int]:
     """Remove backups whose time is over; the newest of each folder stays.
 
     Returns
@@ -142,7 +139,7 @@ def expire(home: Path, config: Config, now: datetime) -> dict[str, int]:
         ``vaults`` and ``homes`` removed.
     """
     counts = {"vaults": 0, "homes": 0}
-    every = list(every_copy(home, config))
+    every = list(every_copy(home))
     newest = {max(c.path for c in every if c.path.parent == one.path.parent) for one in every}
     for copy in every:
         if copy.expires_at is None or copy.expires_at > now or copy.path in newest:

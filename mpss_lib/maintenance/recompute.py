@@ -8,12 +8,10 @@ selection, evaluation and predictions, and these are published when all of them 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage, write_record
-from mpss_lib.config import Config, Sites
+from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import MpssError, PlatformFaultError
 from mpss_lib.locks import working
 from mpss_lib.maintenance.outdated import OF_A_COHORT, Step, lost, outdated
@@ -21,7 +19,7 @@ from mpss_lib.publication.stage import predictable
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.stage import find
 from mpss_lib.pull.vault import Vault
-from mpss_lib.tables import Lake
+from mpss_lib.runtime.home import Home
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.cohort import EmptyCohortError
 
@@ -34,21 +32,12 @@ class StudiesLostError(MpssError):
     """Studies of the published version could not be done with the new settings."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """The home that is brought up to date."""
-
-    lake: Lake
-    config: Config
-    sites: Sites
-
-
-def recompute(place: Place, *, after: str = "", activate: bool = False, tell: Tell) -> list[Step]:
+def recompute(home: Home, *, after: str = "", activate: bool = False, tell: Tell) -> list[Step]:
     """Do what is out of date; publish it if that is asked for.
 
     Parameters
     ----------
-    place : Place
+    home : Home
     after : str
         See ``outdated``.
     activate : bool
@@ -69,30 +58,30 @@ def recompute(place: Place, *, after: str = "", activate: bool = False, tell: Te
     PlatformFaultError, TryAgainError
         Of a stage: what was done before stays, the same command goes on from there.
     """
-    steps = outdated(place.lake, place.config, after)
-    _do_studies([step for step in steps if step.stage in CHAIN], place, tell)
+    steps = outdated(home.lake, home.config, after)
+    _do_studies([step for step in steps if step.stage in CHAIN], home, tell)
     if activate:
-        _refuse_if_lost(place)
-        _publish(place, tell)
-        _do_cohort([step for step in steps if step.stage not in CHAIN], place, tell)
-    return outdated(place.lake, place.config, after)
+        _refuse_if_lost(home)
+        _publish(home, tell)
+        _do_cohort([step for step in steps if step.stage not in CHAIN], home, tell)
+    return outdated(home.lake, home.config, after)
 
 
-def _do_studies(steps: Sequence[Step], place: Place, tell: Tell) -> None:
+def _do_studies(steps: Sequence[Step], home: Home, tell: Tell) -> None:
     going_on: tuple[str, ...] = ()
     tried: set[str] = set()
     for step in steps:
         waiting = [key for key in step.keys if key not in tried]
         keys = [*going_on, *waiting]
         if step.stage == "pull":
-            keys = _found_again(keys, place, tell)
+            keys = _found_again(keys, home, tell)
         tried |= set(keys)
-        going_on = _one_stage(step.stage, keys, place, tell)
+        going_on = _one_stage(step.stage, keys, home, tell)
 
 
-def _one_stage(stage: str, keys: Sequence[str], place: Place, tell: Tell) -> tuple[str, ...]:
+def _one_stage(stage: str, keys: Sequence[str], home: Home, tell: Tell) -> tuple[str, ...]:
     try:
-        result = run_stage(stage, keys, place.lake, place.config, place.sites, run_name=RUN_NAME)
+        result = run_stage(stage, keys, home.lake, home.config, home.sites, run_name=RUN_NAME)
     except TooManyFaultsError as error:  # counted with the lost ones before the activation
         result = error.result
     counts = {name: n for name, n in result.as_dict().items() if isinstance(n, int) and n}
@@ -100,33 +89,26 @@ def _one_stage(stage: str, keys: Sequence[str], place: Place, tell: Tell) -> tup
     return result.keys
 
 
-def _found_again(keys: Sequence[str], place: Place, tell: Tell) -> list[str]:
+def _found_again(keys: Sequence[str], home: Home, tell: Tell) -> list[str]:
     """Ask the archive for the studies anew: their rows carry the settings of pull."""
-    known = Vault(place.sites.vault).known(keys)
-    dates = sorted(one.study_date for one in known.values() if one.study_date)
-    if not dates:
+    known = Vault(home.sites.vault).known(keys)
+    days = sorted(day for one in known.values() if (day := parse_date(one.study_date)))
+    if not days:
         raise PlatformFaultError(
             "the vault knows the date of none of the studies",
             way_out="ask for them by `mpss find FIRST LAST`, then run this again",
         )
-    first, last = (_day(text) for text in (dates[0], dates[-1]))
-    found = find((first, last), place.lake, place.config, place.sites, run_name=RUN_NAME)
+    found = find((days[0], days[-1]), home.lake, home.config, home.sites, run_name=RUN_NAME)
     tell(f"find: {len(set(found) & set(keys))} of {len(keys)} studies named again by the archive")
-    if place.sites.registry_url:
-        counts = import_registry(place.lake, place.config, place.sites, run_name=RUN_NAME)
+    if home.sites.registry_url:
+        counts = import_registry(home.lake, home.config, home.sites, run_name=RUN_NAME)
         tell(f"registry: {counts}")
     return sorted(set(found) & set(keys))
 
 
-def _day(text: str) -> Any:
-    from datetime import datetime
-
-    return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 -- a StudyDate is a local date
-
-
-def _refuse_if_lost(place: Place) -> None:
+def _refuse_if_lost(home: Home) -> None:
     """Refuse to publish a version that lacks studies which the published one has."""
-    if gone := lost(place.lake, place.config):
+    if gone := lost(home.lake, home.config):
         first = min(gone)
         raise StudiesLostError(
             f"{len(gone)} studies of the published version are not there with the new settings"
@@ -137,15 +119,15 @@ def _refuse_if_lost(place: Place) -> None:
         )
 
 
-def _publish(place: Place, tell: Tell) -> None:
-    moved = warehouse.activate("all", place.lake, place.config)
+def _publish(home: Home, tell: Tell) -> None:
+    moved = warehouse.activate("all", home.lake, home.config)
     tell(f"published: {', '.join(moved) or 'the same versions as before'}")
 
 
-def _do_cohort(steps: Sequence[Step], place: Place, tell: Tell) -> None:
+def _do_cohort(steps: Sequence[Step], home: Home, tell: Tell) -> None:
     if not steps:
         return
-    lake, config = place.lake, place.config
+    lake, config = home.lake, home.config
     wanted = {step.stage for step in steps}
     if wanted.intersection(OF_A_COHORT):
         try:
@@ -154,16 +136,16 @@ def _do_cohort(steps: Sequence[Step], place: Place, tell: Tell) -> None:
             tell(f"no evaluation: {error}")
             return
         for stage in OF_A_COHORT:
-            _one_cohort(stage, cohort, place, tell)
-    _one_stage("publication", predictable(lake), place, tell)
+            _one_cohort(stage, cohort, home, tell)
+    _one_stage("publication", predictable(lake), home, tell)
     warehouse.validate(lake, config, run_name=RUN_NAME)
-    _publish(place, tell)
+    _publish(home, tell)
 
 
-def _one_cohort(stage: str, cohort: str, place: Place, tell: Tell) -> None:
+def _one_cohort(stage: str, cohort: str, home: Home, tell: Tell) -> None:
     door = import_module(f"mpss_lib.{stage}.stage")
-    with working(place.lake.root):
-        answer = dict(door.run(cohort, place.lake, place.config))
+    with working(home.lake.root):
+        answer = dict(door.run(cohort, home.lake, home.config))
         if units := answer.pop("units"):
-            write_record(stage, units, place.lake, place.config, RUN_NAME)
+            write_record(stage, units, home.lake, home.config, RUN_NAME)
     tell(f"{stage}: {answer}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.locks import alone
 from mpss_lib.maintenance.copies import expire
+from mpss_lib.runtime.home import Home
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, read_ledger
@@ -26,24 +27,13 @@ log = logging.getLogger(__name__)
 DAY_S = 86400.0
 
 
-def apply(
-    root: Path,
-    lake: Lake,
-    config: Config,
-    *,
-    logs: Path | None = None,
-    now: float | None = None,
-) -> dict[str, int]:
+def apply(home: Home, *, now: float | None = None) -> dict[str, int]:
     """Remove what has been kept long enough.
 
     Parameters
     ----------
-    root : Path
-        The home.
-    lake, config
-        Days: section ``maintenance``.
-    logs : Path, optional
-        Folder of Airflow's task logs.
+    home : Home
+        Days: section ``maintenance`` of its settings.
     now : float, optional
         Seconds since 1970; the clock by default.
 
@@ -59,17 +49,17 @@ def apply(
         A stage is writing: nothing was removed.
     """
     now = time.time() if now is None else now
-    counts = {"logs": _remove_old(_logs(root, logs), config.maintenance.logs_days, now)}
+    lake, config, days = home.lake, home.config, home.config.maintenance
+    counts = {"logs": _remove_old(_logs(home), days.logs_days, now)}
     with alone(lake.root, "the retention"):
         ledger = read_ledger(lake)
         counts["dicom"] = _remove_dicom(lake, config, ledger, now)
-        counts["versions"] = _remove_old(
-            _unpublished(lake, config, ledger), config.maintenance.versions_days, now
-        )
+        unpublished = _unpublished(lake, config, ledger)
+        counts["versions"] = _remove_old(unpublished, days.versions_days, now)
         entries = (lake.root / "quarantine").glob("*/*.json")
-        counts["quarantine"] = _remove_old(entries, config.maintenance.quarantine_days, now)
-        counts["snapshots"] = _remove_old(_snapshots(lake), config.maintenance.snapshots_days, now)
-        counts |= expire(root, config, datetime.fromtimestamp(now, UTC))
+        counts["quarantine"] = _remove_old(entries, days.quarantine_days, now)
+        counts["snapshots"] = _remove_old(_snapshots(lake), days.snapshots_days, now)
+        counts |= expire(home, datetime.fromtimestamp(now, UTC))
     log.info("retention: removed %s", counts)
     return counts
 
@@ -83,15 +73,17 @@ def _remove_old(paths: Iterator[Path], days: float, now: float) -> int:
     return len(old)
 
 
-def _logs(root: Path, logs: Path | None) -> Iterator[Path]:
+def _logs(home: Home) -> Iterator[Path]:
     """Task logs and packed logs of the services; a service's own log is open and stays.
 
     The home's own folder too where Airflow names another one: it held the logs before.
     """
-    folders = {(root / "airflow" / "logs").resolve()} | ({logs.resolve()} if logs else set())
+    folders = {(home.root / "airflow" / "logs").resolve()}
+    if home.airflow:
+        folders.add(home.airflow.places().logs.resolve())
     for folder in sorted(folders):
         yield from (path for path in sorted(folder.rglob("*.log*")) if path.is_file())
-    yield from sorted((root / "logs").glob("*.gz"))
+    yield from sorted((home.root / "logs").glob("*.gz"))
 
 
 def _snapshots(lake: Lake) -> Iterator[Path]:

@@ -22,10 +22,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError, WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone
 from mpss_lib.maintenance.copies import Copy, copies_with, share_tombstones
@@ -38,7 +38,7 @@ from mpss_lib.purge.search import Proof, readers_of_old_snapshots, search
 from mpss_lib.purge.subject import Subject, subject_of
 from mpss_lib.purge.traces import Matcher
 from mpss_lib.records import Unit
-from mpss_lib.runtime.orchestrator import Airflow
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.snapshot import publish
 
@@ -62,33 +62,6 @@ class SomethingLeftError(MpssError):
             " knows what to look for",
         )
         self.proof = proof
-
-
-@dataclass(frozen=True)
-class Home:
-    """All that a purge reaches.
-
-    Parameters
-    ----------
-    root : Path
-    lake, config, sites
-    airflow : Airflow, optional
-        None where this home has none.
-    """
-
-    root: Path
-    lake: Lake
-    config: Config
-    sites: Sites
-    airflow: Airflow | None = None
-
-    def leave_out(self, path: Path) -> bool:
-        """Whether the search of everything but the vault passes a path by."""
-        if path.parent == self.root and path.name in NOT_OURS:
-            return True
-        return path.parent == self.sites.vault.parent and path.name.startswith(
-            self.sites.vault.name
-        )
 
 
 @dataclass(frozen=True)
@@ -150,7 +123,7 @@ def plan(request: str, home: Home) -> Plan:
     found = erase.look(home.lake, matcher)
     in_airflow, logs = _in_airflow(home, subject, matcher)
     keys = subject.study_keys
-    copies = tuple(copies_with(home.root, home.config, home.sites.vault.name, request, keys))
+    copies = tuple(copies_with(home, request, keys))
     return Plan(subject, found, in_airflow, logs, copies, phase == journal.ENDED)
 
 
@@ -316,11 +289,19 @@ def _search_all(home: Home, subject: Subject, matcher: Matcher) -> Proof:
         places = home.airflow.places()
         outside = [places.home, places.logs, *([places.sqlite] if places.sqlite else [])]
         roots += [p for p in outside if not p.resolve().is_relative_to(home.root.resolve())]
-    proof = search(roots, matcher, leave_out=home.leave_out)
+    proof = search(roots, matcher, leave_out=partial(_leave_out, home))
     if home.airflow:
         for column, kinds in home.airflow.find(subject.plain).items():
             proof.add(f"Airflow's database: {column}", kinds, ())
     return proof
+
+
+def _leave_out(home: Home, path: Path) -> bool:
+    """Whether the search of everything but the vault passes a path by."""
+    if path.parent == home.root and path.name in NOT_OURS:
+        return True
+    vault = home.sites.vault
+    return path.parent == vault.parent and path.name.startswith(vault.name)
 
 
 def _search_vault(home: Home, subject: Subject) -> Proof:

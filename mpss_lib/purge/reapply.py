@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mpss_lib.pull.vault import Vault
-from mpss_lib.purge.phases import Home, Report, purge
+from mpss_lib.purge.phases import Report, purge
+from mpss_lib.runtime.home import Home
 
 
 def reapply(marks: Iterable[str], home: Home) -> list[Report]:

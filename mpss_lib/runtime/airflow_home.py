@@ -92,14 +92,10 @@ class AirflowHome:
         return cls(root, values)
 
     @classmethod
-    def load(cls, root: Path) -> AirflowHome:
-        """Load the home's Airflow as it was opened last; it may be running."""
+    def load(cls, root: Path) -> AirflowHome | None:
+        """Load the home's Airflow as it was opened last (it may be running); None before that."""
         file = root / "airflow" / "secrets.json"
-        if not file.exists():
-            raise PlatformFaultError(
-                f"the home {root.name} has no Airflow yet", way_out="`mpss up` or `mpss demo` first"
-            )
-        return cls(root, read_json(file))
+        return cls(root, read_json(file)) if file.exists() else None
 
     @property
     def address(self) -> str:
@@ -187,7 +183,7 @@ class AirflowHome:
             services.start(component, command, environment)
 
     def wait_until_healthy(self, services: Services) -> AirflowClient:
-        """Wait for all four components; answers a client that is logged in."""
+        """Wait for all four components; returns a client that is logged in."""
         end = time.monotonic() + START_S
         client = AirflowClient(self.address, self.secrets["password"])
         while time.monotonic() < end:
@@ -240,7 +236,7 @@ class AirflowClient:
         self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run by hand; answers its id."""
+        """Start a run by hand; returns its id."""
         body = {"logical_date": None, "conf": dict(conf)}
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
@@ -295,7 +291,7 @@ class AirflowClient:
         seconds: float,
         show: Callable[[list[dict[str, Any]]], None],
     ) -> str:
-        """Wait for the end of a run, showing its tasks; answers its state."""
+        """Wait for the end of a run, showing its tasks; returns its state."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             state = self.run_state(dag_id, run_id)

@@ -15,7 +15,7 @@ from mpss_lib.segmentation import localise, regions, storage, surface, valve
 from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
 from mpss_lib.segmentation.geometry import describe
 from mpss_lib.segmentation.localise import Prior, Shell
-from mpss_lib.volume import FloatArray, Mask, Volume
+from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
 
 ORIENTATIONS = ("transaxial", "short_axis", "oblique", "unknown")
 TRANSAXIAL_SPREAD_DEG, SHORT_AXIS_SPREAD_DEG = 38.0, 20.0
@@ -103,6 +103,7 @@ class _Traced:
     ridge_mm: FloatArray
     misfit_mm: float
     plane: valve.BasalPlane
+    is_above: BoolArray
     prominence: float
 
 
@@ -148,7 +149,7 @@ def segment(
     masks = _draw(volume, traced, wall)
     if not masks["MYO"].array.any() or not masks["ENDO"].array.any():
         raise _not_found("the wall that was followed encloses no voxel")
-    check = _check(volume, traced, shells, mid, masks)
+    check = _check(volume, traced, shells, mid) | {"edge_voxels": edge_voxels(masks["EPI"])}
     flags = tuple(name for name, (low, high) in SURE.items() if not low <= check[name] <= high)
     masks = {name: own.restore(mask.array) for name, mask in masks.items()}
     seven = {name: masks[name] for name in ("MYO", "LAD3", "LCX3", "RCA3")}
@@ -157,14 +158,7 @@ def segment(
         seven=seven | regions.join_territories(masks),
         check=check,
         flags=flags,
-        extras=describe(
-            traced.frame,
-            traced.plane,
-            wall,
-            mid,
-            traced.rays,
-            traced.plane.has_on_apex_side(traced.ridge_mm),
-        ),
+        extras=describe(traced.frame, traced.plane, wall, mid, traced.rays, traced.is_above),
         wall_mode=settings.wall_mode,
         wall_mm=settings.wall_mm,
     )
@@ -202,7 +196,7 @@ def _trace(volume: Volume, shell: Shell, prior: Prior) -> _Traced:
     plane = valve.find_basal_plane(volume, frame, ridge, ellipsoid)
     above = plane.has_on_apex_side(ridge)
     prominence = float(np.median(rays.prominence[above])) if above.any() else 0.0
-    return _Traced(shell, prior, frame, ellipsoid, rays, ridge, misfit, plane, prominence)
+    return _Traced(shell, prior, frame, ellipsoid, rays, ridge, misfit, plane, above, prominence)
 
 
 def _draw(volume: Volume, traced: _Traced, wall: regions.Wall) -> dict[str, Mask]:
@@ -211,35 +205,25 @@ def _draw(volume: Volume, traced: _Traced, wall: regions.Wall) -> dict[str, Mask
 
 
 def _check(
-    volume: Volume,
-    traced: _Traced,
-    shells: list[Shell],
-    mid_mm: FloatArray,
-    masks: Mapping[str, Mask],
+    volume: Volume, traced: _Traced, shells: list[Shell], mid_mm: FloatArray
 ) -> dict[str, float]:
-    best, plane = traced.shell, traced.plane
-    rivals = [shell for shell in shells if _distance(shell, best) > RIVAL_MM]
-    second = max((shell.score for shell in rivals), default=0.0)
-    higher = [
-        shell for shell in rivals
-        if shell.score > 0.75 * best.score and _body(shell)[2] > _body(best)[2] + 20.0
-    ]  # fmt: skip
-    above = plane.has_on_apex_side(traced.ridge_mm)
+    plane, above = traced.plane, traced.is_above
+    second, is_higher = _rival(traced.shell, shells)
     standard = regions.build_wall(mid_mm, 10.4, "anatomical")
     ml = _draw(volume, traced, standard)
     lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
     noise = background_noise(volume, ml["EPI"], ml["MYO"])
-    gap = best.score - second
+    gap = traced.shell.score - second
     stretch = stretch_mm2(traced.rays, traced.ridge_mm, above)
     return {
-        "score": best.score,
+        "score": traced.shell.score,
         "rival_score": second,
         "rival_gap": gap,
         "noise": noise,
         "stretch_mm2": stretch,
         "contrast_to_noise": traced.prominence / max(noise, LEAST_NOISE),
         "incoherence": incoherence(traced.misfit_mm, plane.residual_mm, stretch, gap, noise),
-        "higher_rival": float(bool(higher)),
+        "higher_rival": float(is_higher),
         "prominence": traced.prominence,
         "aspect": traced.ellipsoid.long / traced.ellipsoid.short,
         "radius_mm": traced.ellipsoid.short,
@@ -252,8 +236,17 @@ def _check(
         "length_mm": float(mid_mm[0].mean()) - plane.at,
         "myocardium_ml": ml["MYO"].volume_ml,
         "cavity_ml": ml["ENDO"].volume_ml,
-        "edge_voxels": edge_voxels(masks["EPI"]),
     }
+
+
+def _rival(best: Shell, shells: list[Shell]) -> tuple[float, bool]:
+    """Score of the best other shell, and whether a good one lies higher in the chest."""
+    rivals = [shell for shell in shells if _distance(shell, best) > RIVAL_MM]
+    is_higher = any(
+        shell.score > 0.75 * best.score and _body(shell)[2] > _body(best)[2] + 20.0
+        for shell in rivals
+    )
+    return max((shell.score for shell in rivals), default=0.0), is_higher
 
 
 def _distance(one: Shell, other: Shell) -> float:

@@ -168,50 +168,53 @@ def drop_variety(
 ) -> tuple[list[Entry], list[str]]:
     """S3: of averaged and merged 3D matrices keep the variety with the wider ranges.
 
-    Also answers notes, among them why both were kept. The count of features decides, not the sum
+    Returns notes too, among them why both were kept. The count of features decides, not the sum
     of ranges, which one feature (cluster prominence) would rule; a tie keeps the averaged.
     """
     entries: list[Entry] = []
     notes: list[str] = []
     for family in VARIETIES:
-        by_root = {
-            variety: {
-                f.root: k
-                for k, f in enumerate(features)
-                if f.family == family and f.aggregation == variety
-            }
-            for variety in (AVERAGED, MERGED)
-        }
-        roots = [root for root in by_root[AVERAGED] if root in by_root[MERGED]]
-        if not roots:
+        avg, mrg = _twins(features, family)
+        if not len(avg):
             continue
-        avg = np.array([by_root[AVERAGED][root] for root in roots])
-        mrg = np.array([by_root[MERGED][root] for root in roots])
         agreement = np.abs(np.median(rho[:, avg, mrg], axis=0))
-        others = np.array([k for k, f in enumerate(features) if f.family != family], np.int64)
-        middle = np.median(rho, axis=0)
-        off = np.abs(middle[np.ix_(avg, others)] - middle[np.ix_(mrg, others)]).max(initial=0.0)
         spread = np.ptp(values, axis=2)
         wider = int((spread[:, avg] > spread[:, mrg]).sum())
         narrower = int((spread[:, avg] < spread[:, mrg]).sum())
         notes.append(
             f"{family}: median |rho| of averaged and merged {np.median(agreement):.4f}, lowest"
             f" {agreement.min():.4f}; correlations with other families differ by at most"
-            f" {off:.4f}; averaged has the wider range in {wider} cases, merged in {narrower}"
+            f" {_apart(rho, features, family):.4f}; averaged has the wider range in {wider} cases,"
+            f" merged in {narrower}"
         )
         if np.median(agreement) < min_rho:
             notes.append(f"{family}: both varieties kept, they agree by less than {min_rho}")
             continue
-        lost = MERGED if wider >= narrower else AVERAGED
-        kept = AVERAGED if lost == MERGED else MERGED
+        kept, lost = (avg, mrg) if wider >= narrower else (mrg, avg)
+        reason = f"{features[kept[0]].aggregation} has the wider ranges"
         entries += [
-            Entry(
-                features[by_root[lost][root]].name, "S3_variety", f"{kept} has the wider ranges",
-                float(agreement[k]), features[by_root[kept][root]].name,
-            )
-            for k, root in enumerate(roots)
-        ]  # fmt: skip
+            Entry(features[out].name, "S3_variety", reason, float(same), features[stays].name)
+            for out, stays, same in zip(lost, kept, agreement, strict=True)
+        ]
     return entries, notes
+
+
+def _twins(features: Sequence[Feature], family: str) -> tuple[Ints, Ints]:
+    """Places of the averaged features of a family that have a merged one, and of those."""
+    by_root = {(f.aggregation, f.root): k for k, f in enumerate(features) if f.family == family}
+    roots = [root for variety, root in by_root if variety == AVERAGED]
+    roots = [root for root in roots if (MERGED, root) in by_root]
+    avg, mrg = ([by_root[variety, root] for root in roots] for variety in (AVERAGED, MERGED))
+    return np.array(avg, np.int64), np.array(mrg, np.int64)
+
+
+def _apart(rho: Floats, features: Sequence[Feature], family: str) -> float:
+    """Largest difference of the twins' correlations with features of other families."""
+    avg, mrg = _twins(features, family)
+    others = np.array([k for k, f in enumerate(features) if f.family != family], np.int64)
+    middle = np.median(rho, axis=0)
+    apart = np.abs(middle[np.ix_(avg, others)] - middle[np.ix_(mrg, others)])
+    return float(apart.max(initial=0.0))
 
 
 def drop_same_ranks(values: Floats, rho: Floats, names: Sequence[str]) -> list[Entry]:

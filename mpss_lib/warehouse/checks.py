@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
+from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, WHOLE
 from mpss_lib.sql_files import with_limits
 from mpss_lib.warehouse.relations import Relation, first_line_of, header_of, sql_folder
@@ -145,8 +146,8 @@ def _read(path: Path) -> Check:
 
 
 def _grain_check(relation: Relation) -> Check:
-    columns = ", ".join(f'"{column}"' for column in relation.grain)
-    nulls = " or ".join(f'"{column}" is null' for column in relation.grain)
+    columns = ", ".join(sql_name(column) for column in relation.grain)
+    nulls = " or ".join(f"{sql_name(column)} is null" for column in relation.grain)
     sql = (
         f"select {columns}, count(*) as row_count from {relation.full_name}"  # noqa: S608
         f" group by all having count(*) > 1 or {nulls}"

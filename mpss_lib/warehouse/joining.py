@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from mpss_lib.columns import check_columns
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.parquet import WAY_OUT, named_damage, read_footer, read_whole
-from mpss_lib.schemas import REAL, TABLES, TEXT, LakeTable
+from mpss_lib.parquet import WAY_OUT, named_damage, read_footer, read_whole, writer
+from mpss_lib.schemas import TABLES, TEXT, LakeTable
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import APPEND_ONLY
 
@@ -82,19 +82,25 @@ def join(lake: Lake, table: str, sources: Sequence[Source], path: Path) -> int:
     spec = TABLES[table]
     names, n_all = _columns(lake, spec, sources)
     n_rows = 0
-    writer: pq.ParquetWriter | None = None
+    file: pq.ParquetWriter | None = None
     try:
         for levels in _passes(lake, spec, sources, n_all):
             parts = [_read(lake, spec, source, levels).select(names) for source in sources]
             data = pa.concat_tables(parts)
             n_rows += data.num_rows
             data = data.sort_by([(name, "ascending") for name in _order(spec)])
-            writer = writer or _writer(path, data.schema, spec)
+            file = file or writer(
+                path,
+                data.schema,
+                spec,
+                write_statistics=_order(spec) if spec.has_features else True,
+                max_rows_per_page=PAGE_ROWS,
+            )
             for part in _row_groups(data, spec):
-                writer.write_table(part, row_group_size=max(part.num_rows, 1))
+                file.write_table(part, row_group_size=max(part.num_rows, 1))
     finally:
-        if writer is not None:
-            writer.close()
+        if file is not None:
+            file.close()
     return n_rows
 
 
@@ -183,22 +189,6 @@ def _order(spec: LakeTable) -> list[str]:
     if spec.has_features:
         return [name for name in ("bins", "segment", "study_key") if name in spec.columns]
     return [*spec.grain, *([PATH] if spec.name in APPEND_ONLY else [])]
-
-
-def _writer(path: Path, schema: pa.Schema, spec: LakeTable) -> pq.ParquetWriter:
-    doubles = [field.name for field in schema if field.type == REAL]
-    texts = [name for name, kind in spec.columns.items() if kind == TEXT]
-    keys = _order(spec) if spec.has_features else True
-    return pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        use_dictionary=texts,
-        column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
-        write_statistics=keys,
-        max_rows_per_page=PAGE_ROWS,
-        store_schema=False,
-    )
 
 
 def _row_groups(data: pa.Table, spec: LakeTable) -> Iterator[pa.Table]:

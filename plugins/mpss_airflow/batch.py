@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,13 +60,13 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
     """Do as ``run_stage``, in this package's own words: its errors are not translated."""
     from mpss_lib import batch
 
-    lake, config = open_home()
+    home = connected_home()
     return batch.run_stage(
         stage,
         keys,
-        lake,
-        config,
-        open_sites(config),
+        home.lake,
+        home.config,
+        home.sites,
         force=force,
         run_name=current_run(),
         progress=_progress(len(keys)),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpss_airflow.batch import airflow_errors, current_run, run_stage
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home, open_home
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +16,9 @@ def snapshot() -> dict[str, Any]:
     """Build the snapshot from what is on the lake and swap it in."""
     from mpss_lib.warehouse.stage import run
 
-    lake, config = open_home()
+    home = open_home()
     with airflow_errors():
-        counts = run(lake, config, run_name=current_run())
+        counts = run(home.lake, home.config, run_name=current_run())
     log.info("published: %s", counts)
     return counts
 
@@ -27,9 +27,9 @@ def validate() -> dict[str, Any]:
     """Hold the lake against its expectations; a table at fault fails the task and every publish."""
     from mpss_lib.warehouse.stage import validate as run
 
-    lake, config = open_home()
+    home = open_home()
     with airflow_errors():
-        counts = run(lake, config, run_name=current_run())
+        counts = run(home.lake, home.config, run_name=current_run())
     log.info("expectations: %s; page: reports/data_quality.html of the lake", counts)
     return counts
 
@@ -38,9 +38,9 @@ def import_registry() -> dict[str, Any]:
     """Read the registry into the lake."""
     from mpss_lib.pull.stage import import_registry as run
 
-    lake, config = open_home()
+    home = connected_home()
     with airflow_errors():
-        counts = run(lake, config, open_sites(config), run_name=current_run())
+        counts = run(home.lake, home.config, home.sites, run_name=current_run())
     log.info("registry: %s", counts)
     return counts
 
@@ -58,12 +58,12 @@ def check_registry(counts: Mapping[str, Any]) -> None:
 
 
 def freeze_cohort() -> str:
-    """Write the keys and outcomes of today's cohort; answers its hash."""
+    """Write the keys and outcomes of today's cohort; returns its hash."""
     from mpss_lib.warehouse.stage import freeze_cohort as run
 
-    lake, config = open_home()
+    home = open_home()
     with airflow_errors():
-        cohort = run(lake, config, run_name=current_run())
+        cohort = run(home.lake, home.config, run_name=current_run())
     log.info("cohort %s", cohort)
     return cohort
 
@@ -85,7 +85,8 @@ def cohort_step(stage: str, step: str, *arguments: Any) -> dict[str, Any]:
     from mpss_lib.batch import write_record
     from mpss_lib.locks import working
 
-    lake, config = open_home()
+    home = open_home()
+    lake, config = home.lake, home.config
     door = getattr(import_module(f"mpss_lib.{stage}.stage"), step)
     with airflow_errors(), working(lake.root):
         answer = dict(door(*arguments, lake, config))
@@ -100,9 +101,8 @@ def predict() -> dict[str, Any]:
     """Predict every study that has features and was accepted, with the registered model."""
     from mpss_lib.publication.stage import predictable
 
-    lake, _ = open_home()
     with airflow_errors():
-        keys = predictable(lake)
+        keys = predictable(open_home().lake)
     if not keys:
         log.info("nothing to predict: no accepted study, or no model (run mpss_evaluate first)")
     answer = run_stage("publication", keys)
@@ -120,13 +120,12 @@ def export_results() -> dict[str, Any]:
 
     from mpss_lib.publication.stage import export_results as write
 
-    lake, config = open_home()
-    sites = open_sites(config)
-    if not sites.results_url:
+    home = connected_home()
+    if not home.sites.results_url:
         raise AirflowSkipException(
             "no results database is set, nothing was exported | way out, where one is wanted: add"
             " the connection mpss_results (PostgreSQL) or site.results_url"
         )
     with airflow_errors():
-        counts: dict[str, Any] = write(lake, config, sites)
+        counts: dict[str, Any] = write(home.lake, home.config, home.sites)
     return counts

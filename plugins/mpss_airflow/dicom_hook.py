@@ -21,13 +21,13 @@ class DicomHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """C-ECHO to the peer: (True, status) or (False, what is wrong and the way out)."""
-        from mpss_airflow.home import open_home, open_sites
+        from mpss_airflow.home import connected_home
         from mpss_lib.errors import MpssError
         from mpss_lib.pull.archive.session import echo
 
-        _, config = open_home()
+        home = connected_home(self.dicom_conn_id)
         try:
-            echo(open_sites(config, self.dicom_conn_id))
+            echo(home.sites)
         except MpssError as error:
             return False, str(error)
         return True, "C-ECHO status 0x0000"

@@ -1,4 +1,4 @@
-"""The home that a task works in: settings, lake, and sites from Airflow's connections."""
+"""The home that a task works in, and its sites from Airflow's connections."""
 
 from __future__ import annotations
 
@@ -9,40 +9,33 @@ from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULT
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from mpss_lib.config import Config, Sites
+    from mpss_lib.runtime.home import Home
     from mpss_lib.sections import SiteSettings
-    from mpss_lib.tables import Lake
 
 
-def open_home() -> tuple[Lake, Config]:
-    """Lake and settings of ``$MPSS_HOME``; a lake of before is brought to today's layout."""
-    from mpss_lib.config import home, load
-    from mpss_lib.tables import Lake
-    from mpss_lib.warehouse.layout import bring_up_to_date
+def open_home() -> Home:
+    """Open the home of ``$MPSS_HOME``; its sites are those of the settings file."""
+    from mpss_lib.runtime.home import Home
 
-    root = home()
-    config, lake = load(root), Lake(root / "lake")
-    bring_up_to_date(lake)
-    return lake, config
+    return Home.open()
 
 
-def open_sites(config: Config, pacs_connection: str = PACS_CONNECTION) -> Sites:
-    """Sites from Airflow's connections; what has no connection comes from the settings file."""
+def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
+    """Open it with the sites of Airflow's connections; what has none is as the settings name it."""
     from dataclasses import replace
 
-    from mpss_lib.config import home, sites_of
-
-    sites = sites_of(config, home())
+    home = open_home()
+    sites = home.sites
     pacs = _connection(pacs_connection)
     registry = _connection(REGISTRY_CONNECTION)
     results = _connection(RESULTS_CONNECTION)
     if pacs is not None:
-        sites = replace(sites, archive=_archive(config.site, pacs))
+        sites = replace(sites, archive=_archive(home.config.site, pacs))
     if registry is not None:
         sites = replace(sites, registry_url=url_of(registry))
     if results is not None:
         sites = replace(sites, results_url=url_of(results))
-    return sites
+    return replace(home, sites=sites)
 
 
 def _connection(name: str) -> Connection | None:

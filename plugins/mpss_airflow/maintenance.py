@@ -6,18 +6,18 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.batch import airflow_errors, current_run, stage_result
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home, open_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mpss_lib.runtime.orchestrator import Airflow
+    from mpss_lib.runtime.home import Home
 
 log = logging.getLogger(__name__)
 
 
 def self_test() -> int:
-    """Compare the radiomics engine with the published reference values; answers how many match."""
+    """Compare the radiomics engine with the published reference values; returns how many match."""
     from airflow.sdk.exceptions import AirflowFailException
 
     from mpss_lib.radiomics.verify import verify
@@ -39,22 +39,22 @@ def retry_quarantined() -> dict[str, Any]:
     """
     from mpss_lib.batch import CHAIN, standing_still
 
-    lake, config = open_home()
-    return _through_chain({stage: standing_still(stage, lake, config) for stage in CHAIN})
+    home = open_home()
+    return _through_chain({stage: standing_still(stage, home.lake, home.config) for stage in CHAIN})
 
 
 def take_undated() -> dict[str, Any]:
     """Take the studies without a StudyDate through the chain: they lie in no night's window."""
     from mpss_lib.pull.stage import find_undated
 
-    lake, config = open_home()
+    home = connected_home()
     with airflow_errors():
-        keys = find_undated(lake, config, open_sites(config), run_name=current_run())
+        keys = find_undated(home.lake, home.config, home.sites, run_name=current_run())
     return _through_chain({"pull": keys})
 
 
 def _through_chain(waiting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Do the chain for studies, each from its stage on; answers the counts by stage."""
+    """Do the chain for studies, each from its stage on; returns the counts by stage."""
     from mpss_lib.batch import CHAIN, TooManyFaultsError
 
     counts: dict[str, Any] = {}
@@ -79,27 +79,24 @@ def remove_orphans() -> dict[str, Any]:
     from mpss_lib.warehouse.maintenance import remove_orphans as run
     from mpss_lib.warehouse.stage import merge
 
-    lake, config = open_home()
+    home = open_home()
     with airflow_errors():
-        counts: dict[str, Any] = merge(lake, config) | run(lake, config)
+        counts: dict[str, Any] = merge(home.lake, home.config) | run(home.lake, home.config)
     log.info("removed: %s", counts)
     return counts
 
 
 def retention() -> dict[str, Any]:
     """Remove what has been kept long enough; rows of Airflow's database by its own command."""
-    from mpss_lib.config import home
     from mpss_lib.maintenance.retention import apply
     from mpss_lib.runtime.orchestrator import clean_metadata
 
-    lake, config = open_home()
-    airflow = _own_airflow()
+    home = open_home()
     with airflow_errors():
-        logs = airflow.places().logs if airflow else None
-        counts: dict[str, Any] = dict(apply(home(), lake, config, logs=logs))
-        days = config.maintenance.airflow_days
-        if airflow and days:
-            counts["airflow_rows"] = clean_metadata(airflow, days)
+        counts: dict[str, Any] = dict(apply(home))
+        days = home.config.maintenance.airflow_days
+        if days and _reaches_airflow(home):
+            counts["airflow_rows"] = clean_metadata(home.airflow, days)
     log.info("retention: %s", counts)
     return counts
 
@@ -107,35 +104,30 @@ def retention() -> dict[str, Any]:
 def backup() -> str:
     """Copy the vault beside the home and, where a target is set, the whole home to it.
 
-    Answers the name of the larger copy.
+    Returns
+    -------
+    str
+        Name of the larger copy.
     """
     from pathlib import Path
 
-    from mpss_lib.config import home
-    from mpss_lib.maintenance.backup import Source, create
+    from mpss_lib.maintenance.backup import create
     from mpss_lib.pull.vault_copy import copy_vault
 
-    lake, config = open_home()
-    sites = open_sites(config)
+    home = open_home()
     with airflow_errors():
-        copied = copy_vault(sites.vault)
-        if config.maintenance.backup_target:
-            source = Source(home(), lake, config, sites, _own_airflow())
-            copied = create(source, Path(config.maintenance.backup_target))
+        copied = copy_vault(home.sites.vault)
+        if home.config.maintenance.backup_target:
+            _reaches_airflow(home)
+            copied = create(home, Path(home.config.maintenance.backup_target))
     return str(copied.name)
 
 
-def _own_airflow() -> Airflow | None:
-    """Airflow of a home on one machine; a worker of a cluster has no way to the database."""
-    from mpss_lib.config import home, load
-    from mpss_lib.runtime.airflow_home import AirflowHome
-    from mpss_lib.runtime.orchestrator import Airflow
-
-    root = home()
-    if not (root / "airflow" / "secrets.json").exists():
+def _reaches_airflow(home: Home) -> bool:
+    """Whether the home is on one machine; a worker of a cluster has no way to the database."""
+    if home.airflow is None:
         log.warning(
             "Airflow's database is not reached from a task here: run `airflow db clean` and"
             " `mpss backup create` beside the scheduler"
         )
-        return None
-    return Airflow(AirflowHome.load(root).environment(load(root)))
+    return home.airflow is not None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpss_airflow.batch import airflow_errors, plan_batches
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
     from mpss_airflow.window import window_of
     from mpss_lib.pull.stage import find
 
-    lake, config = open_home()
+    home = connected_home()
     zone = pendulum.timezone(conf.get("core", "default_timezone"))
     run = context["dag_run"]
     start = context.get("data_interval_start")
@@ -34,11 +34,11 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
             dict(context["params"]),
             start.astimezone(zone) if start else None,
             run.run_after.astimezone(zone),
-            config.pull.lookback_days,
+            home.config.pull.lookback_days,
         )
-        keys = find(window, lake, config, open_sites(config), run_name=str(context["run_id"]))
+        keys = find(window, home.lake, home.config, home.sites, run_name=str(context["run_id"]))
     log.info("window %s to %s: the PACS returned %d studies", *window, len(keys))
-    return plan_batches(keys, config.batch.min_batch)
+    return plan_batches(keys, home.config.batch.min_batch)
 
 
 def self_test_first_batch(context: Mapping[str, Any]) -> None:

@@ -19,10 +19,9 @@ def pending_studies(most: int = 1000) -> list[dict[str, str]]:
     """Studies that wait for a physician: key, subject and text, pseudonymous keys only."""
     from mpss_lib.warehouse.reader import rows
 
-    lake, _ = open_home()
     with airflow_errors():
         found = rows(
-            lake,
+            open_home().lake,
             "select study_key, verdict, flags from quality.awaiting_review"
             " order by study_key limit ?",
             [most],
@@ -45,12 +44,12 @@ def record_answer(study: Mapping[str, str], answer: Mapping[str, Any]) -> str:
     choice = answer["chosen_options"][0]
     if choice == LATER:
         return LATER
-    lake, config = open_home()
+    home = open_home()
     user = answer.get("responded_by_user") or {}
     with airflow_errors():
         record_review(
-            lake,
-            config,
+            home.lake,
+            home.config,
             study["study_key"],
             DECISIONS[choice],
             reason=str((answer.get("params_input") or {}).get("reason", "")),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from mpss_airflow.batch import airflow_errors, stage_result
-from mpss_airflow.home import open_home, open_sites
+from mpss_airflow.home import connected_home
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ def recheck() -> dict[str, Any]:
     from mpss_lib.pull.upstream.recheck import due
     from mpss_lib.upstream import CORRECTED, noted
 
-    lake, config = open_home()
+    home = connected_home()
     today = pendulum.now(conf.get("core", "default_timezone")).date()
-    keys = due(lake, config, open_sites(config), today)
+    keys = due(home.lake, home.config, home.sites, today)
     counts: dict[str, Any] = {}
     for stage in CHAIN if keys else ():
         with airflow_errors():
@@ -44,7 +44,7 @@ def recheck() -> dict[str, Any]:
                 result = error.result
         keys = list(result.keys)
         counts[stage] = {name: n for name, n in result.as_dict().items() if name != "keys"}
-    waiting = [one for one in noted(lake) if one.kind == CORRECTED]
+    waiting = [one for one in noted(home.lake) if one.kind == CORRECTED]
     n_still = sum(found["quarantined"] for found in counts.values())
     if waiting or n_still:
         raise AirflowFailException(
@@ -68,11 +68,11 @@ def reconcile() -> dict[str, int]:
 
     from mpss_lib.pull.upstream.reconcile_door import reconcile as compare
 
-    lake, config = open_home()
+    home = connected_home()
     today = pendulum.now(conf.get("core", "default_timezone")).date()
-    first = today - timedelta(days=config.maintenance.reconcile_days)
+    first = today - timedelta(days=home.config.maintenance.reconcile_days)
     with airflow_errors():
-        answered = compare((first, today), lake, config, open_sites(config))
+        answered = compare((first, today), home.lake, home.config, home.sites)
     for one in answered.open:
         log.warning("%s %s (%s)", one.study_key, one.kind, one.detail)
     counts = Counter(one.kind for one in answered.open)

@@ -104,6 +104,17 @@ class BigLake:
         self.builder.through(key, f"P{key}", seed=number)
         self.builder.flush()
 
+    def members(self) -> Iterator[str]:
+        """Landing files of the first studies, below the lake."""
+        for tables in _STAGES.values():
+            for table in tables:
+                yield from (self._member(table, key) for key in self.keys[: self.n_first])
+
+    def add_again(self, key: str) -> None:
+        """A second file in the features' tables of a study, recorded."""
+        self.builder.radiomics(key, 1, salt="again")
+        self.builder.flush()
+
     def feature_files(self, kind: str) -> list[Path]:
         """Feature files that are there, of the newest batches only where ``kind`` is batch."""
         found = []

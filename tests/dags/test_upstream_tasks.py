@@ -12,6 +12,7 @@ from mpss_lib.batch import run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
+from mpss_lib.runtime.home import Home
 from mpss_lib.sections import MaintenanceSettings, SiteSettings
 from mpss_lib.tables import Lake
 
@@ -39,8 +40,7 @@ def home(tmp_path, monkeypatch):
                 keys = keys[:0]
             return run_stage(name, keys, lake, config, sites, force=force)
 
-        monkeypatch.setattr(tasks, "open_home", lambda: (lake, config))
-        monkeypatch.setattr(tasks, "open_sites", lambda config: sites)
+        monkeypatch.setattr(tasks, "connected_home", lambda: Home(tmp_path, lake, config, sites))
         monkeypatch.setattr(tasks, "stage_result", do)
         yield SimpleNamespace(archive=archive, script=script, key=key, lake=lake)
 

@@ -43,7 +43,7 @@ class Case:
 
     def home(self, root=None):
         from mpss_lib.config import load, sites_of
-        from mpss_lib.purge.phases import Home
+        from mpss_lib.runtime.home import Home
         from mpss_lib.runtime.orchestrator import Airflow
         from mpss_lib.tables import Lake
 
@@ -156,10 +156,10 @@ def plant(case, home):
 @pytest.fixture(scope="module")
 def saved(case):
     """A backup of the home as it was before the purge."""
-    from mpss_lib.maintenance.backup import Source, create
+    from mpss_lib.maintenance.backup import create
 
     home = case.home()
-    return create(Source(home.root, home.lake, home.config, home.sites, home.airflow), case.target)
+    return create(home, case.target)
 
 
 @pytest.fixture(scope="module")

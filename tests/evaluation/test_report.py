@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
+from mpss_lib.evaluation import report
 from mpss_lib.evaluation.calibration import NULL
+from mpss_lib.evaluation.inputs import load
 from mpss_lib.evaluation.report import write_report
 from mpss_lib.evaluation.report_summary import answer_table
-from mpss_lib.evaluation.report_tables import null_table
+from mpss_lib.evaluation.report_tables import null_tables
 from mpss_lib.sections import SEGMENTS
 
 
@@ -46,8 +49,7 @@ def test_the_summary_counts_what_the_tests_say():
         row("permutation_mean_r", "LAD3", None),
         row("permutation_mean_r", "MYO", 0.051, profile="corrected"),
     ]
-    first = answer_table(rows).split("<tbody>")[1].split("</tr>")[0]
-    assert re.findall(r"<td>(.*?)</td>", first) == [
+    assert [cell.text for cell in answer_table(rows).rows[0]] == [
         "radiomics alone predict",
         "1 of 7: LAD17",
         "1 of 2: MYO",
@@ -57,8 +59,32 @@ def test_the_summary_counts_what_the_tests_say():
 
 
 def test_every_measured_error_rate_is_on_the_page():
-    cells = re.findall(r"<(?:b|span)>(\d+)</", null_table())
-    assert sorted(map(int, cells)) == sorted(n for _, *counts in NULL for n in counts)
+    rows = [row for table in null_tables() for row in table.rows]
+    counts = [int(cell.text) for row in rows for cell in row[1:] if cell.text != "–"]
+    assert sorted(counts) == sorted(n for _, *counts in NULL for n in counts)
+
+
+def test_texts_of_a_cohort_are_shown_and_never_run(evaluated):
+    """Whatever the cohort holds: its texts stand on the page as they are, none is markup."""
+    lake, config, cohort, _ = evaluated
+    hostile = "<img src=x onerror=alert(1)>&\"'{{ 7 * 7 }}</script><script>alert(2)</script>"
+    found = report._gather(load(cohort, lake, config), lake, config)
+    terms = {f"{hostile} {name}": values for name, values in found.inputs.clinical.items()}
+    selected = {
+        profile: replace(one, features=(*one.features[1:], hostile))
+        for profile, one in found.inputs.selected.items()
+    }
+    told = replace(
+        found,
+        inputs=replace(found.inputs, cohort=hostile, clinical=terms, selected=selected),
+        counts=[row | {"step": hostile, "note": hostile} for row in found.counts],
+        levels=[row | {"profile": hostile} for row in found.levels],
+        better=[row | {"metric": hostile} for row in found.better],
+        univariate=[row | {"feature": hostile} for row in found.univariate],
+    )
+    page = report.render(told, config)
+    assert not re.search(r"<(script|img)|7 \* 7 ?}}.*49", page)
+    assert page.count("&lt;img src=x onerror=alert(1)&gt;&amp;&#34;&#39;{{ 7 * 7 }}") >= 8
 
 
 def test_the_same_numbers_give_the_same_bytes(evaluated):

@@ -3,8 +3,6 @@ from __future__ import annotations
 import pytest
 from invented_home import copy_home, make_home
 
-from mpss_lib.maintenance.backup import Source
-
 
 @pytest.fixture(scope="session")
 def invented_once(tmp_path_factory):
@@ -18,5 +16,5 @@ def invented(invented_once, tmp_path):
 
 
 @pytest.fixture
-def source(invented):
-    return Source(invented.root, invented.lake, invented.config, invented.sites)
+def home(invented):
+    return invented.home

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from invented_home import Invented, grep, settings
 
-from mpss_lib import cli, clock
+from mpss_lib import clock
 from mpss_lib.config import Sites, load, sites_of
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.maintenance import backup as backup_module
@@ -22,8 +22,9 @@ from mpss_lib.maintenance.copies import TOMBSTONES, every_copy, expire, read_tom
 from mpss_lib.maintenance.database import copy_sqlite
 from mpss_lib.maintenance.restore import MARKER, newest, restore
 from mpss_lib.pull.vault import Vault
-from mpss_lib.purge.phases import Home, purge
+from mpss_lib.purge.phases import purge
 from mpss_lib.purge.reapply import reapply
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import rows
@@ -60,8 +61,8 @@ def target(tmp_path):
     return tmp_path / "elsewhere"
 
 
-def test_a_destroyed_home_comes_back_whole_elsewhere(invented, source, target, tmp_path):
-    made = create(source, target)
+def test_a_destroyed_home_comes_back_whole_elsewhere(invented, home, target, tmp_path):
+    made = create(home, target)
     assert verify(made) == []
     before, n_rows = digests(invented.root), counts(invented.lake)
     identities = [invented.vault.identity(one.study_key) for one in invented.identities]
@@ -79,11 +80,11 @@ def test_a_destroyed_home_comes_back_whole_elsewhere(invented, source, target, t
     assert not (root / MARKER).exists()
 
 
-def test_the_second_backup_takes_only_what_is_new(invented, source, target):
-    first = create(source, target)
+def test_the_second_backup_takes_only_what_is_new(invented, home, target):
+    first = create(home, target)
     new = invented.lake.root / "landing" / "new.parquet"
     new.write_bytes(b"PAR1")
-    second = create(source, target)
+    second = create(home, target)
     shared = [p for p in first.rglob("*") if p.is_file() and p.stat().st_nlink == 2]
     assert len(shared) > 60
     assert (second / "lake" / "landing" / "new.parquet").stat().st_nlink == 1
@@ -92,7 +93,7 @@ def test_the_second_backup_takes_only_what_is_new(invented, source, target):
     assert verify(second) == []
 
 
-def test_a_backup_may_be_made_while_a_night_writes(invented, source, target, monkeypatch):
+def test_a_backup_may_be_made_while_a_night_writes(invented, home, target, monkeypatch):
     from fabricated_lake import Builder
 
     copy = backup_module._copy
@@ -108,35 +109,35 @@ def test_a_backup_may_be_made_while_a_night_writes(invented, source, target, mon
         return copy(path, *given)
 
     monkeypatch.setattr(backup_module, "_copy", slow)
-    made = create(source, target)
+    made = create(home, target)
     assert verify(made) == []
     # What the night wrote after the manifest was copied may be in the copy; no record names it.
     records = "".join(p.read_text() for p in (made / "lake" / "manifest").rglob("*.json"))
     assert "Snew" not in records
 
 
-def test_a_file_that_vanished_and_is_named_stops_the_backup(invented, source, target):
+def test_a_file_that_vanished_and_is_named_stops_the_backup(invented, home, target):
     [first, *_] = sorted((invented.lake.root / "landing" / "clinical").rglob("*.parquet"))
     first.unlink()
     with pytest.raises(LakeCorruptError, match="the copy is not whole"):
-        create(source, target)
-    assert list(every_copy(invented.root, invented.config)) == []
+        create(home, target)
+    assert list(every_copy(invented.home)) == []
 
 
-def test_a_target_in_the_home_is_refused(source):
+def test_a_target_in_the_home_is_refused(home):
     with pytest.raises(WrongArgumentError, match="lies in the home"):
-        create(source, source.root / "copies")
+        create(home, home.root / "copies")
 
 
-def test_no_vault_is_said(source, target):
-    source.sites.vault.unlink()
+def test_no_vault_is_said(home, target):
+    home.sites.vault.unlink()
     with pytest.raises(PlatformFaultError, match="no vault"):
-        create(source, target)
+        create(home, target)
 
 
 @pytest.mark.parametrize("damage", ["byte", "gone", "more", "vault"])
-def test_a_damaged_backup_is_named_and_not_restored(damage, source, target, tmp_path):
-    made = create(source, target)
+def test_a_damaged_backup_is_named_and_not_restored(damage, home, target, tmp_path):
+    made = create(home, target)
     victim = next(p for p in sorted((made / "lake").rglob("*.parquet")))
     if damage == "byte":
         content = bytearray(victim.read_bytes())
@@ -157,18 +158,18 @@ def test_a_damaged_backup_is_named_and_not_restored(damage, source, target, tmp_
     assert not (tmp_path / "new").exists()
 
 
-def test_a_place_that_is_taken_is_refused(source, target, tmp_path):
-    made = create(source, target)
+def test_a_place_that_is_taken_is_refused(home, target, tmp_path):
+    made = create(home, target)
     with pytest.raises(WrongArgumentError, match="not empty"):
-        restore(made, source.root)
+        restore(made, home.root)
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / MARKER).write_text("")
     (tmp_path / "begun" / "half").write_text("")
     assert restore(made, tmp_path / "begun").n_files > 60
 
 
-def test_who_was_withdrawn_after_the_backup_does_not_come_back(invented, source, target, tmp_path):
-    create(source, target)
+def test_who_was_withdrawn_after_the_backup_does_not_come_back(invented, home, target, tmp_path):
+    create(home, target)
     patient = invented.of(0)[0]
     home = Home(invented.root, invented.lake, invented.config, invented.sites)
     report = purge(patient.patient_key, home)
@@ -189,26 +190,26 @@ def test_who_was_withdrawn_after_the_backup_does_not_come_back(invented, source,
     assert reapply(restored.tombstones, again) == []
 
 
-def test_a_tombstone_file_that_is_no_list_stops_a_restore(source, target, tmp_path):
-    made = create(source, target)
+def test_a_tombstone_file_that_is_no_list_stops_a_restore(home, target, tmp_path):
+    made = create(home, target)
     (target / TOMBSTONES).write_text(json.dumps({"marks": ["somebody"]}))
     with pytest.raises(LakeCorruptError, match="no list of tombstones"):
         restore(made, tmp_path / "new")
 
 
-def test_backups_expire_and_the_newest_stays(invented, source, target):
-    first, second = create(source, target), create(source, target)
+def test_backups_expire_and_the_newest_stays(invented, home, target):
+    first, second = create(home, target), create(home, target)
     days = invented.config.maintenance.backups_days
     before = datetime.now(UTC) + timedelta(days=days - 1)
-    assert expire(invented.root, invented.config, before) == {"vaults": 0, "homes": 0}
+    assert expire(invented.home, before) == {"vaults": 0, "homes": 0}
     after = datetime.now(UTC) + timedelta(days=days + 1)
-    assert expire(invented.root, invented.config, after) == {"vaults": 0, "homes": 1}
+    assert expire(invented.home, after) == {"vaults": 0, "homes": 1}
     assert (first.exists(), second.exists()) == (False, True)
 
 
 @pytest.mark.parametrize("days", [-400, 400])
 def test_the_backup_made_last_is_the_newest_though_the_clock_was_set(
-    invented, source, target, monkeypatch, days
+    invented, home, target, monkeypatch, days
 ):
     class Clock(datetime):
         at = datetime(2026, 11, 20, tzinfo=UTC)
@@ -219,10 +220,10 @@ def test_the_backup_made_last_is_the_newest_though_the_clock_was_set(
 
     monkeypatch.setattr(clock, "datetime", Clock)
     for _ in range(3):
-        made = create(source, target)
+        made = create(home, target)
         assert newest(target) == made
         Clock.at += timedelta(days=days)
-    assert len(list(every_copy(invented.root, invented.config))) == 3
+    assert len(list(every_copy(invented.home))) == 3
 
 
 def test_sqlite_is_copied_whole_while_it_is_written(tmp_path):
@@ -240,19 +241,6 @@ def test_sqlite_is_copied_whole_while_it_is_written(tmp_path):
 
 
 # ------------------------------------------------------------------ command line
-
-
-@pytest.fixture
-def mpss(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["mpss", *map(str, words)])
-        monkeypatch.setattr(cli.console, "width", 200)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return ended.value.code or 0, told.out, told.err
-
-    return run
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from mpss_lib.config import Config, sites_of
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.maintenance import outdated as module
 from mpss_lib.maintenance.outdated import lost, outdated
-from mpss_lib.maintenance.recompute import Place, StudiesLostError, recompute
+from mpss_lib.maintenance.recompute import StudiesLostError, recompute
+from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, Outcome
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows
@@ -166,8 +167,9 @@ def doors(monkeypatch):
     return seen_of
 
 
-def place(lake, config):
-    return Place(lake, config, sites_of(config, lake.root.parent))
+def home_of(lake, config):
+    root = lake.root.parent
+    return Home(root, lake, config, sites_of(config, root))
 
 
 def shown(lake):
@@ -178,7 +180,7 @@ def shown(lake):
 
 def test_the_stages_come_in_the_order_of_the_chain_and_wait_for_the_activation(lake, doors):
     before = shown(lake)
-    left = recompute(place(lake, THIN), tell=lambda line: None)
+    left = recompute(home_of(lake, THIN), tell=lambda line: None)
     order = list(dict.fromkeys(name for name, _ in doors.seen))
     assert order == [name for name in CHAIN if name in order] == list(CHAIN[2:])
     assert left == []
@@ -190,7 +192,7 @@ def test_the_stages_come_in_the_order_of_the_chain_and_wait_for_the_activation(l
 
 def test_activation_publishes_all_stages_of_a_study_together(lake, doors):
     told = []
-    assert recompute(place(lake, THIN), activate=True, tell=told.append) == []
+    assert recompute(home_of(lake, THIN), activate=True, tell=told.append) == []
     now = shown(lake)
     assert all(now[name] == THIN.address(name).config for name in CHAIN)
     assert told[-1] == "published: segmentation, quality, radiomics"
@@ -198,7 +200,7 @@ def test_activation_publishes_all_stages_of_a_study_together(lake, doors):
 
 def test_who_is_refused_goes_no_further_and_does_not_stop_the_activation(lake, doors):
     doors.refuses.add(("segmentation", "s01"))
-    recompute(place(lake, THIN), activate=True, tell=lambda line: None)
+    recompute(home_of(lake, THIN), activate=True, tell=lambda line: None)
     assert ("radiomics", "s01") not in doors.seen
     assert shown(lake)["radiomics"] == THIN.address("radiomics").config
 
@@ -207,11 +209,11 @@ def test_a_study_that_got_lost_stops_the_activation(lake, doors):
     doors.breaks.add(("radiomics", "s01"))
     before = shown(lake)
     with pytest.raises(StudiesLostError, match=r"1 studies .*first: s01, at radiomics"):
-        recompute(place(lake, THIN), activate=True, tell=lambda line: None)
+        recompute(home_of(lake, THIN), activate=True, tell=lambda line: None)
     assert shown(lake) == before
     doors.breaks.clear()
     doors.seen.clear()
-    recompute(place(lake, THIN), activate=True, tell=lambda line: None)
+    recompute(home_of(lake, THIN), activate=True, tell=lambda line: None)
     assert doors.seen == [("radiomics", "s01")]  # it goes on where it stood
     assert shown(lake)["radiomics"] == THIN.address("radiomics").config
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,8 +17,10 @@ from mpss_lib.maintenance.backup import create, verify
 DAY_S = 86400.0
 
 
-def with_days(config, **days):
-    return config.model_copy(update={"maintenance": config.maintenance.model_copy(update=days)})
+def with_days(invented, **days):
+    maintenance = invented.config.maintenance.model_copy(update=days)
+    config = invented.config.model_copy(update={"maintenance": maintenance})
+    return replace(invented.home, config=config)
 
 
 def age(path, days):
@@ -26,11 +30,11 @@ def age(path, days):
 
 
 def test_zero_days_keep_everything(invented):
-    config = with_days(
-        invented.config, **dict.fromkeys(("logs_days", "snapshots_days", "backups_days"), 0.0)
+    home = with_days(
+        invented, **dict.fromkeys(("logs_days", "snapshots_days", "backups_days"), 0.0)
     )
     age(invented.root, 5000)
-    counts = retention.apply(invented.root, invented.lake, config)
+    counts = retention.apply(home)
     assert set(counts.values()) == {0}
 
 
@@ -38,20 +42,24 @@ def test_zero_days_keep_everything(invented):
     ("layer", "setting", "n"), [("quarantine", "quarantine_days", 4), ("dicom", "dicom_days", 4)]
 )
 def test_a_layer_goes_after_its_days(layer, setting, n, invented):
-    config = with_days(invented.config, **{setting: 10.0})
+    home = with_days(invented, **{setting: 10.0})
     age(invented.lake.root, 9)
-    assert retention.apply(invented.root, invented.lake, config)[layer] == 0
+    assert retention.apply(home)[layer] == 0
     age(invented.lake.root, 11)
-    assert retention.apply(invented.root, invented.lake, config)[layer] == n
+    assert retention.apply(home)[layer] == n
     assert list((invented.lake.root / layer).glob("*/*")) == []
 
 
-def test_task_logs_go_and_the_open_log_of_a_service_stays(invented):
-    config = with_days(invented.config, logs_days=10.0)
+def test_task_logs_go_and_the_open_log_of_a_service_stays(invented, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "task.log").write_text("x")
+    airflow = SimpleNamespace(places=lambda: SimpleNamespace(logs=elsewhere))
+    home = replace(with_days(invented, logs_days=10.0), airflow=airflow)
     age(invented.root, 11)
-    logs = invented.root / "airflow" / "logs"
-    counts = retention.apply(invented.root, invented.lake, config, logs=logs)
-    assert counts["logs"] == 2
+    age(elsewhere, 11)
+    counts = retention.apply(home)
+    assert counts["logs"] == 3
     assert (invented.root / "logs" / "scheduler.log").exists()
 
 
@@ -59,12 +67,12 @@ def test_only_databases_beside_the_published_one_go(invented):
     other = invented.lake.root / "trial.duckdb"
     other.write_bytes(b"x")
     age(invented.lake.root, 11)
-    assert retention.apply(invented.root, invented.lake, invented.config)["snapshots"] == 1
+    assert retention.apply(invented.home)["snapshots"] == 1
     assert not other.exists()
     assert invented.lake.snapshot.exists()
 
 
-def test_versions_that_nobody_publishes_go_and_published_ones_stay(invented, source, tmp_path):
+def test_versions_that_nobody_publishes_go_and_published_ones_stay(invented, home, tmp_path):
     from fabricated_lake import Builder
 
     from mpss_lib.config import Config
@@ -75,17 +83,17 @@ def test_versions_that_nobody_publishes_go_and_published_ones_stay(invented, sou
     build.catalogue()
     build.radiomics(invented.of(1)[0].study_key, 3)
     build.flush()
-    config = with_days(invented.config, versions_days=10.0)
+    home = with_days(invented, versions_days=10.0)
     age(invented.lake.root, 11)
     landed = invented.lake.root / "landing"
     before = set(landed.rglob("*.parquet"))
-    assert retention.apply(invented.root, invented.lake, config)["versions"] == 2
+    assert retention.apply(home)["versions"] == 2
     gone = {path.parts[-4] for path in before - set(landed.rglob("*.parquet"))}
     assert gone == {"feature_once", "feature_binned"}
     from mpss_lib.warehouse import stage
 
-    assert stage.run(invented.lake, config)["studies"] == 4
-    made = create(source, tmp_path / "elsewhere")
+    assert stage.run(invented.lake, home.config)["studies"] == 4
+    made = create(home, tmp_path / "elsewhere")
     assert verify(made) == []
 
 
@@ -102,8 +110,8 @@ def test_nothing_goes_while_somebody_writes(invented):
         try:
             child.stdout.readline()
             with pytest.raises(WritersAtWorkError):
-                retention.apply(invented.root, invented.lake, invented.config)
+                retention.apply(invented.home)
         finally:
             child.kill()
     with alone(invented.lake.root, "a test"):
-        retention.apply(invented.root, invented.lake, invented.config)
+        retention.apply(invented.home)

@@ -9,9 +9,9 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
-from mpss_lib.publication.reading import ask
 from mpss_lib.sections import EvaluationSettings, SiteSettings
 from mpss_lib.selection.stage import run as select_run
+from mpss_lib.snapshot_file import asking
 from mpss_lib.sql_files import sql_folder
 from mpss_lib.tables import Lake
 
@@ -220,5 +220,10 @@ def test_without_a_model_the_study_is_rejected(tmp_path, sites):
 def test_a_broken_snapshot_is_the_platforms_fault(home, sites, tmp_path):
     broken = tmp_path / "warehouse.duckdb"
     broken.write_bytes(b"no database")
-    with pytest.raises(PlatformFaultError, match="cannot be asked"):
-        ask(broken, "select 1")
+    with pytest.raises(PlatformFaultError, match="cannot be opened"), asking(broken):
+        pass
+    with (
+        pytest.raises(PlatformFaultError, match=r"cannot be asked.*of_an_older_layout"),
+        asking(home.snapshot) as snapshot,
+    ):
+        snapshot.execute("select 1 from meta.of_an_older_layout")

@@ -3,8 +3,6 @@ from __future__ import annotations
 import pytest
 from invented_home import copy_home, make_home
 
-from mpss_lib.purge.phases import Home
-
 
 @pytest.fixture(scope="session")
 def invented_once(tmp_path_factory):
@@ -19,4 +17,4 @@ def invented(invented_once, tmp_path):
 
 @pytest.fixture
 def home(invented):
-    return Home(invented.root, invented.lake, invented.config, invented.sites)
+    return invented.home

@@ -21,6 +21,8 @@ from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
+from mpss_lib.warehouse.expectations import page
+from mpss_lib.warehouse.expectations.consequences import Report
 from mpss_lib.warehouse.reader import rows
 
 KEYS = tuple(f"S{k:016x}" for k in (1, 2, 3))
@@ -597,9 +599,9 @@ def test_a_warning_is_shown_and_holds_nothing_back(sound, caplog):
     assert f"study_key {KEYS[0]}, value same as {KEYS[1]}" in told
     assert f"study_key {KEYS[1]}, value same as {KEYS[0]}" in told
     assert "clinical.lvef_complete" in caplog.text
-    page = stage.quality_page(sound.lake).read_text()
-    assert f"same as {KEYS[1]}" in page
-    assert "2 warnings" in page
+    shown = stage.quality_page(sound.lake).read_text()
+    assert f"same as {KEYS[1]}" in shown
+    assert "2 warnings" in shown
     assert published(sound, "select count(*) from core.cohort") == [(3,)]
     broken = published(
         sound, "select expectation from quality.expectation_result where not is_met order by all"
@@ -610,13 +612,28 @@ def test_a_warning_is_shown_and_holds_nothing_back(sound, caplog):
 def test_the_page_is_one_file_that_fetches_nothing_and_quotes_no_text(sound):
     sound.registry(registry_rows(reading="<script>alert('Jane Doe')</script>", lvef=150.0))
     check(sound)
-    page = stage.quality_page(sound.lake).read_text()
-    assert not re.search(r"(src|href)\s*=|url\(|@import|<script|https?:", page)
-    assert "Jane" not in page
-    assert "a text of 34 characters" in page
-    assert FIRST in page
-    assert "1 study is held back" in page
-    assert page.count("<html") == page.count("</html>") == 1
+    told = stage.quality_page(sound.lake).read_text()
+    assert not re.search(r"(src|href)\s*=|url\(|@import|<script|https?:", told)
+    assert "Jane" not in told
+    assert "a text of 34 characters" in told
+    assert FIRST in told
+    assert "1 study is held back" in told
+    assert told.count("<html") == told.count("</html>") == 1
+
+
+def test_hostile_texts_of_a_report_are_shown_and_never_run():
+    hostile = "<img src=x onerror=alert(1)>{{ 7 * 7 }}\"'`<script>`"
+    told = {"suite": "study", "expectation": hostile, "says": hostile, "n_rows": 1}
+    told |= {"table_name": hostile, "column_name": hostile, "n_unexpected": 1, "n_units": 1}
+    told |= {"position": 1, "is_met": False, "examples": json.dumps([{"value": hostile}])}
+    results = [told | {"consequence": name} for name in ("stop", "quarantine", "warn")]
+    results.append(told | {"consequence": "warn", "expectation": f"{hostile}_complete"})
+    held = {hostile: [results[1] | {"example": json.dumps({"value": hostile})}]}
+    told_page = page.render(
+        Report(results, [], held, {hostile: dt.datetime(2026, 1, 2, tzinfo=dt.UTC)})
+    )
+    assert not re.search(r"<(script|img)", told_page)
+    assert told_page.count("&lt;img src=x onerror=alert(1)&gt;{{ 7 * 7 }}&#34;&#39;") >= 8
 
 
 def test_examples_are_json_with_keys_and_numbers(sound):

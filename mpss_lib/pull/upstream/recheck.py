@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from mpss_lib.config import Config, Sites
-from mpss_lib.pull.deidentification.moments import parse_date
+from mpss_lib.dicom.values import parse_date
 from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.shelves import key_of

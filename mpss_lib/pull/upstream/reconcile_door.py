@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -20,10 +19,10 @@ from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
-from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.listing import MOST_DAYS
-from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.archive.session import ArchiveSession, archive_of
 from mpss_lib.pull.person import distinct
 from mpss_lib.pull.upstream.gone import SUSPECT_FROM, study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
@@ -70,8 +69,8 @@ def reconcile(
             f"the window ends ({window[1]}) before it begins ({window[0]})",
             way_out="give the first month, then the last one",
         )
-    vault = Vault(sites.vault)
-    with nullcontext(session) if session else ArchiveSession(sites.archive) as archive:
+    with archive_of(sites, lake, session) as archive:
+        vault = Vault(sites.vault)
         answer = archive.find_studies(
             *window, config.pull.modality, _habits_to_check(sites, window)
         )
@@ -83,7 +82,7 @@ def reconcile(
     remember_habits(sites, answer.seen)
     strangers = _strangers(lake, kept)
     answered = compare(window, told, kept, asked, config.pull.modality, strangers)
-    answered = replace(answered, doubts=_doubts(answer))
+    answered = replace(answered, doubts=answer.problems)
     with working(lake.root):
         return _keep(answered, {*told, *open_keys, *strangers}, window, lake)
 
@@ -96,14 +95,6 @@ def _habits_to_check(sites: Sites, window: tuple[date, date]) -> Habits:
     known = replace(known_habits(sites), modality_key="", is_probed=False)
     is_short = (window[1] - window[0]).days < MOST_DAYS
     return replace(known, day_ranges=None) if is_short else known
-
-
-def _doubts(answer: WindowAnswer) -> tuple[str, ...]:
-    """Say why the archive's list may lack studies: one that is missing here may not be named."""
-    if not answer.n_unusable:
-        return answer.doubts
-    told = f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
-    return (told, *answer.doubts)
 
 
 def _told(

@@ -9,7 +9,7 @@ from oracles.statistics_lake import catalogue_rows, fill, study_key
 
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.feature_matrix import feature_files, lay_out, read_features
+from mpss_lib.feature_values import feature_files, lay_out, read_features
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake
 

@@ -23,6 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mpss_lib.quoting import sql_name
+from mpss_lib.snapshot_file import attach
+
 CHUNK = 1 << 24
 PIXELS = b"\xe0\x7f\x10\x00"
 """Tag of the pixel data in little endian (PS3.5 7.1)."""
@@ -123,18 +126,17 @@ def _is_real(kind: pa.DataType) -> bool:
 
 
 def _duckdb(path: Path, _: int) -> Texts:
-    literal = str(path).replace("'", "''")
-    with closing(duckdb.connect(":memory:")) as connection:
-        connection.execute(f"attach '{literal}' as looked (read_only)")
+    with closing(attach(path, of_any_place=True)) as connection:
         views = connection.execute(
-            "select sql from duckdb_views() where database_name = 'looked'"
+            "select sql from duckdb_views() where database_name = 'mpss'"
         ).fetchall()
         yield "\n".join(str(row[0]) for row in views).encode()
         tables = connection.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = 'looked'"
+            "select schema_name, table_name from duckdb_tables() where database_name = 'mpss'"
         ).fetchall()
         for schema, table in tables:
-            found = connection.sql(f'select * from looked."{schema}"."{table}"')  # noqa: S608
+            name = f"{sql_name(schema)}.{sql_name(table)}"
+            found = connection.sql(f"select * from {name}")  # noqa: S608 - its own table
             yield from texts_of_table(found.to_arrow_table())
 
 
@@ -143,8 +145,7 @@ def _sqlite(path: Path, overlap: int) -> Texts:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         names = [row[0] for row in db.execute("select name from sqlite_master where type='table'")]
         for name in names:
-            quoted = name.replace('"', '""')
-            for row in db.execute(f'select * from "{quoted}"'):  # noqa: S608 - its own table
+            for row in db.execute(f"select * from {sql_name(name)}"):  # noqa: S608 - its own table
                 yield b"\n".join(_bytes_of(value) for value in row if value is not None)
 
 
