@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,16 @@ class Ledger:
 
         A physician's decision is none: it stands at the address that was in force when it came.
         """
-        return (stage, address.engine, address.config) in self._makers
+        made_by = (stage, address.engine, address.config)
+        runs = self.tables["runs"]
+        columns = zip(("stage", "engine", "config"), made_by, strict=True)
+        mine = reduce(pc.and_, (pc.equal(runs[name], value) for name, value in columns))
+        records = runs.filter(pc.and_(mine, pc.greater(runs["n_files"], 0)))["record"]
+        if not len(records):
+            return False
+        files = self.tables["files"]
+        files = files.filter(pc.is_in(files["record"], value_set=records.combine_chunks()))
+        return bool(pc.any(pc.not_equal(files["table_name"], DECIDED)).as_py())
 
     def rows_of(self, paths: Iterable[str]) -> dict[str, int]:
         """Map files below the lake to their rows by the newest record that names each."""
@@ -114,14 +123,6 @@ class Ledger:
         files = self.tables["files"]
         paths: list[str] = files.filter(files["is_current"])["path"].to_pylist()
         return paths
-
-    @cached_property
-    def _makers(self) -> frozenset[tuple[str, str, str]]:
-        names = ["stage", "engine", "config"]
-        files = self.tables["files"]
-        made = files.filter(pc.not_equal(files["table_name"], DECIDED))
-        distinct = made.group_by(names).aggregate([]).to_pydict()
-        return frozenset(zip(*(distinct[name] for name in names), strict=True))
 
 
 def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
@@ -139,12 +140,12 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     LakeCorruptError
         If a record lacks a field; it names the record.
     """
-    there = {path.stem: (path, path.stat()) for path in _record_files(lake)}
+    there = _record_files(lake)
     kept = _unchanged(known, there) if known is not None else frozenset()
     parts: dict[str, Rows] = {name: [] for name in COLUMNS}
     for name, (path, stat) in there.items():
         if name not in kept:
-            _take_apart(path, stat, parts)
+            _take_apart(Path(path), stat, parts)
     tables = {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
     if known is not None and kept:
         names = pa.array(sorted(kept))
@@ -155,12 +156,22 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     return Ledger(_ordered(tables))
 
 
-def _record_files(lake: Lake) -> Iterator[Path]:
+Records = Mapping[str, tuple[str, os.stat_result]]
+
+
+def _record_files(lake: Lake) -> Records:
+    """Map the name of every record to its file and what the system knows of it."""
+    found = {}
     for stage in STAGES:
-        yield from sorted((lake.root / "manifest" / stage).glob("*.json"))
+        folder = lake.root / "manifest" / stage
+        entries = os.scandir(folder) if folder.is_dir() else ()
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.name.endswith(".json"):
+                found[entry.name.removesuffix(".json")] = (entry.path, entry.stat())
+    return found
 
 
-def _unchanged(known: Ledger, there: Mapping[str, tuple[Path, os.stat_result]]) -> frozenset[str]:
+def _unchanged(known: Ledger, there: Records) -> frozenset[str]:
     runs = known.tables["runs"].select(["record", "n_bytes", "modified_ns"]).to_pydict()
     return frozenset(
         record
