@@ -17,11 +17,12 @@ from mpss_lib.errors import LakeCorruptError, WritersAtWorkError
 from mpss_lib.locks import working
 from mpss_lib.schemas import TABLES
 from mpss_lib.shelves import key_of, shelf_of
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.layout import VERSION, bring_up_to_date, layout_path, left_over
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
-from mpss_lib.warehouse.reader import open_snapshot, rows
+from mpss_lib.warehouse.reader import rows
 
 HERE = Path(__file__).parent
 
@@ -57,7 +58,7 @@ def old(old_once, build):
 
 def shown(lake) -> list:
     """Everything that people read, without the places of files."""
-    with open_snapshot(lake) as connection:
+    with open_snapshot(lake.snapshot) as connection:
         return [
             sorted(map(repr, connection.execute(f"select {columns} from {name}").fetchall()))
             for name, columns in (
@@ -100,7 +101,7 @@ def check_is_new(build, before: list) -> None:
     assert shown(lake) == before, "the snapshot of before still reads its files"
     stage.run(lake, build.config)
     assert shown(lake) == before
-    with open_snapshot(lake) as connection:
+    with open_snapshot(lake.snapshot) as connection:
         (sql,) = connection.execute("select string_agg(sql, ' ') from duckdb_views()").fetchone()
     old = list(left_over(lake))
     assert old
@@ -126,7 +127,7 @@ def test_the_file_that_the_records_name_stays_the_current_one(old, monkeypatch):
     assert [len(paths) for paths in files.values()] == [2, 2]
     monkeypatch.undo()
     of_file = "from read_parquet('{}', hive_partitioning = false) order by all"
-    with open_snapshot(old.lake) as connection:
+    with open_snapshot(old.lake.snapshot) as connection:
         for key, path in again.items():
             sql = f"select * from raw.feature_binned where study_key = '{key}' order by all"
             told = repr(connection.sql(sql).fetchall())
@@ -167,7 +168,7 @@ def test_a_migration_that_was_killed_goes_on(old, home, phase, step):
 
 
 def test_an_open_reader_goes_on_through_migration_publish_and_maintenance(old):
-    with open_snapshot(old.lake) as connection:
+    with open_snapshot(old.lake.snapshot) as connection:
         sql = "select count(*), sum(n_voxels) from raw.feature_once"
         before = connection.execute(sql).fetchall()
         bring_up_to_date(old.lake)
