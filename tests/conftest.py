@@ -22,7 +22,6 @@ os.environ.update(
     {
         "AIRFLOW_HOME": str(_HOME / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__FERNET_KEY": "KUnuPNJlBEMMUvwOHzAHRrgYq3cmb3sEnZJ1wcMQsRo=",
@@ -71,6 +70,26 @@ def config(tmp_path):
     from mpss_lib.config import load
 
     return load(tmp_path, environ={})
+
+
+@pytest.fixture(scope="session")
+def invented_once(tmp_path_factory):
+    """The home of invented people, made once; tests work on copies."""
+    from invented_home import make_home
+
+    return make_home(tmp_path_factory.mktemp("invented") / "home")
+
+
+@pytest.fixture
+def invented(invented_once, tmp_path):
+    from invented_home import copy_home
+
+    return copy_home(invented_once, tmp_path / "home")
+
+
+@pytest.fixture
+def home(invented):
+    return invented.home
 
 
 @pytest.fixture(scope="session")

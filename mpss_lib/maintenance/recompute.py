@@ -8,18 +8,17 @@ selection, evaluation and predictions, and these are published when all of them 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 
-from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage, write_record
+from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage
 from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import MpssError, PlatformFaultError
-from mpss_lib.locks import working
 from mpss_lib.maintenance.outdated import OF_A_COHORT, Step, lost, outdated
 from mpss_lib.publication.stage import predictable
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.stage import find
 from mpss_lib.pull.vault import Vault
 from mpss_lib.runtime.home import Home
+from mpss_lib.steps import cohort_step
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.cohort import EmptyCohortError
 
@@ -136,16 +135,8 @@ def _do_cohort(steps: Sequence[Step], home: Home, tell: Tell) -> None:
             tell(f"no evaluation: {error}")
             return
         for stage in OF_A_COHORT:
-            _one_cohort(stage, cohort, home, tell)
+            answer = cohort_step(stage, "run", [cohort], lake, config, run_name=RUN_NAME)
+            tell(f"{stage}: {answer}")
     _one_stage("publication", predictable(lake), home, tell)
-    warehouse.validate(lake, config, run_name=RUN_NAME)
+    warehouse.check(lake, config, run_name=RUN_NAME)
     _publish(home, tell)
-
-
-def _one_cohort(stage: str, cohort: str, home: Home, tell: Tell) -> None:
-    door = import_module(f"mpss_lib.{stage}.stage")
-    with working(home.lake.root):
-        answer = dict(door.run(cohort, home.lake, home.config))
-        if units := answer.pop("units"):
-            write_record(stage, units, home.lake, home.config, RUN_NAME)
-    tell(f"{stage}: {answer}")

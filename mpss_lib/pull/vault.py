@@ -66,6 +66,11 @@ class Identity:
     study_time: str
 
 
+def key_of(vault: Path) -> Path:
+    """File of the secret of a vault, or of a copy of one."""
+    return vault.with_name(vault.name + ".key")
+
+
 class Vault:
     """The vault file and its key; safe for many threads and processes.
 
@@ -82,7 +87,7 @@ class Vault:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.key_path = self.path.with_name(self.path.name + ".key")
+        self.key_path = key_of(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._key = self._read_key()

@@ -5,19 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mpss_lib.dicom import Header
-from mpss_lib.dicom.rules import (
-    CONTRADICTION,
-    RULES,
-    UNKNOWN,
-    Answer,
-    Rule,
-    answer,
-    site_rules,
-)
+from mpss_lib.dicom.rules import CONTRADICTION, UNKNOWN, Answer, answer
 from mpss_lib.dicom.slices import directions_of
 from mpss_lib.errors import GeometryError
-
-__all__ = ["RULES", "UNKNOWN", "Answer", "Rule", "answer", "orientation", "site_rules"]
 
 TRANSAXIAL_LIMIT_DEG = 10.0
 """Largest angle between the slice normal and the patient's z axis of a transaxial volume."""

@@ -12,8 +12,9 @@ from pydicom.datadict import tag_for_keyword
 from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.demo.vendors import VENDORS, Content, describe
 from mpss_lib.dicom import Header, read_header
+from mpss_lib.dicom.rules import RULES, UNKNOWN, answer, site_rules
 from mpss_lib.errors import SettingsError
-from mpss_lib.intake.header import RULES, UNKNOWN, answer, orientation, site_rules
+from mpss_lib.intake.orientation import orientation
 from mpss_lib.sections import PullSettings, SeriesRule
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
