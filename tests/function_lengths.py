@@ -18,7 +18,6 @@ CODE = ("mpss_lib", "plugins", "dags")
 WANTED, REFUSED, MOST_NAMED = 40, 60, 15
 NAMED_LONG = frozenset(
     {
-        "mpss_lib/demo/nm_writing.py:base_dataset",
         "mpss_lib/evaluation/report.py:render",
         "mpss_lib/warehouse/expectations/suites.py:prediction_frames",
         "mpss_lib/warehouse/reader.py:_chosen",
