@@ -142,6 +142,11 @@ def test_the_library_never_names_the_orchestrator():
         assert not found, path
 
 
+def test_no_dag_knows_the_demo():
+    for path in (PROJECT / "dags").glob("*.py"):
+        assert "mpss_lib.demo" not in path.read_text(), path
+
+
 def test_no_assertion_and_no_loose_float_rules_outside_tests():
     for path in modules():
         text = path.read_text()

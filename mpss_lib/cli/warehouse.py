@@ -85,11 +85,11 @@ def warehouse_check(
 
     Exit status 1 where a study is held back or a table is at fault.
     """
-    from mpss_lib.warehouse.stage import quality_page, run, validate
+    from mpss_lib.warehouse.stage import check, quality_page, run
 
     home = Home.open()
     lake, config = home.lake, home.config
-    counts = validate(lake, config, suites=suites or (), force=force)
+    counts = check(lake, config, suites=suites or (), force=force)
     console.print(counts)
     console.print(f"page: {quality_page(lake)}", soft_wrap=True)
     if publish:

@@ -37,7 +37,7 @@ def test_a_wrong_column_type_stops_the_publish(filled):
 
 def broken(filled) -> dict[str, dict]:
     """Expectations that are not met, after a check and a publish."""
-    stage.validate(filled.lake, filled.config)
+    stage.check(filled.lake, filled.config)
     stage.run(filled.lake, filled.config)
     asked = "select * from quality.expectation_result where not is_met"
     return {row["expectation"]: row for row in rows(filled.lake, asked)}
@@ -112,7 +112,7 @@ def test_a_column_that_came_later_is_null_in_older_files(filled):
             pq.write_table(data.drop_columns([*fit]), path)
         filled.record("evaluation", f"dead-{segment}", "done", [file])
     filled.flush()
-    stage.validate(filled.lake, filled.config)
+    stage.check(filled.lake, filled.config)
     stage.run(filled.lake, filled.config)
     asked = "select segment, coefficient_names, coefficients from evaluation.split_fit order by 1"
     assert rows(filled.lake, asked) == [
@@ -129,7 +129,7 @@ def test_only_old_files_without_a_later_column_are_published(filled):
     pq.write_table(data.drop_columns(["coefficient_names", "coefficients"]), path)
     filled.record("evaluation", "dead-MYO", "done", [file])
     filled.flush()
-    stage.validate(filled.lake, filled.config)
+    stage.check(filled.lake, filled.config)
     stage.run(filled.lake, filled.config)
     [found] = rows(filled.lake, "select coefficients from evaluation.split_fit")
     assert found == {"coefficients": None}

@@ -178,7 +178,7 @@ def sound(lake) -> SoundBuilder:
 
 def check(build: SoundBuilder, *suites: str) -> dict:
     build.flush()
-    return stage.validate(build.lake, build.config, suites=suites)
+    return stage.check(build.lake, build.config, suites=suites)
 
 
 def results_of(build: SoundBuilder, suite: str) -> list[dict]:
@@ -244,7 +244,7 @@ def test_a_prediction_from_before_a_column_meets_them_as_well(sound):
 def test_what_has_not_changed_is_not_looked_at_again(sound):
     check(sound)
     assert check(sound)["suites_run"] == 0
-    assert stage.validate(sound.lake, sound.config, force=True)["suites_run"] == 4
+    assert stage.check(sound.lake, sound.config, force=True)["suites_run"] == 4
     sound.registry(registry_rows(age=61.0))
     assert check(sound)["suites_run"] == 1
 
@@ -260,12 +260,12 @@ def test_the_same_findings_are_the_same_bytes(sound):
     check(sound)
     path = sound.lake.current_path("expectation_result", address, "features")
     before = path.read_bytes()
-    stage.validate(sound.lake, sound.config, force=True)
+    stage.check(sound.lake, sound.config, force=True)
     assert path.read_bytes() == before
 
 
 def test_an_empty_lake_is_no_fault(lake, config):
-    counts = stage.validate(lake, config)
+    counts = stage.check(lake, config)
     assert (counts["stops"], counts["held_back"], counts["warnings"]) == (0, 0, 0)
     stage.run(lake, config)
     assert "No study is held back" in stage.quality_page(lake).read_text()
@@ -679,7 +679,7 @@ def test_nothing_is_sent_and_no_file_is_left_in_a_folder_of_the_user(sound, tmp_
         "from mpss_lib.config import load\n"
         "from mpss_lib.tables import Lake\n"
         "from mpss_lib.warehouse import stage\n"
-        "counts = stage.validate(Lake(__import__('pathlib').Path(sys.argv[1])), load())\n"
+        "counts = stage.check(Lake(__import__('pathlib').Path(sys.argv[1])), load())\n"
         "import great_expectations\n"
         "print(counts['suites_run'], os.environ['GX_ANALYTICS_ENABLED'])\n"
     )

@@ -189,7 +189,7 @@ def test_a_segment_without_its_partner_is_told_and_not_shown(filled):
     )
     assert len(shown) == 6
     assert {"segment": "MYO"} not in shown
-    stage.validate(filled.lake, filled.config, suites=["features"])
+    stage.check(filled.lake, filled.config, suites=["features"])
     [note] = [note for note in filled.lake.quarantined() if note["study_key"] == "s01"]
     assert "feature_binned.rows_once_whole" in note["problem"]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import TABLES, TEXT
 from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY
@@ -73,15 +74,14 @@ class Frame:
     def sql(self) -> str:
         """Select of the columns that the rules are about; an empty text is not there."""
         known = {r.arguments.get("column") for r in self.rules if r.kind == NOT_NULL}
+        types = TABLES[self.table].columns
         columns = dict.fromkeys((*self.keys, *(c for r in self.rules for c in r.columns)))
+        named = {c: sql_name(c) for c in columns}
         listed = ", ".join(
-            f'nullif("{c}", \'\') as "{c}"' if c in known and self._is_text(c) else f'"{c}"'
-            for c in columns
+            f"nullif({name}, '') as {name}" if c in known and types[c] == TEXT else name
+            for c, name in named.items()
         )
         return f"select {listed} from raw.{self.table} where {self.where or 'true'}"  # noqa: S608
-
-    def _is_text(self, column: str) -> bool:
-        return bool(TABLES[self.table].columns.get(column) == TEXT)
 
 
 @dataclass
