@@ -21,6 +21,7 @@ install: .venv/installed ## install everything into .venv (done by the others wh
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(BIN)/mpss warm
 	touch $@
 
 demo: .venv/installed ## synthetic hospital -> PACS -> Airflow -> predictions (PATIENTS=428 for the paper's size)

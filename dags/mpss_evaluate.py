@@ -9,7 +9,7 @@ and every step answers that its output is there.
 
 **If a task fails**: `freeze_cohort`: nobody is in the cohort; `select * from core.cohort_flow`
 says why for each study. A later step: its message names the column or the setting. The model
-registered before stays in force until `register_model` has succeeded. `validate`: a table is at
+registered before stays in force until `register_model` has succeeded. `check`: a table is at
 fault; nothing is published until it is mended.
 """
 
@@ -17,15 +17,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import (
-    cohort_task,
-    export_task,
-    predict_task,
-    results_task,
-    snapshot_task,
-    validate_task,
-)
+from airflow.sdk import chain, dag
+from mpss_airflow.steps import check_task, cohort_task, snapshot_task, step
 from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, on_time, tags
 
 
@@ -41,14 +34,7 @@ from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, on_time, tags
 )
 def mpss_evaluate() -> None:
     """Build the DAG."""
-
-    @task
-    def freeze_cohort() -> str:
-        from mpss_airflow.cohort import freeze_cohort as run
-
-        return run()
-
-    cohort = freeze_cohort()
+    cohort = step("cohort", "freeze_cohort")
     chain(
         cohort_task("selection", "select_features")(cohort),
         cohort_task("evaluation", "univariate")(cohort),
@@ -56,10 +42,10 @@ def mpss_evaluate() -> None:
         cohort_task("evaluation", "summarise")(cohort),
         cohort_task("evaluation", "register_model")(cohort),
         snapshot_task(),
-        predict_task(),
-        validate_task(),
-        export_task(),
-        results_task(),
+        step("cohort", "predict"),
+        check_task(),
+        snapshot_task("snapshot_predictions"),
+        step("cohort", "export_results"),
     )
 
 

@@ -1,4 +1,4 @@
-"""# Keep the platform sound: self-test, compaction, removal of rubbish, backup, second chances.
+"""# Keep the platform sound: backup, self-test, second chances, compaction, removal of rubbish.
 
 **Reads** the lake, the vault, the PACS. **Writes** `batch/`, `backup/`, the snapshot, the
 backup target; removes temporary and superseded files older than `warehouse.retention_days` and
@@ -6,8 +6,10 @@ what the days of `[maintenance]` say. **Runs** weekly. **Safe to repeat.**
 
 **If a task is skipped**: nothing was to do.
 
-**If a task fails**: `self_test`: the radiomics engine misses published reference values; do not
-publish features of this installation, `mpss verify` shows the family. `validate`: a table is at
+**If a task fails**: the others go on, and `maintenance_verdict` is red. `backup` waits for
+nothing. `self_test`: the radiomics engine misses published reference values; what would make
+features (`quarantine_retry`, `find_undated`, `recheck`) is not done. Do not publish features of
+this installation, `mpss verify` shows the family. `check`: a table is at
 fault; nothing is published until it is mended. `backup`: no space beside the home or at the target.
 `retention`: a stage was writing; it is tried again. `quarantine_retry`: the same studies fail, see
 `mpss quarantine ls`. `reconcile`: studies differ from the PACS, `mpss reconcile` names them.
@@ -19,8 +21,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import chain, dag, task
-from mpss_airflow.steps import snapshot_task, undated_task, upstream_task, validate_task
+from airflow.sdk import chain, dag
+from mpss_airflow.steps import check_task, snapshot_task, step, verdict_task
 from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 
 
@@ -36,41 +38,22 @@ from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
 )
 def mpss_maintain() -> None:
     """Build the DAG."""
-
-    @task(retries=0)
-    def self_test() -> int:
-        from mpss_airflow.maintenance import self_test as run
-
-        return run()
-
-    @task(pool=PACS_POOL.name)
-    def quarantine_retry() -> dict[str, Any]:
-        from mpss_airflow.maintenance import retry_quarantined
-
-        return retry_quarantined()
-
-    @task
-    def remove_orphans() -> dict[str, Any]:
-        from mpss_airflow.maintenance import remove_orphans as run
-
-        return run()
-
-    @task
-    def retention() -> dict[str, Any]:
-        from mpss_airflow.maintenance import retention as run
-
-        return run()
-
-    @task
-    def backup() -> str:
-        from mpss_airflow.maintenance import backup as run
-
-        return run()
-
-    before = (self_test(), quarantine_retry(), remove_orphans(), retention(), validate_task())
-    chain(*before, snapshot_task(), backup(), upstream_task("recheck"))
-    upstream_task("reconcile")
-    undated_task()
+    pacs: Any = {"pool": PACS_POOL.name}
+    later: Any = {"trigger_rule": "all_done"}
+    studies = [
+        step("maintenance", "retry_quarantined", "quarantine_retry", **pacs),
+        step("maintenance", "take_undated", "find_undated", **pacs),
+        step("upstream", "recheck", **pacs),
+    ]
+    step("maintenance", "self_test", retries=0) >> studies
+    chain(
+        [*studies, step("upstream", "reconcile", **pacs), step("maintenance", "backup")],
+        step("maintenance", "remove_orphans", **later),
+        step("maintenance", "retention", **later),
+        check_task(**later),
+        snapshot_task(**later),
+        verdict_task("maintenance_verdict"),
+    )
 
 
 mpss_maintain()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,14 +79,33 @@ def named_damage(name: str) -> Iterator[None]:
 
 
 def write_table(data: pa.Table, spec: LakeTable, path: Path) -> None:
-    """Zstandard, BYTE_STREAM_SPLIT on doubles, dictionary on text: same rows, same bytes."""
-    doubles = [field.name for field in data.schema if field.type == REAL]
-    texts = [name for name, kind in spec.columns.items() if kind == TEXT]
-    pq.write_table(
-        data,
+    """Write all rows of a table; see ``writer``."""
+    with writer(path, data.schema, spec) as file:
+        file.write_table(data)
+
+
+def writer(
+    path: Path, schema: pa.Schema, spec: LakeTable | None = None, **layout: Any
+) -> pq.ParquetWriter:
+    """Open a file for rows: the same rows in the same groups give the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+    schema : pyarrow.Schema
+        Doubles are split into streams of bytes (BYTE_STREAM_SPLIT), all is packed by Zstandard.
+    spec : LakeTable, optional
+        Its texts get a dictionary; by default all texts.
+    **layout
+        Of pages and statistics, as ``pyarrow.parquet.ParquetWriter`` takes it.
+    """
+    columns = spec.columns if spec else dict(zip(schema.names, schema.types, strict=True))
+    return pq.ParquetWriter(
         path,
+        schema,
         compression="zstd",
-        use_dictionary=texts,
-        column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
+        use_dictionary=[name for name, kind in columns.items() if kind == TEXT],
+        column_encoding={field.name: "BYTE_STREAM_SPLIT" for field in schema if field.type == REAL},
         store_schema=False,
+        **layout,
     )

@@ -6,26 +6,83 @@ without a word, so whoever asks a snapshot compares the place that it names with
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
 
-from mpss_lib.errors import MovedHomeError
+from mpss_lib.errors import MovedHomeError, PlatformFaultError
+from mpss_lib.quoting import sql_text
 
 
-def attach(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnection:
+def open_snapshot(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a snapshot, read-only; it stays whole while later ones are published.
-
-    Attached, not opened by its path: within one process DuckDB shares a file between connections
-    by its path, so that plain ``connect`` would go on with an older snapshot for as long as one
-    connection holds it.
 
     Parameters
     ----------
     path : Path
         ``warehouse.duckdb`` of a lake.
     of_any_place : bool
-        Do not compare the place: for what the snapshot says of itself, never for its views.
+        Open that of a copied or moved home too: for what it says of itself, never for its views.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        Its default catalog is the snapshot; temporary tables are possible beside it.
+
+    Raises
+    ------
+    PlatformFaultError
+        Nothing has been published there, or the file cannot be read.
+    MovedHomeError
+        The home was copied or moved since: the snapshot would show the files of the other place.
+    """
+    try:
+        if not path.is_file():
+            raise PlatformFaultError(
+                f"no warehouse has been published at {path}",
+                way_out="set MPSS_HOME to a home with data, or publish: `mpss warehouse rebuild`",
+            )
+        return attach(path, of_any_place=of_any_place)
+    except PermissionError as error:
+        raise PlatformFaultError(
+            f"{path.parent} is closed to this account",
+            way_out="ask the operator to let you pass (README, 'Who may read what')",
+        ) from error
+    except duckdb.Error as error:
+        raise _fault(path, "opened", error) from error
+
+
+@contextmanager
+def asking(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a snapshot for questions of our own; see ``open_snapshot``.
+
+    Raises
+    ------
+    PlatformFaultError
+        A question cannot be run either: the snapshot is of another layout, or damaged.
+    """
+    try:
+        with closing(open_snapshot(path)) as connection:
+            yield connection
+    except duckdb.Error as error:
+        raise _fault(path, "asked", error) from error
+
+
+def _fault(path: Path, what: str, error: duckdb.Error) -> PlatformFaultError:
+    return PlatformFaultError(
+        f"{path.name} cannot be {what}: {str(error).partition(chr(10))[0]}",
+        way_out="publish again: `mpss warehouse rebuild`",
+    )
+
+
+def attach(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnection:
+    """Attach a DuckDB file as ``mpss``, read-only, with DuckDB's own errors.
+
+    Attached, not opened by its path: within one process DuckDB shares a file between connections
+    by its path, so that plain ``connect`` would go on with an older snapshot for as long as one
+    connection holds it.
 
     Raises
     ------
@@ -36,8 +93,7 @@ def attach(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnecti
     """
     connection = duckdb.connect()
     try:
-        literal = str(path).replace("'", "''")
-        connection.execute(f"attach '{literal}' as mpss (read_only)")
+        connection.execute(f"attach {sql_text(path)} as mpss (read_only)")
         connection.execute("use mpss")
         if not of_any_place:
             check_place(connection, path)
@@ -80,15 +136,22 @@ def moved_away(path: Path) -> str:
 
 def place_of(connection: duckdb.DuckDBPyConnection) -> Path | None:
     """Give the lake that a snapshot was built for; None where it does not say."""
-    # Every row is fetched: DuckDB 2.0 admits no other work beside an unfinished result.
-    named = connection.execute(
-        "select 1 from duckdb_tables() where database_name = current_database()"
-        " and schema_name = 'meta' and table_name = 'snapshot'"
-    ).fetchall()
-    if not named:
+    if not has_table(connection, "meta", "snapshot"):
         return None
     rows = connection.execute("select lake_root from meta.snapshot").fetchall()
     return Path(str(rows[0][0])) if rows else None
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether a snapshot has a table: an older layout may lack it."""
+    # Every row is fetched: DuckDB 2.0 admits no other work beside an unfinished result.
+    return bool(
+        connection.execute(
+            "select 1 from duckdb_tables() where database_name = current_database()"
+            " and schema_name = ? and table_name = ?",
+            [schema, table],
+        ).fetchall()
+    )
 
 
 def _is_same(one: Path, other: Path) -> bool:

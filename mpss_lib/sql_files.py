@@ -8,26 +8,14 @@ from pathlib import Path
 
 from mpss_lib import contract
 from mpss_lib.errors import SettingsError
+from mpss_lib.project import project_folder
 
-_HEADER = re.compile(r"^-- (grain|stored|checked|severity): *(.+?) *$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (grain|stored|checked|suite|consequence): *(.+?) *$", re.MULTILINE)
 
 
 def sql_folder() -> Path:
-    """Folder ``sql/``: inside the installed package, else beside it in a checkout.
-
-    Raises
-    ------
-    SettingsError
-        Where neither is there.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "sql", package.parent / "sql"):
-        if (folder / "1_raw").is_dir():
-            return folder
-    raise SettingsError(
-        f"no folder sql/ in or beside {package}",
-        way_out="install the package again, or run from a whole checkout",
-    )
+    """Folder ``sql/`` of the platform."""
+    return project_folder() / "sql"
 
 
 LIMITS: Mapping[str, object] = {
@@ -38,9 +26,9 @@ LIMITS: Mapping[str, object] = {
 """What ``${name}`` in an SQL file stands for, beside the files of a lake table."""
 
 
-def with_limits(text: str) -> str:
-    """Put the limits of the contract in their places."""
-    for name, limit in LIMITS.items():
+def with_limits(text: str, **more: object) -> str:
+    """Put the limits of the contract, and what else is given, in their places."""
+    for name, limit in {**LIMITS, **more}.items():
         text = text.replace(f"${{{name}}}", str(limit))
     return text
 

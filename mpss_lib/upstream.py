@@ -106,7 +106,7 @@ def settle(lake: Lake, study_keys: Iterable[str], kinds: Iterable[str]) -> None:
 
 
 def stay(lake: Lake, study_key: str, kind: str) -> bool:
-    """Let a difference stay as it is; answers whether there was one."""
+    """Let a difference stay as it is; returns whether there was one."""
     path = _path(lake, kind, study_key)
     if not path.exists():
         return False

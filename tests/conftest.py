@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from zlib import crc32
@@ -21,7 +22,6 @@ os.environ.update(
     {
         "AIRFLOW_HOME": str(_HOME / "airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__FERNET_KEY": "KUnuPNJlBEMMUvwOHzAHRrgYq3cmb3sEnZJ1wcMQsRo=",
@@ -73,6 +73,26 @@ def config(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def invented_once(tmp_path_factory):
+    """The home of invented people, made once; tests work on copies."""
+    from invented_home import make_home
+
+    return make_home(tmp_path_factory.mktemp("invented") / "home")
+
+
+@pytest.fixture
+def invented(invented_once, tmp_path):
+    from invented_home import copy_home
+
+    return copy_home(invented_once, tmp_path / "home")
+
+
+@pytest.fixture
+def home(invented):
+    return invented.home
+
+
+@pytest.fixture(scope="session")
 def installed():
     """Path of a real peer's program (``tests/install_servers.sh``): absent, the test is skipped.
 
@@ -121,3 +141,19 @@ def database(postgres):
     """Give the name of an empty database of that server."""
     with postgres.database() as name:
         yield name
+
+
+@pytest.fixture
+def mpss(monkeypatch, capsys):
+    """Run the command in this process: (exit status, standard output, standard error)."""
+    from mpss_lib import cli
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["mpss", *map(str, words)])
+        monkeypatch.setattr(cli.console, "width", 200)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return ended.value.code or 0, told.out, told.err
+
+    return run

@@ -50,21 +50,6 @@ def empty(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mpss(monkeypatch, capsys):
-    """Run the command in this process: (exit status, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["mpss", *words])
-        monkeypatch.setattr(cli.console, "width", 160)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return ended.value.code or 0, told.out, told.err
-
-    return run
-
-
-@pytest.fixture
 def published(published_root, monkeypatch):
     """A home with a published snapshot; tests only read it."""
     monkeypatch.setenv("MPSS_HOME", str(published_root))

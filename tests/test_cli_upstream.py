@@ -1,6 +1,5 @@
 """`mpss reconcile`, `mpss accept` and what `mpss status` says of the archive."""
 
-import sys
 from datetime import date, timedelta
 
 import pytest
@@ -8,7 +7,6 @@ from pacs_objects import make_nm
 from peer import Peer, Script
 from reconciled_hospital import build, plant
 
-from mpss_lib import cli
 from mpss_lib.config import Config, load, sites_of
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
@@ -25,29 +23,11 @@ def home(tmp_path, monkeypatch):
             f'[site]\narchive_port = {server.port}\ncalled_aet = "HOSPITAL"\n'
         )
         monkeypatch.setenv("MPSS_HOME", str(tmp_path))
-        monkeypatch.setattr("mpss_lib.tables._sync", lambda path: None)
+        monkeypatch.setattr("mpss_lib.tables.sync", lambda path: None)
         config = load(tmp_path)
         lake, sites = Lake(tmp_path / "lake"), sites_of(config, tmp_path)
         days = date(2026, 2, 1), date(2026, 3, 31)
         yield build(archive, lake, config, sites, 24, *days)
-
-
-@pytest.fixture
-def mpss(home, run_mpss):
-    return run_mpss
-
-
-@pytest.fixture
-def run_mpss(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["mpss", *words])
-        monkeypatch.setattr(cli.console, "width", 160)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return ended.value.code or 0, told.out, told.err
-
-    return run
 
 
 def test_a_range_of_months_is_compared_and_the_exit_status_says_whether_it_differs(home, mpss):
@@ -112,7 +92,7 @@ def test_an_accepted_deletion_is_told_and_no_fault(home, mpss):
         (("accept", "S0123456789abcdef"), "has nothing that waits"),
     ],
 )
-def test_wrong_use_is_one_line_and_status_2(words, named, mpss):
+def test_wrong_use_is_one_line_and_status_2(words, named, home, mpss):
     status, _, err = mpss(*words)
     assert status == 2
     assert named in err
@@ -139,29 +119,29 @@ def pulled(tmp_path, monkeypatch):
         yield script, key, Lake(tmp_path / "lake"), config
 
 
-def test_a_correction_is_found_told_and_accepted(pulled, run_mpss):
+def test_a_correction_is_found_told_and_accepted(pulled, mpss):
     script, key, lake, config = pulled
     before = lake.rows("instance", config.address("pull"), key)
-    assert run_mpss("recheck")[0] == 0
+    assert mpss("recheck")[0] == 0
     script.edit_object = lambda dataset: setattr(dataset, "RescaleSlope", "2")
-    status, out, _ = run_mpss("recheck")
+    status, out, _ = mpss("recheck")
     assert status == 1
     assert f"{key} corrected (1 of: RescaleSlope)" in out
     assert f"mpss accept {key}" in out
-    assert "otherwise than the lake: corrected 1" in run_mpss("status")[1]
+    assert "otherwise than the lake: corrected 1" in mpss("status")[1]
     assert lake.rows("instance", config.address("pull"), key) == before
 
-    assert run_mpss("accept", key)[0] == 0
+    assert mpss("accept", key)[0] == 0
 
     after = lake.rows("instance", config.address("pull"), key)
     assert after[0]["path"] != before[0]["path"]
     [volume] = lake.rows("volume", config.address("intake"), key)
     assert volume["path"] == after[0]["path"], "the stages after pull see the new version"
-    assert run_mpss("recheck", key)[0] == 0
-    assert run_mpss("accept", key)[0] == 2
+    assert mpss("recheck", key)[0] == 0
+    assert mpss("accept", key)[0] == 2
 
 
-def test_without_a_month_the_last_days_of_the_settings_are_compared(mpss, monkeypatch):
+def test_without_a_month_the_last_days_of_the_settings_are_compared(home, mpss, monkeypatch):
     asked = []
 
     def compare(window, *_):

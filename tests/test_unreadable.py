@@ -19,7 +19,8 @@ from pydicom.tag import Tag
 from mpss_lib.dicom import read_header, read_volume, to_bytes
 from mpss_lib.dicom.values import read_numbers
 from mpss_lib.errors import DicomFileError, GeometryError, UnreadableValueError
-from mpss_lib.intake.series import REASONS, inspect
+from mpss_lib.intake.candidate import REASONS
+from mpss_lib.intake.series import inspect
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.sections import IntakeSettings
 

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from mpss_lib.batch import (
-    CHAIN,
-    BatchResult,
-    TooManyFaultsError,
-    due,
-    run_stage,
-    standing_still,
-)
-from mpss_lib.cli.application import Force, app, console, quarantine_app
+from mpss_lib.batch import BatchResult, due, run_stage
+from mpss_lib.cli.application import Force, app, console, quarantine_app, show_table
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.locks import working
 from mpss_lib.runtime.home import Home
+from mpss_lib.steps import cohort_step, in_quarantine, through_chain
 
 if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the protocol
     from mpss_lib.batch import Stage
@@ -43,13 +36,13 @@ def verify() -> None:
     from mpss_lib.radiomics.verify import verify as compare
 
     results = compare()
-    table = Table(title=f"IBSI digital phantom, radiomics engine {ENGINES['radiomics']}")
-    for name in ("family", "IBSI", "matched", "not matched", "no published value"):
-        table.add_column(name, justify="left" if name in {"family", "IBSI"} else "right")
-    for row in results:
-        counts = map(str, (row.n_matched, row.n_missed, row.n_without))
-        table.add_row(row.family, row.family_code, *counts)
-    console.print(table)
+    counts = ("matched", "not matched", "no published value")
+    show_table(
+        ("family", "IBSI", *counts),
+        ((r.family, r.family_code, r.n_matched, r.n_missed, r.n_without) for r in results),
+        title=f"IBSI digital phantom, radiomics engine {ENGINES['radiomics']}",
+        numbers=counts,
+    )
     for row in results:
         for line in row.missed:
             typer.echo(f"not matched: {line}")
@@ -124,58 +117,28 @@ def run_studies(stage: str, keys: list[str], home: Home, *, force: bool = False)
 
 
 def _run_cohort(stage: str, keys: list[str], home: Home, *, force: bool) -> None:
-    from mpss_lib.batch import write_record
     from mpss_lib.warehouse.stage import freeze_cohort
 
-    door = import_module(f"mpss_lib.{stage}.stage")
     lake, config = home.lake, home.config
     for cohort in keys or [freeze_cohort(lake, config)]:
-        with working(lake.root):
-            answer = dict(door.run(cohort, lake, config, force=force))
-            if units := answer.pop("units"):
-                write_record(stage, units, lake, config, "by hand")
-        console.print(answer)
+        console.print(cohort_step(stage, "run", [cohort], lake, config, force=force))
 
 
 @quarantine_app.command("ls")
 def quarantine_ls() -> None:
     """List the studies that stand still: stage, reason, way out, tries."""
-    table = Table(title="Quarantine")
     columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
-    for name in columns:
-        table.add_column(name)
-    for row in Home.open().lake.quarantined():
-        table.add_row(*(str(row[name]) for name in columns))
-    console.print(table)
+    rows = ([row[name] for name in columns] for row in Home.open().lake.quarantined())
+    show_table(columns, rows, title="Quarantine")
 
 
 @quarantine_app.command("retry")
 def quarantine_retry(keys: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Try the stage again at which each study stands still, and the stages after it."""
     home = Home.open()
-    lake, config = home.lake, home.config
-    still = {stage: standing_still(stage, lake, config) for stage in CHAIN}
-    unknown = sorted(set(keys or []).difference(*still.values()))
-    held = standing_still("warehouse", lake, config)
-    if unknown and unknown[0] in held:
-        raise WrongArgumentError(
-            f"{unknown[0]} is held back by an expectation: no stage can be tried again",
-            way_out="do what `mpss quarantine ls` says, then `mpss warehouse check --publish`",
-        )
-    if unknown:
-        raise WrongArgumentError(
-            f"{unknown[0]!r} is no study in quarantine", way_out="`mpss quarantine ls` lists them"
-        )
-    going_on: list[str] = []
+    waiting = in_quarantine(home.lake, home.config, keys or ())
     n_left = 0
-    for stage in CHAIN:
-        going_on += [key for key in still[stage] if not keys or key in keys]
-        if going_on:
-            try:
-                result = run_studies(stage, going_on, home)
-            except TooManyFaultsError as error:
-                result = error.result
-            going_on = list(result.keys)
-            n_left += result.quarantined
-            console.print(result.as_dict())
+    for result in through_chain(waiting, partial(run_studies, home=home)):
+        n_left += result.quarantined
+        console.print(result.as_dict())
     raise typer.Exit(1 if n_left else 0)

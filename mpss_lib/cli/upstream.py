@@ -5,23 +5,22 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.table import Table
 
-from mpss_lib.batch import CHAIN, BatchResult, TooManyFaultsError, run_batch
-from mpss_lib.cli.application import app, console
+from mpss_lib.batch import BatchResult, run_batch
+from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.cli.stages import run_studies
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
+from mpss_lib.steps import through_chain
 from mpss_lib.tables import Lake, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mpss_lib.pull.upstream.reconcile import Reconciliation
 
@@ -94,37 +93,30 @@ def recheck(
 
 
 def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
-    """Pull again and do the stages after it; answers whether no study stands still."""
+    """Pull again and do the stages after it; returns whether no study stands still."""
     from mpss_lib.pull import stage
     from mpss_lib.pull.archive.session import ArchiveSession
 
     lake, config, sites = home.lake, home.config, home.sites
     with ArchiveSession(sites.archive) as session:
 
-        def work(key: str) -> Outcome:
+        def fetch(key: str) -> Outcome:
             return stage.run(key, lake, config, sites, force=True, accepts=accepts, session=session)
 
-        result = _counted(lambda: run_batch("pull", work, keys, lake, config))
-    n_left = result.quarantined
-    for name in CHAIN[1:]:
-        if result.keys:
-            todo = list(result.keys)
-            result = _counted(partial(run_studies, name, todo, home))
+        def do(name: str, todo: list[str]) -> BatchResult:
+            if name == "pull":
+                return run_batch(name, fetch, todo, lake, config)
+            return run_studies(name, todo, home)
+
+        n_left = 0
+        for result in through_chain({"pull": keys}, do):
             n_left += result.quarantined
+            console.print(result.as_dict())
     return n_left == 0
 
 
-def _counted(work: Callable[[], BatchResult]) -> BatchResult:
-    try:
-        result = work()
-    except TooManyFaultsError as error:
-        result = error.result
-    console.print(result.as_dict())
-    return result
-
-
 def _tell_corrections(lake: Lake) -> int:
-    """Print what waits for an answer; answers how many."""
+    """Print what waits for an answer; returns how many."""
     from mpss_lib.upstream import CORRECTED, noted
 
     waiting = [one for one in noted(lake) if one.kind == CORRECTED]
@@ -167,13 +159,12 @@ def _show(answered: Reconciliation) -> None:
     from mpss_lib.pull.upstream.reconcile import FIND_MONTH
     from mpss_lib.upstream import BY_COMPARISON
 
-    table = Table(title="PACS and lake")
-    for name in ("month", "PACS", "lake", *BY_COMPARISON):
-        table.add_column(name, justify="left" if name == "month" else "right")
-    for month in answered.months:
-        counts = (month.n_archive, month.n_lake, *(month.n_by_kind[k] for k in BY_COMPARISON))
-        table.add_row(month.name, *map(str, counts))
-    console.print(table)
+    numbers = ("PACS", "lake", *BY_COMPARISON)
+    rows = (
+        (one.name, one.n_archive, one.n_lake, *(one.n_by_kind[kind] for kind in BY_COMPARISON))
+        for one in answered.months
+    )
+    show_table(("month", *numbers), rows, title="PACS and lake", numbers=numbers)
     for month_name, one in answered.found:
         told = f"{one.kind}{f' ({one.detail})' if one.detail else ''}"
         way_out = one.way_out.replace(FIND_MONTH, _find_month(month_name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -59,7 +58,7 @@ class Stopwatch:
 
 
 def run_demo(root: Path, patients: int, console: Console) -> int:
-    """Run everything; answers the exit status.
+    """Run everything; returns the exit status.
 
     Parameters
     ----------
@@ -77,7 +76,7 @@ def run_demo(root: Path, patients: int, console: Console) -> int:
             console.print(f"ended what an earlier run had left: {', '.join(ended)}")
         ok = False
         try:
-            ok = _chain(root, patients, console, services)
+            ok = _chain(root, patients, console, services, stays=stays)
         finally:
             if not (stays and ok):
                 services.end_all()
@@ -104,7 +103,7 @@ def start_demo(root: Path, console: Console) -> None:
     print_login(airflow, console)
 
 
-def _chain(root: Path, patients: int, console: Console, services: Services) -> bool:
+def _chain(root: Path, patients: int, console: Console, services: Services, *, stays: bool) -> bool:
     watch = Stopwatch()
     if not (root / "mpss.toml").exists():
         write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode(), mode=PRIVATE_FILE)
@@ -115,10 +114,8 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
         config = _start_archive(root, config, services)
-        warm = subprocess.Popen([sys.executable, "-m", "mpss_lib.cli", "warm"])
         client = bring_up(airflow, config, services, overwrite=True)
         client.fail_open_runs()
-        warm.wait(timeout=300)
     console.print(f"Airflow is up at {airflow.address}")
     window = {"from": hospital.first_date, "to": hospital.last_date}
     client.unpause(REVIEW_DAG)
@@ -126,10 +123,11 @@ def _chain(root: Path, patients: int, console: Console, services: Services) -> b
     for dag_id, conf in (("mpss_clinical", {}), ("mpss_ingest", window), ("mpss_evaluate", {})):
         with watch.part(dag_id):
             ok = _run(client, dag_id, conf, console) and ok
-    for dag_id in DAGS:
-        client.unpause(dag_id)
     print_summary(Lake(root / "lake"), patients, watch.seconds, console)
     print_login(airflow, console)
+    if stays:  # else the night that is due would start only to be ended
+        for dag_id in DAGS:
+            client.unpause(dag_id)
     return ok
 
 

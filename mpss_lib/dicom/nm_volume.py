@@ -25,7 +25,8 @@ from mpss_lib.dicom.header import (
     read_header,
 )
 from mpss_lib.dicom.image_type import why_no_volume
-from mpss_lib.dicom.pixels import DECIMAL_COMMA, FETCH_AGAIN, read_frames, read_unit
+from mpss_lib.dicom.parsing import FETCH_AGAIN
+from mpss_lib.dicom.pixels import DECIMAL_COMMA, read_frames, read_unit
 from mpss_lib.dicom.slices import COSINE_TOLERANCE, directions_of, from_single_frames
 from mpss_lib.dicom.values import items, numbers_of, read_numbers, whole_numbers_of, whole_of
 from mpss_lib.errors import (

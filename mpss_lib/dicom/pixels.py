@@ -18,17 +18,6 @@ DECIMAL_COMMA = "decimal_comma"
 SCALE_STATED_TWICE = "scale_stated_twice"
 """Note of a volume whose RescaleSlope and RealWorldValueSlope differ; the former is used."""
 
-__all__ = [
-    "DECIMAL_COMMA",
-    "FETCH_AGAIN",
-    "SCALE_STATED_TWICE",
-    "expected_length",
-    "is_compressed",
-    "pixel_length",
-    "read_frames",
-    "read_unit",
-]
-
 
 def is_compressed(dataset: Dataset) -> bool:
     """Whether the pixel data are encapsulated (a compressed transfer syntax)."""

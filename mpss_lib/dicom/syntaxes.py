@@ -17,6 +17,7 @@ from pydicom.uid import (
     JPEG2000MC,
     UID,
     AllTransferSyntaxes,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
@@ -52,6 +53,9 @@ DECODERS: Mapping[UID, str] = MappingProxyType(
 Each wants a presentation context of its own (PS3.8 9.3.2.2): an archive that may choose among
 several in one context sends what lies there in another one not at all.
 """
+
+LOSSLESS: tuple[UID, ...] = (*DECODERS, DeflatedExplicitVRLittleEndian)
+"""Syntaxes that are accepted over the network beside the plain ones; they lose nothing."""
 
 LOSSY: tuple[UID, ...] = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
 """Syntaxes that lose, or may (JPEG 2000): counts are no longer those that were measured."""

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -197,13 +197,29 @@ def first_item(dataset: Dataset, keyword: str) -> Dataset | None:
     return found[0] if found else None
 
 
+EARLIEST_YEAR = 1850
+"""No patient was born and no study made before: 00010101 stands for a date that nobody knew."""
+
+
 def parse_date(text: str) -> date | None:
-    """Date of a DICOM (``19931124``) or ACR-NEMA (``1993.11.24``) text, None for anything else."""
-    match = re.fullmatch(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})", text)
-    if match is None:
+    """Read a date as DICOM (``19931124``) or ACR-NEMA (``1993.11.24``) has it; else None."""
+    match = re.fullmatch(r"([0-9]{4})\.?([0-9]{2})\.?([0-9]{2})", text.strip())
+    if match is None or int(match[1]) < EARLIEST_YEAR:
         return None
     try:
-        return date(*(int(part) for part in match.groups()))
+        return date(*map(int, match.groups()))
+    except ValueError:
+        return None
+
+
+def parse_time(text: str) -> time | None:
+    """Read a DICOM time to the second, also the old form with colons; None where it is none."""
+    digits = text.strip().split(".")[0].replace(":", "")
+    if not re.fullmatch(r"([0-9]{2}){1,3}", digits):
+        return None
+    padded = digits.ljust(6, "0")
+    try:
+        return time(int(padded[:2]), int(padded[2:4]), int(padded[4:]))
     except ValueError:
         return None
 

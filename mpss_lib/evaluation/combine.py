@@ -105,7 +105,7 @@ def pooled_spearman(predictions: Floats, test: Ints, outcome: Floats) -> Test:
 def pooled_rho(predictions: Floats, test: Ints, outcome: Floats) -> tuple[float, int]:
     """Spearman's rho of mean out-of-sample prediction and outcome, NaN where one is constant.
 
-    Answers the number of patients too. ``predictions`` and ``test`` have shape (outer, n_test).
+    Returns the number of patients too. ``predictions`` and ``test`` have shape (outer, n_test).
     """
     from scipy.stats import rankdata
 

@@ -13,7 +13,7 @@ import numpy as np
 from mpss_lib.config import CLINICAL, PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.design import Floats
-from mpss_lib.feature_matrix import feature_files, read_features
+from mpss_lib.feature_values import feature_files, read_features
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, digest_of, read_parquet, sha256_of

@@ -17,17 +17,14 @@ from mpss_lib.dicom import NM_STORAGE, Header, read_dataset, read_header, read_v
 from mpss_lib.dicom.faults import object_fault
 from mpss_lib.dicom.image_type import why_no_volume
 from mpss_lib.dicom.pixels import DECIMAL_COMMA, SCALE_STATED_TWICE
-from mpss_lib.dicom.rules import shown_value
+from mpss_lib.dicom.rules import UNKNOWN, Answer, shown_value
 from mpss_lib.dicom.said import Said, read_said
 from mpss_lib.dicom.values import NOT_FINITE
 from mpss_lib.errors import DicomFileError, GeometryError, UnreadableValueError
-from mpss_lib.intake.candidate import NOT_BEST, REASONS, REVIEW, Candidate, Choice, look
-from mpss_lib.intake.choice import choose
-from mpss_lib.intake.header import UNKNOWN, Answer, orientation
+from mpss_lib.intake.candidate import Candidate, look
+from mpss_lib.intake.orientation import orientation
 from mpss_lib.sections import IntakeSettings
 from mpss_lib.volume import Triple, Volume
-
-__all__ = ["NOT_BEST", "REASONS", "REVIEW", "Candidate", "Choice", "choose", "inspect"]
 
 KNOWN = "known"
 """Answer of an evidence entry that the settings call a habit of the site: nobody has to look."""

@@ -8,18 +8,17 @@ selection, evaluation and predictions, and these are published when all of them 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import Any
 
-from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage, write_record
+from mpss_lib.batch import CHAIN, TooManyFaultsError, run_stage
+from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import MpssError, PlatformFaultError
-from mpss_lib.locks import working
 from mpss_lib.maintenance.outdated import OF_A_COHORT, Step, lost, outdated
 from mpss_lib.publication.stage import predictable
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.stage import find
 from mpss_lib.pull.vault import Vault
 from mpss_lib.runtime.home import Home
+from mpss_lib.steps import cohort_step
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.cohort import EmptyCohortError
 
@@ -92,25 +91,18 @@ def _one_stage(stage: str, keys: Sequence[str], home: Home, tell: Tell) -> tuple
 def _found_again(keys: Sequence[str], home: Home, tell: Tell) -> list[str]:
     """Ask the archive for the studies anew: their rows carry the settings of pull."""
     known = Vault(home.sites.vault).known(keys)
-    dates = sorted(one.study_date for one in known.values() if one.study_date)
-    if not dates:
+    days = sorted(day for one in known.values() if (day := parse_date(one.study_date)))
+    if not days:
         raise PlatformFaultError(
             "the vault knows the date of none of the studies",
             way_out="ask for them by `mpss find FIRST LAST`, then run this again",
         )
-    first, last = (_day(text) for text in (dates[0], dates[-1]))
-    found = find((first, last), home.lake, home.config, home.sites, run_name=RUN_NAME)
+    found = find((days[0], days[-1]), home.lake, home.config, home.sites, run_name=RUN_NAME)
     tell(f"find: {len(set(found) & set(keys))} of {len(keys)} studies named again by the archive")
     if home.sites.registry_url:
         counts = import_registry(home.lake, home.config, home.sites, run_name=RUN_NAME)
         tell(f"registry: {counts}")
     return sorted(set(found) & set(keys))
-
-
-def _day(text: str) -> Any:
-    from datetime import datetime
-
-    return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 -- a StudyDate is a local date
 
 
 def _refuse_if_lost(home: Home) -> None:
@@ -143,16 +135,8 @@ def _do_cohort(steps: Sequence[Step], home: Home, tell: Tell) -> None:
             tell(f"no evaluation: {error}")
             return
         for stage in OF_A_COHORT:
-            _one_cohort(stage, cohort, home, tell)
+            answer = cohort_step(stage, "run", [cohort], lake, config, run_name=RUN_NAME)
+            tell(f"{stage}: {answer}")
     _one_stage("publication", predictable(lake), home, tell)
-    warehouse.validate(lake, config, run_name=RUN_NAME)
+    warehouse.check(lake, config, run_name=RUN_NAME)
     _publish(home, tell)
-
-
-def _one_cohort(stage: str, cohort: str, home: Home, tell: Tell) -> None:
-    door = import_module(f"mpss_lib.{stage}.stage")
-    with working(home.lake.root):
-        answer = dict(door.run(cohort, home.lake, home.config))
-        if units := answer.pop("units"):
-            write_record(stage, units, home.lake, home.config, RUN_NAME)
-    tell(f"{stage}: {answer}")

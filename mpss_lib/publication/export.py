@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from mpss_lib.batch import code_version
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, ResultsSchemaError, SettingsError
-from mpss_lib.publication.reading import reading
 from mpss_lib.publication.results_tables import ensure_tables
 from mpss_lib.publication.server import connected
+from mpss_lib.snapshot_file import asking
 from mpss_lib.tables import Lake, read_json, write_json
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def export_results(
         tell("locked")
         ensure_tables(connection, schema)
         # Opened under the lock: of two exports the later one never writes the older snapshot.
-        with reading(lake.snapshot) as snapshot:
+        with asking(lake.snapshot) as snapshot:
             counts = _mirror(connection, snapshot, schema, lake, adopt, tell)
     tell("done")
     log.info("results database: %s", counts)

@@ -13,10 +13,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from mpss_lib.batch import Work
 from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Address, Config, Sites
 from mpss_lib.errors import StudyRejectedError
-from mpss_lib.feature_matrix import read_features
+from mpss_lib.feature_values import read_features
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
     CONFIGURATIONS,
@@ -26,9 +28,9 @@ from mpss_lib.publication.predict import (
     predict,
     predict_interval,
 )
-from mpss_lib.publication.reading import ask, published_address
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
+from mpss_lib.snapshot_file import asking, has_table
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
@@ -47,7 +49,8 @@ def predictable(lake: Lake) -> list[str]:
     """
     if _newest_model_files(lake) is None or not lake.snapshot.is_file():
         return []
-    return [str(row[0]) for row in ask(lake.snapshot, PREDICTABLE)]
+    with asking(lake.snapshot) as snapshot:
+        return [str(row[0]) for row in snapshot.execute(PREDICTABLE).fetchall()]
 
 
 def run(
@@ -249,11 +252,20 @@ def _snapshot_clinical(
     path: Path, _inode: int, _mtime: int
 ) -> tuple[Address | None, Mapping[str, Mapping[str, Any]]]:
     """Read once for each published snapshot: the version of the rows (if it says), and the rows."""
-    rows = ask(
-        path,
-        f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
-        " where study_key is not null order by study_key",
-    )
-    return published_address(path, "pull"), {
-        str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows
-    }
+    with asking(path) as snapshot:
+        rows = snapshot.execute(
+            f"select study_key, {', '.join(CLINICAL)} from core.clinical"  # noqa: S608 -- constants
+            " where study_key is not null order by study_key"
+        ).fetchall()
+        made_by = _shown(snapshot, "pull")
+    return made_by, {str(row[0]): dict(zip(CLINICAL, row[1:], strict=True)) for row in rows}
+
+
+def _shown(snapshot: duckdb.DuckDBPyConnection, stage: str) -> Address | None:
+    """Version of a stage that a snapshot shows; None where it does not say."""
+    if not has_table(snapshot, "meta", "pointer"):
+        return None
+    rows = snapshot.execute(
+        "select engine, config from meta.pointer where stage = ?", [stage]
+    ).fetchall()
+    return Address(*map(str, rows[0])) if rows else None

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from pathlib import Path
 from mpss_lib.batch import Work, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
-    SettingsError,
     StudyGoneError,
     StudyWithdrawnError,
     WrongArgumentError,
@@ -28,7 +27,7 @@ from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.archive.session import ArchiveSession, archive_of
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.received import ReceivedLedger
@@ -98,14 +97,12 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    _check_places(lake, sites)
-    vault = Vault(sites.vault)
-    with _session(session, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
     remember_habits(sites, answer.seen)
     with working(lake.root):
-        return _record_window(window, answer, vault, lake, config, run_name)
+        return _record_window(window, answer, Vault(sites.vault), lake, config, run_name)
 
 
 def find_named(
@@ -134,9 +131,8 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    _check_places(lake, sites)
-    known = Vault(sites.vault).known([name])
-    with _session(session, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
+        known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
     if not kept:
@@ -164,8 +160,7 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    _check_places(lake, sites)
-    with _session(session, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
     remember_habits(sites, answer.seen)
     for doubt in answer.doubts:
@@ -224,20 +219,15 @@ def _record_window(
 
 def _judge_list(window_key: str, answer: WindowAnswer, lake: Lake) -> None:
     """Set a window aside whose list may lack studies; the others were taken."""
-    problems = list(answer.doubts)
-    if answer.n_unusable:
-        problems.insert(
-            0, f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
-        )
-    if not problems:
+    if not answer.problems:
         lake.release(STAGE, window_key)
         return
-    log.warning("find: the list may lack studies: %s", "; ".join(problems))
+    log.warning("find: the list may lack studies: %s", "; ".join(answer.problems))
     lake.quarantine(
         STAGE,
         window_key,
         error="DicomFileError" if answer.n_unusable else "IncompleteStudyError",
-        problem="; ".join(problems),
+        problem="; ".join(answer.problems),
         way_out="ask the PACS team to correct this, then ask for the window again;"
         " the others were taken",
     )
@@ -283,12 +273,11 @@ def run(
     ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, PlatformFaultError
         The archive or this machine is.
     """
-    _check_places(lake, sites)
-    vault = Vault(sites.vault)
-    if vault.withdrawn([study_key]):
-        raise StudyWithdrawnError
-    before = vault.identity(study_key)
-    with _session(session, sites) as archive:
+    with archive_of(sites, lake, session) as archive:
+        vault = Vault(sites.vault)
+        if vault.withdrawn([study_key]):
+            raise StudyWithdrawnError
+        before = vault.identity(study_key)
         try:
             announced, manifest = announcement(archive, before.study_uid, config)
         except StudyGoneError as error:
@@ -367,21 +356,3 @@ def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it as well
     return len(old)
-
-
-def _session(
-    session: ArchiveSession | None, sites: Sites
-) -> AbstractContextManager[ArchiveSession]:
-    """Use the caller's association, or one of our own that ends with the block."""
-    return ArchiveSession(sites.archive) if session is None else nullcontext(session)
-
-
-def _check_places(lake: Lake, sites: Sites) -> None:
-    """Refuse a vault or a staging folder inside the lake: researchers read the lake."""
-    root = lake.root.resolve()
-    for name, path in (("vault", sites.vault), ("staging", sites.staging)):
-        if path.resolve().is_relative_to(root):
-            raise SettingsError(
-                f"the {name} ({path.name}) lies inside the lake",
-                way_out="put it beside the lake: it holds identifiers",
-            )

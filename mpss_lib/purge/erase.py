@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mpss_lib.purge.reading import UnreadableError, texts_of
+from mpss_lib.purge.file_texts import UnreadableError, texts_of
 from mpss_lib.purge.scrub import GONE, Has, rewrite_parquet, scrub
 from mpss_lib.purge.subject import Subject
 from mpss_lib.purge.traces import Matcher

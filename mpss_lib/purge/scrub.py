@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mpss_lib.schemas import REAL, TEXT
+from mpss_lib.parquet import writer
+from mpss_lib.schemas import TEXT
 from mpss_lib.tables import replacing
 
 GONE = "withdrawn"
@@ -104,12 +105,12 @@ def rewrite_parquet(path: Path, has: Has, replaced: Mapping[str, str] | None = N
         if not looked:
             return 0
         changed = 0
-        with replacing(path) as temporary, _writer(temporary, schema) as writer:
+        with replacing(path) as temporary, writer(temporary, schema) as to:
             for group in range(n_groups):
                 data, n = _without(file.read_row_group(group), has, replaced or {})
                 changed += n
                 if data.num_rows or n_groups == 1:
-                    writer.write_table(data, row_group_size=max(data.num_rows, 1))
+                    to.write_table(data, row_group_size=max(data.num_rows, 1))
     return changed
 
 
@@ -180,15 +181,3 @@ def _shorten_lists(data: pa.Table, has: Has, changed: int) -> tuple[pa.Table, in
         index = data.column_names.index(name)
         data = data.set_column(index, name, pa.array(values, data.schema.field(name).type))
     return data, changed
-
-
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    doubles = [field.name for field in schema if field.type == REAL]
-    return pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        use_dictionary=[field.name for field in schema if field.type == TEXT],
-        column_encoding=dict.fromkeys(doubles, "BYTE_STREAM_SPLIT"),
-        store_schema=False,
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from mpss_lib.purge.reading import UnreadableError, texts_of
+from mpss_lib.purge.file_texts import UnreadableError, texts_of
 from mpss_lib.purge.traces import Matcher
 
 

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.project import project_folder
 from mpss_lib.runtime.services import LOOPBACK, Services, free_port, open_log
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
 from mpss_lib.tables import read_json, write_json
@@ -29,6 +30,8 @@ from mpss_lib.tables import read_json, write_json
 USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
+SHOW_EVERY_S = 4.0
+"""A list of task instances costs the API server more than most tasks cost it."""
 SQLITE_WAIT_S = 60
 """A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
 REVIEW_DAG = "mpss_review"
@@ -49,17 +52,6 @@ NOTHING_SHOWN: Mapping[str, object] = {
 }
 """What keeps passwords out of UI, REST interface and task logs: the extra field ``url`` of a
 connection is an address with its password."""
-
-
-def project_folder() -> Path:
-    """Folder that holds ``dags/`` and ``plugins/``: the checkout that this package runs from."""
-    folder = Path(__file__).resolve().parents[2]
-    if not (folder / "dags").is_dir():
-        raise PlatformFaultError(
-            "no dags/ folder beside the package",
-            way_out="run from a checkout installed with `pip install --editable`",
-        )
-    return folder
 
 
 @dataclass(frozen=True)
@@ -104,14 +96,13 @@ class AirflowHome:
 
     def environment(self, config: Config) -> dict[str, str]:
         """Environment variables that every Airflow process of this home needs."""
-        project, values, folder = project_folder(), self.secrets, self.root / "airflow"
+        values, folder = self.secrets, self.root / "airflow"
         caches = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         database = f"sqlite:///{folder / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
         settings: dict[str, object] = {
-            "CORE__DAGS_FOLDER": project / "dags",
-            "CORE__PLUGINS_FOLDER": project / "plugins",
+            "CORE__DAGS_FOLDER": project_folder() / "dags",
             "CORE__LOAD_EXAMPLES": False,
-            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__EXECUTOR": "mpss_airflow.executor.PreloadingExecutor",
             "CORE__PARALLELISM": PARALLELISM,
             "CORE__DEFAULT_TIMEZONE": config.site.timezone,
             "CORE__FERNET_KEY": values["fernet_key"],
@@ -126,6 +117,7 @@ class AirflowHome:
             "API__WORKERS": 1,
             "API_AUTH__JWT_SECRET": values["jwt_secret"],
             "DATABASE__SQL_ALCHEMY_CONN": database,
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 600,  # an edited file is read at once
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
             "SCHEDULER__CATCHUP_BY_DEFAULT": False,
             "USAGE_DATA_COLLECTION__ENABLED": False,
@@ -144,6 +136,7 @@ class AirflowHome:
         """Where Airflow writes: named at each start, so that a copied home writes in itself."""
         logs = self.root / "airflow" / "logs"
         return {
+            "CORE__PLUGINS_FOLDER": self.root / "airflow" / "plugins",
             "LOGGING__BASE_LOG_FOLDER": logs,
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": logs / "dag_processor",
             "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{PRIVATE_FOLDER:o}",
@@ -183,7 +176,7 @@ class AirflowHome:
             services.start(component, command, environment)
 
     def wait_until_healthy(self, services: Services) -> AirflowClient:
-        """Wait for all four components; answers a client that is logged in."""
+        """Wait for all four components; returns a client that is logged in."""
         end = time.monotonic() + START_S
         client = AirflowClient(self.address, self.secrets["password"])
         while time.monotonic() < end:
@@ -236,7 +229,7 @@ class AirflowClient:
         self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run by hand; answers its id."""
+        """Start a run by hand; returns its id."""
         body = {"logical_date": None, "conf": dict(conf)}
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
@@ -291,12 +284,15 @@ class AirflowClient:
         seconds: float,
         show: Callable[[list[dict[str, Any]]], None],
     ) -> str:
-        """Wait for the end of a run, showing its tasks; answers its state."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        """Wait for the end of a run, showing its tasks; returns its state."""
+        end, shown_at = time.monotonic() + seconds, 0.0
+        while (now := time.monotonic()) < end:
             state = self.run_state(dag_id, run_id)
-            show(self.tasks(dag_id, run_id))
-            if state in {"success", "failed"}:
+            has_ended = state in {"success", "failed"}
+            if has_ended or now - shown_at > SHOW_EVERY_S:
+                show(self.tasks(dag_id, run_id))
+                shown_at = now
+            if has_ended:
                 return state
             time.sleep(1.0)
         raise PlatformFaultError(

@@ -63,7 +63,7 @@ class Airflow:
         return list(self._ask({"do": "working"})["runs"])
 
     def clean(self, traces: Sequence[Plain]) -> dict[str, int]:
-        """Take the traces out of the database; answers rows changed by table."""
+        """Take the traces out of the database; returns rows changed by table."""
         return dict(self._ask({"do": "clean", "traces": list(traces)})["tables"])
 
     def find(self, traces: Sequence[Plain]) -> dict[str, list[str]]:

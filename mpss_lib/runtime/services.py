@@ -75,7 +75,7 @@ class Services:
         return entry is not None and _leader(entry) is not None
 
     def end_all(self) -> list[str]:
-        """End every recorded service with all its children; answers the names that were alive.
+        """End every recorded service with all its children; returns the names that were alive.
 
         SIGTERM to the whole session first, SIGKILL after a grace period.
         """
@@ -139,7 +139,7 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def wait_for_file(path: Path, services: Services, name: str, seconds: float) -> str:
-    """Wait until a service has written its ready file; answers the file's text."""
+    """Wait until a service has written its ready file; returns the file's text."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if path.exists() and (text := path.read_text(encoding="utf-8").strip()):

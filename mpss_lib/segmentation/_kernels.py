@@ -194,7 +194,7 @@ def refine(
     level: float,
     floor: float,
 ) -> FloatArray:
-    """Improve shells in place by shrinking random steps; answers their scores.
+    """Improve shells in place by shrinking random steps; returns their scores.
 
     Parameters
     ----------

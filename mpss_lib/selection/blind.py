@@ -12,6 +12,8 @@ from pathlib import Path
 
 import duckdb
 
+from mpss_lib.quoting import sql_text
+
 
 def connect(files: Mapping[str, Sequence[Path]]) -> duckdb.DuckDBPyConnection:
     """Open a locked in-memory connection.
@@ -28,18 +30,14 @@ def connect(files: Mapping[str, Sequence[Path]]) -> duckdb.DuckDBPyConnection:
     """
     connection = duckdb.connect(":memory:")
     for name, paths in files.items():
-        listed = ", ".join(_literal(path) for path in paths)
+        listed = ", ".join(sql_text(path) for path in paths)
         connection.execute(
             f"create view {name} as select * from"  # noqa: S608 -- quoted paths
             f" read_parquet([{listed}], hive_partitioning = false)"
         )
-    allowed = ", ".join(_literal(path) for paths in files.values() for path in paths)
+    allowed = ", ".join(sql_text(path) for paths in files.values() for path in paths)
     connection.execute(f"set allowed_paths = [{allowed}]")
     connection.execute("set autoload_known_extensions = false")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -14,7 +14,7 @@ import numpy as np
 from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.feature_matrix import feature_files, lay_out
+from mpss_lib.feature_values import feature_files, lay_out
 from mpss_lib.records import Unit
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles

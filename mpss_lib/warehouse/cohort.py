@@ -13,9 +13,9 @@ from mpss_lib.errors import MpssError
 from mpss_lib.locks import working
 from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.query_rows import rows_of
-from mpss_lib.warehouse.reader import open_snapshot
 
 _TABLES = ("cohort_member", "cohort_outcome")
 
@@ -59,7 +59,7 @@ def freeze(lake: Lake, config: Config, *, run_name: str = "by hand") -> str:
 
 
 def _freeze(lake: Lake, config: Config, run_name: str) -> str:
-    with closing(open_snapshot(lake)) as connection:
+    with closing(open_snapshot(lake.snapshot)) as connection:
         _check_is_of_settings(connection, config)
         rows = _cohort_rows(connection)
         if not rows:

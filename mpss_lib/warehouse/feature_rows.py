@@ -15,11 +15,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mpss_lib.quoting import sql_text
 from mpss_lib.schemas import FEATURE_TABLES, TABLES, TEXT
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import Reading
 from mpss_lib.warehouse.meta import META
-from mpss_lib.warehouse.sources import listed, quoted
+from mpss_lib.warehouse.sources import listed
 
 _COUNT = """
 select
@@ -89,7 +90,7 @@ def create_feature_rows(
     connection.execute(_MAKE.format(counted=" union all by name ".join(parts)))
     connection.unregister("arrow_known")
     connection.unregister("arrow_replaced")
-    comment = quoted(META["feature_rows"].one_row)
+    comment = sql_text(META["feature_rows"].one_row)
     connection.execute(f"comment on table meta.feature_rows is {comment}")
     return sum(map(len, counted.values()))
 

@@ -15,10 +15,10 @@ import duckdb
 import pyarrow as pa
 
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import COLUMNS, Ledger
 from mpss_lib.warehouse.meta import META
-from mpss_lib.warehouse.reader import open_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def published(lake: Lake) -> Published:
     if not lake.snapshot.is_file():
         return Published()
     try:
-        with closing(open_snapshot(lake)) as connection:
+        with closing(open_snapshot(lake.snapshot)) as connection:
             ledger = {
                 name: _table(connection, table, pa.schema(list(COLUMNS[name].items())))
                 for name, table in _LEDGER.items()
@@ -73,7 +73,7 @@ def published_sequence(lake: Lake) -> int:
     if not lake.snapshot.is_file():
         return 0
     try:
-        with closing(open_snapshot(lake, of_any_place=True)) as connection:
+        with closing(open_snapshot(lake.snapshot, of_any_place=True)) as connection:
             row = connection.execute("select sequence from meta.snapshot").fetchone()
     except (duckdb.Error, PlatformFaultError) as error:
         log.warning("warehouse: the number of the published snapshot is unknown: %s", error)
@@ -86,7 +86,7 @@ def published_files(lake: Lake) -> frozenset[str]:
     if not lake.snapshot.is_file():
         return frozenset()
     try:
-        with closing(open_snapshot(lake, of_any_place=True)) as connection:
+        with closing(open_snapshot(lake.snapshot, of_any_place=True)) as connection:
             root = connection.execute("select lake_root from meta.snapshot").fetchone()
             texts = connection.execute(
                 "select sql from duckdb_views() where schema_name = 'raw'"

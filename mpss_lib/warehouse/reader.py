@@ -15,9 +15,10 @@ import duckdb
 
 from mpss_lib import config as settings
 from mpss_lib.config import AS_PUBLISHED, PROFILES
-from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.quoting import sql_name
 from mpss_lib.sections import BINS, SEGMENTS
-from mpss_lib.snapshot_file import attach
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake, replacing, write_bytes
 from mpss_lib.warehouse.query_rows import render, rows_of, write_parquet
 
@@ -47,31 +48,7 @@ def open_warehouse(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
         The home was copied or moved since: the snapshot would show the files of the other place.
     """
     root = settings.home() if home is None else Path(home).resolve()
-    return open_snapshot(Lake(root / "lake"))
-
-
-def open_snapshot(lake: Lake, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open the newest snapshot of a lake, read-only; see ``open_warehouse``.
-
-    ``of_any_place`` opens that of a copied or moved home too: for what it says of itself.
-    """
-    try:
-        if not lake.snapshot.is_file():
-            raise PlatformFaultError(
-                f"no warehouse has been published at {lake.snapshot}",
-                way_out="set MPSS_HOME to a home with data, or publish: `mpss warehouse rebuild`",
-            )
-        return attach(lake.snapshot, of_any_place=of_any_place)
-    except PermissionError as error:
-        raise PlatformFaultError(
-            f"{lake.root} is closed to this account",
-            way_out="ask the operator to let you pass (README, 'Who may read what')",
-        ) from error
-    except duckdb.Error as error:
-        raise PlatformFaultError(
-            f"{lake.snapshot.name} cannot be opened: {_first_line(error)}",
-            way_out="publish again: `mpss warehouse rebuild`",
-        ) from error
+    return open_snapshot(Lake(root / "lake").snapshot)
 
 
 def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
@@ -90,7 +67,7 @@ def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, 
     QueryError
         The SQL cannot be run: DuckDB's message.
     """
-    with closing(open_snapshot(lake)) as connection:
+    with closing(open_snapshot(lake.snapshot)) as connection:
         return rows_of(connection, sql, values)
 
 
@@ -115,7 +92,7 @@ def print_query(lake: Lake, sql: str, form: str, output: Path | None, console: C
         raise WrongArgumentError(
             "Parquet is not for a terminal", way_out="name a file: --output answer.parquet"
         )
-    with closing(open_snapshot(lake)) as connection:
+    with closing(open_snapshot(lake.snapshot)) as connection:
         if form == "parquet" and output is not None:
             with replacing(output) as temporary:
                 write_parquet(connection, sql, temporary)
@@ -174,7 +151,7 @@ def feature_matrix(
             raise WrongArgumentError(
                 f"bins is {levels!r}", way_out=f"give one of {', '.join(map(str, BINS))}"
             )
-        columns = ", ".join(f'"{name}"' for name in names)
+        columns = ", ".join(sql_name(name) for name in names)
         where = (
             "study_key in (select study_key from raw.cohort_member where cohort_hash = ?)"
             if cohort_hash
@@ -213,6 +190,13 @@ def _chosen(
                 way_out="core.feature_dictionary lists the names",
             )
         return list(selection), None, ""
+    return _selected(connection, selection, profile)
+
+
+def _selected(
+    connection: duckdb.DuckDBPyConnection, cohort: str, profile: str
+) -> tuple[list[str], int | None, str]:
+    """Features that were selected for a cohort, or for the latest; see ``_chosen``."""
     if profile not in PROFILES:
         raise WrongArgumentError(
             f"unknown profile {profile!r}", way_out=f"give one of {', '.join(PROFILES)}"
@@ -222,16 +206,12 @@ def _chosen(
         " where cohort_hash = case when ? = 'latest'"
         " then (select cohort_hash from core.cohort_frozen where is_latest) else ? end"
         " and profile = ? order by position",
-        [selection, selection, profile],
+        [cohort, cohort, profile],
     ).fetchall()
     if not rows:
         raise WrongArgumentError(
-            f"no features were selected for the cohort {selection!r}",
+            f"no features were selected for the cohort {cohort!r}",
             way_out="core.cohort_frozen lists the cohorts, `mpss run selection` selects for the"
             " present one; single features are given as a list",
         )
     return [row[0] for row in rows], rows[0][1], rows[0][2]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -24,17 +24,6 @@ from pathlib import Path
 from mpss_lib.errors import SettingsError
 from mpss_lib.sql_files import first_line_of, header_of, sql_folder, with_limits
 
-__all__ = [
-    "LAYERS",
-    "SCHEMAS",
-    "Relation",
-    "first_line_of",
-    "header_of",
-    "names_in",
-    "read_relations",
-    "sql_folder",
-]
-
 LAYERS: Mapping[str, str] = {"1_raw": "table", "2_core": "table", "3_out": "view"}
 """Layer folder -> how its relations are stored unless their header says otherwise."""
 

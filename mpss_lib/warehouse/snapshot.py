@@ -22,6 +22,7 @@ import pyarrow as pa
 from mpss_lib.batch import CHAIN, code_version
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.quoting import sql_text
 from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
@@ -52,7 +53,7 @@ from mpss_lib.warehouse.published import Published, published
 from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
-from mpss_lib.warehouse.sources import check_files, feature_names, quoted, source_of
+from mpss_lib.warehouse.sources import check_files, feature_names, source_of
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) ->
     connection.register("arrow_rows", rows)
     connection.execute(f"create table meta.{name} as select * from arrow_rows")  # noqa: S608
     connection.unregister("arrow_rows")
-    connection.execute(f"comment on table meta.{name} is {quoted(META[name].one_row)}")
+    connection.execute(f"comment on table meta.{name} is {sql_text(META[name].one_row)}")
 
 
 def create_relation(
@@ -261,7 +262,7 @@ def create_relation(
             f"{relation.layer}/{relation.full_name}.sql cannot be built: {_first_line(error)}",
             way_out="the published snapshot stays; mend the SQL or the file that is named",
         ) from error
-    connection.execute(f"comment on {kind} {relation.full_name} is {quoted(relation.one_row)}")
+    connection.execute(f"comment on {kind} {relation.full_name} is {sql_text(relation.one_row)}")
 
 
 def _list_relations(connection: duckdb.DuckDBPyConnection, relations: Sequence[Relation]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from mpss_lib.columns import check_columns, schema_digest, wanted_schema
+from mpss_lib.quoting import sql_name, sql_text
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.tables import Lake, read_parquet
 from mpss_lib.warehouse import checks
@@ -125,7 +126,7 @@ def _union(parts: Sequence[str]) -> str:
 
 def listed(lake: Lake, paths: Iterable[str]) -> str:
     """Give files below the lake as an SQL list of absolute paths."""
-    return "[" + ", ".join(quoted(str(lake.root.resolve() / path)) for path in paths) + "]"
+    return "[" + ", ".join(sql_text(lake.root.resolve() / path) for path in paths) + "]"
 
 
 def _read(lake: Lake, paths: Iterable[str], *options: str) -> str:
@@ -134,7 +135,7 @@ def _read(lake: Lake, paths: Iterable[str], *options: str) -> str:
 
 
 def _read_without(lake: Lake, source: Source) -> str:
-    keys = ", ".join(quoted(key) for key in sorted(source.without))
+    keys = ", ".join(sql_text(key) for key in sorted(source.without))
     return f"(select * from {_read(lake, [source.path])} where study_key not in ({keys}))"  # noqa: S608
 
 
@@ -145,10 +146,5 @@ def _empty(table: LakeTable, features: Sequence[str]) -> str:
         columns |= dict.fromkeys(features or (f"no_{table.name}_yet",), "double")
     if table.name in APPEND_ONLY:
         columns[PATH] = "varchar"
-    casts = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in columns.items())
+    casts = ", ".join(f"cast(null as {kind}) as {sql_name(name)}" for name, kind in columns.items())
     return f"(select {casts} where false)"
-
-
-def quoted(text: str) -> str:
-    """Give a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

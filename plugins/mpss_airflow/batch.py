@@ -17,14 +17,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.home import connected_home
+from mpss_airflow.home import connected_home, open_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mpss_lib.batch import BatchResult
 
 log = logging.getLogger(__name__)
+
+OUTWARD = ("pull", "publication")
+"""Stages that touch more than the lake: only they look Airflow's connections up."""
+COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
+BATCHES_PER_SLOT = 3
+MOST_STUDIES = 100
+"""Studies of a batch at most, unless there would be more than ``MOST_BATCHES``: what a failed task
+does again."""
+MOST_BATCHES = 200
+"""Of a run: Airflow maps a task over 1024 at most, and a grid shows no more."""
 
 
 @contextmanager
@@ -50,6 +60,9 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
     dict
         Counts (given = done + skipped + rejected + quarantined) and ``keys`` for the next stage.
     """
+    if not keys:  # the stage is not even imported
+        log.info("%s: no study, nothing to do", stage)
+        return {"stage": stage, **dict.fromkeys(COUNTS, 0), "keys": []}
     with airflow_errors():
         result = stage_result(stage, keys, force=force)
     log.info("counts: %s", result.as_dict())
@@ -60,7 +73,7 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
     """Do as ``run_stage``, in this package's own words: its errors are not translated."""
     from mpss_lib import batch
 
-    home = connected_home()
+    home = connected_home() if stage in OUTWARD else open_home()
     return batch.run_stage(
         stage,
         keys,
@@ -73,9 +86,47 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
     )
 
 
-def plan_batches(keys: list[str], min_batch: int) -> list[list[str]]:
-    """Split keys into batches of max(min_batch, ceil(n / 200)) studies."""
-    size = max(min_batch, -(-len(keys) // 200))
+def do_chain(
+    waiting: Mapping[str, Sequence[str]], *, fetches_again: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Take studies through the chain, each from the stage on at which it waits.
+
+    Returns
+    -------
+    dict
+        Counts of each stage that had something to do.
+    """
+    from mpss_lib.steps import through_chain
+
+    def do(stage: str, keys: list[str]) -> BatchResult:
+        return stage_result(stage, keys, force=fetches_again and stage == "pull")
+
+    with airflow_errors():
+        done = [result.as_dict() for result in through_chain(waiting, do)]
+    return {str(counts["stage"]): without_keys(counts) for counts in done}
+
+
+def without_keys(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the studies that go on out of what a batch returned."""
+    return {name: value for name, value in counts.items() if name != "keys"}
+
+
+def plan_batches(keys: list[str], least: int, slots: int) -> list[list[str]]:
+    """Split keys into batches: few enough to start, enough to keep every slot at work.
+
+    Parameters
+    ----------
+    keys : list of str
+        Study keys.
+    least : int
+        Studies of a batch at least (but for the last one).
+    slots : int
+        Tasks that run side by side; each gets ``BATCHES_PER_SLOT`` batches, so that the grid shows
+        where a night broke and no slot waits long for another one's last batch.
+    """
+    size = max(least, -(-len(keys) // (BATCHES_PER_SLOT * slots)))
+    size = min(size, max(least, MOST_STUDIES))
+    size = max(size, -(-len(keys) // MOST_BATCHES))
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, current_run, run_stage
+from mpss_airflow.batch import airflow_errors, current_run, run_stage, without_keys
 from mpss_airflow.home import connected_home, open_home
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ def snapshot() -> dict[str, Any]:
     return counts
 
 
-def validate() -> dict[str, Any]:
+def check() -> dict[str, Any]:
     """Hold the lake against its expectations; a table at fault fails the task and every publish."""
-    from mpss_lib.warehouse.stage import validate as run
+    from mpss_lib.warehouse.stage import check as run
 
     home = open_home()
     with airflow_errors():
@@ -58,7 +58,7 @@ def check_registry(counts: Mapping[str, Any]) -> None:
 
 
 def freeze_cohort() -> str:
-    """Write the keys and outcomes of today's cohort; answers its hash."""
+    """Write the keys and outcomes of today's cohort; returns its hash."""
     from mpss_lib.warehouse.stage import freeze_cohort as run
 
     home = open_home()
@@ -68,7 +68,7 @@ def freeze_cohort() -> str:
     return cohort
 
 
-def cohort_step(stage: str, step: str, *arguments: Any) -> dict[str, Any]:
+def cohort_step(stage: str, step: str, *arguments: str) -> dict[str, Any]:
     """Do one step of a cohort-level stage and record what it wrote.
 
     Parameters
@@ -80,19 +80,11 @@ def cohort_step(stage: str, step: str, *arguments: Any) -> dict[str, Any]:
     *arguments
         Cohort hash, then what the step is mapped over.
     """
-    from importlib import import_module
-
-    from mpss_lib.batch import write_record
-    from mpss_lib.locks import working
+    from mpss_lib.steps import cohort_step as do
 
     home = open_home()
-    lake, config = home.lake, home.config
-    door = getattr(import_module(f"mpss_lib.{stage}.stage"), step)
-    with airflow_errors(), working(lake.root):
-        answer = dict(door(*arguments, lake, config))
-        units = answer.pop("units")
-        if units:
-            write_record(stage, units, lake, config, current_run())
+    with airflow_errors():
+        answer = do(stage, step, arguments, home.lake, home.config, run_name=current_run())
     log.info("%s.%s: %s", stage, step, answer)
     return answer
 
@@ -105,20 +97,12 @@ def predict() -> dict[str, Any]:
         keys = predictable(open_home().lake)
     if not keys:
         log.info("nothing to predict: no accepted study, or no model (run mpss_evaluate first)")
-    answer = run_stage("publication", keys)
-    return {name: value for name, value in answer.items() if name != "keys"}
-
-
-def export() -> dict[str, Any]:
-    """Publish the predictions: the snapshot again."""
-    return snapshot()
+    return without_keys(run_stage("publication", keys))
 
 
 def export_results() -> dict[str, Any]:
     """Bring the results database to the newest snapshot; without a database, say so and skip."""
     from airflow.sdk.exceptions import AirflowSkipException
-
-    from mpss_lib.publication.stage import export_results as write
 
     home = connected_home()
     if not home.sites.results_url:
@@ -126,6 +110,8 @@ def export_results() -> dict[str, Any]:
             "no results database is set, nothing was exported | way out, where one is wanted: add"
             " the connection mpss_results (PostgreSQL) or site.results_url"
         )
+    from mpss_lib.publication.stage import export_results as write
+
     with airflow_errors():
         counts: dict[str, Any] = write(home.lake, home.config, home.sites)
     return counts

@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.batch import airflow_errors, current_run, stage_result
+from mpss_airflow.batch import airflow_errors, current_run, do_chain
 from mpss_airflow.home import connected_home, open_home
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mpss_lib.runtime.home import Home
 
 log = logging.getLogger(__name__)
 
 
 def self_test() -> int:
-    """Compare the radiomics engine with the published reference values; answers how many match."""
+    """Compare the radiomics engine with the published reference values; returns how many match."""
     from airflow.sdk.exceptions import AirflowFailException
 
     from mpss_lib.radiomics.verify import verify
@@ -37,10 +35,10 @@ def retry_quarantined() -> dict[str, Any]:
 
     What is still broken stays in quarantine and does not fail the task; the others go on.
     """
-    from mpss_lib.batch import CHAIN, standing_still
+    from mpss_lib.steps import in_quarantine
 
     home = open_home()
-    return _through_chain({stage: standing_still(stage, home.lake, home.config) for stage in CHAIN})
+    return do_chain(in_quarantine(home.lake, home.config))
 
 
 def take_undated() -> dict[str, Any]:
@@ -50,28 +48,7 @@ def take_undated() -> dict[str, Any]:
     home = connected_home()
     with airflow_errors():
         keys = find_undated(home.lake, home.config, home.sites, run_name=current_run())
-    return _through_chain({"pull": keys})
-
-
-def _through_chain(waiting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Do the chain for studies, each from its stage on; answers the counts by stage."""
-    from mpss_lib.batch import CHAIN, TooManyFaultsError
-
-    counts: dict[str, Any] = {}
-    going_on: list[str] = []
-    for stage in CHAIN:
-        going_on += waiting.get(stage, ())
-        if not going_on:
-            continue
-        with airflow_errors():
-            try:
-                result = stage_result(stage, going_on)
-            except TooManyFaultsError as error:
-                log.warning("%s", error)
-                result = error.result
-        going_on = list(result.keys)
-        counts[stage] = {n: value for n, value in result.as_dict().items() if n != "keys"}
-    return counts
+    return do_chain({"pull": keys})
 
 
 def remove_orphans() -> dict[str, Any]:
@@ -112,7 +89,7 @@ def backup() -> str:
     from pathlib import Path
 
     from mpss_lib.maintenance.backup import create
-    from mpss_lib.pull.vault_copy import copy_vault
+    from mpss_lib.maintenance.vault_copy import copy_vault
 
     home = open_home()
     with airflow_errors():

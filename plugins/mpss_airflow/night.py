@@ -6,14 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, plan_batches
+from mpss_airflow.batch import COUNTS, airflow_errors, plan_batches
 from mpss_airflow.home import connected_home
+from mpss_airflow.verdict import failures, refuse
 
 log = logging.getLogger(__name__)
 
 STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics")
-BAD_STATES = ("failed", "upstream_failed")
-COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
 
 
 def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
@@ -38,7 +37,7 @@ def find_batches(context: Mapping[str, Any]) -> list[list[str]]:
         )
         keys = find(window, home.lake, home.config, home.sites, run_name=str(context["run_id"]))
     log.info("window %s to %s: the PACS returned %d studies", *window, len(keys))
-    return plan_batches(keys, home.config.batch.min_batch)
+    return plan_batches(keys, home.config.batch.min_batch, conf.getint("core", "parallelism"))
 
 
 def self_test_first_batch(context: Mapping[str, Any]) -> None:
@@ -57,25 +56,11 @@ def judge(context: Mapping[str, Any]) -> dict[str, int]:
     dict
         ``<stage>_<count>`` summed over the batches, and ``batches``.
     """
-    from airflow.sdk.exceptions import AirflowFailException
-
-    ti, run = context["ti"], context["dag_run"]
-    states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
-    bad = sorted(  # what failed by itself first, then what waited for it
-        (BAD_STATES.index(state), f"{task}: {state}")
-        for found in states.values()
-        for task, state in found.items()
-        if state in BAD_STATES and not task.startswith("night_verdict")
-    )
+    ti, bad = context["ti"], failures(context)
     totals = total_counts({task: ti.xcom_pull(task_ids=f"batch.{task}") for task in STAGE_TASKS})
     for task in STAGE_TASKS:
         log.info("%s: %s", task, {name: totals[f"{task}_{name}"] for name in COUNTS})
-    if bad:
-        raise AirflowFailException(
-            f"{len(bad)} tasks failed: {'; '.join(told for _, told in bad[:10])} | way out: open"
-            " the first failed task"
-            " in the grid; what the other batches wrote is published; clear the failed tasks"
-        )
+    refuse(bad)
     if totals["fetch_quarantined"]:
         log.warning(
             "the night is short: %d of the %d studies that the PACS named were not taken whole;"

@@ -75,7 +75,7 @@ def working() -> dict[str, Any]:
 
 
 def clean(matcher: Matcher) -> dict[str, Any]:
-    """Take the traces out of every row; answers rows changed by table."""
+    """Take the traces out of every row; returns rows changed by table."""
     from airflow import settings
 
     counts: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Tasks that more than one DAG has: a stage over a batch, validate, snapshot, predict, exports."""
+"""The tasks of the DAGs, made alike: a body of this package, by its module and name."""
 
 from __future__ import annotations
 
@@ -9,15 +9,47 @@ from airflow.sdk import task
 from mpss_airflow.vocabulary import PACS_POOL, SNAPSHOT_POOL
 
 
+def step(module: str, body: str, task_id: str | None = None, **arguments: Any) -> Any:
+    """Make the task of a body that takes nothing.
+
+    Parameters
+    ----------
+    module, body : str
+        ``mpss_airflow.<module>.<body>``, imported when the task runs.
+    task_id : str, optional
+        The body's name by default.
+    **arguments
+        Of the task: pool, trigger rule, retries.
+    """
+
+    @task(task_id=task_id or body, multiple_outputs=False, **arguments)
+    def work() -> Any:
+        from importlib import import_module
+
+        return getattr(import_module(f"mpss_airflow.{module}"), body)()
+
+    return work()
+
+
+def check_task(task_id: str = "check", **arguments: Any) -> Any:
+    """Make the task that holds the lake against its expectations, before it is published."""
+    return step("cohort", "check", task_id, **arguments)
+
+
+def snapshot_task(task_id: str = "snapshot", **arguments: Any) -> Any:
+    """Make the task that publishes the snapshot (one at a time)."""
+    return step("cohort", "snapshot", task_id, pool=SNAPSHOT_POOL.name, **arguments)
+
+
 def stage_task(stage: str, task_id: str | None = None) -> Any:
     """Make the task of a study-level stage.
 
-    It takes the batch's study keys, or the answer of the stage before, and answers counts and
+    It takes the batch's study keys, or the answer of the stage before, and returns counts and
     the keys that go on. Pull waits for a slot of the PACS pool.
     """
     pool = {"pool": PACS_POOL.name} if stage == "pull" else {}
 
-    @task(task_id=task_id or stage, **pool)
+    @task(task_id=task_id or stage, multiple_outputs=False, **pool)
     def work(before: list[str] | dict[str, Any], **context: Any) -> dict[str, Any]:
         from mpss_airflow.batch import run_stage
         from mpss_airflow.night import self_test_first_batch
@@ -30,98 +62,25 @@ def stage_task(stage: str, task_id: str | None = None) -> Any:
     return work
 
 
-def upstream_task(step: str) -> Any:
-    """Make a task that looks at the archive again: ``reconcile`` or ``recheck``."""
-
-    @task(task_id=step, pool=PACS_POOL.name)
-    def work() -> dict[str, Any]:
-        from mpss_airflow import upstream
-
-        answer: dict[str, Any] = getattr(upstream, step)()
-        return answer
-
-    return work()
-
-
-def validate_task(task_id: str = "validate", **arguments: Any) -> Any:
-    """Make the task that holds the lake against its expectations, before it is published."""
-
-    @task(task_id=task_id, **arguments)
-    def validate() -> dict[str, Any]:
-        from mpss_airflow.cohort import validate as check
-
-        return check()
-
-    return validate()
-
-
-def undated_task() -> Any:
-    """Take the studies without a StudyDate through the chain."""
-
-    @task(task_id="find_undated", pool=PACS_POOL.name)
-    def find_undated() -> dict[str, Any]:
-        from mpss_airflow.maintenance import take_undated
-
-        return take_undated()
-
-    return find_undated()
-
-
-def snapshot_task(**arguments: Any) -> Any:
-    """Make the task that publishes the snapshot (one at a time)."""
-
-    @task(task_id="snapshot", pool=SNAPSHOT_POOL.name, **arguments)
-    def snapshot() -> dict[str, Any]:
-        from mpss_airflow.cohort import snapshot as publish
-
-        return publish()
-
-    return snapshot()
-
-
-def predict_task() -> Any:
-    """Make the task that predicts every accepted study with the registered model."""
-
-    @task(task_id="predict")
-    def predict() -> dict[str, Any]:
-        from mpss_airflow.cohort import predict as apply
-
-        return apply()
-
-    return predict()
-
-
-def export_task(**arguments: Any) -> Any:
-    """Make the task that publishes the predictions."""
-
-    @task(task_id="export", pool=SNAPSHOT_POOL.name, **arguments)
-    def export() -> dict[str, Any]:
-        from mpss_airflow.cohort import export as publish
-
-        return publish()
-
-    return export()
-
-
-def results_task() -> Any:
-    """Make the task that brings the results database up to date; skipped where there is none."""
-
-    @task(task_id="export_results")
-    def results() -> dict[str, Any]:
-        from mpss_airflow.cohort import export_results as write
-
-        return write()
-
-    return results()
-
-
-def cohort_task(stage: str, step: str) -> Any:
+def cohort_task(stage: str, name: str) -> Any:
     """Make the task of one step of a cohort-level stage, mapped over ``part`` if it has parts."""
 
-    @task(task_id=step)
+    @task(task_id=name, multiple_outputs=False)
     def work(cohort: str, part: str = "") -> dict[str, Any]:
         from mpss_airflow.cohort import cohort_step
 
-        return cohort_step(stage, step, cohort, *([part] if part else []))
+        return cohort_step(stage, name, cohort, *([part] if part else []))
 
     return work
+
+
+def verdict_task(task_id: str) -> Any:
+    """Make the last task of a run whose tasks do not stop each other: red if any failed."""
+
+    @task(task_id=task_id, trigger_rule="all_done", retries=0)
+    def verdict(**context: Any) -> None:
+        from mpss_airflow.verdict import check
+
+        check(context)
+
+    return verdict()

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, stage_result
+from mpss_airflow.batch import airflow_errors, do_chain
 from mpss_airflow.home import connected_home
 
 log = logging.getLogger(__name__)
@@ -27,23 +27,13 @@ def recheck() -> dict[str, Any]:
     from airflow.sdk import conf
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_lib.batch import CHAIN, TooManyFaultsError
     from mpss_lib.pull.upstream.recheck import due
     from mpss_lib.upstream import CORRECTED, noted
 
     home = connected_home()
     today = pendulum.now(conf.get("core", "default_timezone")).date()
     keys = due(home.lake, home.config, home.sites, today)
-    counts: dict[str, Any] = {}
-    for stage in CHAIN if keys else ():
-        with airflow_errors():
-            try:
-                result = stage_result(stage, keys, force=stage == "pull")
-            except TooManyFaultsError as error:
-                log.warning("%s", error)
-                result = error.result
-        keys = list(result.keys)
-        counts[stage] = {name: n for name, n in result.as_dict().items() if name != "keys"}
+    counts = do_chain({"pull": keys}, fetches_again=True)
     waiting = [one for one in noted(home.lake) if one.kind == CORRECTED]
     n_still = sum(found["quarantined"] for found in counts.values())
     if waiting or n_still:

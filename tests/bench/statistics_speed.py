@@ -128,7 +128,7 @@ def plain_screen(columns, y, train, screen_p: float) -> list[str]:
 
 
 def plain_fit(columns, kept, y, train, dev) -> list[str]:
-    """Stepwise on train, stepwise on dev from there; answers the train terms."""
+    """Stepwise on train, stepwise on dev from there; returns the train terms."""
     blocks = {name: np.column_stack(dummies(columns[name])) for name in kept}
     terms = plain_stepwise({name: x[train] for name, x in blocks.items()}, y[train], [])
     plain_stepwise({name: x[dev] for name, x in blocks.items()}, y[dev], terms)

@@ -38,10 +38,10 @@ from pathlib import Path
 from fabricated_lake import Builder
 
 from mpss_lib.config import Config
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake, sha256_of
 from mpss_lib.warehouse import snapshot, stage
 from mpss_lib.warehouse.maintenance import RUBBISH_AGE_S, remove_orphans
-from mpss_lib.warehouse.reader import open_snapshot
 
 PHASES = ("landing", "record", "plan", "batch", "build", "check", "swap", "merge")
 ROUND = 24
@@ -199,7 +199,7 @@ def add(build: Builder, number: int) -> None:
 
 
 def look(root: Path) -> dict[str, object]:
-    with closing(open_snapshot(Lake(root))) as connection:
+    with closing(open_snapshot(Lake(root).snapshot)) as connection:
         result = connection.execute(STATE)
         return dict(zip((c[0] for c in result.description), result.fetchone(), strict=True))
 

@@ -32,9 +32,9 @@ from warehouse_peers import PEERS
 
 from mpss_lib.config import Config
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.reader import open_snapshot
 
 FEATURE = BINNED_NAMES[17]
 ALL = ", ".join(f'"{name}"' for name in (*ONCE_NAMES, *BINNED_NAMES))
@@ -141,7 +141,7 @@ class Warehouse:
         self.lake = lake
 
     def ask(self, sql: str) -> int:
-        with open_snapshot(self.lake) as connection:
+        with open_snapshot(self.lake.snapshot) as connection:
             found = connection.execute(sql.replace("from radiomics", "from feature.radiomics"))
             columns = found.fetchnumpy()
             if len(columns) >= 487:  # what a model wants: one array of doubles

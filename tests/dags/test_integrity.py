@@ -19,18 +19,18 @@ EDGES = {
         "batch.intake": {"batch.segmentation"},
         "batch.segmentation": {"batch.quality"},
         "batch.quality": {"batch.radiomics"},
-        "batch.radiomics": {"validate"},
-        "validate": {"snapshot"},
+        "batch.radiomics": {"check"},
+        "check": {"snapshot"},
         "snapshot": {"predict"},
-        "predict": {"validate_predictions"},
-        "validate_predictions": {"export"},
-        "export": {"export_results"},
+        "predict": {"check_predictions"},
+        "check_predictions": {"snapshot_predictions"},
+        "snapshot_predictions": {"export_results"},
         "export_results": {"night_verdict"},
         "night_verdict": set(),
     },
     "mpss_clinical": {
-        "import_registry": {"validate"},
-        "validate": {"snapshot"},
+        "import_registry": {"check"},
+        "check": {"snapshot"},
         "snapshot": set(),
     },
     "mpss_review": {
@@ -40,21 +40,23 @@ EDGES = {
         "snapshot": set(),
     },
     "mpss_maintain": {
-        "self_test": {"quarantine_retry"},
+        "self_test": {"quarantine_retry", "find_undated", "recheck"},
         "quarantine_retry": {"remove_orphans"},
+        "find_undated": {"remove_orphans"},
+        "recheck": {"remove_orphans"},
+        "reconcile": {"remove_orphans"},
+        "backup": {"remove_orphans"},
         "remove_orphans": {"retention"},
-        "retention": {"validate"},
-        "validate": {"snapshot"},
-        "snapshot": {"backup"},
-        "backup": {"recheck"},
-        "recheck": set(),
-        "reconcile": set(),
-        "find_undated": set(),
+        "retention": {"check"},
+        "check": {"snapshot"},
+        "snapshot": {"maintenance_verdict"},
+        "maintenance_verdict": set(),
     },
 }
 CHAIN = (
     "freeze_cohort", "select_features", "univariate", "evaluate", "summarise",
-    "register_model", "snapshot", "predict", "validate", "export", "export_results",
+    "register_model", "snapshot", "predict", "check", "snapshot_predictions",
+    "export_results",
 )  # fmt: skip
 
 pytestmark = pytest.mark.airflow
@@ -79,8 +81,16 @@ def test_the_evaluation_is_a_chain(dagbag):
         assert after in dag.get_task(before).downstream_task_ids
 
 
-def test_night_verdict_is_the_only_leaf_of_a_night(dagbag):
-    assert [t.task_id for t in dagbag.dags["mpss_ingest"].leaves] == ["night_verdict"]
+@pytest.mark.parametrize(
+    ("dag_id", "leaf"),
+    [("mpss_ingest", "night_verdict"), ("mpss_maintain", "maintenance_verdict")],
+)
+def test_a_verdict_is_the_only_leaf_where_tasks_do_not_stop_each_other(dagbag, dag_id, leaf):
+    assert [task.task_id for task in dagbag.dags[dag_id].leaves] == [leaf]
+
+
+def test_the_backup_waits_for_nothing(dagbag):
+    assert not dagbag.dags["mpss_maintain"].get_task("backup").upstream_task_ids
 
 
 @pytest.mark.parametrize("dag_id", IDS)
@@ -107,7 +117,7 @@ def test_every_task_has_an_owner_a_seeded_pool_and_an_end(dagbag, dag_id):
 def test_tasks_that_publish_share_the_one_slot(dagbag):
     for dag in dagbag.dags.values():
         for task in dag.tasks:
-            publishes = task.task_id in {"snapshot", "export"}
+            publishes = task.task_id in {"snapshot", "snapshot_predictions"}
             assert (task.pool == "mpss_snapshot") == publishes
     assert {pool.name: pool.slots for pool in POOLS}["mpss_snapshot"] == 1
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from mpss_airflow import batch
 from mpss_airflow import upstream as tasks
 from pacs_objects import make_nm
 from peer import Peer, Script
@@ -41,7 +42,7 @@ def home(tmp_path, monkeypatch):
             return run_stage(name, keys, lake, config, sites, force=force)
 
         monkeypatch.setattr(tasks, "connected_home", lambda: Home(tmp_path, lake, config, sites))
-        monkeypatch.setattr(tasks, "stage_result", do)
+        monkeypatch.setattr(batch, "stage_result", do)
         yield SimpleNamespace(archive=archive, script=script, key=key, lake=lake)
 
 

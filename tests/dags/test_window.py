@@ -46,10 +46,19 @@ def test_a_bad_window_is_refused(params):
 
 
 @pytest.mark.parametrize(
-    ("n", "sizes"), [(0, []), (1, [1]), (60, [25, 25, 10]), (10_000, [50] * 200)]
+    ("n", "slots", "sizes"),
+    [
+        (0, 4, []),
+        (1, 4, [1]),
+        (60, 4, [25, 25, 10]),
+        (570, 4, [48] * 11 + [42]),
+        (570, 32, [25] * 22 + [20]),
+        (2_000, 4, [100] * 20),
+        (30_000, 4, [150] * 200),
+    ],
 )
-def test_batches_hold_at_least_25_and_never_more_than_200_are_mapped(n, sizes):
-    assert [len(b) for b in plan_batches([f"S{i}" for i in range(n)], 25)] == sizes
+def test_batches_follow_studies_and_slots(n, slots, sizes):
+    assert [len(b) for b in plan_batches([f"S{i}" for i in range(n)], 25, slots)] == sizes
 
 
 def test_counts_of_all_batches_are_summed():

@@ -23,7 +23,8 @@ from mpss_lib.demo.plan import BESIDE, EXPECTED, EXTRA, FURTHER, plan_hospital
 from mpss_lib.demo.vendors import VENDORS
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.intake.series import choose, inspect
+from mpss_lib.intake.choice import choose
+from mpss_lib.intake.series import inspect
 from mpss_lib.pull.deidentification.pictures import why_picture
 from mpss_lib.sections import IntakeSettings
 

@@ -203,7 +203,7 @@ def test_a_failed_batch_leaves_the_others_published_and_the_run_red(bad_night, s
     found = states(bad_night.run)
     assert found["batch.fetch"] == {"failed": 1, "success": 2}
     assert found["batch.radiomics"] == {"upstream_failed": 1, "success": 2}
-    for task in ("find_studies", "snapshot", "predict", "export"):
+    for task in ("find_studies", "snapshot", "predict", "snapshot_predictions"):
         assert found[task] == {"success": 1}, task
     assert found["night_verdict"] == {"failed": 1}
     sound = {key for batch in site.batches[1:] for key in batch} - {site.batches[1][0]}

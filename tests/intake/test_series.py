@@ -11,7 +11,9 @@ from nm_objects import HABITS, REAL, SERIES, SUBJECT, small_object, small_volume
 
 from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.dicom import to_bytes
-from mpss_lib.intake.series import REASONS, choose, inspect
+from mpss_lib.intake.candidate import REASONS
+from mpss_lib.intake.choice import choose
+from mpss_lib.intake.series import inspect
 from mpss_lib.sections import IntakeSettings
 
 SETTINGS = IntakeSettings()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from invented_home import Invented, grep, settings
 
-from mpss_lib import cli, clock
+from mpss_lib import clock
 from mpss_lib.config import Sites, load, sites_of
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.maintenance import backup as backup_module
@@ -241,19 +241,6 @@ def test_sqlite_is_copied_whole_while_it_is_written(tmp_path):
 
 
 # ------------------------------------------------------------------ command line
-
-
-@pytest.fixture
-def mpss(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["mpss", *map(str, words)])
-        monkeypatch.setattr(cli.console, "width", 200)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return ended.value.code or 0, told.out, told.err
-
-    return run
 
 
 @pytest.fixture

@@ -472,7 +472,7 @@ def test_without_an_address_it_says_so(home):
 
 
 def test_without_a_snapshot_nothing_is_made(tmp_path, url, db):
-    with pytest.raises(PlatformFaultError, match=r"warehouse\.duckdb cannot be asked.*rebuild"):
+    with pytest.raises(PlatformFaultError, match=r"no warehouse has been published.*rebuild"):
         export(tmp_path, url)
     assert db.execute("select to_regnamespace('mpss')").fetchone() == (None,)
     assert not (tmp_path / "lake").exists()

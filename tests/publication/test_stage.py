@@ -4,14 +4,14 @@ import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
-from mpss_lib.batch import run_batch, write_record
+from mpss_lib.batch import run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
-from mpss_lib.publication.reading import ask
 from mpss_lib.sections import EvaluationSettings, SiteSettings
 from mpss_lib.selection.stage import run as select_run
+from mpss_lib.snapshot_file import asking
 from mpss_lib.sql_files import sql_folder
 from mpss_lib.tables import Lake
 
@@ -203,9 +203,8 @@ def test_a_batch_of_studies_and_its_repetition(home, sites):
     keys = stage.predictable(home)
     assert study_key(1) not in keys
     assert study_key(2) not in keys
-    work = lambda key: stage.run(key, home, CONFIG, sites)  # noqa: E731
-    first = run_batch("publication", work, keys, home, CONFIG)
-    again = run_batch("publication", work, keys, home, CONFIG)
+    first = run_stage("publication", keys, home, CONFIG, sites)
+    again = run_stage("publication", keys, home, CONFIG, sites)
     assert first.done + first.skipped == len(keys) == again.skipped
 
 
@@ -220,5 +219,10 @@ def test_without_a_model_the_study_is_rejected(tmp_path, sites):
 def test_a_broken_snapshot_is_the_platforms_fault(home, sites, tmp_path):
     broken = tmp_path / "warehouse.duckdb"
     broken.write_bytes(b"no database")
-    with pytest.raises(PlatformFaultError, match="cannot be asked"):
-        ask(broken, "select 1")
+    with pytest.raises(PlatformFaultError, match="cannot be opened"), asking(broken):
+        pass
+    with (
+        pytest.raises(PlatformFaultError, match=r"cannot be asked.*of_an_older_layout"),
+        asking(home.snapshot) as snapshot,
+    ):
+        snapshot.execute("select 1 from meta.of_an_older_layout")

@@ -16,9 +16,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
+from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.pull.deidentification.attributes import KEPT
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
-from mpss_lib.pull.deidentification.moments import parse_date, parse_time
 
 SUBJECT = Subject(
     patient_key="P0123456789abcdef",
@@ -297,9 +297,20 @@ def test_all_uids_are_replaced_everywhere():
     assert kept.ReferencedImageSequence[0].ReferencedSOPInstanceUID == new_uid(f"{ROOT}.9.9")
 
 
-@pytest.mark.parametrize("text", ["", "20261301", "2026-03-02", "2026030", "nonsense", "99999999"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "20261301", "2026-03-02", "2026/03/02", "2026030", "nonsense", "99999999"),
+        *("00010101", "18491231", "2.0260302", "\u0662026\u06603\u06602"),
+    ],
+)
 def test_what_is_no_date_is_none(text):
     assert parse_date(text) is None
+
+
+@pytest.mark.parametrize("text", ["20260302", "2026.03.02", " 20260302 ", "18500101"])
+def test_a_date_of_either_standard_is_read(text):
+    assert f"{parse_date(text):%Y%m%d}" == text.replace(".", "").strip()
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10", 36000), ("1015", 36900), ("10:15:01", 36901)])

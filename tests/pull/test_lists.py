@@ -15,6 +15,7 @@ from peer import Peer, Script
 
 from mpss_lib.batch import run_stage
 from mpss_lib.config import Config
+from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive.answers import StudyAnswer
@@ -22,7 +23,6 @@ from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits, known_habits, re
 from mpss_lib.pull.archive.listing import Listed, RangeRefusedError
 from mpss_lib.pull.archive.modalities import list_undated, list_window
 from mpss_lib.pull.archive.queries import Slice, literal_key
-from mpss_lib.pull.deidentification.moments import parse_date, parse_time
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 

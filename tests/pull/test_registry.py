@@ -10,9 +10,9 @@ from registry_rows import GOOD
 
 from mpss_lib.config import Config
 from mpss_lib.contract import COLUMNS
+from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.pull.clinical.row import check_row
-from mpss_lib.pull.deidentification.moments import parse_date
 from mpss_lib.pull.stage import import_registry
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings

@@ -21,7 +21,8 @@ from pydicom.uid import (
 from real_archives import running, store
 
 from mpss_lib.dicom.decoding import decompress
-from mpss_lib.pull.archive.association import FETCHED_CLASSES, LOSSLESS, _application_entity
+from mpss_lib.dicom.syntaxes import LOSSLESS
+from mpss_lib.pull.archive.association import FETCHED_CLASSES, _application_entity
 from mpss_lib.pull.archive.session import ArchiveSession
 
 pytestmark = pytest.mark.pacs

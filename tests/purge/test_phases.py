@@ -13,14 +13,15 @@ from invented_home import COHORT, PEOPLE, grep
 
 from mpss_lib.errors import WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone, working
+from mpss_lib.maintenance.vault_copy import copy_vault
 from mpss_lib.pull.vault import Vault
-from mpss_lib.pull.vault_copy import copy_vault
 from mpss_lib.purge import journal
 from mpss_lib.purge.phases import PHASES, SomethingLeftError, plan, purge
 from mpss_lib.purge.subject import key_of
 from mpss_lib.quality.review import record_review
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.warehouse import stage as warehouse
-from mpss_lib.warehouse.reader import open_snapshot, rows
+from mpss_lib.warehouse.reader import rows
 
 BIRTH = {"19470809", "1947-08-09"}
 PROJECT = Path(__file__).resolve().parents[2]
@@ -215,7 +216,7 @@ def test_a_record_of_nobody_else_goes_and_is_not_missed(invented, home):
 
 
 def test_an_open_reader_is_told(invented, home):
-    with closing(open_snapshot(invented.lake)) as connection:
+    with closing(open_snapshot(invented.lake.snapshot)) as connection:
         report = purge(patient_key(invented), home)
         assert os.getpid() in report.readers
         assert connection.execute("select count(*) from core.study").fetchone() == (4,)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from invented_home import png_with
 
 from mpss_lib.purge import traces
+from mpss_lib.purge.file_texts import UnreadableError, texts_of
 from mpss_lib.purge.logs import clean_log, filler
-from mpss_lib.purge.reading import UnreadableError, texts_of
 from mpss_lib.purge.scrub import rewrite_parquet, scrub
 from mpss_lib.purge.search import search
 from mpss_lib.purge.traces import Matcher, Trace, traces_of_birth, traces_of_name
@@ -159,9 +159,9 @@ def test_a_name_of_a_file_counts_and_is_not_told(matcher, tmp_path):
 
 
 def test_a_trace_on_the_edge_of_two_pieces_is_found(matcher, tmp_path, monkeypatch):
-    from mpss_lib.purge import reading
+    from mpss_lib.purge import file_texts
 
-    monkeypatch.setattr(reading, "CHUNK", 64)
+    monkeypatch.setattr(file_texts, "CHUNK", 64)
     for at in range(40, 70):
         (tmp_path / "long.txt").write_text(" " * at + KEY + " " * 100)
         assert not search([tmp_path], matcher).is_clean

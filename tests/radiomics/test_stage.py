@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 from nm_objects import small_object, small_volume
@@ -134,11 +132,9 @@ def test_reads_the_object_that_intake_chose(put_study, lake, config, monkeypatch
 
 @pytest.mark.parametrize("words", [(), ("--force",)], ids=["after a loss", "forced"])
 def test_features_come_again_from_the_image_byte_for_byte(
-    words, put_study, lake, config, monkeypatch, capsys
+    words, put_study, lake, config, monkeypatch, mpss
 ):
     """The way back from the de-identified DICOM and the masks: `mpss run radiomics --force`."""
-    from mpss_lib import cli
-
     key = put_study()
     first = stage.run(key, lake, config)
     before = {file.path: (lake.root / file.path).read_bytes() for file in first.written}
@@ -146,9 +142,7 @@ def test_features_come_again_from_the_image_byte_for_byte(
         for path in before:
             (lake.root / path).unlink()
     monkeypatch.setenv("MPSS_HOME", str(lake.root.parent))
-    monkeypatch.setattr(sys, "argv", ["mpss", "run", "radiomics", key, *words])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
-    assert f"{key} done" in capsys.readouterr().out
+    status, out, _ = mpss("run", "radiomics", key, *words)
+    assert status == 0
+    assert f"{key} done" in out
     assert {path: (lake.root / path).read_bytes() for path in before} == before

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from fabricated_lake import Builder, fabricate, row, settings
 
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.reader import open_snapshot
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def snapshot(tmp_path_factory):
     stage.run(lake, config)
     build.evaluate(stage.freeze_cohort(lake, config))
     stage.run(lake, config)
-    connection = open_snapshot(lake)
+    connection = open_snapshot(lake.snapshot)
     yield connection
     connection.close()
 

@@ -10,12 +10,12 @@ from relation_cases import CASES, Case, same_rows
 
 from mpss_lib.config import Address, Config
 from mpss_lib.schemas import REAL, TABLES
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.checks import duckdb_type, grain_checks, read_checks
 from mpss_lib.warehouse.meta import BASE, META_NAMES
 from mpss_lib.warehouse.query_rows import rows_of
-from mpss_lib.warehouse.reader import open_snapshot
 from mpss_lib.warehouse.relations import SCHEMAS, read_relations
 
 RELATIONS = {relation.full_name: relation for relation in read_relations(base=META_NAMES)}
@@ -29,7 +29,7 @@ def types(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("empty") / "lake")
     stage.run(lake, Config())
     found = {}
-    with open_snapshot(lake) as connection:
+    with open_snapshot(lake.snapshot) as connection:
         for name in (*RELATIONS, *META_NAMES, "quality.check_result"):
             described = rows_of(connection, f"describe {name}")
             kinds = {row["column_name"]: row["column_type"] for row in described}

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.sql_files import first_line_of, sql_folder
 from mpss_lib.warehouse.query_rows import rows_of
-from mpss_lib.warehouse.relations import first_line_of, sql_folder
 
 QUERIES = sorted((sql_folder() / "queries").glob("*.sql"))
 

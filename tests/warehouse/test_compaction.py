@@ -6,10 +6,11 @@ import pytest
 
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import sha256_of
 from mpss_lib.warehouse import joining, stage
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
-from mpss_lib.warehouse.reader import open_snapshot, rows
+from mpss_lib.warehouse.reader import rows
 
 FEATURES = "select * from feature.radiomics order by study_key, segment, bins"
 
@@ -26,7 +27,7 @@ def batches(lake, table: str) -> list:
 
 
 def features(lake) -> pa.Table:
-    with open_snapshot(lake) as connection:
+    with open_snapshot(lake.snapshot) as connection:
         return connection.sql(FEATURES).to_arrow_table()
 
 

@@ -111,7 +111,7 @@ def test_a_finding_names_three_features_and_counts_the_others():
 def test_the_ranges_hold_for_the_catalogue_of_the_engine():
     """Every bounded code is a feature, and every scale is known."""
     from mpss_lib.radiomics.catalogue import FEATURES
-    from mpss_lib.warehouse.relations import sql_folder
+    from mpss_lib.sql_files import sql_folder
 
     text = (sql_folder() / "2_core" / "core.feature_range.sql").read_text()
     listed = [line.strip().strip("(),").split(", ") for line in text.splitlines() if "('" in line]

@@ -5,9 +5,10 @@ import duckdb
 import pytest
 
 from mpss_lib.config import Config
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
-from mpss_lib.warehouse.reader import open_snapshot, rows
+from mpss_lib.warehouse.reader import rows
 
 SUM = "select sum(hash(ih_entropy)) + sum(hash(stat_mean)) as total from feature.radiomics"
 
@@ -19,7 +20,7 @@ def test_rubbish_of_killed_writers_goes_after_an_hour(filled):
         path.write_bytes(b"x" * 10)
     os.utime(old, (time.time() - 4000,) * 2)
     counts = remove_orphans(filled.lake, filled.config)
-    assert counts == {"temporary": 1, "superseded": 0, "batches": 0, "bytes": 10}
+    assert counts == {"temporary": 1, "superseded": 0, "batches": 0, "old_names": 0, "bytes": 10}
     assert young.exists()
 
 
@@ -53,7 +54,7 @@ def test_a_file_that_the_published_snapshot_names_is_never_removed(filled):
 def test_a_reader_of_an_old_snapshot_finds_its_files_within_the_retention(filled):
     eager = Config.model_validate({"warehouse": {"threads": 1, "compact_from": 3}})
     stage.run(filled.lake, filled.config)  # of landing files
-    with open_snapshot(filled.lake) as reader:
+    with open_snapshot(filled.lake.snapshot) as reader:
         (before,) = reader.execute(SUM).fetchone()
         filled.radiomics("s01", 77, salt="later")
         filled.flush()

@@ -8,9 +8,8 @@ import pytest
 
 import mpss_lib
 from mpss_lib.errors import MovedHomeError
-from mpss_lib.publication.reading import ask
 from mpss_lib.publication.stage import predictable
-from mpss_lib.snapshot_file import moved_away
+from mpss_lib.snapshot_file import asking, moved_away
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import reader, stage
 from mpss_lib.warehouse.maintenance import remove_orphans
@@ -36,7 +35,7 @@ READERS = {
     "query": lambda _: reader.query("select 1"),
     "rows": lambda lake: reader.rows(lake, "select 1"),
     "print_query": lambda lake: reader.print_query(lake, "select 1", "csv", None, None),
-    "ask": lambda lake: ask(lake.snapshot, "select 1"),
+    "asking": lambda lake: asking(lake.snapshot).__enter__(),
 }
 
 

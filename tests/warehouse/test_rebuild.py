@@ -11,10 +11,11 @@ from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.schemas import TABLES
 from mpss_lib.sections import BINS
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.manifest import APPEND_ONLY
-from mpss_lib.warehouse.reader import open_snapshot, rows
+from mpss_lib.warehouse.reader import rows
 
 ACCEPT = {"cohort": {"accept": "pass"}}
 OF_THE_FILES = [
@@ -37,7 +38,7 @@ OF_THE_FILES = [
 def answers(lake: Lake, names: list[str] | None = None) -> dict[str, list]:
     """Every row of every relation, but the number and time of the snapshot and which files it read:
     a rebuilt one reads landing files where the other read batches."""
-    with open_snapshot(lake) as connection:
+    with open_snapshot(lake.snapshot) as connection:
         if names is None:
             named = connection.execute(
                 "select schema_name || '.' || relation_name from meta.relation"

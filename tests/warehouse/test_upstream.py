@@ -5,9 +5,9 @@ from fabricated_lake import Builder, fabricate, settings
 
 from mpss_lib import upstream
 from mpss_lib.sections import CohortSettings
+from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.reader import open_snapshot
 
 INCLUDED = "s01"
 
@@ -34,7 +34,7 @@ def test_the_flow_names_the_reason_and_sums(tmp_path, kind, rule, reason):
 
     stage.run(build.lake, config)
 
-    with open_snapshot(build.lake) as connection:
+    with open_snapshot(build.lake.snapshot) as connection:
         ask = lambda sql: connection.execute(sql).fetchall()  # noqa: E731
         assert ask(f"select reason from core.cohort_flow where study_key = '{INCLUDED}'") == [
             (reason,)
@@ -56,6 +56,6 @@ def test_a_study_that_was_never_fetched_stays_pull_quarantined_though_a_correcti
     upstream.note(build.lake, upstream.Difference("s20", upstream.CORRECTED, "", "ask"))
     build.lake.quarantine("pull", "s20", error="X", problem="came again", way_out="accept")
     stage.run(build.lake, config)
-    with open_snapshot(build.lake) as connection:
+    with open_snapshot(build.lake.snapshot) as connection:
         found = connection.execute("select reason from core.cohort_flow where study_key = 's20'")
         assert found.fetchall() == [("pull_quarantined",)]

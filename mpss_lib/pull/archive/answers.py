@@ -74,7 +74,7 @@ class WindowAnswer:
     Parameters
     ----------
     doubts : tuple of str
-        Why the list may lack studies all the same, in words for the operator.
+        Why the list may lack studies beside the unusable ones, in words for the operator.
     seen : Habits
         What the archive was seen to do.
     """
@@ -84,6 +84,14 @@ class WindowAnswer:
     n_unusable: int
     doubts: tuple[str, ...] = ()
     seen: Habits = NOTHING_KNOWN
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything for which the list may lack studies, in words for the operator."""
+        if not self.n_unusable:
+            return self.doubts
+        told = f"{self.n_unusable} answers of the archive carry no valid Study Instance UID"
+        return (told, *self.doubts)
 
 
 def is_uid(text: str) -> bool:

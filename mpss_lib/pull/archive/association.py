@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 from pydicom.uid import (
     UID,
-    DeflatedExplicitVRLittleEndian,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     NuclearMedicineImageStorage,
@@ -27,7 +26,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from mpss_lib.dicom.syntaxes import DECODERS, NAMED, PLAIN
+from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -47,15 +46,10 @@ FETCHED_CLASSES: tuple[UID, ...] = (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
-UNCOMPRESSED: tuple[UID, ...] = PLAIN
-"""In one presentation context of each class: the archive chooses."""
-LOSSLESS: tuple[UID, ...] = (*DECODERS, DeflatedExplicitVRLittleEndian)
-"""Each in a context of its own (PS3.8 section 9.3.2.2), so that an archive that does not decompress
-can send every object as it is stored. Nothing lossy is offered: an archive might prefer it."""
-NOT_ACCEPTED: tuple[UID, ...] = NAMED
-"""Offered by itself, and only to learn in what syntax an object is stored that does not come."""
-OFFER: tuple[tuple[UID, ...], ...] = (UNCOMPRESSED, *((syntax,) for syntax in LOSSLESS))
-"""Transfer syntaxes of the presentation contexts of each class."""
+OFFER: tuple[tuple[UID, ...], ...] = (PLAIN, *((syntax,) for syntax in LOSSLESS))
+"""Transfer syntaxes of the presentation contexts of each class: what is compressed each in one of
+its own, so that an archive that does not decompress can send every object as it is stored. Nothing
+lossy is offered: an archive might prefer it."""
 MAXIMUM_PDU = 131072
 
 SUCCESS = 0x0000
@@ -211,7 +205,7 @@ class ArchiveAssociation:
         uid = str(event.request.AffectedSOPInstanceUID)
         if self._offer is not OFFER:
             self.stored_as[uid] = UID(event.context.transfer_syntax).name
-            if event.context.transfer_syntax in NOT_ACCEPTED:
+            if event.context.transfer_syntax in NAMED:
                 return SUCCESS
         return self.receiver.take(uid, event.encoded_dataset())
 

@@ -31,11 +31,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, time
 
+from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.pull.archive.answers import StudyAnswer, joined_answers
 from mpss_lib.pull.archive.habits import Habits
 from mpss_lib.pull.archive.queries import Slice
-from mpss_lib.pull.deidentification.moments import parse_date, parse_time
 
 MOST_DAYS = 400
 """Days of a window that are asked for one by one, where the archive cannot do ranges."""

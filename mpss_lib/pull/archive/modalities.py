@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import ArchiveBusyError, PlatformFaultError
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.habits import Habits
 from mpss_lib.pull.archive.listing import Ask, WindowListing
-from mpss_lib.pull.deidentification.moments import parse_date
 
 log = logging.getLogger(__name__)
 

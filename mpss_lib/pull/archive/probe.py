@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.association import QueryFailedError
 from mpss_lib.pull.archive.habits import Habits
 from mpss_lib.pull.archive.listing import Ask, RangeRefusedError
 from mpss_lib.pull.archive.queries import DAY_S, Slice
-from mpss_lib.pull.deidentification.moments import parse_date, parse_time
 
 NO_MODALITY = "OAM"
 """Ophthalmic axial measurements: a term that no study of the heart holds (PS3.3 C.7.3.1.1.1)."""

@@ -8,7 +8,8 @@ or an answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,19 +17,24 @@ from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from mpss_lib.config import Sites
-from mpss_lib.errors import ArchiveBusyError, IncompleteStudyError, PlatformFaultError
+from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    IncompleteStudyError,
+    PlatformFaultError,
+    SettingsError,
+)
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.association import (
-    LOSSLESS,
-    NOT_ACCEPTED,
     NOT_AUTHORISED,
     OUT_OF_RESOURCES,
     SUCCESS,
 )
 from mpss_lib.pull.archive.queries import get_queries, object_query
 from mpss_lib.pull.archive.questions import ArchiveQuestions, wait_before
+from mpss_lib.tables import Lake
 
-_NAMES = frozenset(syntax.name for syntax in NOT_ACCEPTED)
+_NAMES = frozenset(syntax.name for syntax in NAMED)
 
 _CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
 """Ends of what ``_try_get`` says where the archive has the object and cannot send it
@@ -168,7 +174,7 @@ class ArchiveSession(ArchiveQuestions):
         Some archives send over the first context that they accepted and cannot where the object is
         compressed. What comes in a syntax that is not accepted is not kept; ``stored_as`` names it.
         """
-        for syntaxes in (LOSSLESS, NOT_ACCEPTED):
+        for syntaxes in (LOSSLESS, NAMED):
             missing = [
                 one
                 for one in wanted
@@ -223,3 +229,25 @@ def echo(sites: Sites) -> None:
     """Verify the archive of a site (C-ECHO); raises what is wrong, with the way out."""
     with ArchiveSession(sites.archive) as session:
         session.echo()
+
+
+@contextmanager
+def archive_of(
+    sites: Sites, lake: Lake, session: ArchiveSession | None = None
+) -> Iterator[ArchiveSession]:
+    """Use the caller's association, or one of our own that ends with the block.
+
+    Raises
+    ------
+    SettingsError
+        The vault or the staging folder lies inside the lake, which researchers read.
+    """
+    root = lake.root.resolve()
+    for name, path in (("vault", sites.vault), ("staging", sites.staging)):
+        if path.resolve().is_relative_to(root):
+            raise SettingsError(
+                f"the {name} ({path.name}) lies inside the lake",
+                way_out="put it beside the lake: it holds identifiers",
+            )
+    with ArchiveSession(sites.archive) if session is None else nullcontext(session) as archive:
+        yield archive

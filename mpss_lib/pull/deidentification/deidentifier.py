@@ -29,12 +29,13 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
+from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.pull.deidentification import attributes as table
 from mpss_lib.pull.deidentification import contour_attributes as contours
 from mpss_lib.pull.deidentification.coded import class_uid, code_item, kept_code
 from mpss_lib.pull.deidentification.equipment import clean_maker, clean_model, clean_version
 from mpss_lib.pull.deidentification.free_text import TextCleaner
-from mpss_lib.pull.deidentification.moments import Moments, parse_date, parse_time
+from mpss_lib.pull.deidentification.moments import Moments
 from mpss_lib.pull.deidentification.names import UNREADABLE, Named, named_by, named_in
 from mpss_lib.pull.deidentification.pictures import burned_in
 from mpss_lib.pull.deidentification.plausible import kept_number

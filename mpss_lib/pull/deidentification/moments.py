@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from pydicom.dataset import Dataset
+
+from mpss_lib.dicom.values import parse_date, parse_time
 
 _DATE_OF = {
     "StudyTime": "StudyDate",
@@ -65,30 +66,3 @@ class Moments:
             return None
         midnight = datetime.combine(self.start.date(), time()) + self.shift
         return midnight + (datetime.combine(day, clock) - self.start)
-
-
-EARLIEST_YEAR = 1850
-"""No patient was born and no study made before: 00010101 stands for a date that nobody knew."""
-
-
-def parse_date(text: str) -> date | None:
-    """Read a DICOM date, also the old form with dots; None where it is none."""
-    digits = text.strip().replace(".", "")
-    if not re.fullmatch(r"[0-9]{8}", digits) or int(digits[:4]) < EARLIEST_YEAR:
-        return None
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
-
-
-def parse_time(text: str) -> time | None:
-    """Read a DICOM time to the second, also the old form with colons; None where it is none."""
-    digits = text.strip().split(".")[0].replace(":", "")
-    if not re.fullmatch(r"([0-9]{2}){1,3}", digits):
-        return None
-    padded = digits.ljust(6, "0")
-    try:
-        return time(int(padded[:2]), int(padded[2:4]), int(padded[4:]))
-    except ValueError:
-        return None

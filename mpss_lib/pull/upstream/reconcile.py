@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mpss_lib.pull.deidentification.moments import parse_date, parse_time
+from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.pull.vault import Identity
 from mpss_lib.upstream import (
     CHANGED,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -20,15 +19,16 @@ from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
-from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.listing import MOST_DAYS
-from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.archive.session import ArchiveSession, archive_of
 from mpss_lib.pull.person import distinct
 from mpss_lib.pull.upstream.gone import SUSPECT_FROM, study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before
+from mpss_lib.shelves import key_of
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import BY_COMPARISON, note, settle, write_summary
 
@@ -69,8 +69,8 @@ def reconcile(
             f"the window ends ({window[1]}) before it begins ({window[0]})",
             way_out="give the first month, then the last one",
         )
-    vault = Vault(sites.vault)
-    with nullcontext(session) if session else ArchiveSession(sites.archive) as archive:
+    with archive_of(sites, lake, session) as archive:
+        vault = Vault(sites.vault)
         answer = archive.find_studies(
             *window, config.pull.modality, _habits_to_check(sites, window)
         )
@@ -82,7 +82,7 @@ def reconcile(
     remember_habits(sites, answer.seen)
     strangers = _strangers(lake, kept)
     answered = compare(window, told, kept, asked, config.pull.modality, strangers)
-    answered = replace(answered, doubts=_doubts(answer))
+    answered = replace(answered, doubts=answer.problems)
     with working(lake.root):
         return _keep(answered, {*told, *open_keys, *strangers}, window, lake)
 
@@ -95,14 +95,6 @@ def _habits_to_check(sites: Sites, window: tuple[date, date]) -> Habits:
     known = replace(known_habits(sites), modality_key="", is_probed=False)
     is_short = (window[1] - window[0]).days < MOST_DAYS
     return replace(known, day_ranges=None) if is_short else known
-
-
-def _doubts(answer: WindowAnswer) -> tuple[str, ...]:
-    """Say why the archive's list may lack studies: one that is missing here may not be named."""
-    if not answer.n_unusable:
-        return answer.doubts
-    told = f"{answer.n_unusable} answers of the archive carry no valid Study Instance UID"
-    return (told, *answer.doubts)
 
 
 def _told(
@@ -187,26 +179,18 @@ def _fetched_counts(path: Path, n_announced: int | None) -> tuple[int, int | Non
 
 def _current(lake: Lake, config: Config, table: str) -> dict[str, Path]:
     """Find the current file of each study: of these settings, or else of any others."""
-    address = config.address(STAGE)
-    found: dict[str, list[Path]] = {}
-    for path in sorted((lake.root / "landing" / table).glob("engine=*/config=*/study=*.parquet")):
-        found.setdefault(path.name.split("=", 1)[1].split(".", 1)[0], []).append(path)
-    several = {key for key, paths in found.items() if len(paths) > 1}
-    named = lake.current_files(STAGE, address) if several else {}
-    chosen = {key: paths[0] for key, paths in found.items() if key not in several}
-    for key in several:
-        file = named.get((table, key))
-        ours = [path for path in found[key] if path.parent.match(address.folder)] or found[key]
-        chosen[key] = (
-            lake.root / str(file["path"]) if file else max(ours, key=lambda p: p.stat().st_mtime_ns)
-        )
-    return chosen
+    chosen = lake.current_paths(table, config.address(STAGE))
+    others: dict[str, list[Path]] = {}
+    for path in lake.landing_files(table):
+        if (key := key_of(path)) not in chosen:
+            others.setdefault(key, []).append(path)
+    newest = {k: max(paths, key=lambda p: p.stat().st_mtime_ns) for k, paths in others.items()}
+    return chosen | newest
 
 
 def _strangers(lake: Lake, kept: Mapping[str, Kept]) -> list[str]:
     """Keys of studies on the lake that the vault does not know, withdrawn ones apart."""
-    paths = (lake.root / "landing" / "study").glob("engine=*/config=*/study=*.parquet")
-    keys = {path.name.split("=", 1)[1].split(".", 1)[0] for path in paths}
+    keys = {key_of(path) for path in lake.landing_files("study")}
     return sorted(key for key in keys if key not in kept and not key.startswith(TOMBSTONE))
 
 

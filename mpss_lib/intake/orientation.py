@@ -1,0 +1,73 @@
+"""Orientation of a volume: what geometry shows and what the view says must agree."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mpss_lib.dicom import Header
+from mpss_lib.dicom.rules import CONTRADICTION, UNKNOWN, Answer, answer
+from mpss_lib.dicom.slices import directions_of
+from mpss_lib.errors import GeometryError
+
+TRANSAXIAL_LIMIT_DEG = 10.0
+"""Largest angle between the slice normal and the patient's z axis of a transaxial volume."""
+
+LONG_AXIS = (0.62, -0.52, -0.59)
+"""Usual direction of the left ventricle from base to apex: left, anterior, inferior (LPS)."""
+SHORT_AXIS_LIMIT_DEG = 50.0
+"""Largest angle between a short-axis normal and ``LONG_AXIS`` (either sense)."""
+
+
+def orientation(header: Header, view: Answer | None = None) -> Answer:
+    """Orientation class; geometry is the arbiter where the object states one.
+
+    ``transaxial``, ``short_axis``, ``oblique``, or ``unknown``: no orientation, or an orientation
+    that contradicts the view (reoriented volumes often keep the identity matrix of their source).
+
+    Parameters
+    ----------
+    header : Header
+    view : Answer, optional
+        Answer to the question ``view``; that of the header's own texts by default.
+    """
+    if header.orientation is None:
+        return Answer(UNKNOWN, "no_orientation", "ImageOrientationPatient")
+    stated = " ".join(f"{value:g}" for value in header.orientation)
+    try:
+        row, column = directions_of(header.orientation)
+    except GeometryError:
+        return Answer(UNKNOWN, "no_unit_vectors", "ImageOrientationPatient", stated)
+    normal = np.cross(row, column)
+    view = answer("view", header) if view is None else view
+    seen = _geometry_class(normal)
+    expected = {"transaxial": "transaxial", "short_axis": "short_axis"}.get(view.answer)
+    if view.rule == CONTRADICTION or (view.answer != UNKNOWN and not _fits(view.answer, seen)):
+        return Answer(
+            UNKNOWN,
+            CONTRADICTION,
+            " / ".join(("ImageOrientationPatient", *view.keyword.split(" / ")[:1])),
+            f"{seen}: {stated} / {view.rule}: {view.value}",
+        )
+    if seen == "transaxial":
+        return Answer("transaxial", "normal_along_z", "ImageOrientationPatient", stated)
+    if expected == "short_axis":
+        return Answer("short_axis", view.rule, view.keyword, view.value)
+    return Answer("oblique", "normal_off_z", "ImageOrientationPatient", stated)
+
+
+def _geometry_class(normal: np.ndarray) -> str:
+    if abs(float(normal[2])) >= np.cos(np.radians(TRANSAXIAL_LIMIT_DEG)):
+        return "transaxial"
+    axis = np.asarray(LONG_AXIS) / np.linalg.norm(LONG_AXIS)
+    if abs(float(normal @ axis)) >= np.cos(np.radians(SHORT_AXIS_LIMIT_DEG)):
+        return "near_long_axis"
+    return "other"
+
+
+def _fits(view: str, seen: str) -> bool:
+    """Whether a view and a geometry can be true together."""
+    return {
+        "transaxial": seen == "transaxial",
+        "short_axis": seen == "near_long_axis",
+        "oblique": seen != "transaxial",
+    }[view]

@@ -1,0 +1,335 @@
+"""Run the suites that have something new to look at, and write down what they found."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from mpss_lib.batch import write_record
+from mpss_lib.config import Config
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.records import Unit
+from mpss_lib.schemas import FEATURE_TABLES
+from mpss_lib.schemas import TABLES as SCHEMAS
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse.checks import Check, read_checks
+from mpss_lib.warehouse.expectations import suites
+from mpss_lib.warehouse.expectations.features import read_dictionary
+from mpss_lib.warehouse.expectations.rules import Finding, Rule
+from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
+from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+VERSION = "2"
+"""Raised by hand when the same rules may find something else, so that every suite is run again."""
+
+TABLES = ("expectation_result", "expectation_failure")
+STAGE = "warehouse"
+N_EXAMPLES = 5
+OWN_TEXT = frozenset({"columns_known", "columns_there", *suites.ASPECTS})
+"""Rules whose findings quote texts of our own making; any other text is never quoted."""
+
+_SAFE = re.compile(r"[\w./=-]{1,200}")
+
+
+def check_suites(
+    lake: Lake,
+    config: Config,
+    *,
+    names: Sequence[str] = SUITES,
+    force: bool = False,
+    run_name: str = "by hand",
+) -> dict[str, str]:
+    """Run suites and write their results, unless those of the same files are there.
+
+    Parameters
+    ----------
+    lake, config
+    names : sequence of str
+        Suites; all by default.
+    force : bool
+        Run them again although nothing has changed.
+    run_name : str
+        Name of the run that asks; only its digest is stored.
+
+    Returns
+    -------
+    dict
+        Suite to ``done`` or ``skipped``.
+
+    Raises
+    ------
+    WrongArgumentError
+        An unknown suite.
+    PlatformFaultError
+        A rule could not be worked out.
+    """
+    unknown = sorted(set(names) - set(SUITES))
+    if unknown:
+        raise WrongArgumentError(
+            f"{unknown[0]!r} is no suite", way_out=f"give some of {', '.join(SUITES)}"
+        )
+    current, address = Current(lake, config), config.address(STAGE)
+    former = {"predictions": _withheld(current)} if "predictions" in names else {}
+    digests = {
+        name: _digest(current, name, former.get(name, ())) for name in SUITES if name in names
+    }
+    there = {
+        name: lake.existing(STAGE, address, name, digest, tables=TABLES)
+        for name, digest in digests.items()
+    }
+    todo = [name for name, written in there.items() if force or not written]
+    found = _judge(current, todo) if todo else {}
+    units: list[Unit] = []
+    for name, digest in digests.items():
+        written = there[name]
+        if name in found:
+            failures = [*_failures(name, found[name], current), *former.get(name, ())]
+            rows = (_results(name, found[name]), failures)
+            written = tuple(
+                lake.write(table, address, name, digest, part)
+                for table, part in zip(TABLES, rows, strict=True)
+            )
+        units.append(Unit.of(name, written, is_new=name in found))
+    write_record(STAGE, units, lake, config, run_name)
+    return {unit.key: unit.status for unit in units}
+
+
+def _withheld(current: Current) -> list[Row]:
+    """Give the failures of predictions that were replaced: the history must not show them later.
+
+    They are those of the last check, and what that had kept of the checks before, of files that
+    are no longer current. Where the files of that check are lost, so is what they told.
+    """
+    address, suite = current.config.address(STAGE), "predictions"
+    paths = [current.lake.current_path(table, address, suite) for table in TABLES]
+    if not all(path is not None and path.is_file() for path in paths):
+        return []
+    told = current.lake.rows("expectation_result", address, suite)
+    shown = {row["expectation"] for row in told if row["consequence"] != "quarantine"}
+    newest = current.content_of("prediction")
+    return [
+        row
+        for row in current.lake.rows("expectation_failure", address, suite)
+        if row["table_name"] == "prediction"
+        and row["expectation"] not in shown
+        and newest.get(row["unit_key"]) != row["content_sha256"]
+    ]
+
+
+def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
+    tables = dict.fromkeys((*TABLES_OF[suite], "study"))
+    rules = [*suites.frames_of(suite, current.config.warehouse), *_queries(suite, current)]
+    rules += [*FILE_RULES, suites.ASPECTS] if suite == "features" else FILE_RULES
+    kept = [repr(sorted(row.items())) for row in former]
+    return current.digest(tables, VERSION, suite, repr(rules), *kept)
+
+
+# ------------------------------------------------------------------------ judging
+
+
+def _judge(current: Current, names: Sequence[str]) -> dict[str, list[Finding]]:
+    """Give the findings of each suite: of the files of its tables, then of their rows."""
+    every = dict.fromkeys(table for tables in TABLES_OF.values() for table in tables)
+    states = {table: current.files(table) for table in every}
+    at_fault = {table for table, files in states.items() if any(map(_is_bad, files))}
+    found: dict[str, list[Finding]] = {}
+    with current.open(leave_out=at_fault) as connection:
+        for name in names:
+            files = [f for t in TABLES_OF[name] for f in _judge_files(t, states[t])]
+            found[name] = files + _judge_rows(name, current, connection, at_fault)
+            log.info("suite %s: %d expectations", name, len(found[name]))
+    return found
+
+
+def _is_bad(file: FileState) -> bool:
+    return (
+        not file.is_there
+        or file.is_readable is False
+        or file.is_whole_as_recorded is False
+        or bool(file.unknown or file.missing)
+    )
+
+
+def _judge_files(table: str, files: Sequence[FileState]) -> list[Finding]:
+    import pandas as pd
+
+    from mpss_lib.warehouse.expectations.engine import judge
+
+    frame = pd.DataFrame([asdict(file) for file in files])
+    return judge(frame, table, ("path", "study_key"), FILE_RULES)
+
+
+def _judge_rows(
+    suite: str, current: Current, connection: duckdb.DuckDBPyConnection, at_fault: set[str]
+) -> list[Finding]:
+    """Hold the rows of a suite's tables against its rules; tables at fault are not read."""
+    from mpss_lib.warehouse.expectations.engine import judge
+
+    found = []
+    for frame in suites.frames_of(suite, current.config.warehouse):
+        if frame.table not in at_fault:
+            # In one order whatever the threads did: the examples are the first rows.
+            rows = connection.execute(f"from ({frame.sql}) order by all").df()
+            found += judge(rows, frame.table, frame.keys, frame.rules)
+    there = relations_of(connection)
+    found += [
+        _judge_query(check, connection)
+        for check in _queries(suite, current)
+        if check.needs <= there
+    ]
+    if suite == "features":
+        for table in FEATURE_TABLES:
+            if not at_fault & {table, "feature_catalogue"}:
+                found += _judge_values(table, current, connection)
+    return found
+
+
+def _queries(suite: str, current: Current) -> list[Check]:
+    return [check for check in read_checks(bins=current.bins) if check.suite == suite]
+
+
+def _judge_query(check: Check, connection: duckdb.DuckDBPyConnection) -> Finding:
+    from mpss_lib.warehouse.expectations.engine import judge_query
+
+    def run(sql: str) -> list[Row]:
+        result = connection.execute(f"from ({sql}) order by all")
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    told = connection.sql(check.sql).columns
+    keys = ", ".join(name for name in SCHEMAS[check.table].grain if name in told)
+    counted = f"select count(*) as n from (select distinct {keys} from raw.{check.table})"  # noqa: S608
+    rule = Rule(
+        check.name.rpartition(".")[2],
+        check.says,
+        check.consequence,
+        "ExpectSqlToReturnNoRows",
+        {"sql": check.sql},
+    )
+    return judge_query(run, check.table, run(counted)[0]["n"], rule)
+
+
+def _judge_values(
+    table: str, current: Current, connection: duckdb.DuckDBPyConnection
+) -> list[Finding]:
+    """All feature columns, some thousands of rows at a time (twins: all rows at once)."""
+    from mpss_lib.warehouse.expectations.engine import judge
+
+    rules = suites.value_rules(table)
+    names = current.features[table]
+    dictionary = read_dictionary(connection, names)
+    total = [Finding(rule, table) for rule in rules]
+    for frame in _parts(table, current):
+        for sum_, part in zip(
+            total, judge(frame, table, ("study_key",), rules, dictionary), strict=True
+        ):
+            sum_.add(part)
+    return total
+
+
+def _parts(table: str, current: Current) -> Iterable[pd.DataFrame]:
+    import pandas as pd
+
+    parts = current.chunks(table)
+    if table == "feature_binned":
+        return parts
+    return [pd.concat(whole, ignore_index=True)] if (whole := list(parts)) else []
+
+
+# ------------------------------------------------------------------------ rows
+
+
+def _results(suite: str, found: Sequence[Finding]) -> list[Row]:
+    return [
+        {
+            "suite": suite,
+            "expectation": one.name,
+            "position": position,
+            "table_name": one.table,
+            "consequence": one.rule.consequence,
+            "says": one.rule.says,
+            "kind": one.rule.kind,
+            "column_name": _column(one),
+            "is_met": one.is_met,
+            "n_rows": one.n_rows,
+            "n_unexpected": one.n_unexpected,
+            "n_units": len({_unit(row) for row in one.rows}),
+            "examples": json.dumps([_shown(row, one) for row in one.rows[:N_EXAMPLES]]),
+        }
+        for position, one in enumerate(found, start=1)
+    ]
+
+
+def _failures(suite: str, found: Sequence[Finding], current: Current) -> list[Row]:
+    """One row for each (expectation, study or record) that is broken and does not stop."""
+    failures: dict[tuple[str, str, str], Row] = {}
+    for one in found:
+        if one.is_met or one.rule.consequence == "stop":
+            continue
+        files = current.content_of(one.table)
+        for row in one.rows:
+            study, record = _unit(row)
+            unit = study if study in files or len(files) != 1 else next(iter(files))
+            blank = {
+                "suite": suite,
+                "expectation": one.name,
+                "table_name": one.table,
+                "unit_key": unit,
+                "content_sha256": files.get(unit, ""),
+                "study_key": study,
+                "record_key": record,
+                "n_rows": 0,
+                "example": json.dumps(_shown(row, one)),
+            }
+            failures.setdefault((one.name, study, record), blank)["n_rows"] += 1
+    return [failures[key] for key in sorted(failures)]
+
+
+def _column(one: Finding) -> str:
+    """Column of the table that a rule is about; "" where its frame worked it out."""
+    column = str(one.rule.arguments.get("column", ""))
+    return column if column in SCHEMAS[one.table].columns else ""
+
+
+def _unit(row: Mapping[str, Any]) -> tuple[str, str]:
+    return str(row.get("study_key", "")), str(row.get("record_key", ""))
+
+
+def _shown(row: Mapping[str, Any], one: Finding) -> Row:
+    """Keys of a row and the value that broke the rule; a text that is not ours is not quoted."""
+    shown: Row = {
+        name: _plain(value) if _SAFE.fullmatch(str(value)) else "(not shown)"
+        for name, value in row.items()
+        if name != "value" and value != ""
+    }
+    if "value" not in row:
+        return shown
+    value = _plain(row["value"])
+    if value is None:
+        return shown | {"value": "missing"}
+    if isinstance(value, str) and one.rule.name not in OWN_TEXT:
+        return shown | {"value": f"a text of {len(value)} characters"}
+    return shown if value is False else shown | {"value": value}  # False: what the rule denies
+
+
+def _plain(value: Any) -> Any:
+    """Give a value that JSON can hold; None where there is none."""
+    import pandas as pd
+
+    value = value.item() if hasattr(value, "item") else value
+    if pd.isna(value):
+        return None
+    return value if isinstance(value, bool | int | float | str) else str(value)

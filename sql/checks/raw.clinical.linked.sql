@@ -1,0 +1,8 @@
+-- accepted rows name one study, or none that was found
+-- suite: clinical
+-- consequence: warn
+select
+    record_key,
+    link,
+from core.clinical
+where study_key is null and link != 'no_study'
