@@ -104,15 +104,6 @@ def _answer(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"success": not rows, "result": found}
 
 
-def judge_query(run: Run, table: str, n_rows: int, rule: Rule) -> Finding:
-    """Hold the lake against a rule that is a query; ``n_rows`` is how many it is about."""
-    import pandas as pd
-
-    [found] = judge(pd.DataFrame({"n_rows": [n_rows]}), table, (), [rule], run=run)
-    found.n_rows = n_rows
-    return found
-
-
 def judge(
     frame: pd.DataFrame,
     table: str,
