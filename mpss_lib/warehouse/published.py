@@ -17,7 +17,7 @@ import pyarrow as pa
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse.manifest import COLUMNS, Ledger
+from mpss_lib.warehouse.manifest import COLUMNS, Ledger, read_ledger
 from mpss_lib.warehouse.meta import META
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,14 @@ def published(lake: Lake) -> Published:
         log.info("warehouse: nothing is taken over from the published snapshot: %s", error)
         return Published()
     return Published(Ledger(ledger), files, counted)
+
+
+def ledger_of(lake: Lake) -> Ledger:
+    """Read the manifest: of the published snapshot, and the records that are new or have changed.
+
+    The snapshot sums the records before it; each is held against size and time of its file.
+    """
+    return read_ledger(lake, known=published(lake).ledger)
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> pa.Table:
