@@ -8,7 +8,7 @@ repeat**: identical rows are skipped. Rows that break the contract are kept with
 **If a task is skipped**: nothing here skips.
 
 **If a task fails**: `import_registry`: the registry is down or the mapping names a column that it
-does not have; the message says which. `validate`: not one row was accepted, or a table is at
+does not have; the message says which. `check`: not one row was accepted, or a table is at
 fault; correct what the message names, then clear the task. The last snapshot stays published.
 """
 
@@ -42,14 +42,14 @@ def mpss_clinical() -> None:
         return run()
 
     @task
-    def validate(counts: dict[str, Any]) -> None:
+    def check(counts: dict[str, Any]) -> None:
+        from mpss_airflow.cohort import check as check_lake
         from mpss_airflow.cohort import check_registry
-        from mpss_airflow.cohort import validate as check_lake
 
         check_registry(counts)
         check_lake()
 
-    validate(import_registry()) >> snapshot_task()
+    check(import_registry()) >> snapshot_task()
 
 
 mpss_clinical()

@@ -9,7 +9,7 @@ and every step answers that its output is there.
 
 **If a task fails**: `freeze_cohort`: nobody is in the cohort; `select * from core.cohort_flow`
 says why for each study. A later step: its message names the column or the setting. The model
-registered before stays in force until `register_model` has succeeded. `validate`: a table is at
+registered before stays in force until `register_model` has succeeded. `check`: a table is at
 fault; nothing is published until it is mended.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import chain, dag
-from mpss_airflow.steps import cohort_task, snapshot_task, step, validate_task
+from mpss_airflow.steps import check_task, cohort_task, snapshot_task, step
 from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, on_time, tags
 
 
@@ -44,7 +44,7 @@ def mpss_evaluate() -> None:
         cohort_task("evaluation", "register_model")(cohort),
         snapshot_task(),
         step("cohort", "predict"),
-        validate_task(),
+        check_task(),
         snapshot_task("snapshot_predictions"),
         step("cohort", "export_results"),
     )

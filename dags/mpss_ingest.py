@@ -12,7 +12,7 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 **If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
 message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
 quarantined studies is above `batch.fault_share`, or the disk is full: `mpss quarantine ls` names
-study, reason and way out. Other batches go on and are published. `validate`: a table is at fault
+study, reason and way out. Other batches go on and are published. `check`: a table is at fault
 (files, columns, grain) and nothing is published until it is mended. `predict`: the models are of
 other settings: `mpss recompute`. `export_results`: PostgreSQL is away or refuses; the message says
 which; nothing was changed there. `night_verdict` is red when anything failed.
@@ -67,9 +67,9 @@ def mpss_ingest() -> None:
 
         return judge(context)
 
-    checked = steps.validate_task(trigger_rule="all_done")
+    checked = steps.check_task(trigger_rule="all_done")
     published = steps.snapshot_task(trigger_rule="all_done", outlets=[VERDICTS])
-    predictions = steps.validate_task("validate_predictions", trigger_rule="all_done")
+    predictions = steps.check_task("check_predictions", trigger_rule="all_done")
     shown = steps.snapshot_task("snapshot_predictions", trigger_rule="all_done")
     batch.expand(keys=find_studies()) >> checked >> published
     published >> steps.step("cohort", "predict") >> predictions >> shown

@@ -10,7 +10,7 @@ from mpss_lib import contract
 from mpss_lib.errors import SettingsError
 from mpss_lib.project import project_folder
 
-_HEADER = re.compile(r"^-- (grain|stored|checked|severity): *(.+?) *$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (grain|stored|checked|suite|consequence): *(.+?) *$", re.MULTILINE)
 
 
 def sql_folder() -> Path:
@@ -26,9 +26,9 @@ LIMITS: Mapping[str, object] = {
 """What ``${name}`` in an SQL file stands for, beside the files of a lake table."""
 
 
-def with_limits(text: str) -> str:
-    """Put the limits of the contract in their places."""
-    for name, limit in LIMITS.items():
+def with_limits(text: str, **more: object) -> str:
+    """Put the limits of the contract, and what else is given, in their places."""
+    for name, limit in {**LIMITS, **more}.items():
         text = text.replace(f"${{{name}}}", str(limit))
     return text
 

@@ -73,6 +73,26 @@ def config(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def invented_once(tmp_path_factory):
+    """The home of invented people, made once; tests work on copies."""
+    from invented_home import make_home
+
+    return make_home(tmp_path_factory.mktemp("invented") / "home")
+
+
+@pytest.fixture
+def invented(invented_once, tmp_path):
+    from invented_home import copy_home
+
+    return copy_home(invented_once, tmp_path / "home")
+
+
+@pytest.fixture
+def home(invented):
+    return invented.home
+
+
+@pytest.fixture(scope="session")
 def installed():
     """Path of a real peer's program (``tests/install_servers.sh``): absent, the test is skipped.
 

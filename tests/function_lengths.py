@@ -16,14 +16,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 CODE = ("mpss_lib", "plugins", "dags")
 WANTED, REFUSED, MOST_NAMED = 40, 60, 15
-NAMED_LONG = frozenset(
-    {
-        "mpss_lib/demo/nm_writing.py:base_dataset",
-        "mpss_lib/evaluation/report.py:render",
-        "mpss_lib/warehouse/expectations/suites.py:prediction_frames",
-        "mpss_lib/warehouse/reader.py:_chosen",
-    }
-)
+NAMED_LONG: frozenset[str] = frozenset()
 
 
 def lengths(project: Path) -> Iterator[tuple[str, int]]:

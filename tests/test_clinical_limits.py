@@ -131,7 +131,7 @@ def test_import_and_expectations_have_one_limit(name):
     """What the import accepts at its limits is what the lake is expected to hold."""
     [rule] = [
         rule
-        for frame in suites.clinical_frames(WarehouseSettings())
+        for frame in suites.frames_of("clinical", WarehouseSettings())
         for rule in frame.rules
         if rule.name == f"{name}_range"
     ]

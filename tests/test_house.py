@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import function_lengths
@@ -87,6 +88,15 @@ def test_lock_names_no_index_and_every_hash(name):
     assert all("--hash=sha256:" in block for block in blocks if re.match(r"[A-Za-z0-9]", block))
 
 
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-cluster.lock"])
+def test_lock_pins_every_dependency_of_the_project(name):
+    wanted = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", (PROJECT / name).read_text(), re.M)
+    plain = {re.sub(r"[._]", "-", pin).lower() for pin in pins}
+    names = [re.split(r"[\[<>=]", text)[0].lower() for text in wanted]
+    assert [one for one in names if one not in plain] == []
+
+
 def test_git_tracks_no_image_table_or_database():
     if not (PROJECT / ".git").exists():
         pytest.skip("not a checkout")
@@ -130,6 +140,11 @@ def test_the_library_never_names_the_orchestrator():
     for path in (PROJECT / "mpss_lib").rglob("*.py"):
         found = re.search(r"^\s*(import|from) (airflow|mpss_airflow)\b", path.read_text(), re.M)
         assert not found, path
+
+
+def test_no_dag_knows_the_demo():
+    for path in (PROJECT / "dags").glob("*.py"):
+        assert "mpss_lib.demo" not in path.read_text(), path
 
 
 def test_no_assertion_and_no_loose_float_rules_outside_tests():

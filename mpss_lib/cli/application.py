@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,3 +32,19 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
 
 Force = Annotated[bool, typer.Option("--force", help="Do again what is identical.")]
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Iterable[object]],
+    *,
+    title: str | None = None,
+    numbers: Collection[str] = (),
+) -> None:
+    """Print rows as a table; the columns named in ``numbers`` stand to the right."""
+    table = Table(title=title)
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row))
+    console.print(table)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.cli.application import app, console
+from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.cli.warehouse import print_versions
 from mpss_lib.config import STAGES
 from mpss_lib.errors import PlatformFaultError
@@ -83,16 +82,15 @@ def status() -> None:
 
     home = Home.open()
     lake = home.lake
-    table = Table(title=f"{home.root}")
-    for name in ("stage", "units", "last written", "quarantined"):
-        table.add_column(name, justify="left" if name in {"stage", "last written"} else "right")
+    rows = []
     waiting = [row["stage"] for row in lake.quarantined()]
     for stage in STAGES:
         records = lake.records(stage)
         units = {unit["key"] for record in records for unit in record["units"]}
         last = records[-1]["written_at"][:19] if records else "-"
-        table.add_row(stage, str(len(units)), last, str(waiting.count(stage)))
-    console.print(table)
+        rows.append((stage, len(units), last, waiting.count(stage)))
+    columns = ("stage", "units", "last written", "quarantined")
+    show_table(columns, rows, title=f"{home.root}", numbers={"units", "quarantined"})
     _tell_differences(lake)
     _tell_unfinished_purges(home.sites.vault)
     print_versions(versions(lake, home.config))

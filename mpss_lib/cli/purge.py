@@ -6,9 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from mpss_lib.cli.application import app, console
+from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
 
@@ -85,20 +84,14 @@ def _confirm(planned: Plan) -> None:
 
 
 def _show_plan(planned: Plan, home: Home) -> None:
-    table = Table(title=f"Purge of {planned.subject.request}")
-    table.add_column("what")
-    table.add_column("where", overflow="fold")
-    for study in planned.subject.study_keys:
-        table.add_row("study", study)
-    for path in planned.found.whole:
-        table.add_row("goes", home.lake.relative(path))
-    for path in planned.found.shared:
-        table.add_row("rewritten", home.lake.relative(path))
-    for column in planned.in_airflow:
-        table.add_row("Airflow's database", column)
-    for path in planned.log_files:
-        table.add_row("lines of a log", path.name)
-    console.print(table)
+    rows = [
+        *(("study", study) for study in planned.subject.study_keys),
+        *(("goes", home.lake.relative(path)) for path in planned.found.whole),
+        *(("rewritten", home.lake.relative(path)) for path in planned.found.shared),
+        *(("Airflow's database", column) for column in planned.in_airflow),
+        *(("lines of a log", path.name) for path in planned.log_files),
+    ]
+    show_table(("what", "where"), rows, title=f"Purge of {planned.subject.request}")
     if planned.was_ended:
         console.print("It was purged before; what the key alone can find is looked for again.")
     show_copies("Backups that hold it (they expire, a purge does not change them)", planned.copies)
@@ -120,26 +113,18 @@ def show_report(report: Report) -> None:
 
 
 def _show_hits(title: str, hits: Sequence[Hit]) -> None:
-    if not hits:
-        return
-    table = Table(title=title)
-    table.add_column("place", overflow="fold")
-    table.add_column("kinds")
-    for hit in hits:
-        table.add_row(hit.place, ", ".join(hit.kinds))
-    console.print(table)
+    if hits:
+        rows = ((hit.place, ", ".join(hit.kinds)) for hit in hits)
+        show_table(("place", "kinds"), rows, title=title)
 
 
 def show_copies(title: str, copies: Sequence[Copy]) -> None:
     """Print a table of backups, if there are any."""
-    if not copies:
-        return
-    table = Table(title=title)
-    for name in ("path", "made at", "expires at"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for copy in copies:
         expires = f"{copy.expires_at:%Y-%m-%d}" if copy.expires_at else "never"
         made = f"{copy.made_at:%Y-%m-%d %H:%M}"
         told = (made, expires) if copy.is_readable else ("cannot be read", "unknown")
-        table.add_row(str(copy.path), *told)
-    console.print(table)
+        rows.append((copy.path, *told))
+    if rows:
+        show_table(("path", "made at", "expires at"), rows, title=title)

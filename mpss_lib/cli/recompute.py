@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from mpss_lib.cli.application import app, console
+from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.runtime.home import Home
 
 if TYPE_CHECKING:
@@ -57,13 +56,12 @@ def _show(steps: Sequence[Step]) -> None:
     if not steps:
         console.print("Everything is of the settings in force.")
         return
-    table = Table(title="Out of date, in the order of doing")
-    for name in ("stage", "to do", "of", "estimated", "because of"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for step in steps:
         counts = (str(len(step.keys)), str(step.n_studies)) if step.n_studies else ("cohort", "")
-        table.add_row(step.stage, *counts, _time(step.seconds), step.why)
-    console.print(table)
+        rows.append((step.stage, *counts, _time(step.seconds), step.why))
+    columns = ("stage", "to do", "of", "estimated", "because of")
+    show_table(columns, rows, title="Out of date, in the order of doing")
 
 
 def _time(seconds: float | None) -> str:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from mpss_lib.cli.application import console, segmentation_app
+from mpss_lib.cli.application import console, segmentation_app, show_table
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
 
@@ -21,10 +20,9 @@ def segmentation_names(file: Annotated[Path, typer.Argument(help="RTSTRUCT or SE
     """
     from mpss_lib.pull.deidentification.contours import named_regions
 
-    table = Table("region of the file", "ours")
-    for one in named_regions(file, Home.open().config):
-        table.add_row(one.text, one.region or "-")
-    console.print(table)
+    found = named_regions(file, Home.open().config)
+    rows = ((one.text, one.region or "-") for one in found)
+    show_table(("region of the file", "ours"), rows)
 
 
 @segmentation_app.command("import")

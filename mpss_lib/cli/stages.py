@@ -8,10 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from mpss_lib.batch import BatchResult, due, run_stage
-from mpss_lib.cli.application import Force, app, console, quarantine_app
+from mpss_lib.cli.application import Force, app, console, quarantine_app, show_table
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
@@ -37,13 +36,13 @@ def verify() -> None:
     from mpss_lib.radiomics.verify import verify as compare
 
     results = compare()
-    table = Table(title=f"IBSI digital phantom, radiomics engine {ENGINES['radiomics']}")
-    for name in ("family", "IBSI", "matched", "not matched", "no published value"):
-        table.add_column(name, justify="left" if name in {"family", "IBSI"} else "right")
-    for row in results:
-        counts = map(str, (row.n_matched, row.n_missed, row.n_without))
-        table.add_row(row.family, row.family_code, *counts)
-    console.print(table)
+    counts = ("matched", "not matched", "no published value")
+    show_table(
+        ("family", "IBSI", *counts),
+        ((r.family, r.family_code, r.n_matched, r.n_missed, r.n_without) for r in results),
+        title=f"IBSI digital phantom, radiomics engine {ENGINES['radiomics']}",
+        numbers=counts,
+    )
     for row in results:
         for line in row.missed:
             typer.echo(f"not matched: {line}")
@@ -128,13 +127,9 @@ def _run_cohort(stage: str, keys: list[str], home: Home, *, force: bool) -> None
 @quarantine_app.command("ls")
 def quarantine_ls() -> None:
     """List the studies that stand still: stage, reason, way out, tries."""
-    table = Table(title="Quarantine")
     columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
-    for name in columns:
-        table.add_column(name)
-    for row in Home.open().lake.quarantined():
-        table.add_row(*(str(row[name]) for name in columns))
-    console.print(table)
+    rows = ([row[name] for name in columns] for row in Home.open().lake.quarantined())
+    show_table(columns, rows, title="Quarantine")
 
 
 @quarantine_app.command("retry")

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.table import Table
 
 from mpss_lib.batch import BatchResult, run_batch
-from mpss_lib.cli.application import app, console
+from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.cli.stages import run_studies
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
@@ -160,13 +159,12 @@ def _show(answered: Reconciliation) -> None:
     from mpss_lib.pull.upstream.reconcile import FIND_MONTH
     from mpss_lib.upstream import BY_COMPARISON
 
-    table = Table(title="PACS and lake")
-    for name in ("month", "PACS", "lake", *BY_COMPARISON):
-        table.add_column(name, justify="left" if name == "month" else "right")
-    for month in answered.months:
-        counts = (month.n_archive, month.n_lake, *(month.n_by_kind[k] for k in BY_COMPARISON))
-        table.add_row(month.name, *map(str, counts))
-    console.print(table)
+    numbers = ("PACS", "lake", *BY_COMPARISON)
+    rows = (
+        (one.name, one.n_archive, one.n_lake, *(one.n_by_kind[kind] for kind in BY_COMPARISON))
+        for one in answered.months
+    )
+    show_table(("month", *numbers), rows, title="PACS and lake", numbers=numbers)
     for month_name, one in answered.found:
         told = f"{one.kind}{f' ({one.detail})' if one.detail else ''}"
         way_out = one.way_out.replace(FIND_MONTH, _find_month(month_name))

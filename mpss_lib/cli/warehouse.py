@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from mpss_lib import config as settings
-from mpss_lib.cli.application import Force, app, console, warehouse_app
+from mpss_lib.cli.application import Force, app, console, show_table, warehouse_app
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 
@@ -86,11 +85,11 @@ def warehouse_check(
 
     Exit status 1 where a study is held back or a table is at fault.
     """
-    from mpss_lib.warehouse.stage import quality_page, run, validate
+    from mpss_lib.warehouse.stage import check, quality_page, run
 
     home = Home.open()
     lake, config = home.lake, home.config
-    counts = validate(lake, config, suites=suites or (), force=force)
+    counts = check(lake, config, suites=suites or (), force=force)
     console.print(counts)
     console.print(f"page: {quality_page(lake)}", soft_wrap=True)
     if publish:
@@ -100,9 +99,5 @@ def warehouse_check(
 
 def print_versions(found: list[dict[str, Any]]) -> None:
     """Print the active version of each stage."""
-    table = Table(title="Published versions")
-    for name in found[0] if found else ():
-        table.add_column(name, overflow="fold")
-    for row in found:
-        table.add_row(*map(str, row.values()))
-    console.print(table)
+    columns = tuple(found[0]) if found else ()
+    show_table(columns, (row.values() for row in found), title="Published versions")

@@ -93,10 +93,18 @@ def base_dataset(
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS)
     dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_NAME
-    values: dict[str, Any] = {
-        "SOPClassUID": sop_class,
-        "SOPInstanceUID": series.instance,
-        "Modality": modality,
+    for values in (
+        {"SOPClassUID": sop_class, "SOPInstanceUID": series.instance, "Modality": modality},
+        _of_subject(subject),
+        _of_series(series, subject),
+        _of_station(habits),
+    ):
+        set_values(dataset, values)
+    return dataset
+
+
+def _of_subject(subject: Subject) -> dict[str, Any]:
+    return {
         "PatientName": subject.patient_name,
         "PatientID": subject.patient_id,
         "PatientBirthDate": subject.birth_date,
@@ -113,31 +121,32 @@ def base_dataset(
         "StudyDescription": subject.study_description,
         "FrameOfReferenceUID": subject.frame_of_reference,
         "PositionReferenceIndicator": "",
+    }
+
+
+def _of_series(series: SeriesText, subject: Subject) -> dict[str, Any]:
+    moments = ("Series", "Content", "Acquisition")
+    return {
+        **{f"{moment}Date": subject.study_date for moment in moments},
+        **{f"{moment}Time": subject.study_time for moment in moments},
         "SeriesInstanceUID": series.series,
         "SeriesNumber": series.number,
-        "SeriesDate": subject.study_date,
-        "SeriesTime": subject.study_time,
         "SeriesDescription": series.description,
         "BodyPartExamined": "HEART",
         "InstanceNumber": 1,
         "PatientOrientation": "",
-        "ContentDate": subject.study_date,
-        "ContentTime": subject.study_time,
-        "AcquisitionDate": subject.study_date,
-        "AcquisitionTime": subject.study_time,
+        "ImageComments": "SYNTHETIC - FOR RESEARCH USE ONLY",
+        **({"ProtocolName": series.protocol} if series.protocol else {}),
+    }
+
+
+def _of_station(habits: Habits) -> dict[str, Any]:
+    return {
         "Manufacturer": habits.manufacturer,
         "ManufacturerModelName": habits.model,
         "SoftwareVersions": habits.software,
         "BurnedInAnnotation": "NO",
-        "ImageComments": "SYNTHETIC - FOR RESEARCH USE ONLY",
     }
-    set_values(dataset, values)
-    if series.protocol:
-        dataset.ProtocolName = series.protocol
-    return dataset
-
-
-# ------------------------------------------------------------------------ frames
 
 
 def _add_frames(dataset: Dataset, slots: FloatArray, habits: Habits) -> None:

@@ -21,6 +21,7 @@ from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentE
 from mpss_lib.locks import working
 from mpss_lib.maintenance.copies import (
     MANIFEST,
+    TIME,
     VAULT_NAME,
     add_tombstones,
     remember_target,
@@ -28,10 +29,11 @@ from mpss_lib.maintenance.copies import (
     whole_copies,
 )
 from mpss_lib.maintenance.database import copy_sqlite, dump_postgres, is_sound
-from mpss_lib.pull.vault import Vault
+from mpss_lib.pull.vault import Vault, key_of
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, read_json, sha256_of, write_json
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
+from mpss_lib.warehouse.layout import is_left_over
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
 from mpss_lib.warehouse.pointers import read_pointers
 
@@ -39,6 +41,7 @@ VERSION = 1
 FIRST = ("manifest", "active.json")
 """Of the lake, copied before the files that they name."""
 
+NOT_COPIED = (".tmp-", "warehouse.duckdb", "work.lock", "order.lock", "layout.lock")
 HOME_FILES = ("mpss.toml", "hospital.json", "airflow/secrets.json", "airflow/passwords.json")
 SQLITE_COPY, POSTGRES_COPY = "airflow/airflow.db", "airflow/airflow.dump"
 
@@ -81,8 +84,8 @@ def create(home: Home, target: Path) -> Path:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_unfinished(target)
     copies = whole_copies(target)
-    now = now_after(time_of(copies[-1].name) if copies else None)
-    folder = target / f".unfinished-{now:%Y%m%dT%H%M%S%f}"
+    now = now_after(time_of(copies[-1]) if copies else None)
+    folder = target / f".unfinished-{now:{TIME}}"
     folder.mkdir(mode=0o700)
     with working(home.lake.root):
         files = _copy_lake(home.lake, folder, _previous(target))
@@ -91,7 +94,7 @@ def create(home: Home, target: Path) -> Path:
         add_tombstones(target, vault.tombstones())
     _check_whole(folder)
     write_json(folder / MANIFEST, _manifest(now, vault.key_id, files))
-    final = target / f"{now:%Y%m%dT%H%M%S%f}"
+    final = target / f"{now:{TIME}}"
     folder.rename(final)
     remember_target(home.root, target)
     return final
@@ -191,8 +194,8 @@ def _copy_lake(
 def _lake_files(lake: Lake, *, first: bool) -> Iterator[Path]:
     for path in sorted(lake.root.rglob("*")):
         is_first = path.relative_to(lake.root).parts[0] in FIRST
-        is_ours = not path.name.startswith((".tmp-", "warehouse.duckdb", "work.lock", "order.lock"))
-        if path.is_file() and is_ours and is_first == first:
+        is_ours = not path.name.startswith(NOT_COPIED)
+        if path.is_file() and is_ours and not is_left_over(path) and is_first == first:
             yield path
 
 
@@ -223,8 +226,7 @@ def _copy_home(home: Home, folder: Path) -> dict[str, Entry]:
     (folder / "airflow").mkdir(mode=0o700, exist_ok=True)
     names += _copy_airflow(home, folder)
     copy_sqlite(home.sites.vault, folder / VAULT_NAME)
-    key = home.sites.vault.with_name(home.sites.vault.name + ".key")
-    shutil.copy2(key, folder / f"{VAULT_NAME}.key")
+    shutil.copy2(key_of(home.sites.vault), folder / f"{VAULT_NAME}.key")
     return {name: _entry(folder / name) for name in (*names, VAULT_NAME, f"{VAULT_NAME}.key")}
 
 

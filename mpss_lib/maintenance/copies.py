@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mpss_lib.errors import LakeCorruptError
+from mpss_lib.pull.vault import key_of
 from mpss_lib.runtime.home import Home
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import read_json, write_json
@@ -24,6 +25,7 @@ from mpss_lib.tables import read_json, write_json
 MANIFEST = "manifest.json"
 TOMBSTONES = "tombstones.json"
 TARGETS = "backups.json"
+TIME = "%Y%m%dT%H%M%S%f"
 NAME = re.compile(r"\d{8}T\d{6}\d{6}")
 VAULT_NAME = "vault.sqlite"
 
@@ -71,15 +73,20 @@ def whole_copies(target: Path) -> list[Path]:
     return sorted(p for p in found if NAME.fullmatch(p.name) and (p / MANIFEST).is_file())
 
 
+def vault_copies(vault: Path) -> list[Path]:
+    """Weekly copies of a vault, oldest first."""
+    return sorted((vault.parent / "backup").glob(f"{vault.stem}-*{vault.suffix}"))
+
+
 def every_copy(home: Home) -> Iterator[Copy]:
     """Every backup of a home that can be reached, oldest first in each folder."""
     vault, days = home.sites.vault, home.config.maintenance.backups_days
-    for path in sorted((home.root / "backup").glob(f"{vault.stem}-*{vault.suffix}")):
-        made = time_of(path.stem.removeprefix(f"{vault.stem}-"))
+    for path in vault_copies(vault):
+        made = time_of(path)
         yield Copy(path, path, made, _expiry(made, days))
     for target in targets_of(home.root):
         for folder in whole_copies(target):
-            made = time_of(folder.name)
+            made = time_of(folder)
             yield Copy(folder, folder / VAULT_NAME, made, _expiry(made, days))
 
 
@@ -149,7 +156,7 @@ def expire(home: Home, now: datetime) -> dict[str, int]:
             counts["homes"] += 1
         else:
             copy.path.unlink()
-            copy.path.with_name(copy.path.name + ".key").unlink(missing_ok=True)
+            key_of(copy.path).unlink(missing_ok=True)
             counts["vaults"] += 1
     return counts
 
@@ -165,9 +172,9 @@ def _holds(vault: Path, keys: Iterable[str]) -> bool | None:
         return None
 
 
-def time_of(text: str) -> datetime:
+def time_of(copy: Path) -> datetime:
     """Time that the name of a copy tells, UTC."""
-    return datetime.strptime(text, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    return datetime.strptime(copy.stem.rpartition("-")[2], TIME).replace(tzinfo=UTC)
 
 
 def _expiry(made: datetime, days: float) -> datetime | None:

@@ -138,5 +138,5 @@ def _do_cohort(steps: Sequence[Step], home: Home, tell: Tell) -> None:
             answer = cohort_step(stage, "run", [cohort], lake, config, run_name=RUN_NAME)
             tell(f"{stage}: {answer}")
     _one_stage("publication", predictable(lake), home, tell)
-    warehouse.validate(lake, config, run_name=RUN_NAME)
+    warehouse.check(lake, config, run_name=RUN_NAME)
     _publish(home, tell)

@@ -1,9 +1,17 @@
-"""Checks of a snapshot before it is published: each query returns the bad rows.
+"""Queries of ``sql/checks``: each is an expectation, and returns the rows that break it.
 
-Three kinds. The grain of every relation and the schema of every lake table are checked by what
-their files declare; the others are ``sql/checks/<schema>.<relation>.<check>.sql`` with a line
-``-- severity: stop`` (the table itself is at fault: nothing is published) or ``report`` (single
-rows are: they are counted in ``quality.check_result`` and shown).
+A file ``<schema>.<relation>.<rule>.sql`` says in its head what must be so, to which suite it
+belongs and what follows from a row::
+
+    -- at most one volume of a study is chosen
+    -- suite: study
+    -- consequence: quarantine
+
+Those of suite ``snapshot`` are about relations that are made while a snapshot is published, and are
+run there, with the grain of every relation as its file declares it; what they find is counted in
+``quality.check_result``. The others are about lake tables and are run with their suite
+(``expectations``). Consequences: ``stop`` (the table itself is at fault: nothing is published),
+``quarantine`` (the study is held back; not in ``snapshot``), ``warn`` (it is shown).
 """
 
 from __future__ import annotations
@@ -21,12 +29,18 @@ import pyarrow as pa
 from mpss_lib.errors import LakeCorruptError, SettingsError
 from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, WHOLE
+from mpss_lib.sections import BINS
 from mpss_lib.sql_files import first_line_of, header_of, sql_folder, with_limits
-from mpss_lib.warehouse.relations import Relation
+from mpss_lib.warehouse.expectations.rules import CONSEQUENCES, Consequence
+from mpss_lib.warehouse.expectations.suites import SUITES
+from mpss_lib.warehouse.relations import Relation, names_in
 
 log = logging.getLogger(__name__)
 
 N_EXAMPLES = 3
+
+SNAPSHOT = "snapshot"
+"""Suite of the queries about a snapshot, run while it is published."""
 
 _TYPES: Mapping[pa.DataType, str] = {
     TEXT: "varchar",
@@ -47,12 +61,23 @@ _RESULT = (
 
 @dataclass(frozen=True)
 class Check:
-    """One check: ``sql`` returns the bad rows."""
+    """One query: ``sql`` returns the rows that are not as it ``says``."""
 
     name: str
-    severity: str
+    suite: str
+    consequence: Consequence
     says: str
     sql: str
+
+    @property
+    def table(self) -> str:
+        """Relation that the rule is about, without its schema."""
+        return self.name.split(".")[1]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Qualified names of the relations that it reads."""
+        return names_in(self.sql)
 
 
 def duckdb_type(kind: pa.DataType) -> str:
@@ -62,10 +87,23 @@ def duckdb_type(kind: pa.DataType) -> str:
     return _TYPES[kind]
 
 
-def read_checks(folder: Path | None = None) -> tuple[Check, ...]:
-    """Read the checks of ``sql/checks``, sorted by name."""
+def read_checks(folder: Path | None = None, bins: Sequence[int] = BINS) -> tuple[Check, ...]:
+    """Read the queries of ``sql/checks``, sorted by name.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The one of this installation by default.
+    bins : sequence of int
+        Grey levels of the features: what stands for ``${bins}``.
+
+    Raises
+    ------
+    SettingsError
+        A head that lacks the suite or the consequence, or names one that there is not.
+    """
     folder = sql_folder() / "checks" if folder is None else folder
-    return tuple(_read(path) for path in sorted(folder.glob("*.sql")))
+    return tuple(_read(path, bins) for path in sorted(folder.glob("*.sql")))
 
 
 def grain_checks(relations: Sequence[Relation]) -> tuple[Check, ...]:
@@ -107,11 +145,12 @@ def run_checks(
     Raises
     ------
     LakeCorruptError
-        A check of severity ``stop`` found rows; it is named with an example.
+        A check found rows, and its consequence is ``stop``; it is named with an example.
     """
-    every = (*grain_checks(relations), *(read_checks() if found is None else found))
+    own = [check for check in read_checks() if check.suite == SNAPSHOT] if found is None else found
+    every = (*grain_checks(relations), *own)
     results = [(check, *_bad_rows(connection, check)) for check in every]
-    told = [(c.name, c.severity, c.says, n, text) for c, n, text in results]
+    told = [(c.name, c.consequence, c.says, n, text) for c, n, text in results]
     columns = zip(_RESULT, zip(*told, strict=True), strict=True)
     connection.register(
         "arrow_results", pa.table({name: pa.array(c, kind) for (name, kind), c in columns})
@@ -122,7 +161,7 @@ def run_checks(
         "comment on table quality.check_result is 'One row is one check of this snapshot.'"
     )
     for check, n_bad, examples in results:
-        if n_bad and check.severity == "stop":
+        if n_bad and check.consequence == "stop":
             raise LakeCorruptError(
                 f"check {check.name}: {n_bad} bad rows, such as {examples} ({check.says})",
                 way_out="the published snapshot stays; mend the table that is named",
@@ -132,17 +171,20 @@ def run_checks(
     return sum(n_bad for _, n_bad, _ in results)
 
 
-def _read(path: Path) -> Check:
+def _read(path: Path, bins: Sequence[int]) -> Check:
     text = path.read_text(encoding="utf-8")
-    severity = header_of(text).get("severity", "")
-    if severity not in ("stop", "report"):
+    head = header_of(text)
+    suite, consequence = head.get("suite", ""), head.get("consequence", "")
+    allowed = {c: c for c in CONSEQUENCES if suite != SNAPSHOT or c != "quarantine"}
+    is_of_lake = path.stem.partition(".")[0] == "raw" and path.stem.split(".")[1] in TABLES
+    if suite not in (SNAPSHOT, *(SUITES if is_of_lake else ())) or consequence not in allowed:
         raise SettingsError(
-            f"checks/{path.name}: severity is {severity!r}",
-            way_out="write '-- severity: stop' or '-- severity: report' below the first line",
+            f"checks/{path.name}: suite is {suite!r}, consequence is {consequence!r}",
+            way_out=f"write '-- suite: {SNAPSHOT}' (of raw.<lake table> also {', '.join(SUITES)})"
+            f" and '-- consequence: {' or '.join(allowed)}' below the first line",
         )
-    return Check(
-        path.stem, severity, first_line_of(path, text), with_limits(text.strip().rstrip(";"))
-    )
+    sql = with_limits(text.strip().rstrip(";"), bins=list(bins))
+    return Check(path.stem, suite, allowed[consequence], first_line_of(path, text), sql)
 
 
 def _grain_check(relation: Relation) -> Check:
@@ -152,8 +194,8 @@ def _grain_check(relation: Relation) -> Check:
         f"select {columns}, count(*) as row_count from {relation.full_name}"  # noqa: S608
         f" group by all having count(*) > 1 or {nulls}"
     )
-    says = f"Rows that break the grain of {relation.full_name}."
-    return Check(f"{relation.full_name}.grain", "stop", says, sql)
+    says = f"the grain of {relation.full_name} names a row once"
+    return Check(f"{relation.full_name}.grain", SNAPSHOT, "stop", says, sql)
 
 
 def _bad_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> tuple[int, str]:

@@ -107,7 +107,7 @@ def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
     return {name: after[name] for name in STAGES if after.get(name) != before.get(name)}
 
 
-def validate(
+def check(
     lake: Lake,
     config: Config,
     *,
@@ -142,9 +142,9 @@ def validate(
         A table is at fault: files, columns or grain. It is named, and no publish succeeds until
         it is mended and was checked again.
     """
+    from mpss_lib.warehouse.expectations.checking import check_suites
     from mpss_lib.warehouse.expectations.consequences import read_report, settle
     from mpss_lib.warehouse.expectations.page import write_page
-    from mpss_lib.warehouse.expectations.validation import check_suites
 
     done = check_suites(lake, config, names=suites or SUITES, force=force, run_name=run_name)
     report = read_report(lake, config)
@@ -154,7 +154,7 @@ def validate(
 
 
 def quality_page(lake: Lake) -> Path:
-    """Path of the data-quality page that ``validate`` writes."""
+    """Path of the data-quality page that ``check`` writes."""
     from mpss_lib.warehouse.expectations.page import page_path
 
     return page_path(lake)

@@ -23,9 +23,9 @@ def snapshot() -> dict[str, Any]:
     return counts
 
 
-def validate() -> dict[str, Any]:
+def check() -> dict[str, Any]:
     """Hold the lake against its expectations; a table at fault fails the task and every publish."""
-    from mpss_lib.warehouse.stage import validate as run
+    from mpss_lib.warehouse.stage import check as run
 
     home = open_home()
     with airflow_errors():

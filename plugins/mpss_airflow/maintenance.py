@@ -89,7 +89,7 @@ def backup() -> str:
     from pathlib import Path
 
     from mpss_lib.maintenance.backup import create
-    from mpss_lib.pull.vault_copy import copy_vault
+    from mpss_lib.maintenance.vault_copy import copy_vault
 
     home = open_home()
     with airflow_errors():

@@ -31,9 +31,9 @@ def step(module: str, body: str, task_id: str | None = None, **arguments: Any) -
     return work()
 
 
-def validate_task(task_id: str = "validate", **arguments: Any) -> Any:
+def check_task(task_id: str = "check", **arguments: Any) -> Any:
     """Make the task that holds the lake against its expectations, before it is published."""
-    return step("cohort", "validate", task_id, **arguments)
+    return step("cohort", "check", task_id, **arguments)
 
 
 def snapshot_task(task_id: str = "snapshot", **arguments: Any) -> Any:

@@ -1,5 +1,6 @@
--- Patients with more than one study in the cohort.
--- severity: stop
+-- a patient has one study in the cohort
+-- suite: snapshot
+-- consequence: stop
 select
     patient_key,
     count(*) as n_studies,

@@ -1,5 +1,6 @@
--- Studies that the flow includes and the cohort lacks.
--- severity: stop
+-- the cohort holds every study that the flow includes
+-- suite: snapshot
+-- consequence: stop
 select flow.study_key,
 from core.cohort_flow as flow
 left join core.cohort as cohort

@@ -1,5 +1,6 @@
--- Studies whose reason is not in core.cohort_reason.
--- severity: stop
+-- every reason of the flow is in core.cohort_reason
+-- suite: snapshot
+-- consequence: stop
 select
     study_key,
     reason,

@@ -1,5 +1,6 @@
--- Studies that the archive named and cohort_flow lacks, or the other way round.
--- severity: stop
+-- the flow holds the studies that the archive named, each once
+-- suite: snapshot
+-- consequence: stop
 select
     coalesce(study.study_key, flow.study_key) as study_key,
     study.study_key is null as is_unknown_study,

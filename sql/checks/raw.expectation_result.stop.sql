@@ -1,5 +1,6 @@
--- Tables that were at fault when they were last checked: mend them, then `mpss warehouse check`.
--- severity: stop
+-- no table was at fault when last checked: mend it, then `mpss warehouse check`
+-- suite: snapshot
+-- consequence: stop
 select
     table_name,
     says,

@@ -1,5 +1,6 @@
--- Studies with a row of feature_binned twice, without its whole key, or in two of its files.
--- severity: stop
+-- a row of feature_binned is there once, with its whole key, in one of its files
+-- suite: snapshot
+-- consequence: stop
 select
     study_key,
     count(*) as n_files,

@@ -1,14 +1,9 @@
--- Predictions without a value and without the reason, or with bounds that exclude the value.
--- severity: report
+-- there is a value, or a reason
+-- suite: predictions
+-- consequence: quarantine
 select
     study_key,
     segment,
     configuration,
-    "value",
-    value_low,
-    value_high,
 from raw.prediction
-where
-    ("value" is null and coalesce(reason, '') = '')
-    or "value" < value_low
-    or "value" > value_high
+where coalesce(isfinite("value"), false) != (coalesce(reason, '') = '')

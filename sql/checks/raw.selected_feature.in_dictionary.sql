@@ -1,5 +1,6 @@
--- Chosen features that the dictionary does not know.
--- severity: report
+-- the dictionary knows every chosen feature
+-- suite: snapshot
+-- consequence: warn
 select
     cohort_hash,
     profile,

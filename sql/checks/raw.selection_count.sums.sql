@@ -1,5 +1,6 @@
--- Steps of the choice of features whose numbers do not sum, or do not follow the step before.
--- severity: report
+-- numbers of the choice of features sum, and follow the step before
+-- suite: snapshot
+-- consequence: warn
 select
     cohort_hash,
     profile,

@@ -19,18 +19,18 @@ EDGES = {
         "batch.intake": {"batch.segmentation"},
         "batch.segmentation": {"batch.quality"},
         "batch.quality": {"batch.radiomics"},
-        "batch.radiomics": {"validate"},
-        "validate": {"snapshot"},
+        "batch.radiomics": {"check"},
+        "check": {"snapshot"},
         "snapshot": {"predict"},
-        "predict": {"validate_predictions"},
-        "validate_predictions": {"snapshot_predictions"},
+        "predict": {"check_predictions"},
+        "check_predictions": {"snapshot_predictions"},
         "snapshot_predictions": {"export_results"},
         "export_results": {"night_verdict"},
         "night_verdict": set(),
     },
     "mpss_clinical": {
-        "import_registry": {"validate"},
-        "validate": {"snapshot"},
+        "import_registry": {"check"},
+        "check": {"snapshot"},
         "snapshot": set(),
     },
     "mpss_review": {
@@ -47,15 +47,15 @@ EDGES = {
         "reconcile": {"remove_orphans"},
         "backup": {"remove_orphans"},
         "remove_orphans": {"retention"},
-        "retention": {"validate"},
-        "validate": {"snapshot"},
+        "retention": {"check"},
+        "check": {"snapshot"},
         "snapshot": {"maintenance_verdict"},
         "maintenance_verdict": set(),
     },
 }
 CHAIN = (
     "freeze_cohort", "select_features", "univariate", "evaluate", "permute", "summarise",
-    "register_model", "snapshot", "predict", "validate", "snapshot_predictions",
+    "register_model", "snapshot", "predict", "check", "snapshot_predictions",
     "export_results",
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error:::mpss_"),
 ]
 
-DONE = ("backup", "remove_orphans", "retention", "validate", "snapshot")
+DONE = ("backup", "remove_orphans", "retention", "check", "snapshot")
 BEHIND = ("quarantine_retry", "find_undated", "recheck")
 
 

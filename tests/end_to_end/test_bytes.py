@@ -101,14 +101,14 @@ def test_the_frozen_cohort(copy, cohort):
 
 def test_the_expectations(copy):
     """They are forced, not taken away: a check opens the files of the one before."""
-    from mpss_lib.warehouse.stage import validate
+    from mpss_lib.warehouse.stage import check
 
     lake, config, _ = copy
     names = ["expectation_result", "expectation_failure"]
-    validate(lake, config)  # of the files as they are here: their times enter the name
+    check(lake, config)  # of the files as they are here: their times enter the name
     before = files(lake, names)
     assert before
-    assert validate(lake, config, force=True)["suites_run"] == 4
+    assert check(lake, config, force=True)["suites_run"] == 4
     assert files(lake, names) == before
 
 

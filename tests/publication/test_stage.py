@@ -4,7 +4,7 @@ import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
-from mpss_lib.batch import run_batch, write_record
+from mpss_lib.batch import run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
@@ -203,9 +203,8 @@ def test_a_batch_of_studies_and_its_repetition(home, sites):
     keys = stage.predictable(home)
     assert study_key(1) not in keys
     assert study_key(2) not in keys
-    work = lambda key: stage.run(key, home, CONFIG, sites)  # noqa: E731
-    first = run_batch("publication", work, keys, home, CONFIG)
-    again = run_batch("publication", work, keys, home, CONFIG)
+    first = run_stage("publication", keys, home, CONFIG, sites)
+    again = run_stage("publication", keys, home, CONFIG, sites)
     assert first.done + first.skipped == len(keys) == again.skipped
 
 

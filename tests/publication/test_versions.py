@@ -9,7 +9,7 @@ import pytest
 from oracles.statistics_lake import COHORT, fill, study_key
 
 from mpss_lib import config as settings_module
-from mpss_lib.batch import run_batch, write_record
+from mpss_lib.batch import run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
@@ -67,11 +67,10 @@ def test_features_of_another_wall_are_not_put_through_the_models(lake, sites):
 
 
 def test_a_batch_stops_at_once_and_records_nothing(lake, sites):
-    work = lambda key: stage.run(key, lake, THIN, sites)  # noqa: E731
     keys = [study_key(k) for k in range(3)]
     n_records = len(lake.records("publication"))
     with pytest.raises(OtherVersionError):
-        run_batch("publication", work, keys, lake, THIN)
+        run_stage("publication", keys, lake, THIN, sites)
     assert len(lake.records("publication")) == n_records
 
 

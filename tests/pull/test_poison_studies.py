@@ -17,7 +17,7 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from mpss_lib.batch import due, run_batch
+from mpss_lib.batch import due, run_batch, run_stage
 from mpss_lib.config import Config
 from mpss_lib.errors import DicomFileError, IncompleteStudyError
 from mpss_lib.intake import stage as intake
@@ -225,9 +225,9 @@ def test_a_poisoned_study_does_not_stop_the_batch(archive, sites, lake, config):
         objects = [poison("pad_after_sequence", number, 1)] if number == 4 else [good(number)]
         add(archive, *objects)
     keys = stage.find(WINDOW, lake, config, sites)
-    result = run_batch("pull", lambda k: stage.run(k, lake, config, sites), keys, lake, config)
+    result = run_stage("pull", keys, lake, config, sites)
     assert (result.given, result.done) == (10, 10)
-    result = run_batch("intake", lambda k: intake.run(k, lake, config), keys, lake, config)
+    result = run_stage("intake", keys, lake, config, sites)
     assert (result.done, result.rejected, result.quarantined) == (9, 1, 0)
 
 
@@ -247,15 +247,12 @@ def test_a_parsers_oserror_is_no_fault_of_the_disk(lake, config):
 def test_a_stage_without_keys_takes_what_was_pulled(archive, sites, lake, config):
     add(archive, good(1), poison("truncated", 2, 1))
     keys = stage.find(WINDOW, lake, config, sites)
-    work = lambda k: stage.run(k, lake, config, sites)  # noqa: E731
-    result = run_batch("pull", work, keys, lake, config)
+    result = run_stage("pull", keys, lake, config, sites)
     assert (result.done, result.quarantined) == (1, 1)
     assert due("pull", lake, config) == sorted(keys)
     assert due("intake", lake, config) == list(result.keys)
     assert due("segmentation", lake, config) == []
-    run_batch(
-        "intake", lambda k: intake.run(k, lake, config), due("intake", lake, config), lake, config
-    )
+    run_stage("intake", due("intake", lake, config), lake, config, sites)
     assert [row["stage"] for row in lake.quarantined()] == ["pull"]
     assert (
         due("segmentation", lake, config) == due("publication", lake, config) == list(result.keys)

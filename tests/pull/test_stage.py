@@ -6,12 +6,12 @@ from datetime import date
 import pytest
 from pacs_objects import make_capture, make_nm, sop_uid, study_uid
 from pydicom import dcmread
+from pynetdicom import AE
 
-from mpss_lib.batch import run_batch
+from mpss_lib.batch import run_stage
 from mpss_lib.config import Config
 from mpss_lib.errors import SettingsError, StudyFaultError, WrongArgumentError
 from mpss_lib.pull import stage
-from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import PullSettings
 
@@ -81,18 +81,16 @@ def test_a_site_says_whether_pictures_of_nm_class_are_stored(
     assert sum(row["is_stored"] for row in rows) == reasons.count("")
 
 
-def test_a_batch_uses_one_association(archive, sites, lake, config):
+def test_a_batch_uses_one_association(archive, sites, lake, config, monkeypatch):
     archive.add(*(make_nm(n) for n in range(1, 6)))
     keys = stage.find(WINDOW, lake, config, sites)
-    with ArchiveSession(sites.archive) as session:
-        result = run_batch(
-            "pull",
-            lambda key: stage.run(key, lake, config, sites, session=session),
-            keys,
-            lake,
-            config,
-        )
+    opened, associate = [], AE.associate
+    monkeypatch.setattr(
+        AE, "associate", lambda *a, **more: opened.append(1) or associate(*a, **more)
+    )
+    result = run_stage("pull", keys, lake, config, sites)
     assert (result.given, result.done) == (5, 5)
+    assert len(opened) == 1
 
 
 def test_a_study_that_grew_gets_a_new_version(archive, sites, lake, config):

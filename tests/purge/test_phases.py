@@ -13,8 +13,8 @@ from invented_home import COHORT, PEOPLE, grep
 
 from mpss_lib.errors import WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone, working
+from mpss_lib.maintenance.vault_copy import copy_vault
 from mpss_lib.pull.vault import Vault
-from mpss_lib.pull.vault_copy import copy_vault
 from mpss_lib.purge import journal
 from mpss_lib.purge.phases import PHASES, SomethingLeftError, plan, purge
 from mpss_lib.purge.subject import key_of

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -48,10 +47,10 @@ def test_every_check_was_run_and_its_rows_are_kept(snapshot):
     found = {
         row["check_name"]: row for row in rows_of(snapshot, "select * from quality.check_result")
     }
-    assert {check.name for check in read_checks()} < set(found)
+    own = {check.name: check.consequence for check in read_checks() if check.suite == "snapshot"}
+    assert len(own) > 5
+    assert own == {name: found[name]["severity"] for name in own}
     assert found["core.cohort_flow.grain"]["n_bad"] == 0
-    told = json.loads(found["core.clinical.unlinked"]["examples"])
-    assert [row["record_key"] for row in told] == ["r15", "r15b"]
 
 
 def copied(tmp_path: Path) -> Path:

@@ -7,6 +7,7 @@ from fabricated_lake import row
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
 from mpss_lib.warehouse import checks, snapshot, stage
+from mpss_lib.warehouse.expectations.suites import SUITES, TABLES_OF
 from mpss_lib.warehouse.reader import rows
 
 
@@ -34,39 +35,63 @@ def test_a_wrong_column_type_stops_the_publish(filled):
         stage.run(filled.lake, filled.config)
 
 
-def test_single_bad_rows_are_reported_and_the_rest_is_published(filled):
+def broken(filled) -> dict[str, dict]:
+    """Expectations that are not met, after a check and a publish."""
+    stage.check(filled.lake, filled.config)
+    stage.run(filled.lake, filled.config)
+    asked = "select * from quality.expectation_result where not is_met"
+    return {row["expectation"]: row for row in rows(filled.lake, asked)}
+
+
+def test_single_bad_rows_are_told_and_the_rest_is_published(filled):
     filled.predict("s16", float("nan"), cohort="dead")
     filled.predict("nobody", 1.0, cohort="dead")
     filled.flush()
-    counts = stage.run(filled.lake, filled.config)
-    assert counts["bad_rows"] >= 3
-    found = {
-        row["check_name"]: row
-        for row in rows(filled.lake, "select * from quality.check_result where n_bad > 0")
-    }
-    told = json.loads(found["raw.prediction.known_study"]["examples"])
+    found = broken(filled)
+    told = json.loads(found["prediction.prediction_of_known_study"]["examples"])
     assert told == [{"study_key": "nobody"}]
-    assert found["core.clinical.unlinked"]["severity"] == "report"
+    assert found["prediction.prediction_of_known_study"]["consequence"] == "quarantine"
+    assert found["prediction.prediction_of_known_study"]["kind"] == "ExpectSqlToReturnNoRows"
+    told = json.loads(found["clinical.linked"]["examples"])
+    assert [row["record_key"] for row in told] == ["r15", "r15b"]
+    assert found["clinical.linked"]["consequence"] == "warn"
 
 
-def test_a_study_with_a_part_of_its_features_is_reported(filled):
+def test_a_study_with_a_part_of_its_features_is_held_back(filled):
     path = filled.lake.current_path("feature_binned", filled.config.address("radiomics"), "s01")
     half = pq.read_table(path, partitioning=None).slice(0, 30)
     file = filled.write("feature_binned", "s01", half, salt="half")
     filled.record("radiomics", "s01", "done", [file])
     filled.flush()
-    stage.run(filled.lake, filled.config)
-    (found,) = rows(
-        filled.lake,
-        "select examples from quality.check_result where check_name = 'raw.feature_binned.rows'",
-    )
-    assert json.loads(found["examples"]) == [{"study_key": "s01", "n_rows": 30, "n_expected": 56}]
+    found = broken(filled)["feature_binned.rows_whole"]
+    assert found["consequence"] == "quarantine"
+    assert json.loads(found["examples"]) == [{"study_key": "s01", "value": 30}]
+    assert "s01" in {note["study_key"] for note in filled.lake.quarantined()}
 
 
-def test_a_check_without_severity_is_named(tmp_path):
-    (tmp_path / "core.study.x.sql").write_text("-- Bad rows.\nselect 1 as a,\n")
-    with pytest.raises(SettingsError, match="severity"):
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("raw.study.x", ""),
+        ("raw.study.x", "-- suite: study"),
+        ("raw.study.x", "-- consequence: warn"),
+        ("raw.study.x", "-- suite: weather\n-- consequence: warn"),
+        ("raw.study.x", "-- suite: study\n-- consequence: report"),
+        ("core.cohort.x", "-- suite: snapshot\n-- consequence: quarantine"),
+        ("core.cohort.x", "-- suite: study\n-- consequence: warn"),
+        ("raw.weather.x", "-- suite: study\n-- consequence: warn"),
+    ],
+)
+def test_a_wrong_head_is_named(tmp_path, name, head):
+    (tmp_path / f"{name}.sql").write_text(f"-- it is so\n{head}\nselect 1 as a,\n")
+    with pytest.raises(SettingsError, match=rf"checks/{name}\.sql: suite is .*consequence is"):
         checks.read_checks(tmp_path)
+
+
+def test_every_query_of_a_suite_names_its_rows_and_reads_what_is_there():
+    found = [check for check in checks.read_checks() if check.suite != checks.SNAPSHOT]
+    assert {check.suite for check in found} == set(SUITES)
+    assert all(check.table in TABLES_OF[check.suite] for check in found)
 
 
 def test_a_relation_that_cannot_be_built_is_named(filled, monkeypatch):
@@ -87,7 +112,7 @@ def test_a_column_that_came_later_is_null_in_older_files(filled):
             pq.write_table(data.drop_columns([*fit]), path)
         filled.record("evaluation", f"dead-{segment}", "done", [file])
     filled.flush()
-    stage.validate(filled.lake, filled.config)
+    stage.check(filled.lake, filled.config)
     stage.run(filled.lake, filled.config)
     asked = "select segment, coefficient_names, coefficients from evaluation.split_fit order by 1"
     assert rows(filled.lake, asked) == [
@@ -104,7 +129,7 @@ def test_only_old_files_without_a_later_column_are_published(filled):
     pq.write_table(data.drop_columns(["coefficient_names", "coefficients"]), path)
     filled.record("evaluation", "dead-MYO", "done", [file])
     filled.flush()
-    stage.validate(filled.lake, filled.config)
+    stage.check(filled.lake, filled.config)
     stage.run(filled.lake, filled.config)
     [found] = rows(filled.lake, "select coefficients from evaluation.split_fit")
     assert found == {"coefficients": None}

@@ -21,8 +21,10 @@ from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
+from mpss_lib.warehouse.checks import read_checks
 from mpss_lib.warehouse.expectations import page
 from mpss_lib.warehouse.expectations.consequences import Report
+from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.reader import rows
 
 KEYS = tuple(f"S{k:016x}" for k in (1, 2, 3))
@@ -75,6 +77,8 @@ class SoundBuilder(Builder):
                 content_sha256="0" * 64,
             )
         ]
+        left = {"series_key": "2", "object_key": "", "n_objects": 64, "is_stored": False}
+        stored.append(row("instance", study_key=key, reason="not_wanted", **left))
         self.record("pull", key, "done", [self.write("instance", key, stored, salt="sound")])
         chosen = {"is_chosen": True, "stress": "stress", "attenuation": "AC"}
         sizes = {"nz": 40, "ny": 64, "nx": 64, "dz_mm": 4.8, "dy_mm": 4.8, "dx_mm": 4.8}
@@ -174,7 +178,11 @@ def sound(lake) -> SoundBuilder:
 
 def check(build: SoundBuilder, *suites: str) -> dict:
     build.flush()
-    return stage.validate(build.lake, build.config, suites=suites)
+    return stage.check(build.lake, build.config, suites=suites)
+
+
+def results_of(build: SoundBuilder, suite: str) -> list[dict]:
+    return build.lake.rows("expectation_result", build.config.address("warehouse"), suite)
 
 
 def published(build: SoundBuilder, sql: str) -> list:
@@ -195,6 +203,13 @@ def test_a_sound_lake_meets_every_expectation(sound):
     assert (counts["suites_run"], counts["stops"], counts["held_back"]) == (4, 0, 0)
     assert counts["warnings"] == 0
     assert counts["expectations"] > 100
+    results = [row for suite in SUITES for row in results_of(sound, suite)]
+    queries = [check for check in read_checks() if check.suite in SUITES]
+    assert {(check.suite, check.name, check.consequence) for check in queries} == {
+        (row["suite"], f"raw.{row['expectation']}", row["consequence"])
+        for row in results
+        if row["kind"] == "ExpectSqlToReturnNoRows"
+    }
     assert published(sound, "select count(*) from core.cohort") == [(3,)]
     found = published(
         sound,
@@ -229,7 +244,7 @@ def test_a_prediction_from_before_a_column_meets_them_as_well(sound):
 def test_what_has_not_changed_is_not_looked_at_again(sound):
     check(sound)
     assert check(sound)["suites_run"] == 0
-    assert stage.validate(sound.lake, sound.config, force=True)["suites_run"] == 4
+    assert stage.check(sound.lake, sound.config, force=True)["suites_run"] == 4
     sound.registry(registry_rows(age=61.0))
     assert check(sound)["suites_run"] == 1
 
@@ -245,12 +260,12 @@ def test_the_same_findings_are_the_same_bytes(sound):
     check(sound)
     path = sound.lake.current_path("expectation_result", address, "features")
     before = path.read_bytes()
-    stage.validate(sound.lake, sound.config, force=True)
+    stage.check(sound.lake, sound.config, force=True)
     assert path.read_bytes() == before
 
 
 def test_an_empty_lake_is_no_fault(lake, config):
-    counts = stage.validate(lake, config)
+    counts = stage.check(lake, config)
     assert (counts["stops"], counts["held_back"], counts["warnings"]) == (0, 0, 0)
     stage.run(lake, config)
     assert "No study is held back" in stage.quality_page(lake).read_text()
@@ -664,7 +679,7 @@ def test_nothing_is_sent_and_no_file_is_left_in_a_folder_of_the_user(sound, tmp_
         "from mpss_lib.config import load\n"
         "from mpss_lib.tables import Lake\n"
         "from mpss_lib.warehouse import stage\n"
-        "counts = stage.validate(Lake(__import__('pathlib').Path(sys.argv[1])), load())\n"
+        "counts = stage.check(Lake(__import__('pathlib').Path(sys.argv[1])), load())\n"
         "import great_expectations\n"
         "print(counts['suites_run'], os.environ['GX_ANALYTICS_ENABLED'])\n"
     )

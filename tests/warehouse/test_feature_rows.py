@@ -183,17 +183,15 @@ def test_a_segment_without_its_partner_is_told_and_not_shown(filled):
     filled.record("radiomics", "s01", "done", [file])
     filled.flush()
     stage.run(filled.lake, filled.config)
-    (told,) = rows(
-        filled.lake,
-        "select n_bad from quality.check_result where check_name = 'raw.feature_once.partner'",
-    )
-    assert told["n_bad"] == 1
     shown = rows(
         filled.lake,
         "select distinct segment from feature.radiomics where study_key = 's01'",
     )
     assert len(shown) == 6
     assert {"segment": "MYO"} not in shown
+    stage.check(filled.lake, filled.config, suites=["features"])
+    [note] = [note for note in filled.lake.quarantined() if note["study_key"] == "s01"]
+    assert "feature_binned.rows_once_whole" in note["problem"]
 
 
 @pytest.mark.parametrize(("column", "n_tables"), [("ih_entropy", 1), ("morph_volume", 2)])

@@ -2,7 +2,7 @@
 
 Suites are data (``suites``); they read the lake's current files by name (``views``), never the
 snapshot; Great Expectations judges (``engine``), and what it found becomes two lake tables, a
-quarantine and a page (``validation``, ``page``). Each rule says what follows when it is broken:
+quarantine and a page (``checking``, ``page``). Each rule says what follows when it is broken:
 
 ==============  ==================================================================================
 ``stop``        the table itself is at fault (columns, grain, files): nothing is published

@@ -12,8 +12,8 @@ from typing import Any
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.tables import Lake, check_key
+from mpss_lib.warehouse.expectations.checking import STAGE
 from mpss_lib.warehouse.expectations.suites import SUITES
-from mpss_lib.warehouse.expectations.validation import STAGE
 from mpss_lib.warehouse.expectations.views import Current
 
 log = logging.getLogger(__name__)

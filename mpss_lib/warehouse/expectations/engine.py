@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,11 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     import pandas as pd
 
-METRIC = "table.mpss_feature_rows"
-DICTIONARY = "dictionary"
+METRIC, SQL_METRIC = "table.mpss_feature_rows", "table.mpss_sql_rows"
+DICTIONARY, RUN = "dictionary", "run"
+
+Run = Callable[[str], list[dict[str, Any]]]
+"""Gives the rows of a query."""
 
 
 class FeatureRows(TableMetricProvider):
@@ -76,12 +79,56 @@ class ExpectFeatureRowsToPass(BatchExpectation):
         }
 
 
+class SqlRows(TableMetricProvider):
+    """Rows that a query over the lake gives."""
+
+    metric_name = SQL_METRIC
+    value_keys = ("sql",)
+
+    @metric_value(engine=PandasExecutionEngine)
+    def _pandas(cls, execution_engine: Any, metric_domain_kwargs: Any, **given: Any) -> Any:  # noqa: N805
+        frame, _, _ = execution_engine.get_compute_domain(
+            domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
+        )
+        return frame.attrs[RUN](given["metric_value_kwargs"]["sql"])
+
+
+class ExpectSqlToReturnNoRows(BatchExpectation):
+    """Expect a query over the lake (``sql/checks``) to give no row: each breaks the rule."""
+
+    sql: str
+    metric_dependencies = (SQL_METRIC,)
+    success_keys = ("sql",)
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: Any = None,
+        execution_engine: Any = None,
+    ) -> dict[str, Any]:
+        rows = metrics[SQL_METRIC]
+        return {
+            "success": not rows,
+            "result": {"unexpected_count": len(rows), "unexpected_index_list": rows},
+        }
+
+
+def judge_query(run: Run, table: str, n_rows: int, rule: Rule) -> Finding:
+    """Hold the lake against a rule that is a query; ``n_rows`` is how many it is about."""
+    import pandas as pd
+
+    [found] = judge(pd.DataFrame({"n_rows": [n_rows]}), table, (), [rule], run=run)
+    found.n_rows = n_rows
+    return found
+
+
 def judge(
     frame: pd.DataFrame,
     table: str,
     keys: Sequence[str],
     rules: Sequence[Rule],
     dictionary: Dictionary | None = None,
+    run: Run | None = None,
 ) -> list[Finding]:
     """Hold a frame against rules.
 
@@ -95,6 +142,8 @@ def judge(
     rules : sequence of Rule
     dictionary : Dictionary, optional
         Needed by rules of kind ``ExpectFeatureRowsToPass``.
+    run : callable, optional
+        Needed by rules of kind ``ExpectSqlToReturnNoRows``.
 
     Returns
     -------
@@ -108,7 +157,7 @@ def judge(
     """
     if frame.empty:  # nothing breaks a rule about rows
         return [Finding(rule, table) for rule in rules]
-    frame.attrs[DICTIONARY] = dictionary
+    frame.attrs |= {DICTIONARY: dictionary, RUN: run}
     suite = gx.ExpectationSuite(name=table, expectations=[_expectation(rule) for rule in rules])
     answer = (
         _frames()

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from mpss_lib.quoting import sql_name
+from mpss_lib.schemas import TABLES, TEXT
+from mpss_lib.warehouse.joining import PATH
+from mpss_lib.warehouse.manifest import APPEND_ONLY
 
 Consequence = Literal["stop", "quarantine", "warn"]
+CONSEQUENCES: tuple[Consequence, ...] = get_args(Consequence)
+
+NOT_NULL = "ExpectColumnValuesToNotBeNull"
 
 
 @dataclass(frozen=True)
@@ -33,29 +41,47 @@ class Rule:
     kind: str
     arguments: Mapping[str, Any]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that the rule is about."""
+        if "column" in self.arguments:
+            return (self.arguments["column"],)
+        return tuple(self.arguments.get("column_list", ()))
+
 
 @dataclass(frozen=True)
 class Frame:
-    """Rows that rules are about.
+    """Rows of one lake table, and the rules about its columns.
 
     Parameters
     ----------
     table : str
-        Lake table that is at fault when a rule is broken.
-    sql : str
-        Select over the ``raw`` views of the current files.
-    keys : tuple of str
-        Columns that name a row in a finding.
     rules : tuple of Rule
-    reads : tuple of str
-        Lake tables that ``sql`` reads beside ``table``.
+    where : str
+        SQL condition of the rows that the rules are about; "" for all of them.
     """
 
     table: str
-    sql: str
-    keys: tuple[str, ...]
     rules: tuple[Rule, ...]
-    reads: tuple[str, ...] = ()
+    where: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that name a row in a finding: its grain but for the hash of a cohort."""
+        return tuple(name for name in TABLES[self.table].grain if not name.endswith("_hash"))
+
+    @property
+    def sql(self) -> str:
+        """Select of the columns that the rules are about; an empty text is not there."""
+        known = {r.arguments.get("column") for r in self.rules if r.kind == NOT_NULL}
+        types = TABLES[self.table].columns
+        columns = dict.fromkeys((*self.keys, *(c for r in self.rules for c in r.columns)))
+        named = {c: sql_name(c) for c in columns}
+        listed = ", ".join(
+            f"nullif({name}, '') as {name}" if c in known and types[c] == TEXT else name
+            for c, name in named.items()
+        )
+        return f"select {listed} from raw.{self.table} where {self.where or 'true'}"  # noqa: S608
 
 
 @dataclass
@@ -133,16 +159,14 @@ def not_null(
 ) -> Rule:
     """No value, or at most a share of ``1 - mostly``, of a column is null."""
     arguments = {"column": column, "mostly": mostly}
-    return Rule(name, says, c, "ExpectColumnValuesToNotBeNull", arguments)
+    return Rule(name, says, c, NOT_NULL, arguments)
 
 
-def holds(name: str, column: str, says: str, c: Consequence = "quarantine") -> Rule:
-    """Every row has a condition that the frame's SQL worked out (null passes)."""
-    return in_set(name, column, (True,), says, c)
-
-
-def grain(columns: tuple[str, ...]) -> Rule:
-    """No two rows share a key."""
+def grain(table: str) -> Rule:
+    """No two rows share the key that the table declares."""
+    columns = TABLES[table].grain
+    if table in APPEND_ONLY:
+        columns = (PATH, *columns)
     says = f"{', '.join(columns)} name a row once"
     if len(columns) == 1:
         one = {"column": columns[0]}

@@ -176,7 +176,7 @@ class Current:
         gone = {f"raw.{name}" for name in leave_out}
         wanted = {f"raw.{name}" for name in TABLES} | {
             *("core.feature_range", "core.feature_identity", "core.feature_dictionary"),
-            *("core.study", "core.clinical_candidate"),
+            *("core.study", "core.clinical_candidate", "core.clinical", "core.segment"),
         }
         sources = {
             name: source_of(self.lake, TABLES[name], reading, self.features)
@@ -211,6 +211,12 @@ class Current:
                     waiting = []
         if waiting:
             yield _as_frame(waiting)
+
+
+def relations_of(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Qualified names of the relations that are there."""
+    found = connection.execute("select schema_name || '.' || view_name from duckdb_views()")
+    return {name for (name,) in found.fetchall()}
 
 
 def _as_view(relation: Any) -> Any:

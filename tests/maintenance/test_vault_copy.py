@@ -4,8 +4,8 @@ import pytest
 
 from mpss_lib import clock
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.maintenance.vault_copy import KEPT, copy_vault
 from mpss_lib.pull.vault import Vault
-from mpss_lib.pull.vault_copy import KEPT, copy_vault
 
 
 def test_a_copy_opens_with_its_key_and_gives_the_same_pseudonyms(tmp_path):

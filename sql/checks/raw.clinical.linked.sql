@@ -1,5 +1,6 @@
--- Accepted registry records that name no study, or more than one.
--- severity: report
+-- accepted rows name one study, or none that was found
+-- suite: clinical
+-- consequence: warn
 select
     record_key,
     link,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,15 @@ from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.records import Unit
+from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.schemas import TABLES as SCHEMAS
 from mpss_lib.tables import Lake
+from mpss_lib.warehouse.checks import Check, read_checks
 from mpss_lib.warehouse.expectations import suites
 from mpss_lib.warehouse.expectations.features import read_dictionary
-from mpss_lib.warehouse.expectations.rules import Finding, Frame
+from mpss_lib.warehouse.expectations.rules import Finding, Rule
 from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
-from mpss_lib.warehouse.expectations.views import Current, FileState
+from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 VERSION = "2"
-"""Raised by hand when a rule changes, so that every suite is run again."""
+"""Raised by hand when the same rules may find something else, so that every suite is run again."""
 
 TABLES = ("expectation_result", "expectation_failure")
 STAGE = "warehouse"
@@ -129,9 +131,10 @@ def _withheld(current: Current) -> list[Row]:
 
 def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
     tables = dict.fromkeys((*TABLES_OF[suite], "study"))
-    limits = (current.config.warehouse.prediction_limit, current.config.warehouse.complete_share)
+    rules = [*suites.frames_of(suite, current.config.warehouse), *_queries(suite, current)]
+    rules += [*FILE_RULES, suites.ASPECTS] if suite == "features" else FILE_RULES
     kept = [repr(sorted(row.items())) for row in former]
-    return current.digest(tables, VERSION, suite, repr(current.bins), repr(limits), *kept)
+    return current.digest(tables, VERSION, suite, repr(rules), *kept)
 
 
 # ------------------------------------------------------------------------ judging
@@ -172,34 +175,51 @@ def _judge_files(table: str, files: Sequence[FileState]) -> list[Finding]:
 def _judge_rows(
     suite: str, current: Current, connection: duckdb.DuckDBPyConnection, at_fault: set[str]
 ) -> list[Finding]:
-    """Hold the rows of a suite's frames against their rules; tables at fault are not read."""
+    """Hold the rows of a suite's tables against its rules; tables at fault are not read."""
     from mpss_lib.warehouse.expectations.engine import judge
 
     found = []
-    for frame in _frames(suite, current):
-        if not at_fault & {frame.table, *frame.reads}:
+    for frame in suites.frames_of(suite, current.config.warehouse):
+        if frame.table not in at_fault:
             # In one order whatever the threads did: the examples are the first rows.
             rows = connection.execute(f"from ({frame.sql}) order by all").df()
             found += judge(rows, frame.table, frame.keys, frame.rules)
+    there = relations_of(connection)
+    found += [
+        _judge_query(check, connection)
+        for check in _queries(suite, current)
+        if check.needs <= there
+    ]
     if suite == "features":
-        for table in ("feature_once", "feature_binned"):
+        for table in FEATURE_TABLES:
             if not at_fault & {table, "feature_catalogue"}:
                 found += _judge_values(table, current, connection)
     return found
 
 
-def _frames(suite: str, current: Current) -> tuple[Frame, ...]:
-    settings = current.config.warehouse
-    made: dict[str, Callable[[], tuple[Frame, ...]]] = {
-        "study": suites.study_frames,
-        "clinical": lambda: suites.clinical_frames(settings),
-        "features": lambda: (
-            *suites.feature_key_frames(),
-            suites.feature_study_frame(current.bins),
-        ),
-        "predictions": lambda: suites.prediction_frames(settings),
-    }
-    return made[suite]()
+def _queries(suite: str, current: Current) -> list[Check]:
+    return [check for check in read_checks(bins=current.bins) if check.suite == suite]
+
+
+def _judge_query(check: Check, connection: duckdb.DuckDBPyConnection) -> Finding:
+    from mpss_lib.warehouse.expectations.engine import judge_query
+
+    def run(sql: str) -> list[Row]:
+        result = connection.execute(f"from ({sql}) order by all")
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    told = connection.sql(check.sql).columns
+    keys = ", ".join(name for name in SCHEMAS[check.table].grain if name in told)
+    counted = f"select count(*) as n from (select distinct {keys} from raw.{check.table})"  # noqa: S608
+    rule = Rule(
+        check.name.rpartition(".")[2],
+        check.says,
+        check.consequence,
+        "ExpectSqlToReturnNoRows",
+        {"sql": check.sql},
+    )
+    return judge_query(run, check.table, run(counted)[0]["n"], rule)
 
 
 def _judge_values(
@@ -208,7 +228,7 @@ def _judge_values(
     """All feature columns, some thousands of rows at a time (twins: all rows at once)."""
     from mpss_lib.warehouse.expectations.engine import judge
 
-    rules = suites.feature_value_rules(table)
+    rules = suites.value_rules(table)
     names = current.features[table]
     dictionary = read_dictionary(connection, names)
     total = [Finding(rule, table) for rule in rules]

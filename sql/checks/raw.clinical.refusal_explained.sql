@@ -1,0 +1,6 @@
+-- rows have reasons if and only if refused
+-- suite: clinical
+-- consequence: quarantine
+select record_key,
+from raw.clinical
+where is_accepted = (len(reasons) > 0)

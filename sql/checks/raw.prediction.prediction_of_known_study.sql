@@ -1,0 +1,7 @@
+-- they belong to a study that was found
+-- suite: predictions
+-- consequence: quarantine
+select distinct judged.study_key,
+from raw.prediction as judged
+anti join raw.study as study
+    on judged.study_key = study.study_key

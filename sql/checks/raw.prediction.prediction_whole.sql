@@ -1,0 +1,9 @@
+-- 21 rows for a study: 7 segments x 3 configurations
+-- suite: predictions
+-- consequence: quarantine
+select
+    study_key,
+    count(*) as "value",
+from raw.prediction
+group by study_key, lake_path
+having count(*) != 21

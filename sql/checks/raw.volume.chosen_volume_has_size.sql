@@ -1,0 +1,8 @@
+-- the chosen volume has voxels, and they have a size
+-- suite: study
+-- consequence: quarantine
+select
+    study_key,
+    object_key,
+from raw.volume
+where is_chosen and (least(nz, ny, nx) <= 0 or least(dz_mm, dy_mm, dx_mm) <= 0)
