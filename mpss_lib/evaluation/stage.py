@@ -57,7 +57,6 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answ
     inputs = load(cohort, lake, config)
     answers = [_univariate(inputs, lake, config)]
     answers += [_evaluate(inputs, segment, lake, config) for segment in SEGMENTS]
-    answers += [_permute(inputs, segment, lake, config) for segment in SEGMENTS]
     answers += [_summarise(inputs, lake, config), _register(inputs, lake, config)]
     return _together(cohort, answers)
 
@@ -68,20 +67,13 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
 
 
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Do ``evaluate_segment``: the name of this step in the evaluation DAG."""
-    return evaluate_segment(cohort, part, lake, config)
+    """Run the randomised evaluation of the segment ``part`` and its permutations, both profiles.
 
-
-def evaluate_segment(cohort: str, segment: str, lake: Lake, config: Config) -> Answer:
-    """Run the randomised evaluation of one segment, both profiles; writes ``SPLIT_TABLES``."""
-    _check_segment(segment)
-    return _evaluate(load(cohort, lake, config), segment, lake, config)
-
-
-def permute(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Do the permutations of one segment that are not there yet; writes ``permutation``."""
-    _check_segment(part)
-    return _permute(load(cohort, lake, config), part, lake, config)
+    Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
+    """
+    if part not in SEGMENTS:
+        raise WrongArgumentError(f"{part!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}")
+    return _evaluate(load(cohort, lake, config), part, lake, config)
 
 
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
@@ -121,6 +113,11 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
 
 def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
+    answers = [_run_splits(inputs, segment, lake, config), _permute(inputs, segment, lake, config)]
+    return _together(inputs.cohort, answers)
+
+
+def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
         for profile, settings in profiles(config.evaluation).items():
@@ -278,10 +275,3 @@ def _together(cohort: str, answers: Sequence[Mapping[str, Any]]) -> Answer:
             total[file.table] = total.get(file.table, 0) + file.n_rows
     done = sum(unit.status == "done" for unit in units)
     return {"cohort": cohort, "done": done, "skipped": len(units) - done, **total, "units": units}
-
-
-def _check_segment(segment: str) -> None:
-    if segment not in SEGMENTS:
-        raise WrongArgumentError(
-            f"{segment!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}"
-        )

@@ -96,8 +96,13 @@ STUDY: tuple[Frame, ...] = (
         "instance",
         (
             known("stored_object_has_file", "path", "stored objects name a file"),
-            between("stored_object_has_bytes", "n_bytes", 1, None, "that has bytes"),
-            matches("stored_object_has_digest", "content_sha256", SHA256, "and a SHA-256"),
+            between("stored_object_has_bytes", "n_bytes", 1, None, "stored objects have bytes"),
+            matches(
+                "stored_object_has_digest",
+                "content_sha256",
+                SHA256,
+                "stored objects have a SHA-256",
+            ),
         ),
         where="is_stored",
     ),
@@ -111,7 +116,12 @@ STUDY: tuple[Frame, ...] = (
         "volume",
         (
             in_set("chosen_volume_is_stress", "stress", ("stress",), "the chosen volume is stress"),
-            in_set("chosen_volume_is_corrected", "attenuation", ("AC",), "and it is corrected"),
+            in_set(
+                "chosen_volume_is_corrected",
+                "attenuation",
+                ("AC",),
+                "the chosen volume is corrected",
+            ),
         ),
         where="is_chosen",
     ),
