@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import CORRECTED, ELASTIC_NET
+from mpss_lib.config import CONFIGURATIONS, CORRECTED, ELASTIC_NET
 from mpss_lib.evaluation.design import Design, Floats, Ints, encode
 from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
+from mpss_lib.evaluation.randomised import transform
+from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
 from mpss_lib.sections import EvaluationSettings
-
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -197,12 +196,8 @@ def _term_rows(key: str, model: Model, inputs: Inputs) -> Rows:
                     "level": level,
                     "is_reference": is_reference,
                     "coefficient": model.coefficients.get(name, 0.0),
-                    "std_error": _known(model.std_errors.get(name)),
-                    "p_value": _known(model.pvalues.get(name)),
+                    "std_error": known(model.std_errors.get(name)),
+                    "p_value": known(model.pvalues.get(name)),
                 }
             )
     return rows
-
-
-def _known(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else value

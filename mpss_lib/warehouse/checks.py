@@ -196,8 +196,12 @@ def _read(path: Path, bins: Sequence[int]) -> Check:
 def _grain_check(relation: Relation) -> Check:
     columns = ", ".join(sql_name(column) for column in relation.grain)
     nulls = " or ".join(f"{sql_name(column)} is null" for column in relation.grain)
+    name = relation.full_name
+    # Grouping one hash costs a third of grouping five texts; most often no hash stands twice.
     sql = (
-        f"select {columns}, count(*) as row_count from {relation.full_name}"  # noqa: S608
+        f"select {columns}, count(*) as row_count from {name}"  # noqa: S608
+        f" where hash({columns}) in (select hash({columns}) as key from {name}"
+        f" group by key having count(*) > 1 or bool_or({nulls}))"
         f" group by all having count(*) > 1 or {nulls}"
     )
     says = f"the grain of {relation.full_name} names a row once"

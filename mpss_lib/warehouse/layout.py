@@ -105,7 +105,8 @@ def left_over(lake: Lake) -> Iterator[Path]:
 
 def is_left_over(path: Path) -> bool:
     """Whether a path of the lake is such a name."""
-    return path.suffix == FILE and path.parent.name.startswith("config=")
+    *_, landing, _, _, config, _ = ("", "", "", "", *path.parts)
+    return path.suffix == FILE and landing == "landing" and config.startswith("config=")
 
 
 def _put_on_shelves(folder: Path) -> int:

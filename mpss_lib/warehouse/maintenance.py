@@ -14,8 +14,8 @@ from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import retire
 from mpss_lib.warehouse.layout import layout_path, left_over
-from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current, read_ledger
-from mpss_lib.warehouse.published import published_files
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current
+from mpss_lib.warehouse.published import ledger_of, published_files
 from mpss_lib.warehouse.publisher import one_publisher
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
         return counts
     with one_publisher(lake):
         oldest = datetime.fromtimestamp(now - config.warehouse.retention_days * DAY_S, UTC)
-        ledger = read_ledger(lake)
+        ledger = ledger_of(lake)
         retired, unknown = retire(lake, every_current(ledger), oldest)
         replaced = [lake.root / path for path in _superseded(ledger, oldest)]
         shown = {lake.root / path for path in published_files(lake)}

@@ -113,6 +113,12 @@ class Ledger:
         columns = named.select(["path", "n_rows"]).to_pydict()
         return dict(zip(*columns.values(), strict=True))
 
+    def current_of(self, table: str, stage: str, address: Address) -> pa.Table:
+        """Rows of ``files`` that are current in one table, made at one address."""
+        files = self.tables["files"]
+        mine = files.filter(pc.and_(pc.equal(files["table_name"], table), files["is_current"]))
+        return _made_by(mine, stage, address)
+
     @property
     def current(self) -> list[str]:
         """Files that are the newest of their unit, table and address."""

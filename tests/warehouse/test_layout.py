@@ -20,7 +20,13 @@ from mpss_lib.shelves import key_of, shelf_of
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.layout import VERSION, bring_up_to_date, layout_path, left_over
+from mpss_lib.warehouse.layout import (
+    VERSION,
+    bring_up_to_date,
+    is_left_over,
+    layout_path,
+    left_over,
+)
 from mpss_lib.warehouse.maintenance import DAY_S, remove_orphans
 from mpss_lib.warehouse.reader import rows
 
@@ -181,6 +187,14 @@ def test_an_open_reader_goes_on_through_migration_publish_and_maintenance(old):
     assert remove_orphans(old.lake, old.config, now=later)["old_names"] == n_old
     assert not list(left_over(old.lake))
     assert rows(old.lake, "select count(*) as n from raw.feature_once")[0]["n"] > 0
+
+
+def test_an_old_name_is_known_by_its_place(old):
+    bring_up_to_date(old.lake)
+    stage.run(old.lake, old.config)
+    every = [path for path in old.lake.root.rglob("*.parquet") if is_left_over(path)]
+    assert sorted(every) == sorted(left_over(old.lake))
+    assert list((old.lake.root / "batch").rglob("*.parquet")), "batches are none"
 
 
 def test_old_names_that_the_published_snapshot_reads_stay(old):
