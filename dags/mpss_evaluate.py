@@ -39,7 +39,6 @@ def mpss_evaluate() -> None:
         cohort_task("selection", "select_features")(cohort),
         cohort_task("evaluation", "univariate")(cohort),
         cohort_task("evaluation", "evaluate").partial(cohort=cohort).expand(part=SEGMENT_TASKS),
-        cohort_task("evaluation", "permute").partial(cohort=cohort).expand(part=SEGMENT_TASKS),
         cohort_task("evaluation", "summarise")(cohort),
         cohort_task("evaluation", "register_model")(cohort),
         snapshot_task(),

@@ -238,12 +238,9 @@ def standing_still(stage: str, lake: Lake, config: Config) -> list[str]:
     A window whose answers were unusable stands there too, but is no study: asking for the window
     again releases it.
     """
-    windows = lake.current_paths("query_window", config.address("pull"))
-    return [
-        row["study_key"]
-        for row in lake.quarantined()
-        if row["stage"] == stage and row["study_key"] not in windows
-    ]
+    keys = [row["study_key"] for row in lake.quarantined() if row["stage"] == stage]
+    windows = lake.current_paths("query_window", config.address("pull"), keys)
+    return [key for key in keys if key not in windows]
 
 
 def due(stage: str, lake: Lake, config: Config) -> list[str]:

@@ -9,12 +9,49 @@ that look like data; so every reader of the lake asks here first. The columns th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.schemas import REAL, LakeTable
+
+Row = Mapping[str, Any]
+
+
+def conform(spec: LakeTable, rows: Sequence[Row] | pa.Table) -> pa.Table:
+    """Bring rows to the table's schema and check its grain.
+
+    Raises
+    ------
+    LakeCorruptError
+        Names the table and the column, or the key that stands twice.
+    """
+    if isinstance(rows, pa.Table):
+        data = rows
+    else:
+        _check_row_keys(spec, rows)
+        data = pa.Table.from_pylist([dict(row) for row in rows], schema=spec.schema)
+    check_columns(spec, data.schema)
+    keys = data.select(list(spec.grain)).to_pylist()
+    seen = {tuple(row.values()) for row in keys}
+    if len(seen) != len(keys):
+        raise LakeCorruptError(
+            f"{spec.name}: {len(keys) - len(seen)} rows repeat the grain {spec.grain}",
+            way_out="correct the stage that writes it: one row for each key",
+        )
+    return data
+
+
+def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:
+    for row in rows:
+        if set(row) != set(spec.columns):
+            missing, unknown = set(spec.columns) - set(row), set(row) - set(spec.columns)
+            raise LakeCorruptError(
+                f"{spec.name}: a row lacks {sorted(missing)} and has unknown {sorted(unknown)}",
+                way_out="write every column of mpss_lib.schemas, and no other",
+            )
 
 
 def check_columns(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.config import Address
-from mpss_lib.tables import Lake, Written
+from mpss_lib.shelves import mark_name, on_shelf, order_of
+from mpss_lib.tables import Lake, Written, sync
 
-_NUMBERED = re.compile(r"(\d{10})-")
 _SETTLED = ("done", "skipped")
 
 
@@ -110,15 +109,49 @@ class Record:
             "code_version": self.code_version,
             "units": [asdict(unit) for unit in merged(self.units)],
         }
-        return add_record(lake, self.stage, content)
+        told = _next_place(lake)
+        marked = mark_current(lake, self.units, told["record"])
+        path = lake.record(self.stage, told["record"], {**content, **told})
+        for mark in marked:
+            mark.unlink(missing_ok=True)
+        return path
 
 
 def add_record(lake: Lake, folder: str, content: Mapping[str, Any]) -> Path:
-    """Add a record to a folder of the manifest, with its name, place in the order and time."""
+    """Add a record of another kind to a folder of the manifest, with its name, order and time."""
+    told = _next_place(lake)
+    return lake.record(folder, told["record"], {**content, **told})
+
+
+def _next_place(lake: Lake) -> dict[str, Any]:
     now, order = datetime.now(UTC), _next_order(lake)
     name = f"{order:010d}-{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
-    told = {"record": name, "order": order, "written_at": now.isoformat()}
-    return lake.record(folder, name, {**content, **told})
+    return {"record": name, "order": order, "written_at": now.isoformat()}
+
+
+def mark_current(lake: Lake, units: Iterable[Unit], record: str) -> list[Path]:
+    """Mark the files that a record is going to name, of units that have several.
+
+    Returns
+    -------
+    list of Path
+        Marks of records before it, to be removed when the record is there.
+    """
+    older: list[Path] = []
+    for unit in units:
+        for file in unit.files:
+            path = lake.root / file.path
+            one = on_shelf(path.parent, (unit.key,)).get(unit.key)
+            if one is not None and len(one.files) > 1:
+                mark = path.with_name(mark_name(path, record))
+                mark.touch()
+                sync(mark.parent)
+                older += [
+                    one.folder / name
+                    for name, (_, by) in zip(reversed(one.marks), one.named(), strict=True)
+                    if order_of(by) < order_of(record)
+                ]
+    return older
 
 
 def merged(units: Iterable[Unit]) -> tuple[Unit, ...]:
@@ -180,8 +213,8 @@ def _read(handle: int, lake: Lake) -> int:
     kept = _kept(handle)
     if kept is not None:
         return kept
-    named = (_NUMBERED.match(path.name) for path in (lake.root / "manifest").glob("*/*.json"))
-    return max((int(found.group(1)) for found in named if found), default=0)
+    names = (path.name for path in (lake.root / "manifest").glob("*/*.json"))
+    return max(map(order_of, names), default=0)
 
 
 def _write(handle: int, number: int) -> None:

@@ -2,9 +2,10 @@
 
 A file is named by what made it (``design`` rule 2)::
 
-    landing/<name>/engine=<E>/config=<C>/<unit>=<key>.<input digest>.parquet
+    landing/<name>/engine=<E>/config=<C>/<shelf>/<unit>=<key>.<input digest>.parquet
 
-It is never overwritten. The newest manifest record of a unit names its current file.
+It is never overwritten. The newest manifest record of a unit names its current file. ``shelves``
+says how it is found.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mpss_lib.columns import check_columns
+from mpss_lib.columns import Row, check_columns, conform
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.parquet import read_footer, read_whole, write_table
-from mpss_lib.schemas import TABLES, LakeTable, tables_of
-
-Row = Mapping[str, Any]
+from mpss_lib.schemas import TABLES, tables_of
+from mpss_lib.shelves import Shelved, file_name, on_shelf, shelf_of, shelves_of
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,11 @@ class Lake:
 
     def landing_path(self, table: str, address: Address, key: str, digest: str) -> Path:
         """File of one unit in one table."""
-        return self._landing_folder(table, address) / f"{TABLES[table].unit}={key}.{digest}.parquet"
+        name = file_name(TABLES[table].unit, key, digest)
+        return self.landing_folder(table, address) / shelf_of(key) / name
 
-    def _landing_folder(self, table: str, address: Address) -> Path:
+    def landing_folder(self, table: str, address: Address) -> Path:
+        """Folder of the shelves of one table, engine and config."""
         return self.root / "landing" / table / address.folder
 
     def relative(self, path: Path) -> str:
@@ -117,7 +119,7 @@ class Lake:
         PlatformFaultError
             If the disk refuses.
         """
-        data = conform(table, rows)
+        data = conform(TABLES[table], rows)
         path = self.landing_path(table, address, key, digest)
         with replacing(path) as temporary:
             write_table(data, TABLES[table], temporary)
@@ -152,31 +154,56 @@ class Lake:
 
         A unit with one file needs no manifest record: a stage called by hand is read as well.
         """
-        unit = TABLES[table].unit
-        found = sorted(self._landing_folder(table, address).glob(f"{unit}={key}.*.parquet"))
-        if len(found) <= 1:
-            return found[0] if found else None
-        return self._newest(table, address, key, found)
+        return self.current_paths(table, address, (key,)).get(key)
 
     def current_paths(
-        self, table: str, address: Address, keys: Sequence[str] | None = None
+        self, table: str, address: Address, keys: Collection[str] | None = None
     ) -> dict[str, Path]:
         """Map unit key to its newest file at this address; all units where ``keys`` is None."""
-        unit = TABLES[table].unit
-        found: dict[str, list[Path]] = {}
-        for path in sorted(self._landing_folder(table, address).glob(f"{unit}=*.parquet")):
-            found.setdefault(path.name.split("=", 1)[1].split(".", 1)[0], []).append(path)
-        wanted = found if keys is None else {key: found[key] for key in keys if key in found}
-        return {
-            key: paths[0] if len(paths) == 1 else self._newest(table, address, key, paths)
-            for key, paths in wanted.items()
-        }
+        folder = self.landing_folder(table, address)
+        wanted = None if keys is None else frozenset(keys)
+        found: dict[str, Path] = {}
+        several: dict[str, Shelved] = {}
+        for shelf in shelves_of(folder, wanted):
+            for key, one in on_shelf(shelf, wanted).items():
+                if len(one.files) == 1:
+                    found[key] = one.folder / one.files[0]
+                elif one.files:
+                    several[key] = one
+        return found | self._newest(table, address, several)
 
-    def _newest(self, table: str, address: Address, key: str, paths: list[Path]) -> Path:
-        named = self.current_files(TABLES[table].stage, address).get((table, key))
-        if named is not None:
-            return self.root / str(named["path"])
-        return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    def _newest(
+        self, table: str, address: Address, several: Mapping[str, Shelved]
+    ) -> dict[str, Path]:
+        """Choose the file of each unit that has several: by its marks, else by all the records."""
+        stage = TABLES[table].stage
+        found: dict[str, Path] = {}
+        for key, one in several.items():
+            for path, record in one.named():
+                if self.record_path(stage, record).exists():
+                    found[key] = path
+                    break
+        unmarked = several.keys() - found.keys()
+        named = self._named(stage, address) if unmarked else {}
+        for key in unmarked:
+            name = named.get((table, key))
+            newest = ((p.stat().st_mtime_ns, p.name, p) for p in several[key].paths)
+            found[key] = self.root / name if name else max(newest)[-1]
+        return found
+
+    def landing_files(
+        self, table: str, address: Address | None = None, key: str | None = None
+    ) -> list[Path]:
+        """Every file of a table, sorted: at one address or all, of one unit or all."""
+        if address is None:
+            folders = sorted((self.root / "landing" / table).glob("engine=*/config=*"))
+        else:
+            folders = [self.landing_folder(table, address)]
+        keys = None if key is None else (key,)
+        shelves = [shelf for folder in folders for shelf in shelves_of(folder, keys)]
+        return [
+            path for shelf in shelves for u in on_shelf(shelf, keys).values() for path in u.paths
+        ]
 
     def read(self, table: str, address: Address, key: str) -> pa.Table | None:
         """Rows of a unit's current file, None where there is none."""
@@ -190,9 +217,13 @@ class Lake:
 
     # --------------------------------------------------------------- manifest
 
+    def record_path(self, stage: str, name: str) -> Path:
+        """File of one manifest record."""
+        return self.root / "manifest" / stage / f"{name}.json"
+
     def record(self, stage: str, name: str, record: Mapping[str, Any]) -> Path:
         """Add one manifest record: an append-only file of its own."""
-        path = self.root / "manifest" / stage / f"{name}.json"
+        path = self.record_path(stage, name)
         write_json(path, record)
         return path
 
@@ -201,28 +232,15 @@ class Lake:
         found = [read_json(path) for path in (self.root / "manifest" / stage).glob("*.json")]
         return sorted(found, key=place_of)
 
-    def current_files(
-        self, stage: str, address: Address | None = None
-    ) -> dict[tuple[str, str], dict[str, Any]]:
-        """Map (table, unit key) to the file that the newest record names.
-
-        Parameters
-        ----------
-        stage : str
-        address : Address, optional
-            Only records of this engine and config; all by default.
-        """
-        current: dict[tuple[str, str], dict[str, Any]] = {}
-        for record in self.records(stage):
-            if address is not None and (record["engine"], record["config"]) != (
-                address.engine,
-                address.config,
-            ):
-                continue
-            for unit in record["units"]:
-                for file in unit["files"]:
-                    current[(file["table"], unit["key"])] = file
-        return current
+    def _named(self, stage: str, address: Address) -> dict[tuple[str, str], str]:
+        """Map (table, unit key) to the file that the newest record of an address names."""
+        return {
+            (file["table"], unit["key"]): file["path"]
+            for record in self.records(stage)
+            if (record["engine"], record["config"]) == (address.engine, address.config)
+            for unit in record["units"]
+            for file in unit["files"]
+        }
 
     # ------------------------------------------------------------- quarantine
 
@@ -251,31 +269,6 @@ def place_of(record: Mapping[str, Any]) -> tuple[int, str, str]:
     return (int(record.get("order", 0)), record["written_at"], record["record"])
 
 
-def conform(table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
-    """Bring rows to the table's schema and check its grain.
-
-    Raises
-    ------
-    LakeCorruptError
-        Names the table and the column, or the key that stands twice.
-    """
-    spec = TABLES[table]
-    if isinstance(rows, pa.Table):
-        data = rows
-    else:
-        _check_row_keys(spec, rows)
-        data = pa.Table.from_pylist([dict(row) for row in rows], schema=spec.schema)
-    check_columns(spec, data.schema)
-    keys = data.select(list(spec.grain)).to_pylist()
-    seen = {tuple(row.values()) for row in keys}
-    if len(seen) != len(keys):
-        raise LakeCorruptError(
-            f"{table}: {len(keys) - len(seen)} rows repeat the grain {spec.grain}",
-            way_out="correct the stage that writes it: one row for each key",
-        )
-    return data
-
-
 def read_parquet(path: Path, table: str) -> pa.Table:
     """Read a lake file and check its schema; ``later`` columns that it lacks are null."""
     data = read_whole(path)
@@ -284,16 +277,6 @@ def read_parquet(path: Path, table: str) -> pa.Table:
     for name in sorted(spec.later - set(data.schema.names)):
         data = data.append_column(name, pa.nulls(data.num_rows, spec.columns[name]))
     return data.select(list(spec.columns)) if spec.later else data
-
-
-def _check_row_keys(spec: LakeTable, rows: Sequence[Row]) -> None:
-    for row in rows:
-        if set(row) != set(spec.columns):
-            missing, unknown = set(spec.columns) - set(row), set(row) - set(spec.columns)
-            raise LakeCorruptError(
-                f"{spec.name}: a row lacks {sorted(missing)} and has unknown {sorted(unknown)}",
-                way_out="write every column of mpss_lib.schemas, and no other",
-            )
 
 
 # ------------------------------------------------------------------ whole or nothing
@@ -318,9 +301,9 @@ def replacing(path: Path, *, prefix: str = ".tmp-", mode: int = 0o644) -> Iterat
     temporary.chmod(mode)
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise _refused(path, error) from error
     finally:
@@ -376,7 +359,8 @@ def check_key(key: str) -> str:
     return key
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -170,8 +170,8 @@ def _late(db, hospital, number):
 
 
 def _not_fetched(db, hospital, number):
-    folder = hospital.lake.root / "landing" / "instance"
-    [path] = folder.glob(f"*/*/study={hospital.key(number)}.*")
+    files = hospital.lake.landing_files("instance", key=hospital.key(number))
+    [path] = files
     path.unlink()
 
 

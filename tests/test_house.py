@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import function_lengths
@@ -85,6 +86,15 @@ def test_lock_names_no_index_and_every_hash(name):
     assert all("==" in pin for pin in pins)
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text)
     assert all("--hash=sha256:" in block for block in blocks if re.match(r"[A-Za-z0-9]", block))
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-cluster.lock"])
+def test_lock_pins_every_dependency_of_the_project(name):
+    wanted = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", (PROJECT / name).read_text(), re.M)
+    plain = {re.sub(r"[._]", "-", pin).lower() for pin in pins}
+    names = [re.split(r"[\[<>=]", text)[0].lower() for text in wanted]
+    assert [one for one in names if one not in plain] == []
 
 
 def test_git_tracks_no_image_table_or_database():

@@ -9,6 +9,7 @@ columns ``first[t]:first[t + 1]``; all of them enter and leave together.
 from __future__ import annotations
 
 from math import exp, inf, lgamma, log, log1p
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,30 @@ TIE = 1e-10
 
 PERFECT = 1e-13
 """A residual below this share of the outcome's sum of squares is a perfect fit."""
+
+
+class StepRules(NamedTuple):
+    """When a term enters and when it leaves.
+
+    Parameters
+    ----------
+    sse : bool
+        The value of a term is the p-value of its partial F test; else the change of AIC.
+    p_enter, p_remove : float
+        Largest value that enters, smallest that leaves.
+    max_steps : int
+    tol : float
+        Share of a column's sum of squares below which it is a combination of those inside.
+    mse : bool
+        The variance of the likelihood is RSS / df instead of RSS / n.
+    """
+
+    sse: bool
+    p_enter: float
+    p_remove: float
+    max_steps: int
+    tol: float
+    mse: bool
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -173,123 +198,154 @@ def criterion(rss: float, k: int, n: int, mse: bool) -> float:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def stepwise_path(
-    a: Floats,
-    own: Floats,
-    first: Ints,
-    inside: Flags,
-    swept: Flags,
-    n: int,
-    tss: float,
-    sse: bool,
-    p_enter: float,
-    p_remove: float,
-    max_steps: int,
+def term_value(
+    with_it: float, without: float, used: int, q: int, n: int, rules: StepRules
+) -> float:
+    """Value of a term of rank ``q``: the change of AIC that it makes, or the logarithm of its p.
+
+    ``with_it`` and ``without`` are the residual sums of squares, ``used`` the coefficients of the
+    model that has the term.
+    """
+    value: float
+    if rules.sse:
+        value = log_f_tail(with_it / without, n - used, q)
+    else:
+        value = criterion(with_it, used, n, rules.mse) - criterion(without, used - q, n, rules.mse)
+    return value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _best_entry(
+    inside: Flags, gains: Floats, ranks: Ints, rss: float, floor: float, used: int, n: int,
+    rules: StepRules,
+) -> tuple[int, float]:  # fmt: skip
+    """Term whose entry has the smallest value, -1 where none may enter, and the value.
+
+    Of terms of one column the one with the largest gain is the best; only its value is computed.
+    """
+    best, best_value, single, single_gain = -1, inf, -1, 0.0
+    for t in range(inside.shape[0]):
+        if inside[t]:
+            continue
+        gain, q = gains[t], ranks[t]
+        if q == 0 or n - used - q <= 0:
+            continue
+        if q == 1:
+            ahead = n * (gain - single_gain) > TIE * (rss - single_gain)
+            if single < 0 or ahead:
+                single, single_gain = t, gain
+            continue
+        value = term_value(max(rss - gain, floor), rss, used + q, q, n, rules)
+        if value < best_value - TIE:
+            best, best_value = t, value
+    if single >= 0:
+        value = term_value(max(rss - single_gain, floor), rss, used + 1, 1, n, rules)
+        ahead = value < best_value - TIE
+        if best < 0 or ahead or (single < best and value < best_value + TIE):
+            best, best_value = single, value
+    return best, best_value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _is_aliased(own: Floats, first: Ints, inside: Flags, swept: Flags) -> bool:
+    """Whether a term inside has a column that is a combination of the others."""
+    for t in range(inside.shape[0]):
+        if inside[t]:
+            for k in range(first[t], first[t + 1]):
+                if not swept[k] and own[k] > 0.0:
+                    return True
+    return False
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _take_out(
+    a: Floats, own: Floats, first: Ints, inside: Flags, swept: Flags, term: int, aliased: bool,
     tol: float,
-    mse: bool,
-    path: Floats,
-) -> int:
+) -> int:  # fmt: skip
+    """Sweep a term out; columns that were combinations of it may come back. Returns lost rank."""
+    lost = 0
+    for k in range(first[term], first[term + 1]):
+        if swept[k]:
+            _sweep(a, k, -1.0)
+            swept[k] = False
+            lost += 1
+    if aliased:
+        for t in range(inside.shape[0]):
+            if inside[t] and t != term:
+                lost -= _take_in(a, own, first[t], first[t + 1], tol, swept)
+    return lost
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _worst_inside(
+    a: Floats, own: Floats, first: Ints, inside: Flags, swept: Flags, gains: Floats, ranks: Ints,
+    rss: float, used: int, n: int, aliased: bool, rules: StepRules,
+) -> tuple[int, float]:  # fmt: skip
+    """Term inside with the largest value, -1 where none may leave, and the value."""
+    y = a.shape[0] - 1
+    worst, worst_value = -1, -inf
+    for t in range(inside.shape[0]):
+        if not inside[t]:
+            continue
+        rise, q = gains[t], ranks[t]
+        if aliased:
+            b = a.copy()
+            q = _take_out(b, own, first, inside, swept.copy(), t, aliased, rules.tol)
+            rise = b[y, y] - rss
+            if q <= 0:
+                continue
+        value = term_value(rss, rss + rise, used, q, n, rules)
+        if value > worst_value + TIE:
+            worst, worst_value = t, value
+    return worst, worst_value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _note(path: Floats, step: int, term: int, added: float, value: float, sse: bool) -> None:
+    if step < path.shape[0]:
+        path[step, 0], path[step, 1] = term, added
+        path[step, 2] = exp(value) if sse else value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def stepwise_path(
+    a: Floats, own: Floats, first: Ints, inside: Flags, swept: Flags, n: int, tss: float,
+    rules: StepRules, path: Floats,
+) -> int:  # fmt: skip
     """Add the best term while one passes; only then remove the worst; until neither.
 
     ``path`` (max steps kept, 3) gets term, 1 added or 0 removed, value: the change of AIC, or
-    the p-value. Answers the number of steps.
+    the p-value. Returns the number of steps.
     """
-    n_terms = inside.shape[0]
     y = a.shape[0] - 1
-    gains = np.empty(n_terms)
-    ranks = np.empty(n_terms, np.int64)
+    gains = np.empty(inside.shape[0])
+    ranks = np.empty(inside.shape[0], np.int64)
+    enters = log(rules.p_enter) if rules.sse else rules.p_enter
+    leaves = log(rules.p_remove) if rules.sse else rules.p_remove
+    floor = PERFECT * tss
     used = 1
     for k in range(y):
         if swept[k]:
             used += 1
-    for step in range(max_steps):
-        rss = a[y, y]
-        floor = PERFECT * tss
-        if rss < floor:
-            rss = floor
-        now = criterion(rss, used, n, mse)
-        best, best_value, single, single_gain = -1, inf, -1, 0.0
+    for step in range(rules.max_steps):
+        rss = max(a[y, y], floor)
+        term, value = -1, inf
         if rss > floor:
-            _gains(a, own, first, tol, swept, inside, False, False, gains, ranks)
-            for t in range(n_terms):
-                if inside[t]:
-                    continue
-                gain, q = gains[t], ranks[t]
-                if q == 0 or n - used - q <= 0:
-                    continue
-                if q == 1:
-                    ahead = n * (gain - single_gain) > TIE * (rss - single_gain)
-                    if single < 0 or ahead:
-                        single, single_gain = t, gain
-                    continue
-                left = max(rss - gain, floor)
-                if sse:
-                    value = log_f_tail(left / rss, n - used - q, q)
-                else:
-                    value = criterion(left, used + q, n, mse) - now
-                if value < best_value - TIE:
-                    best, best_value = t, value
-            if single >= 0:
-                left = max(rss - single_gain, floor)
-                if sse:
-                    value = log_f_tail(left / rss, n - used - 1, ranks[single])
-                else:
-                    value = criterion(left, used + 1, n, mse) - now
-                ahead = value < best_value - TIE
-                if best < 0 or ahead or (single < best and value < best_value + TIE):
-                    best, best_value = single, value
-        if best >= 0 and best_value <= (log(p_enter) if sse else p_enter):
-            used += _take_in(a, own, first[best], first[best + 1], tol, swept)
-            inside[best] = True
-            if step < path.shape[0]:
-                path[step, 0], path[step, 1] = best, 1.0
-                path[step, 2] = exp(best_value) if sse else best_value
+            _gains(a, own, first, rules.tol, swept, inside, False, False, gains, ranks)
+            term, value = _best_entry(inside, gains, ranks, rss, floor, used, n, rules)
+        if term >= 0 and value <= enters:
+            used += _take_in(a, own, first[term], first[term + 1], rules.tol, swept)
+            inside[term] = True
+            _note(path, step, term, 1.0, value, rules.sse)
             continue
-        aliased = False
-        for t in range(n_terms):
-            if inside[t]:
-                for k in range(first[t], first[t + 1]):
-                    if not swept[k] and own[k] > 0.0:
-                        aliased = True
-        _gains(a, own, first, tol, swept, inside, True, True, gains, ranks)
-        best, best_value = -1, -inf
-        for t in range(n_terms):
-            if not inside[t]:
-                continue
-            rise, q = gains[t], ranks[t]
-            if aliased:
-                # Columns that were combinations of this term may come back without it.
-                b = a.copy()
-                s = swept.copy()
-                for k in range(first[t], first[t + 1]):
-                    if s[k]:
-                        _sweep(b, k, -1.0)
-                        s[k] = False
-                for u in range(n_terms):
-                    if inside[u] and u != t:
-                        q -= _take_in(b, own, first[u], first[u + 1], tol, s)
-                rise = b[y, y] - rss
-                if q <= 0:
-                    continue
-            if sse:
-                value = log_f_tail(rss / (rss + rise), n - used, q)
-            else:
-                value = now - criterion(rss + rise, used - q, n, mse)
-            if value > best_value + TIE:
-                best, best_value = t, value
-        if best < 0 or best_value < (log(p_remove) if sse else p_remove):
+        aliased = _is_aliased(own, first, inside, swept)
+        _gains(a, own, first, rules.tol, swept, inside, True, True, gains, ranks)
+        term, value = _worst_inside(
+            a, own, first, inside, swept, gains, ranks, rss, used, n, aliased, rules
+        )
+        if term < 0 or value < leaves:
             return step
-        for k in range(first[best], first[best + 1]):
-            if swept[k]:
-                _sweep(a, k, -1.0)
-                swept[k] = False
-                used -= 1
-        inside[best] = False
-        if aliased:
-            for u in range(n_terms):
-                if inside[u]:
-                    used += _take_in(a, own, first[u], first[u + 1], tol, swept)
-        if step < path.shape[0]:
-            path[step, 0], path[step, 1] = best, 0.0
-            path[step, 2] = exp(best_value) if sse else best_value
-    return max_steps
+        used -= _take_out(a, own, first, inside, swept, term, aliased, rules.tol)
+        inside[term] = False
+        _note(path, step, term, 0.0, value, rules.sse)
+    return rules.max_steps

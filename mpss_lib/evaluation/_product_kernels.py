@@ -89,12 +89,12 @@ def pick_products(
 def subtract_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floats) -> None:
     """Cross-products over ``n1`` rows from those over all and over the other ``n2``.
 
-    ``means`` and ``owns`` (3, m), ``grams`` (3, m, m): place 2 holds all rows and place 1 the
-    others, place 0 is filled: a0 = a2 - a1 - n1 n2 / (n1 + n2) d d' with d the difference of the
-    means (Chan, Golub, LeVeque 1983). A column that is constant in the ``n1`` rows leaves what
-    rounding leaves of a2: below 1e-13 of it ``own`` is 0.
+    ``means``, ``owns`` and ``grams`` as ``Products`` has them: place 2 holds all rows and place 1
+    the others, place 0 is filled but for the outcome: a0 = a2 - a1 - n1 n2 / (n1 + n2) d d' with d
+    the difference of the means (Chan, Golub, LeVeque 1983). A column that is constant in the ``n1``
+    rows leaves what rounding leaves of a2: below 1e-13 of it ``own`` is 0.
     """
-    m = means.shape[1]
+    m = owns.shape[1]
     total = n1 + n2
     weight = n1 * n2 / total
     apart = np.empty(m)
@@ -110,18 +110,16 @@ def subtract_products(n1: int, n2: int, means: Floats, owns: Floats, grams: Floa
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def compact_products(
-    gram: Floats, cross: Floats, yy: float, own: Floats, columns: Ints, a: Floats, sub: Floats
-) -> None:
-    """Cross-products of the chosen columns and the outcome."""
-    c = columns.shape[0]
+def compact_products(gram: Floats, own: Floats, columns: Ints, a: Floats, few_own: Floats) -> None:
+    """Cross-products of the chosen columns and the outcome, which is the last of ``gram``."""
+    c, y = columns.shape[0], gram.shape[0] - 1
     for i in range(c):
         for j in range(c):
             a[i, j] = gram[columns[i], columns[j]]
-        a[i, c] = cross[columns[i]]
-        a[c, i] = cross[columns[i]]
-        sub[i] = own[columns[i]]
-    a[c, c] = yy
+        a[i, c] = gram[y, columns[i]]
+        a[c, i] = gram[y, columns[i]]
+        few_own[i] = own[columns[i]]
+    a[c, c] = gram[y, y]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

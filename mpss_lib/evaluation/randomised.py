@@ -10,25 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.evaluation import _run_kernels
+from mpss_lib.evaluation import _split_kernels
+from mpss_lib.evaluation._kernels import StepRules
+from mpss_lib.evaluation._run_kernels import Fits, Outcomes, Rows, Runs, Terms, run_splits
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.sections import EvaluationSettings
 
-CONFIGURATIONS = ("radiomics", "clinical", "combined")
 STATES = ("valid", "intercept_only", "degenerate")
 _WINNER = {
-    "max_loglik": _run_kernels.MAX_LOGLIK,
-    "max_aic": _run_kernels.MAX_AIC,
-    "min_aic": _run_kernels.MIN_AIC,
-    "dev_r2": _run_kernels.DEV_R2,
-    "common_aic": _run_kernels.COMMON_AIC,
+    "max_loglik": _split_kernels.MAX_LOGLIK,
+    "max_aic": _split_kernels.MAX_AIC,
+    "min_aic": _split_kernels.MIN_AIC,
+    "dev_r2": _split_kernels.DEV_R2,
+    "common_aic": _split_kernels.COMMON_AIC,
 }
 _FINAL = {
-    "dev": _run_kernels.COEF_DEV,
-    "train": _run_kernels.COEF_TRAIN,
-    "train+dev": _run_kernels.COEF_BOTH,
+    "dev": _split_kernels.DEV,
+    "train": _split_kernels.TRAIN,
+    "train+dev": _split_kernels.BOTH,
 }
 
 
@@ -174,18 +175,17 @@ def run(
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
-    _run_kernels.run_splits(
-        x, *_ascending(design.codes), levels, design.first,
-        np.ascontiguousarray(outcomes), *_ascending(outcomes),
-        np.zeros((1, 1), np.int64) if deals is None else deals,
-        n_terms if deals is None else n_radiomics, allowed,
-        splits.test, splits.train, splits.dev, _limits(splits, settings, levels),
-        settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
-        settings.rank_tol, settings.loglik_variance == "mse", _WINNER[settings.winner],
-        _FINAL[settings.final_coef], settings.intercept_only == "keep", is_kept,
-        raw.terms, raw.train_terms, raw.numbers, raw.states, raw.chosen, raw.correlations,
-        raw.predictions, raw.coefficients,
-    )  # fmt: skip
+    dealt = np.zeros((1, 1), np.int64) if deals is None else deals
+    n_kept = n_terms if deals is None else n_radiomics
+    run_splits(
+        Terms(x, design.first, levels, *_ascending(design.codes), allowed, n_kept),
+        Outcomes(np.ascontiguousarray(outcomes), *_ascending(outcomes), dealt),
+        Rows(splits.test, splits.train, splits.dev),
+        _limits(splits, settings, levels),
+        _rules(settings),
+        Fits(raw.terms, raw.train_terms, raw.numbers, raw.states),
+        Runs(raw.chosen, raw.correlations, raw.predictions, raw.coefficients),
+    )
     return raw
 
 
@@ -222,6 +222,19 @@ def _allowed(n_terms: int, n_radiomics: int, configurations: Sequence[int]) -> F
     allowed[1, n_radiomics:] = 1 in configurations
     allowed[2] = 2 in configurations
     return allowed
+
+
+def _rules(settings: EvaluationSettings) -> _split_kernels.FitRules:
+    steps = StepRules(
+        settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
+        settings.rank_tol, settings.loglik_variance == "mse",
+    )  # fmt: skip
+    return _split_kernels.FitRules(
+        steps,
+        _WINNER[settings.winner],
+        _FINAL[settings.final_coef],
+        settings.intercept_only == "keep",
+    )
 
 
 def _levels(design: Design, settings: EvaluationSettings) -> Ints:

@@ -15,9 +15,9 @@ from typing import Any
 from mpss_lib.config import CORRECTED, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
-from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
+from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
@@ -57,7 +57,6 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answ
     inputs = load(cohort, lake, config)
     answers = [_univariate(inputs, lake, config)]
     answers += [_evaluate(inputs, segment, lake, config) for segment in SEGMENTS]
-    answers += [_permute(inputs, segment, lake, config) for segment in SEGMENTS]
     answers += [_summarise(inputs, lake, config), _register(inputs, lake, config)]
     return _together(cohort, answers)
 
@@ -68,20 +67,13 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
 
 
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Do ``evaluate_segment``: the name of this step in the evaluation DAG."""
-    return evaluate_segment(cohort, part, lake, config)
+    """Run the randomised evaluation of the segment ``part`` and its permutations, both profiles.
 
-
-def evaluate_segment(cohort: str, segment: str, lake: Lake, config: Config) -> Answer:
-    """Run the randomised evaluation of one segment, both profiles; writes ``SPLIT_TABLES``."""
-    _check_segment(segment)
-    return _evaluate(load(cohort, lake, config), segment, lake, config)
-
-
-def permute(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Do the permutations of one segment that are not there yet; writes ``permutation``."""
-    _check_segment(part)
-    return _permute(load(cohort, lake, config), part, lake, config)
+    Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
+    """
+    if part not in SEGMENTS:
+        raise WrongArgumentError(f"{part!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}")
+    return _evaluate(load(cohort, lake, config), part, lake, config)
 
 
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
@@ -121,6 +113,11 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
 
 def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
+    answers = [_run_splits(inputs, segment, lake, config), _permute(inputs, segment, lake, config)]
+    return _together(inputs.cohort, answers)
+
+
+def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
         for profile, settings in profiles(config.evaluation).items():
@@ -170,16 +167,15 @@ def _no_rows() -> dict[str, Rows]:
 def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
     rows: Rows = []
     for profile, settings in profiles(config.evaluation).items():
-        chosen = inputs.selected[profile]
-        design = encode({**chosen.columns_of(segment), **inputs.clinical})
+        design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
-        given = (design, len(chosen.features), y, settings, draw(len(y), settings), numbers)
+        given = (design, n_features, y, settings, draw(len(y), settings), numbers)
         start = _start(inputs, profile, segment)
-        null = permutation.permuted_outcomes(*given)
-        rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
+        null = permutation.permuted(OUTCOME, *given)
+        rows += null_rows(null, start, OUTCOME, (0, 1, 2))
         if profile == CORRECTED:
-            null = permutation.permuted_radiomics(*given)
-            rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (1, 2))
+            null = permutation.permuted(RADIOMIC_BLOCK, *given)
+            rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
     return {"permutation": rows}
 
 
@@ -278,10 +274,3 @@ def _together(cohort: str, answers: Sequence[Mapping[str, Any]]) -> Answer:
             total[file.table] = total.get(file.table, 0) + file.n_rows
     done = sum(unit.status == "done" for unit in units)
     return {"cohort": cohort, "done": done, "skipped": len(units) - done, **total, "units": units}
-
-
-def _check_segment(segment: str) -> None:
-    if segment not in SEGMENTS:
-        raise WrongArgumentError(
-            f"{segment!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}"
-        )

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mpss_lib.errors import DegenerateStartError, WrongArgumentError
-from mpss_lib.evaluation._kernels import start_model, stepwise_path
+from mpss_lib.evaluation._kernels import StepRules, start_model, stepwise_path
 from mpss_lib.evaluation.design import Design, Floats, Ints, column_name, encode
 
 INTERCEPT = "(intercept)"
@@ -141,10 +141,11 @@ def stepwise(
             way_out="start from fewer terms",
         )
     steps = np.zeros((max_steps, 3))
-    count = stepwise_path(
-        gram, own, design.first, inside, swept, n, tss, criterion == "sse", float(p_enter),
-        float(p_remove), max_steps, rank_tol, loglik_variance == "mse", steps,
+    rules = StepRules(
+        criterion == "sse", float(p_enter), float(p_remove), max_steps, rank_tol,
+        loglik_variance == "mse",
     )  # fmt: skip
+    count = stepwise_path(gram, own, design.first, inside, swept, n, tss, rules, steps)
     path = tuple(
         Step(design.names[int(term)], added == 1.0, value)
         for term, added, value in steps[:count].tolist()

@@ -33,6 +33,7 @@ from mpss_lib.pull.vault import Vault, key_of
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, read_json, sha256_of, write_json
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
+from mpss_lib.warehouse.layout import is_left_over
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
 from mpss_lib.warehouse.pointers import read_pointers
 
@@ -40,6 +41,7 @@ VERSION = 1
 FIRST = ("manifest", "active.json")
 """Of the lake, copied before the files that they name."""
 
+NOT_COPIED = (".tmp-", "warehouse.duckdb", "work.lock", "order.lock", "layout.lock")
 HOME_FILES = ("mpss.toml", "hospital.json", "airflow/secrets.json", "airflow/passwords.json")
 SQLITE_COPY, POSTGRES_COPY = "airflow/airflow.db", "airflow/airflow.dump"
 
@@ -192,8 +194,8 @@ def _copy_lake(
 def _lake_files(lake: Lake, *, first: bool) -> Iterator[Path]:
     for path in sorted(lake.root.rglob("*")):
         is_first = path.relative_to(lake.root).parts[0] in FIRST
-        is_ours = not path.name.startswith((".tmp-", "warehouse.duckdb", "work.lock", "order.lock"))
-        if path.is_file() and is_ours and is_first == first:
+        is_ours = not path.name.startswith(NOT_COPIED)
+        if path.is_file() and is_ours and not is_left_over(path) and is_first == first:
             yield path
 
 

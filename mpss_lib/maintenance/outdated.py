@@ -17,8 +17,9 @@ from mpss_lib.batch import CHAIN, TOMBSTONE
 from mpss_lib.config import Address, Config, upstream
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse.manifest import Ledger, read_ledger
+from mpss_lib.warehouse.manifest import Ledger
 from mpss_lib.warehouse.pointers import read_pointers
+from mpss_lib.warehouse.published import ledger_of
 
 MAIN_TABLE: Mapping[str, str] = {
     "pull": "instance",
@@ -75,7 +76,7 @@ def outdated(lake: Lake, config: Config, after: str = "") -> list[Step]:
         No such setting, or one that changes no number.
     """
     stage = stage_of(after, config) if after else ""
-    ledger, shown = read_ledger(lake), read_pointers(lake)
+    ledger, shown = ledger_of(lake), read_pointers(lake)
     made = Made.of(ledger)
     steps: list[Step] = []
     for name in CHAIN:
@@ -94,7 +95,7 @@ def lost(lake: Lake, config: Config) -> dict[str, str]:
 
     It was done at the published version, and is neither done nor refused at that of the settings.
     """
-    shown, made = read_pointers(lake), Made.of(read_ledger(lake))
+    shown, made = read_pointers(lake), Made.of(ledger_of(lake))
     found: dict[str, str] = {}
     for stage in CHAIN:
         if stage in shown and shown[stage] != config.address(stage):

@@ -20,7 +20,8 @@ from mpss_lib.maintenance.database import load_postgres
 from mpss_lib.pull.vault import Vault
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.secrecy import PRIVATE_FOLDER, seal
-from mpss_lib.tables import write_bytes
+from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.warehouse.layout import bring_up_to_date
 
 MARKER = "restoring"
 """File of a home that a restore has not brought to its end."""
@@ -80,6 +81,7 @@ def restore(backup: Path, root: Path, *, more_tombstones: Path | None = None) ->
     seal(root)
     vault = Vault(root / VAULT_NAME)
     vault.add_tombstones(marks)
+    bring_up_to_date(Lake(root / "lake"))
     remember_target(root, backup.parent)
     (root / MARKER).unlink()
     return Restored(

@@ -19,8 +19,9 @@ from mpss_lib.maintenance.copies import expire
 from mpss_lib.runtime.home import Home
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, read_ledger
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger
 from mpss_lib.warehouse.pointers import read_pointers
+from mpss_lib.warehouse.published import ledger_of
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def apply(home: Home, *, now: float | None = None) -> dict[str, int]:
     lake, config, days = home.lake, home.config, home.config.maintenance
     counts = {"logs": _remove_old(_logs(home), days.logs_days, now)}
     with alone(lake.root, "the retention"):
-        ledger = read_ledger(lake)
+        ledger = ledger_of(lake)
         counts["dicom"] = _remove_dicom(lake, config, ledger, now)
         unpublished = _unpublished(lake, config, ledger)
         counts["versions"] = _remove_old(unpublished, days.versions_days, now)

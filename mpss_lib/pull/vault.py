@@ -42,6 +42,10 @@ _TABLES = (
     "create table if not exists correction (object_key text primary key, study_key text not null,"
     " mark text not null, what text not null)",
     "create table if not exists checked (study_key text primary key, checked_at text not null)",
+    *(
+        f"create index if not exists {table}_of_study on {table} (study_key)"
+        for table in ("object", "received", "correction")
+    ),
 )
 
 
@@ -238,8 +242,14 @@ class Vault:
 
     def withdrawn(self, texts: Iterable[str]) -> set[str]:
         """Those of the texts (keys of studies, patients, accession numbers) with a tombstone."""
-        known = set(self.tombstones())
-        return {text for text in texts if known and self.tombstone(text) in known}
+        with self.opened() as db:
+            return {
+                text
+                for text in texts
+                if db.execute(
+                    "select 1 from tombstone where mark = ?", (self.tombstone(text),)
+                ).fetchone()
+            }
 
     # ------------------------------------------------------------ the files
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from mpss_lib.columns import Row
 from mpss_lib.config import Config
 from mpss_lib.dicom.values import parse_date
 from mpss_lib.errors import StudyFaultError
@@ -13,7 +14,7 @@ from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.modalities import told_modality
 from mpss_lib.pull.person import Person, check_rows
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.tables import Lake, Row, Written, digest_of
+from mpss_lib.tables import Lake, Written, digest_of
 
 STAGE = "pull"
 

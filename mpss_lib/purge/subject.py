@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -187,14 +186,10 @@ def _objects(lake: Lake, vault: Vault, study_keys: Sequence[str]) -> set[str]:
     """Pseudonymous UIDs of the studies' series and objects."""
     found = {key for key, _ in objects_of(vault, study_keys)}
     for key in study_keys:
-        for path in _landed(lake, "instance", f"study={key}."):
+        for path in lake.landing_files("instance", key=key):
             for row in pq.read_table(path, partitioning=None).to_pylist():
                 found |= {row["series_key"], row["object_key"]}
     return found - {""}
-
-
-def _landed(lake: Lake, table: str, start: str) -> list[Path]:
-    return sorted((lake.root / "landing" / table).rglob(f"{start}*.parquet"))
 
 
 def _registry_rows(
@@ -207,12 +202,12 @@ def _registry_rows(
     days = {
         day_of_patient(row["patient_key"], row["study_date_shifted"])
         for one in mine
-        for path in _landed(lake, "study", f"study={one.study_key}.")
+        for path in lake.landing_files("study", key=one.study_key)
         for row in pq.read_table(path, partitioning=None).to_pylist()
         if row["study_date_shifted"] is not None
     }
     found: dict[str, dict[str, Any]] = {}
-    for path in _landed(lake, REGISTRY_TABLE, ""):
+    for path in lake.landing_files(REGISTRY_TABLE):
         for row in pq.read_table(path, partitioning=None).to_pylist():
             day = row["study_date_shifted"]
             by_day = (

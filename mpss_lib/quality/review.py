@@ -12,6 +12,7 @@ from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.records import Unit
+from mpss_lib.shelves import key_of
 from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
 
 DECISIONS = ("accept", "reject", "unsure")
@@ -76,8 +77,7 @@ def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:
     limits, or two reviewers at the same moment, lose no decision.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    folder = lake.root / "landing" / "review"
-    for path in folder.glob(f"engine=*/config=*/study={check_key(study_key)}.*.parquet"):
+    for path in lake.landing_files("review", key=check_key(study_key)):
         for row in read_parquet(path, "review").to_pylist():
             found[(row["decided_at"], row["reviewer"])] = row
     return [found[key] for key in sorted(found)]
@@ -85,9 +85,7 @@ def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:
 
 def accepted_studies(lake: Lake) -> list[str]:
     """Keys of the studies whose last decision is an accept, sorted."""
-    folder = lake.root / "landing" / "review"
-    names = (path.name for path in folder.glob("engine=*/config=*/study=*.parquet"))
-    keys = sorted({name.removeprefix("study=").split(".", 1)[0] for name in names})
+    keys = sorted({key_of(path) for path in lake.landing_files("review")})
     return [key for key in keys if reviews_of(lake, key)[-1]["decision"] == "accept"]
 
 

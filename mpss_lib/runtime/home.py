@@ -11,6 +11,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.tables import Lake
+from mpss_lib.warehouse.layout import bring_up_to_date
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 NOT_ALLOWED = "airflow-db-not-allowed:"
@@ -43,15 +44,19 @@ class Home:
     def open(cls, root: Path | None = None) -> Home:
         """Open a home; by default the one of ``MPSS_HOME``.
 
+        A lake of a version before is brought to today's layout first.
+
         Raises
         ------
         SettingsError
             A setting is wrong.
+        WritersAtWorkError
+            A task of the version before is still writing.
         """
         root = settings.home() if root is None else root
-        config = settings.load(root)
-        sites = settings.sites_of(config, root)
-        return cls(root, Lake(root / "lake"), config, sites, _airflow(root, config))
+        config, lake = settings.load(root), Lake(root / "lake")
+        bring_up_to_date(lake)
+        return cls(root, lake, config, settings.sites_of(config, root), _airflow(root, config))
 
 
 def _airflow(root: Path, config: Config) -> Airflow | None:

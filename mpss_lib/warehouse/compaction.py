@@ -26,6 +26,7 @@ from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.records import add_record
 from mpss_lib.schemas import TABLES, LakeTable
+from mpss_lib.shelves import key_of
 from mpss_lib.tables import Lake, replacing, sha256_of
 from mpss_lib.warehouse.joining import Source, join
 from mpss_lib.warehouse.manifest import APPEND_ONLY
@@ -159,13 +160,8 @@ def _reading(table: str, paths: Sequence[str], batches: Sequence[Batch]) -> Read
 
 
 def _source(batch: Batch, live: frozenset[str]) -> Source:
-    without = frozenset(unit_of(path) for path in batch.members - live)
+    without = frozenset(key_of(path) for path in batch.members - live)
     return Source(batch.path, without, batch.n_rows)
-
-
-def unit_of(path: str) -> str:
-    """Key of the unit of a landing file, by its name ``<unit>=<key>.<input>.parquet``."""
-    return path.rsplit("/", 1)[-1].split("=", 1)[1].split(".", 1)[0]
 
 
 def has_enough_alone(readings: Mapping[str, Reading], config: Config) -> bool:
@@ -265,12 +261,12 @@ def _filled(
 
 
 def _by_address(current: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[str]]]:
-    """Tables that can be compacted, with the files of one folder at a time."""
+    """Tables that can be compacted, with the files of one engine and config at a time."""
     for table, paths in current.items():
         if can_compact(TABLES[table]):
             folders: dict[str, list[str]] = {}
             for path in paths:
-                folders.setdefault(path.rsplit("/", 1)[0], []).append(path)
+                folders.setdefault(path.rsplit("/", 2)[0], []).append(path)
             yield from ((table, found) for _, found in sorted(folders.items()))
 
 
@@ -356,8 +352,7 @@ def write_batch(lake: Lake, table: str, sources: Sequence[Source], members: Sequ
 
 def _next_path(lake: Lake, member: str) -> Path:
     """First free number beside the batches of the same table, engine and config."""
-    landing, *below, _ = Path(member).parts
-    folder = lake.root.joinpath("batch" if landing == "landing" else landing, *below)
+    folder = lake.root.joinpath("batch", *Path(member).parts[1:-2])
     numbers = [int(m.group(1)) for p in folder.glob("seq=*.parquet") if (m := _match(p))]
     return folder / f"seq={max(numbers, default=0) + 1}.parquet"
 

@@ -13,8 +13,9 @@ from mpss_lib.config import Config
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import retire
-from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current, read_ledger
-from mpss_lib.warehouse.published import published_files
+from mpss_lib.warehouse.layout import layout_path, left_over
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, every_current
+from mpss_lib.warehouse.published import ledger_of, published_files
 from mpss_lib.warehouse.publisher import one_publisher
 
 log = logging.getLogger(__name__)
@@ -47,15 +48,16 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
     Returns
     -------
     dict
-        ``temporary``, ``superseded``, ``batches``: files removed; ``bytes``: of all.
+        ``temporary``, ``superseded``, ``batches``: files removed; ``old_names`` of files that lie
+        on shelves since the layout changed (``layout``); ``bytes``: of all.
     """
     now = time.time() if now is None else now
-    counts = dict.fromkeys(("temporary", "superseded", "batches", "bytes"), 0)
+    counts = dict.fromkeys(("temporary", "superseded", "batches", "old_names", "bytes"), 0)
     if not lake.root.is_dir():
         return counts
     with one_publisher(lake):
         oldest = datetime.fromtimestamp(now - config.warehouse.retention_days * DAY_S, UTC)
-        ledger = read_ledger(lake)
+        ledger = ledger_of(lake)
         retired, unknown = retire(lake, every_current(ledger), oldest)
         replaced = [lake.root / path for path in _superseded(ledger, oldest)]
         shown = {lake.root / path for path in published_files(lake)}
@@ -64,6 +66,7 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
             "temporary": rubbish,
             "superseded": [p for p in replaced if p.is_file() and p not in shown],
             "batches": [p for p in retired if p not in shown],
+            "old_names": [p for p in _old_names(lake, oldest) if p not in shown],
         }
         for name, paths in found.items():
             counts[name] = len(paths)
@@ -74,6 +77,14 @@ def remove_orphans(lake: Lake, config: Config, *, now: float | None = None) -> d
 
 def _temporary(lake: Lake) -> Iterator[Path]:
     return lake.root.rglob(".tmp-*")
+
+
+def _old_names(lake: Lake, oldest: datetime) -> list[Path]:
+    """Names that landing files had before the layout changed, where that was before ``oldest``."""
+    changed = layout_path(lake)
+    if not changed.exists() or changed.stat().st_mtime > oldest.timestamp():
+        return []
+    return list(left_over(lake))
 
 
 def _age_s(path: Path, now: float) -> float:

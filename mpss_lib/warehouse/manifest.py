@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -99,7 +100,11 @@ class Ledger:
 
         A physician's decision is none: it stands at the address that was in force when it came.
         """
-        return (stage, address.engine, address.config) in self._makers
+        runs = _made_by(self.tables["runs"], stage, address)
+        records = runs.filter(pc.greater(runs["n_files"], 0))["record"]
+        files = self.tables["files"]
+        files = files.filter(pc.is_in(files["record"], value_set=records.combine_chunks()))
+        return bool(pc.any(pc.not_equal(files["table_name"], DECIDED)).as_py())
 
     def rows_of(self, paths: Iterable[str]) -> dict[str, int]:
         """Map files below the lake to their rows by the newest record that names each."""
@@ -108,20 +113,18 @@ class Ledger:
         columns = named.select(["path", "n_rows"]).to_pydict()
         return dict(zip(*columns.values(), strict=True))
 
+    def current_of(self, table: str, stage: str, address: Address) -> pa.Table:
+        """Rows of ``files`` that are current in one table, made at one address."""
+        files = self.tables["files"]
+        mine = files.filter(pc.and_(pc.equal(files["table_name"], table), files["is_current"]))
+        return _made_by(mine, stage, address)
+
     @property
     def current(self) -> list[str]:
         """Files that are the newest of their unit, table and address."""
         files = self.tables["files"]
         paths: list[str] = files.filter(files["is_current"])["path"].to_pylist()
         return paths
-
-    @cached_property
-    def _makers(self) -> frozenset[tuple[str, str, str]]:
-        names = ["stage", "engine", "config"]
-        files = self.tables["files"]
-        made = files.filter(pc.not_equal(files["table_name"], DECIDED))
-        distinct = made.group_by(names).aggregate([]).to_pydict()
-        return frozenset(zip(*(distinct[name] for name in names), strict=True))
 
 
 def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
@@ -139,12 +142,12 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     LakeCorruptError
         If a record lacks a field; it names the record.
     """
-    there = {path.stem: (path, path.stat()) for path in _record_files(lake)}
+    there = _record_files(lake)
     kept = _unchanged(known, there) if known is not None else frozenset()
     parts: dict[str, Rows] = {name: [] for name in COLUMNS}
     for name, (path, stat) in there.items():
         if name not in kept:
-            _take_apart(path, stat, parts)
+            _take_apart(Path(path), stat, parts)
     tables = {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
     if known is not None and kept:
         names = pa.array(sorted(kept))
@@ -155,12 +158,22 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     return Ledger(_ordered(tables))
 
 
-def _record_files(lake: Lake) -> Iterator[Path]:
+Records = Mapping[str, tuple[str, os.stat_result]]
+
+
+def _record_files(lake: Lake) -> Records:
+    """Map the name of every record to its file and what the system knows of it."""
+    found = {}
     for stage in STAGES:
-        yield from sorted((lake.root / "manifest" / stage).glob("*.json"))
+        folder = lake.root / "manifest" / stage
+        entries = os.scandir(folder) if folder.is_dir() else ()
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.name.endswith(".json"):
+                found[entry.name.removesuffix(".json")] = (entry.path, entry.stat())
+    return found
 
 
-def _unchanged(known: Ledger, there: Mapping[str, tuple[Path, os.stat_result]]) -> frozenset[str]:
+def _unchanged(known: Ledger, there: Records) -> frozenset[str]:
     runs = known.tables["runs"].select(["record", "n_bytes", "modified_ns"]).to_pydict()
     return frozenset(
         record
@@ -260,15 +273,20 @@ def _marked(files: pa.Table) -> pa.Table:
     """Mark the last file of each (table, engine, config, unit) as the current one."""
     if not files.num_rows:
         return files
-    keys = pc.binary_join_element_wise(
-        *(files[name] for name in ("table_name", "engine", "config", "unit_key")), "/"
-    )
-    codes = keys.combine_chunks().dictionary_encode().indices.to_numpy()
-    last = np.empty(codes.max() + 1, dtype=np.int64)
-    last[codes] = np.arange(len(codes))  # of equal codes the last one stays
-    is_current = np.zeros(len(codes), dtype=np.bool_)
+    codes = np.zeros(files.num_rows, dtype=np.int64)
+    for name in ("table_name", "engine", "config", "unit_key"):
+        numbers, values = _numbered(files, name)
+        codes = codes * len(values) + numbers
+    last = files.num_rows - 1 - np.unique(codes[::-1], return_index=True)[1]
+    is_current = np.zeros(files.num_rows, dtype=np.bool_)
     is_current[last] = True
     return _with(files, "is_current", pa.array(is_current))
+
+
+def _numbered(rows: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Give the values of a text column as numbers, and the values that they stand for."""
+    encoded = rows[name].combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
 def current_paths(
@@ -281,19 +299,39 @@ def current_paths(
     that no record names is taken from its folder.
     """
     files = ledger.tables["files"]
-    addresses = pa.array([f"{s}/{a.engine}/{a.config}" for s, a in sorted(pointers.items())], TEXT)
-    made_by = pc.binary_join_element_wise(*(files[name] for name in _MADE_BY), "/")
-    is_pointed = pc.and_(files["is_current"], pc.is_in(made_by, value_set=addresses))
-    is_kept = pc.is_in(files["table_name"], value_set=pa.array(sorted(APPEND_ONLY)))
-    shown = files.filter(pc.or_(is_pointed, is_kept)).select(["table_name", "path"]).to_pydict()
-    found: dict[str, set[str]] = {name: set() for name in TABLES}
-    for name, path in zip(*shown.values(), strict=True):
-        found[name].add(path)
+    is_shown = files["is_current"].to_numpy() & _is_pointed(files, pointers)
+    numbers, names = _numbered(files, "table_name")
+    found: dict[str, tuple[str, ...]] = {}
     for name, table in TABLES.items():
-        if table.unit == "engine" and not found[name]:
-            paths = lake.current_paths(name, pointers[table.stage]).values()
-            found[name] = {lake.relative(path) for path in paths}
-    return {name: tuple(sorted(paths)) for name, paths in found.items()}
+        is_mine = numbers == names.index(name) if name in names else np.zeros_like(is_shown)
+        is_mine &= is_shown | (name in APPEND_ONLY)
+        paths: list[str] = files["path"].filter(pa.array(is_mine)).to_pylist()
+        if table.unit == "engine" and not paths:
+            there = lake.current_paths(name, pointers[table.stage]).values()
+            paths = [lake.relative(path) for path in there]
+        # As records name them they are nearly sorted, which a set would forget.
+        found[name] = tuple(sorted(dict.fromkeys(paths)))
+    return found
+
+
+def _is_pointed(files: pa.Table, pointers: Mapping[str, Address]) -> npt.NDArray[np.bool_]:
+    """Whether each file was made at the address that its stage's pointer names."""
+    columns = [_numbered(files, name) for name in _MADE_BY]
+    found = np.zeros(files.num_rows, dtype=np.bool_)
+    for stage, address in pointers.items():
+        wanted = (stage, address.engine, address.config)
+        is_so = np.ones(files.num_rows, dtype=np.bool_)
+        for (numbers, values), value in zip(columns, wanted, strict=True):
+            is_so &= numbers == (values.index(value) if value in values else -1)
+        found |= is_so
+    return found
+
+
+def _made_by(rows: pa.Table, stage: str, address: Address) -> pa.Table:
+    wanted = {"stage": stage, "engine": address.engine, "config": address.config}
+    for name, value in wanted.items():
+        rows = rows.filter(pc.equal(rows[name], value))
+    return rows
 
 
 def every_current(ledger: Ledger) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
-from mpss_lib.warehouse.manifest import COLUMNS, Ledger
+from mpss_lib.warehouse.manifest import COLUMNS, Ledger, read_ledger
 from mpss_lib.warehouse.meta import META
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,14 @@ class Published:
         The manifest as it was.
     lake_files, feature_rows : pyarrow.Table or None
         ``meta.lake_file`` and ``meta.feature_rows``: what was checked and counted in each file.
+    made_by : (str, str)
+        Versions of the code and of DuckDB that wrote it.
     """
 
     ledger: Ledger | None = None
     lake_files: pa.Table | None = None
     feature_rows: pa.Table | None = None
+    made_by: tuple[str, str] = ("", "")
 
 
 def published(lake: Lake) -> Published:
@@ -57,10 +60,21 @@ def published(lake: Lake) -> Published:
                 _table(connection, name, pa.schema(list(META[name].columns.items())))
                 for name in ("lake_file", "feature_rows")
             )
+            (made_by,) = connection.execute(
+                "select code_version, duckdb_version from meta.snapshot"
+            ).fetchall()
     except (duckdb.Error, pa.ArrowInvalid, PlatformFaultError) as error:
         log.info("warehouse: nothing is taken over from the published snapshot: %s", error)
         return Published()
-    return Published(Ledger(ledger), files, counted)
+    return Published(Ledger(ledger), files, counted, made_by)
+
+
+def ledger_of(lake: Lake) -> Ledger:
+    """Read the manifest: of the published snapshot, and the records that are new or have changed.
+
+    The snapshot sums the records before it; each is held against size and time of its file.
+    """
+    return read_ledger(lake, known=published(lake).ledger)
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> pa.Table:

@@ -20,6 +20,7 @@ from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.records import Record, Unit
 from mpss_lib.schemas import tables_of
+from mpss_lib.shelves import digest_of_input, key_of
 from mpss_lib.tables import Lake, read_parquet
 from mpss_lib.warehouse.manifest import Ledger, read_ledger
 
@@ -32,7 +33,7 @@ def stages_without_manifest(lake: Lake) -> list[str]:
         stage
         for stage in STAGES
         if not any((lake.root / "manifest" / stage).glob("*.json"))
-        and any(_files(lake, table.name) for table in tables_of(stage))
+        and any(lake.landing_files(table.name) for table in tables_of(stage))
     ]
 
 
@@ -91,7 +92,9 @@ def _unreadable_and_unnamed(lake: Lake, stages: Sequence[str]) -> dict[str, list
     if not lake.snapshot.is_file():
         return {}
     return {
-        stage: [lake.relative(p) for table in tables_of(stage) for p in _files(lake, table.name)]
+        stage: [
+            lake.relative(p) for table in tables_of(stage) for p in lake.landing_files(table.name)
+        ]
         for stage in stages
     }
 
@@ -137,7 +140,7 @@ def _without_record(lake: Lake, known: Ledger | None) -> dict[str, list[Path]]:
         # What the snapshot never knew was not lost: its first batch is at work, or was killed.
         unnamed = [stage for stage in unnamed if known.has_records(stage)]
     found = {
-        stage: [path for table in tables_of(stage) for path in _files(lake, table.name)]
+        stage: [path for table in tables_of(stage) for path in lake.landing_files(table.name)]
         for stage in unnamed
     }
     for stage, paths in _lost(lake, known, read_ledger(lake)).items() if known else ():
@@ -146,14 +149,10 @@ def _without_record(lake: Lake, known: Ledger | None) -> dict[str, list[Path]]:
     return found
 
 
-def _files(lake: Lake, table: str) -> list[Path]:
-    return sorted((lake.root / "landing" / table).glob("engine=*/config=*/*=*.*.parquet"))
-
-
 def _by_address(paths: Sequence[Path]) -> dict[Address, dict[str, list[Path]]]:
     found: dict[Address, dict[str, list[Path]]] = {}
     for path in paths:
-        table, engine, config = path.parts[-4:-1]
+        table, engine, config = path.parts[-5:-2]
         address = Address(engine.removeprefix("engine="), config.removeprefix("config="))
         found.setdefault(address, {}).setdefault(table, []).append(path)
     return found
@@ -193,8 +192,7 @@ def _generations(
     by_unit: dict[str, dict[str, list[Path]]] = {}
     for table, files in paths.items():
         for path in sorted(files, key=place):
-            key = path.name.split("=", 1)[1].split(".", 1)[0]
-            by_unit.setdefault(key, {}).setdefault(table, []).append(path)
+            by_unit.setdefault(key_of(path), {}).setdefault(table, []).append(path)
     number = 0
     while any(len(files) > number for tables in by_unit.values() for files in tables.values()):
         yield [
@@ -208,7 +206,7 @@ def _generations(
 
 
 def _unit(lake: Lake, key: str, files: dict[str, Path]) -> Unit:
-    written = (lake.written(table, path, path.name.split(".")[1]) for table, path in files.items())
+    written = (lake.written(table, path, digest_of_input(path)) for table, path in files.items())
     reasons = _refusals(files["volume"]) if "volume" in files else []
     return Unit(key, "rejected" if reasons else "done", tuple(written), tuple(reasons))
 

@@ -27,6 +27,7 @@ from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
+from mpss_lib.warehouse.carrying import CARRIED, add_new, begin_with_ledger, can_carry
 from mpss_lib.warehouse.compaction import (
     Reading,
     compact,
@@ -36,6 +37,7 @@ from mpss_lib.warehouse.compaction import (
 )
 from mpss_lib.warehouse.feature_rows import create_feature_rows
 from mpss_lib.warehouse.manifest import (
+    Ledger,
     check_rows_kept,
     check_there,
     current_paths,
@@ -75,6 +77,7 @@ class Plan:
     known_rows: pa.Table | None
     unchanged: frozenset[str]
     pointers: Mapping[str, Address]
+    carried: Ledger | None
 
 
 def publish(
@@ -141,12 +144,7 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     if activate:
         known |= moved(lake, config, ledger, activate)
     pointers = of_every_stage(config, known)
-    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
-        log.warning(
-            "warehouse: %s are published as other settings made them; what is written now is not"
-            " shown until `mpss recompute --activate`",
-            ", ".join(other),
-        )
+    _warn_of_others(config, pointers)
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
     n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
@@ -169,7 +167,18 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
         known_rows=before.feature_rows,
         unchanged=unchanged,
         pointers=known,
+        carried=before.ledger if can_carry(before, ledger) else None,
     )
+
+
+def _warn_of_others(config: Config, pointers: Mapping[str, Address]) -> None:
+    """Warn where stages are published at another version than the settings make."""
+    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
+        log.warning(
+            "warehouse: %s are published as other settings made them; what is written now is not"
+            " shown until `mpss recompute --activate`",
+            ", ".join(other),
+        )
 
 
 def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
@@ -189,7 +198,10 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
 def _fill(
     path: Path, plan: Plan, stamp: pa.Table, config: Config, tell: Progress
 ) -> dict[str, int]:
-    path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
+    carried = plan.carried
+    if carried is None or not begin_with_ledger(path, plan.lake.snapshot):
+        carried = None
+        path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
     settings = {"threads": config.warehouse.threads}
     with closing(duckdb.connect(str(path), config=settings)) as connection:
         tell("build")
@@ -197,17 +209,14 @@ def _fill(
         connection.execute("set parquet_metadata_cache = true")
         connection.execute("begin")  # one commit: DuckDB syncs the file at each
         for schema in SCHEMAS:
-            connection.execute(f"create schema {schema}")
+            connection.execute(f"create schema if not exists {schema}")
+        if carried is not None:
+            add_new(connection, carried, plan.meta)
         for name, rows in {**plan.meta, "snapshot": stamp}.items():
-            _insert(connection, name, rows)
+            if carried is None or name not in CARRIED:
+                _insert(connection, name, rows)
         _count_features(connection, plan)
-        for relation in plan.relations:
-            if relation.schema == "raw":
-                create_relation(connection, relation, plan.sources)
-        checks.check_schemas(connection)
-        for relation in plan.relations:
-            if relation.schema != "raw":
-                create_relation(connection, relation, plan.sources)
+        _create_relations(connection, plan)
         _list_relations(connection, (*BASE, *plan.relations))
         tell("check")
         n_bad = checks.run_checks(connection, (*BASE, *plan.relations))
@@ -223,6 +232,17 @@ def _fill(
         "studies": studies,
         "included": included,
     }
+
+
+def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Show the lake's tables, check their columns, then make the others of them."""
+    for relation in plan.relations:
+        if relation.schema == "raw":
+            create_relation(connection, relation, plan.sources)
+    checks.check_schemas(connection)
+    for relation in plan.relations:
+        if relation.schema != "raw":
+            create_relation(connection, relation, plan.sources)
 
 
 def _count_features(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:

@@ -11,8 +11,8 @@ from mpss_lib.locks import alone
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import cohort, compaction, pointers, recovery
 from mpss_lib.warehouse.expectations.suites import SUITES
-from mpss_lib.warehouse.manifest import current_paths, read_ledger
-from mpss_lib.warehouse.published import published
+from mpss_lib.warehouse.manifest import current_paths
+from mpss_lib.warehouse.published import ledger_of, published
 from mpss_lib.warehouse.publisher import one_publisher
 from mpss_lib.warehouse.snapshot import publish
 
@@ -65,7 +65,7 @@ def merge(lake: Lake, config: Config) -> dict[str, int]:
     Gives ``batches`` written and ``joined``: how many they replace.
     """
     with one_publisher(lake):
-        ledger = read_ledger(lake)
+        ledger = ledger_of(lake)
         known = pointers.with_new(lake, config, ledger)
         landing = current_paths(lake, ledger, pointers.of_every_stage(config, known))
         return compaction.merge(lake, config, landing)
@@ -84,7 +84,7 @@ def status(lake: Lake, config: Config) -> list[dict[str, Any]]:
 
     Columns: ``stage``, ``engine``, ``config``, ``n_units``, ``is_active``, ``is_of_settings``.
     """
-    return pointers.versions(lake, config, read_ledger(lake))
+    return pointers.versions(lake, config, ledger_of(lake))
 
 
 def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:

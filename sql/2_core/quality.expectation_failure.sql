@@ -12,6 +12,11 @@ with current_files as (
             file.stage = pointer.stage
             and file.engine = pointer.engine
             and file.config = pointer.config
+    -- Only files that were found wanting: most often none, of every file of the lake.
+    semi join raw.expectation_failure as failure
+        on
+            file.table_name = failure.table_name
+            and file.unit_key = failure.unit_key
     where file.is_current
     group by file.table_name, file.unit_key, file.content_sha256
 )

@@ -7,26 +7,13 @@ with studies as (
     union
     select study_key,
     from raw.feature_binned
-),
-
-counted as (
-    select
-        study_key,
-        count(*) as n_rows,
-    from raw.feature_once
-    group by study_key
-),
-
-segments as (
-    select count(*) as n_segments,
-    from core.segment
 )
 
 select
     studies.study_key,
-    coalesce(counted.n_rows, 0) as "value",
+    count(once.study_key) as "value",
 from studies
-cross join segments
-left join counted
-    on studies.study_key = counted.study_key
-where coalesce(counted.n_rows, 0) != segments.n_segments
+left join raw.feature_once as once
+    on studies.study_key = once.study_key
+group by studies.study_key
+having count(once.study_key) != (select count(*), from core.segment)

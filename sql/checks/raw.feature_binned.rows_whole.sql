@@ -7,29 +7,15 @@ with studies as (
     union
     select study_key,
     from raw.feature_binned
-),
-
-counted as (
-    select
-        study_key,
-        count(*) as n_rows,
-        list_sort(list(distinct bins)) as levels,
-    from raw.feature_binned
-    group by study_key
-),
-
-segments as (
-    select count(*) as n_segments,
-    from core.segment
 )
 
 select
     studies.study_key,
-    coalesce(counted.n_rows, 0) as "value",
+    count(binned.study_key) as "value",
 from studies
-cross join segments
-left join counted
-    on studies.study_key = counted.study_key
-where
-    coalesce(counted.n_rows, 0) != segments.n_segments * len(${bins})
-    or counted.levels is distinct from list_sort(${bins})
+left join raw.feature_binned as binned
+    on studies.study_key = binned.study_key
+group by studies.study_key
+having
+    count(binned.study_key) != (select count(*), from core.segment) * len(${bins})
+    or list_sort(list(distinct binned.bins)) is distinct from list_sort(${bins})

@@ -53,10 +53,10 @@ def measure(root: Path, n: int, n_gaps: int, seed: int) -> int:
             staging=root / "staging",
             archive=SiteSettings(archive_port=server.port, called_aet="HOSPITAL"),
         )
-        sync = tables._sync
-        tables._sync = lambda path: None  # only while the hospital is made
+        sync = tables.sync
+        tables.sync = lambda path: None  # only while the hospital is made
         hospital = build(archive, lake, config, sites, n, FIRST, LAST)
-        tables._sync = sync
+        tables.sync = sync
         planted = plant(hospital, counts, n, seed)
         before_mb = peak_mb()
         start = time.perf_counter()

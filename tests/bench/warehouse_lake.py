@@ -1,10 +1,15 @@
-"""A lake of thousands of studies, made fast: its batch files are written by the compaction."""
+"""A lake of thousands of studies, made fast: its batch files are written by the compaction.
+
+Nothing is synced to the disk while it is made, and of the rows of one study those of all others are
+made by putting in their keys.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -13,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fabricated_lake import Builder, clinical_row, row
 
+from mpss_lib import tables as lake_tables
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
@@ -23,6 +29,7 @@ from mpss_lib.tables import Lake, Written, digest_of
 from mpss_lib.warehouse.compaction import write_batch
 from mpss_lib.warehouse.joining import PATH, Source
 
+MARK = "@"
 GROUP = 500
 NIGHT = 25
 _STAGES = {
@@ -40,28 +47,45 @@ _N_ROWS = {"instance": 3, "volume": 2, "quality_metric": 20, "prediction": 21} |
 
 
 class BigLake:
-    """Studies with every table of the chain, ``GROUP`` in a batch file, ``NIGHT`` in a record."""
+    """Studies with every table of the chain.
 
-    def __init__(self, lake: Lake, config: Config) -> None:
+    Parameters
+    ----------
+    lake, config
+    once, binned : tuple of str
+        Feature columns; all 487 by default.
+    group, night : int
+        Studies in a batch file, and in a manifest record.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        config: Config,
+        once: tuple[str, ...] = ONCE_NAMES,
+        binned: tuple[str, ...] = BINNED_NAMES,
+        group: int = GROUP,
+        night: int = NIGHT,
+    ) -> None:
         self.lake = lake
         self.config = config
+        self.group, self.night = group, night
         self.keys: list[str] = []
         self.n_first = 0
-        self.builder = Builder(lake, config, once=ONCE_NAMES, binned=BINNED_NAMES)
+        self.builder = Builder(lake, config, once=once, binned=binned)
 
     def fill(self, n: int) -> None:
         """Write everything of ``n`` studies; nothing is published."""
         self.n_first = n
         self.keys = sorted(_key(f"study {i}") for i in range(n))
         self.builder.catalogue()
-        for start in range(0, n, GROUP):
-            self._write_group(self.keys[start : start + GROUP], start)
-        for start in range(0, n, NIGHT):
-            self._record(self.keys[start : start + NIGHT])
-        self.builder.registry(
-            [clinical_row(f"r{key}", key, _key(f"patient {key}")) for key in self.keys]
-        )
-        self.builder.flush()
+        with unsynced():
+            for start in range(0, n, self.group):
+                self._write_group(self.keys[start : start + self.group], start)
+            for start in range(0, n, self.night):
+                self._record(self.keys[start : start + self.night])
+            self.builder.registry([clinical_row(f"r{key}", key, f"P{key}") for key in self.keys])
+            self.builder.flush()
 
     def take_up(self, n: int) -> int:
         """Go on with the lake that an earlier run filled with ``n`` studies; gives its size."""
@@ -77,7 +101,18 @@ class BigLake:
         """One study more, as the night writes it: landing files and manifest records."""
         key = _key(f"late {number}")
         self.keys.append(key)
-        self.builder.through(key, _key(f"patient {key}"), seed=number)
+        self.builder.through(key, f"P{key}", seed=number)
+        self.builder.flush()
+
+    def members(self) -> Iterator[str]:
+        """Landing files of the first studies, below the lake."""
+        for tables in _STAGES.values():
+            for table in tables:
+                yield from (self._member(table, key) for key in self.keys[: self.n_first])
+
+    def add_again(self, key: str) -> None:
+        """A second file in the features' tables of a study, recorded."""
+        self.builder.radiomics(key, 1, salt="again")
         self.builder.flush()
 
     def feature_files(self, kind: str) -> list[Path]:
@@ -85,8 +120,8 @@ class BigLake:
         found = []
         for table in ("feature_once", "feature_binned"):
             paths = sorted((self.lake.root / kind / table).rglob("*.parquet"), key=_number)
-            if kind == "batch" and self.n_first > GROUP:
-                paths = [p for p in paths if _number(p) > -(-self.n_first // GROUP)]
+            if kind == "batch" and self.n_first > self.group:
+                paths = [p for p in paths if _number(p) > -(-self.n_first // self.group)]
             found += paths
         return found
 
@@ -103,12 +138,13 @@ class BigLake:
 
     def wide_parts(self, n: int) -> Iterator[pa.Table]:
         """The rows of ``feature.radiomics`` for the peers: keys, then 487 columns."""
-        for start in range(0, n, GROUP):
-            keys = self.keys[start : start + GROUP]
-            once = _features("feature_once", keys, start).drop_columns(
+        for start in range(0, n, self.group):
+            keys = self.keys[start : start + self.group]
+            once = _features("feature_once", keys, ONCE_NAMES, start).drop_columns(
                 ["n_voxels", "undefined_features"]
             )
-            binned = _features("feature_binned", keys, start).drop_columns(["undefined_features"])
+            binned = _features("feature_binned", keys, BINNED_NAMES, start)
+            binned = binned.drop_columns(["undefined_features"])
             joined = once.join(binned, keys=["study_key", "segment"])
             yield joined.select(["study_key", "segment", "bins", *ONCE_NAMES, *BINNED_NAMES])
 
@@ -116,7 +152,7 @@ class BigLake:
         for tables in _STAGES.values():
             for table in tables:
                 members = [self._member(table, key) for key in keys]
-                data = _rows(table, keys, seed)
+                data = self._rows(table, keys, seed)
                 if table == "prediction":
                     paths = np.repeat(members, _N_ROWS[table])
                     data = data.append_column(PATH, pa.array(paths))
@@ -124,6 +160,13 @@ class BigLake:
                 pq.write_table(data, raw, compression="none", store_schema=False)
                 write_batch(self.lake, table, [Source(raw.name)], members)
                 raw.unlink()
+
+    def _rows(self, table: str, keys: list[str], seed: int) -> pa.Table:
+        if TABLES[table].has_features:
+            builder = self.builder
+            names = builder.once if table == "feature_once" else builder.binned
+            return _features(table, keys, names, seed)
+        return _repeated(table, keys)
 
     def _member(self, table: str, key: str) -> str:
         address = self.config.address(TABLES[table].stage)
@@ -143,17 +186,25 @@ class BigLake:
             write_record(stage, units, self.lake, self.config, f"night {keys[0]}")
 
 
-def _rows(table: str, keys: list[str], seed: int) -> pa.Table:
-    if TABLES[table].has_features:
-        return _features(table, keys, seed)
-    rows = [_row(table, key, i) for key in keys for i in range(_N_ROWS.get(table, 1))]
-    return pa.Table.from_pylist(rows, schema=TABLES[table].schema)
+def _repeated(table: str, keys: list[str]) -> pa.Table:
+    """Rows of every study: those of one, with each key in the place of its mark."""
+    schema = TABLES[table].schema
+    one = [_row(table, i) for i in range(_N_ROWS.get(table, 1))]
+    data = pa.Table.from_pylist(one, schema=schema)
+    data = data.take(pa.array(np.tile(np.arange(len(one)), len(keys))))
+    for name in schema.names:
+        values = [row[name] for row in one]
+        if any(isinstance(value, str) and MARK in value for value in values):
+            texts = [value.replace(MARK, key) for key in keys for value in values]
+            data = data.set_column(schema.get_field_index(name), schema.field(name), [texts])
+    return data
 
 
-def _row(table: str, key: str, i: int) -> dict:
+def _row(table: str, i: int) -> dict:
+    key = MARK
     values = {"study_key": key}
     special = {
-        "study": {"patient_key": _key(f"patient {key}"), "accession_key": f"acc{key}"}
+        "study": {"patient_key": f"P{key}", "accession_key": f"acc{key}"}
         | {"acquired_period": "2020-Q1", "study_date_shifted": dt.date(2019, 3, 1)},
         "instance": {"series_key": f"{key}{i}", "object_key": f"{key}o{i}", "is_stored": True},
         "volume": {"series_key": f"{key}{i}", "object_key": f"{key}o{i}", "is_chosen": i == 0},
@@ -166,9 +217,8 @@ def _row(table: str, key: str, i: int) -> dict:
     return row(table, **(values | special.get(table, {})))
 
 
-def _features(table: str, keys: list[str], seed: int) -> pa.Table:
+def _features(table: str, keys: list[str], names: tuple[str, ...], seed: int) -> pa.Table:
     rng = np.random.default_rng([seed, len(table)])
-    names = ONCE_NAMES if table == "feature_once" else BINNED_NAMES
     each = 7 if table == "feature_once" else 56
     n = each * len(keys)
     columns = {
@@ -181,6 +231,17 @@ def _features(table: str, keys: list[str], seed: int) -> pa.Table:
         columns["bins"] = pa.array(np.tile(BINS, 7 * len(keys)))
     columns["undefined_features"] = pa.array([[]] * n, pa.list_(pa.string()))
     return pa.table(columns | {name: pa.array(rng.normal(size=n)) for name in names})
+
+
+@contextmanager
+def unsynced() -> Iterator[None]:
+    """Make files without waiting for the disk: a lake that is made for a bench may be lost."""
+    kept = lake_tables.sync
+    lake_tables.sync = lambda path: None
+    try:
+        yield
+    finally:
+        lake_tables.sync = kept
 
 
 def _digest(table: str, key: str) -> str:

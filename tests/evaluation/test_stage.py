@@ -9,6 +9,7 @@ from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 from mpss_lib.batch import write_record
 from mpss_lib.config import STAGES, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.evaluation import inputs as inputs_module
 from mpss_lib.evaluation import stage
 from mpss_lib.evaluation.inputs import load
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
@@ -58,10 +59,10 @@ def test_steps_of_the_dag_give_the_same_as_run(done, tmp_path):
     lake = Lake(tmp_path)
     fill(lake, CONFIG, n=30)
     select_run(COHORT, lake, CONFIG)
-    stage.evaluate(COHORT, "RCA3", lake, CONFIG)
-    resumed = stage.permute(COHORT, "RCA3", lake, CONFIG)
-    assert (resumed["done"], resumed["skipped"]) == (2, 0)
-    assert stage.permute(COHORT, "RCA3", lake, CONFIG)["done"] == 0
+    stage.evaluate(COHORT, "RCA3", lake, in_parts(3, 3))
+    resumed = stage.evaluate(COHORT, "RCA3", lake, CONFIG)
+    assert (resumed["done"], resumed["skipped"]) == (1, 2)
+    assert stage.evaluate(COHORT, "RCA3", lake, CONFIG)["done"] == 0
     hashes = {f.path: f.content_sha256 for u in answer["units"] for f in u.files}
     for unit in resumed["units"]:
         for file in unit.files:
@@ -155,11 +156,10 @@ def test_summarise_before_evaluate_is_refused(tmp_path):
         stage.summarise(COHORT, lake, CONFIG)
 
 
-@pytest.mark.parametrize("step", [stage.evaluate, stage.permute])
 @pytest.mark.parametrize("part", ["HEART", "MYO-0", ""])
-def test_unknown_segments_are_refused(done, step, part):
+def test_unknown_segments_are_refused(done, part):
     with pytest.raises(WrongArgumentError, match="is no segment"):
-        step(COHORT, part, done[0], CONFIG)
+        stage.evaluate(COHORT, part, done[0], CONFIG)
 
 
 def test_univariate_rows(done):
@@ -173,7 +173,7 @@ def test_univariate_rows(done):
 @pytest.fixture
 def counted(monkeypatch):
     """Count the whole evaluations and the readings of the inputs."""
-    counts = {"evaluated": 0, "loaded": 0}
+    counts = {"evaluated": 0, "loaded": 0, "features": 0}
 
     def counting(name, work):
         def counted(*given, **named):
@@ -184,6 +184,9 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(stage, "evaluate_columns", counting("evaluated", stage.evaluate_columns))
     monkeypatch.setattr(stage, "load", counting("loaded", stage.load))
+    monkeypatch.setattr(
+        inputs_module, "read_features", counting("features", inputs_module.read_features)
+    )
     return counts
 
 
@@ -196,21 +199,20 @@ def selected_lake(root, n=30):
 
 def test_each_profile_and_segment_is_evaluated_once(tmp_path, counted):
     stage.run(COHORT, selected_lake(tmp_path), CONFIG)
-    assert counted == {"evaluated": 7 * 2, "loaded": 1}
+    assert counted == {"evaluated": 7 * 2, "loaded": 1, "features": 1}
 
 
 def test_steps_of_the_dag_evaluate_once_too(done, tmp_path, counted):
+    """Each task reads its inputs once, the features of both profiles together."""
     _, answer = done
     lake = selected_lake(tmp_path)
     for segment in SEGMENTS:
         stage.evaluate(COHORT, segment, lake, CONFIG)
-    assert counted["evaluated"] == 7 * 2
+    assert counted == {"evaluated": 7 * 2, "loaded": 7, "features": 7}
     stage.univariate(COHORT, lake, CONFIG)
-    for segment in SEGMENTS:
-        stage.permute(COHORT, segment, lake, CONFIG)
     stage.summarise(COHORT, lake, CONFIG)
     made = stage.register_model(COHORT, lake, CONFIG)
-    assert counted["evaluated"] == 7 * 2
+    assert counted == {"evaluated": 7 * 2, "loaded": 10, "features": 10}
     [unit] = made["units"]
     assert unit.files == answer["units"][-1].files
 

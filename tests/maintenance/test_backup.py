@@ -29,7 +29,10 @@ from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import rows
 
-LEFT_OUT = ("warehouse.duckdb", "warehouse.lock", "work.lock", ".tmp-x.parquet")
+LEFT_OUT = (
+    *("warehouse.duckdb", "warehouse.lock", "work.lock", "layout.lock", "layout.json"),
+    ".tmp-x.parquet",
+)
 
 
 def digests(root):

@@ -88,7 +88,7 @@ def test_versions_that_nobody_publishes_go_and_published_ones_stay(invented, hom
     landed = invented.lake.root / "landing"
     before = set(landed.rglob("*.parquet"))
     assert retention.apply(home)["versions"] == 2
-    gone = {path.parts[-4] for path in before - set(landed.rglob("*.parquet"))}
+    gone = {path.parts[-5] for path in before - set(landed.rglob("*.parquet"))}
     assert gone == {"feature_once", "feature_binned"}
     from mpss_lib.warehouse import stage
 

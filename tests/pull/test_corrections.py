@@ -161,7 +161,9 @@ def test_a_word_that_cleaning_drops_is_another_version_when_it_is_accepted(
     assert again(pulled, lake, config, served, accepts=True) == "done"
     new = current(lake, config, pulled)
     assert new["said"] != old["said"]
-    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 2, "no file is overwritten"
+    assert len(list(lake.root.glob("landing/instance/*/*/*/*.parquet"))) == 2, (
+        "no file is overwritten"
+    )
 
 
 def state():
@@ -197,7 +199,7 @@ def test_accepted_it_is_a_new_version_and_the_old_one_stays(pulled, served, scri
 
 def test_the_version_before_stays_addressable_for_ever(pulled, served, script, lake, config):
     again(pulled, lake, config, served)
-    [first] = lake.root.glob("landing/instance/*/*/*")
+    [first] = lake.root.glob("landing/instance/*/*/*/*.parquet")
     script.edit_object = blank
     again(pulled, lake, config, served)
     again(pulled, lake, config, served, accepts=True)
@@ -226,13 +228,13 @@ def test_a_vault_that_was_restored_without_digests_still_lets_nothing_in(
     before = current(lake, config, pulled)
     forget()
     assert again(pulled, lake, config, served) == "done"
-    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 1
+    assert len(list(lake.root.glob("landing/instance/*/*/*/*.parquet"))) == 1
     forget()
     script.edit_object = blank
     assert again(pulled, lake, config, served) == "quarantined"
     assert current(lake, config, pulled) == before
     assert again(pulled, lake, config, served, accepts=True) == "done"
-    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 2
+    assert len(list(lake.root.glob("landing/instance/*/*/*/*.parquet"))) == 2
 
 
 def test_an_archive_that_takes_its_correction_back_makes_the_first_bytes_current(
@@ -246,7 +248,7 @@ def test_an_archive_that_takes_its_correction_back_makes_the_first_bytes_current
     assert again(pulled, lake, config, served) == "quarantined"
     assert again(pulled, lake, config, served, accepts=True) == "done"
     assert current(lake, config, pulled) == old
-    assert len(list(lake.root.glob("landing/instance/*/*/*"))) == 3
+    assert len(list(lake.root.glob("landing/instance/*/*/*/*.parquet"))) == 3
     assert len(list(lake.root.glob("dicom/*/*"))) == 2
 
 
@@ -338,7 +340,7 @@ def test_an_attribute_that_is_dropped_changes_no_row(pulled, served, script, lak
     after = ReceivedLedger(Vault(served.vault)).of_study(pulled)
     assert [one.version for one in after.values()] == [one.mark for one in after.values()]
     assert after != marks, "the digest of the new bytes is remembered"
-    files = list(lake.root.glob("landing/instance/*/*/*"))
+    files = list(lake.root.glob("landing/instance/*/*/*/*.parquet"))
     assert len(files) == 2, "no file is overwritten, whatever else the rows say"
     assert again(pulled, lake, config, served, force=False) == "skipped"
 

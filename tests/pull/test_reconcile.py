@@ -32,7 +32,7 @@ pytestmark = pytest.mark.pacs
 
 @pytest.fixture
 def hospital(archive, lake, config, sites, monkeypatch):
-    monkeypatch.setattr("mpss_lib.tables._sync", lambda path: None)  # hundreds of small files
+    monkeypatch.setattr("mpss_lib.tables.sync", lambda path: None)  # hundreds of small files
     return build(archive, lake, config, sites, 40, *MARCH)
 
 
@@ -167,7 +167,7 @@ def test_a_withdrawn_study_is_nobodys_difference(hospital):
     vault.add_tombstones([vault.tombstone(key)])
     with vault.opened() as db:
         db.execute("delete from identity where study_key = ?", (key,))
-    for path in hospital.lake.root.glob(f"landing/*/*/*/study={key}.*"):
+    for path in hospital.lake.root.glob(f"landing/*/*/*/*/study={key}.*"):
         path.unlink()
     answered = ask(hospital)
     assert answered.found == ()

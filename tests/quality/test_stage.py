@@ -141,8 +141,8 @@ def test_review_is_written_and_recorded(lake, config):
     assert written.table == "review"
     (row,) = lake.rows("review", config.address("quality"), STUDY)
     assert (row["decision"], row["reviewer"]) == ("accept", "reader1")
-    named = lake.current_files("quality")[("review", STUDY)]
-    assert named["path"] == written.path
+    (record,) = lake.records("quality")
+    assert record["units"][0]["files"][0]["path"] == written.path
 
 
 def test_second_thoughts_keep_the_first(lake, config):

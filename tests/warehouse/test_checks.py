@@ -92,6 +92,8 @@ def test_every_query_of_a_suite_names_its_rows_and_reads_what_is_there():
     found = [check for check in checks.read_checks() if check.suite != checks.SNAPSHOT]
     assert {check.suite for check in found} == set(SUITES)
     assert all(check.table in TABLES_OF[check.suite] for check in found)
+    named = {(check.suite, check.as_rule().name) for check in found}
+    assert len(named) == len(found), "queries of a suite are told apart by the name of their rule"
 
 
 def test_a_relation_that_cannot_be_built_is_named(filled, monkeypatch):

@@ -140,14 +140,12 @@ def test_a_file_that_was_found_again_with_fewer_rows_is_named(filled):
         tables=("quality_metric",),
     )
     (told,) = found
-    filled.record("quality", "s10", "skipped", [told.__dict__])
+    filled.record("quality", "s10", "skipped", [told])
     filled.flush()
     with pytest.raises(LakeCorruptError, match=r"s10.*has 0 rows and had 1"):
         stage.run(filled.lake, filled.config)
     path.write_bytes(whole)
-    filled.record(
-        "quality", "s10", "done", [filled.lake.written("quality_metric", path, "").__dict__]
-    )
+    filled.record("quality", "s10", "done", [filled.lake.written("quality_metric", path, "")])
     filled.flush()
     stage.run(filled.lake, filled.config)
 

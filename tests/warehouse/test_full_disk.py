@@ -32,7 +32,7 @@ def raises(error):
 BREAKS = {
     "temporary name": (tables.tempfile, "mkstemp", FULL),
     "snapshot": (snapshot, "_fill", duckdb.IOException("IO Error: Could not write: No space left")),
-    "sync": (tables, "_sync", FULL),
+    "sync": (tables, "sync", FULL),
     "number": (publisher.os, "pwrite", FULL),
 }
 

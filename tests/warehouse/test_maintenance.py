@@ -20,7 +20,7 @@ def test_rubbish_of_killed_writers_goes_after_an_hour(filled):
         path.write_bytes(b"x" * 10)
     os.utime(old, (time.time() - 4000,) * 2)
     counts = remove_orphans(filled.lake, filled.config)
-    assert counts == {"temporary": 1, "superseded": 0, "batches": 0, "bytes": 10}
+    assert counts == {"temporary": 1, "superseded": 0, "batches": 0, "old_names": 0, "bytes": 10}
     assert young.exists()
 
 

@@ -54,7 +54,7 @@ def main() -> None:
 def add_study(build: Builder, number: str, point: str) -> None:
     tell("write")
     if point == "landing_temporary":
-        tables._sync = die
+        tables.sync = die
     build.through(f"k{number}", f"p{number}", seed=int(number))
     tell("record")
     if point == "landing_unrecorded":

@@ -12,6 +12,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.dicom.values import parse_date
 from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.shelves import key_of
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import CORRECTED, DELETED, noted
 
@@ -32,9 +33,7 @@ def due(lake: Lake, config: Config, sites: Sites, today: date) -> list[str]:
         that the archive no longer has are left out, those whose correction waits too.
     """
     vault = Vault(sites.vault)
-    folder = lake.root / "landing" / "instance" / config.address("pull").folder
-    names = (path.name for path in folder.glob("study=*.parquet"))
-    fetched = {name.split("=", 1)[1].split(".", 1)[0] for name in names}
+    fetched = {key_of(path) for path in lake.landing_files("instance", config.address("pull"))}
     settled = {one.study_key for one in noted(lake) if one.kind in (DELETED, CORRECTED)}
     known = [
         one

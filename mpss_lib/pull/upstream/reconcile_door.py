@@ -28,6 +28,7 @@ from mpss_lib.pull.upstream.gone import SUSPECT_FROM, study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before
+from mpss_lib.shelves import key_of
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import BY_COMPARISON, note, settle, write_summary
 
@@ -178,26 +179,18 @@ def _fetched_counts(path: Path, n_announced: int | None) -> tuple[int, int | Non
 
 def _current(lake: Lake, config: Config, table: str) -> dict[str, Path]:
     """Find the current file of each study: of these settings, or else of any others."""
-    address = config.address(STAGE)
-    found: dict[str, list[Path]] = {}
-    for path in sorted((lake.root / "landing" / table).glob("engine=*/config=*/study=*.parquet")):
-        found.setdefault(path.name.split("=", 1)[1].split(".", 1)[0], []).append(path)
-    several = {key for key, paths in found.items() if len(paths) > 1}
-    named = lake.current_files(STAGE, address) if several else {}
-    chosen = {key: paths[0] for key, paths in found.items() if key not in several}
-    for key in several:
-        file = named.get((table, key))
-        ours = [path for path in found[key] if path.parent.match(address.folder)] or found[key]
-        chosen[key] = (
-            lake.root / str(file["path"]) if file else max(ours, key=lambda p: p.stat().st_mtime_ns)
-        )
-    return chosen
+    chosen = lake.current_paths(table, config.address(STAGE))
+    others: dict[str, list[Path]] = {}
+    for path in lake.landing_files(table):
+        if (key := key_of(path)) not in chosen:
+            others.setdefault(key, []).append(path)
+    newest = {k: max(paths, key=lambda p: p.stat().st_mtime_ns) for k, paths in others.items()}
+    return chosen | newest
 
 
 def _strangers(lake: Lake, kept: Mapping[str, Kept]) -> list[str]:
     """Keys of studies on the lake that the vault does not know, withdrawn ones apart."""
-    paths = (lake.root / "landing" / "study").glob("engine=*/config=*/study=*.parquet")
-    keys = {path.name.split("=", 1)[1].split(".", 1)[0] for path in paths}
+    keys = {key_of(path) for path in lake.landing_files("study")}
     return sorted(key for key in keys if key not in kept and not key.startswith(TOMBSTONE))
 
 

@@ -21,7 +21,7 @@ from mpss_lib.tables import Lake
 from mpss_lib.warehouse.checks import Check, read_checks
 from mpss_lib.warehouse.expectations import suites
 from mpss_lib.warehouse.expectations.features import read_dictionary
-from mpss_lib.warehouse.expectations.rules import Finding, Rule
+from mpss_lib.warehouse.expectations.rules import Finding
 from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
 from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
 
@@ -185,11 +185,8 @@ def _judge_rows(
             rows = connection.execute(f"from ({frame.sql}) order by all").df()
             found += judge(rows, frame.table, frame.keys, frame.rules)
     there = relations_of(connection)
-    found += [
-        _judge_query(check, connection)
-        for check in _queries(suite, current)
-        if check.needs <= there
-    ]
+    queries = [check for check in _queries(suite, current) if check.needs <= there]
+    found += _judge_queries(suite, queries, connection)
     if suite == "features":
         for table in FEATURE_TABLES:
             if not at_fault & {table, "feature_catalogue"}:
@@ -201,25 +198,27 @@ def _queries(suite: str, current: Current) -> list[Check]:
     return [check for check in read_checks(bins=current.bins) if check.suite == suite]
 
 
-def _judge_query(check: Check, connection: duckdb.DuckDBPyConnection) -> Finding:
-    from mpss_lib.warehouse.expectations.engine import judge_query
+def _judge_queries(
+    suite: str, checks: Sequence[Check], connection: duckdb.DuckDBPyConnection
+) -> list[Finding]:
+    """Hold the lake against queries, all of a suite at once; each finding is of its own table."""
+    import pandas as pd
+
+    from mpss_lib.warehouse.expectations.engine import judge
 
     def run(sql: str) -> list[Row]:
         result = connection.execute(f"from ({sql}) order by all")
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    told = connection.sql(check.sql).columns
-    keys = ", ".join(name for name in SCHEMAS[check.table].grain if name in told)
-    counted = f"select count(*) as n from (select distinct {keys} from raw.{check.table})"  # noqa: S608
-    rule = Rule(
-        check.name.rpartition(".")[2],
-        check.says,
-        check.consequence,
-        "ExpectSqlToReturnNoRows",
-        {"sql": check.sql},
-    )
-    return judge_query(run, check.table, run(counted)[0]["n"], rule)
+    names = pd.DataFrame({"query": [check.name for check in checks]})
+    found = judge(names, suite, (), [check.as_rule() for check in checks], run=run)
+    for check, one in zip(checks, found, strict=True):
+        told = connection.sql(check.sql).columns
+        keys = ", ".join(name for name in SCHEMAS[check.table].grain if name in told)
+        rows = connection.sql(f"select distinct {keys} from raw.{check.table}")  # noqa: S608
+        one.table, one.n_rows = check.table, len(rows)
+    return found
 
 
 def _judge_values(

@@ -50,10 +50,27 @@ class FeatureRows(TableMetricProvider):
 
     @metric_value(engine=PandasExecutionEngine)
     def _pandas(cls, execution_engine: Any, metric_domain_kwargs: Any, **_: Any) -> Any:  # noqa: N805
-        frame, _, _ = execution_engine.get_compute_domain(
-            domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
-        )
+        frame = _frame(execution_engine, metric_domain_kwargs)
         return broken_rows(frame, frame.attrs[DICTIONARY])
+
+
+class SqlRows(TableMetricProvider):
+    """Rows that a query over the lake gives."""
+
+    metric_name = SQL_METRIC
+    value_keys = ("sql",)
+
+    @metric_value(engine=PandasExecutionEngine)
+    def _pandas(cls, execution_engine: Any, metric_domain_kwargs: Any, **given: Any) -> Any:  # noqa: N805
+        frame = _frame(execution_engine, metric_domain_kwargs)
+        return frame.attrs[RUN](given["metric_value_kwargs"]["sql"])
+
+
+def _frame(execution_engine: Any, domain: Any) -> Any:
+    """Give the whole frame of a batch."""
+    return execution_engine.get_compute_domain(
+        domain_kwargs=domain, domain_type=MetricDomainTypes.TABLE
+    )[0]
 
 
 class ExpectFeatureRowsToPass(BatchExpectation):
@@ -66,31 +83,8 @@ class ExpectFeatureRowsToPass(BatchExpectation):
     metric_dependencies = (METRIC,)
     success_keys = ("aspect",)
 
-    def _validate(
-        self,
-        metrics: dict[str, Any],
-        runtime_configuration: Any = None,
-        execution_engine: Any = None,
-    ) -> dict[str, Any]:
-        rows = metrics[METRIC][self.aspect]
-        return {
-            "success": not rows,
-            "result": {"unexpected_count": len(rows), "unexpected_index_list": rows},
-        }
-
-
-class SqlRows(TableMetricProvider):
-    """Rows that a query over the lake gives."""
-
-    metric_name = SQL_METRIC
-    value_keys = ("sql",)
-
-    @metric_value(engine=PandasExecutionEngine)
-    def _pandas(cls, execution_engine: Any, metric_domain_kwargs: Any, **given: Any) -> Any:  # noqa: N805
-        frame, _, _ = execution_engine.get_compute_domain(
-            domain_kwargs=metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
-        )
-        return frame.attrs[RUN](given["metric_value_kwargs"]["sql"])
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        return _answer(metrics[METRIC][self.aspect])
 
 
 class ExpectSqlToReturnNoRows(BatchExpectation):
@@ -100,26 +94,14 @@ class ExpectSqlToReturnNoRows(BatchExpectation):
     metric_dependencies = (SQL_METRIC,)
     success_keys = ("sql",)
 
-    def _validate(
-        self,
-        metrics: dict[str, Any],
-        runtime_configuration: Any = None,
-        execution_engine: Any = None,
-    ) -> dict[str, Any]:
-        rows = metrics[SQL_METRIC]
-        return {
-            "success": not rows,
-            "result": {"unexpected_count": len(rows), "unexpected_index_list": rows},
-        }
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        return _answer(metrics[SQL_METRIC])
 
 
-def judge_query(run: Run, table: str, n_rows: int, rule: Rule) -> Finding:
-    """Hold the lake against a rule that is a query; ``n_rows`` is how many it is about."""
-    import pandas as pd
-
-    [found] = judge(pd.DataFrame({"n_rows": [n_rows]}), table, (), [rule], run=run)
-    found.n_rows = n_rows
-    return found
+def _answer(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put rows that break a rule into the form that the package wants."""
+    found = {"unexpected_count": len(rows), "unexpected_index_list": rows}
+    return {"success": not rows, "result": found}
 
 
 def judge(

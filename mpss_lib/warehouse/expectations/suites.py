@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mpss_lib.config import CONFIGURATIONS
 from mpss_lib.contract import CODES, HIGHEST_SCORE, SCORES, stored_range
 from mpss_lib.sections import SEGMENTS, WarehouseSettings
 from mpss_lib.warehouse.expectations.rules import Frame, Rule, between, grain, in_set, matches
@@ -37,7 +38,6 @@ ASPECTS: Mapping[str, str] = {
 
 STUDY_KEY, PATIENT_KEY = "^S[0-9a-f]{16}$", "^P[0-9a-f]{16}$"
 PERIOD, SHA256 = r"^(?:\d{4}(?:-?Q[1-4])?)?$", "^[0-9a-f]{64}$"
-CONFIGURATIONS = ("radiomics", "clinical", "combined")
 COVARIATES = ("sex", "race", "age", "bmi", "lvef", "smoking", "diabetes", "hypertension")
 
 TRUE = (True,)
@@ -96,8 +96,13 @@ STUDY: tuple[Frame, ...] = (
         "instance",
         (
             known("stored_object_has_file", "path", "stored objects name a file"),
-            between("stored_object_has_bytes", "n_bytes", 1, None, "that has bytes"),
-            matches("stored_object_has_digest", "content_sha256", SHA256, "and a SHA-256"),
+            between("stored_object_has_bytes", "n_bytes", 1, None, "stored objects have bytes"),
+            matches(
+                "stored_object_has_digest",
+                "content_sha256",
+                SHA256,
+                "stored objects have a SHA-256",
+            ),
         ),
         where="is_stored",
     ),
@@ -111,7 +116,12 @@ STUDY: tuple[Frame, ...] = (
         "volume",
         (
             in_set("chosen_volume_is_stress", "stress", ("stress",), "the chosen volume is stress"),
-            in_set("chosen_volume_is_corrected", "attenuation", ("AC",), "and it is corrected"),
+            in_set(
+                "chosen_volume_is_corrected",
+                "attenuation",
+                ("AC",),
+                "the chosen volume is corrected",
+            ),
         ),
         where="is_chosen",
     ),

@@ -21,9 +21,10 @@ from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
 from mpss_lib.warehouse.joining import PATH
-from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths, read_ledger
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.pointers import read_pointers
+from mpss_lib.warehouse.published import ledger_of
 from mpss_lib.warehouse.relations import read_relations
 from mpss_lib.warehouse.snapshot import create_relation
 from mpss_lib.warehouse.sources import feature_names, source_of
@@ -65,7 +66,7 @@ class Current:
 
     def __init__(self, lake: Lake, config: Config) -> None:
         self.lake, self.config = lake, config
-        self.ledger: Ledger = read_ledger(lake)
+        self.ledger: Ledger = ledger_of(lake)
         set_pointers = read_pointers(lake)
         self.pointers: Mapping[str, Address] = {
             stage: set_pointers.get(stage, config.address(stage)) for stage in STAGES
@@ -80,14 +81,11 @@ class Current:
 
     def _files(self, table: str) -> list[dict[str, Any]]:
         """Manifest rows of a table's current files."""
-        address = self.pointers[TABLES[table].stage]
-        return [
-            file
-            for file in self.ledger.files
-            if file["is_current"]
-            and file["table_name"] == table
-            and Address(file["engine"], file["config"]) == address
-        ]
+        stage = TABLES[table].stage
+        files: list[dict[str, Any]] = self.ledger.current_of(
+            table, stage, self.pointers[stage]
+        ).to_pylist()
+        return files
 
     def content_of(self, table: str) -> dict[str, str]:
         """Map the unit keys of a table to the SHA-256 of their current files."""
