@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpss_lib.config import CONFIGURATIONS, CORRECTED
-from mpss_lib.evaluation.design import Floats, encode
+from mpss_lib.evaluation.design import Floats
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
@@ -111,12 +111,12 @@ def prediction_rows(found: Evaluation, inputs: Inputs, start: Mapping[str, str])
 
 def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
     """Score the elastic net on patients that neither tuning nor fit has seen."""
-    chosen = inputs.selected[CORRECTED]
-    design = encode({**chosen.columns_of(segment), **inputs.clinical})
+    design = inputs.design(CORRECTED, segment)
+    n_features = len(inputs.selected[CORRECTED].features)
     outcome = inputs.outcomes[segment]
     rows: Rows = []
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, len(chosen.features))
+        used = design_of(design, configuration, n_features)
         guess = cross_fit(design.columns[:, used], outcome, seed)
         rows += [
             {
