@@ -58,6 +58,9 @@ PROFILES = (AS_PUBLISHED, CORRECTED)
 
 ``elastic_net`` names the fold models of the better model, which use the corrected selection."""
 
+CONFIGURATIONS = ("radiomics", "clinical", "combined")
+"""What a model may be made of: the features, the clinical terms, or both."""
+
 CLINICAL = (
     "sex",
     "race",

@@ -66,6 +66,11 @@ CLASS_LIMITS = (10.0, 100.0, 400.0)
 """Agatston units: upper limits of the classes 1, 2 and 3 (Berman et al.); class 4 is above."""
 
 
+def berman_class(score: float) -> int:
+    """Class 0-4 of a score: no calcium, up to 10, up to 100, up to 400, above (Berman et al.)."""
+    return 0 if score < NO_CALCIUM else 1 + sum(score > limit for limit in CLASS_LIMITS)
+
+
 def stored_range(name: str) -> tuple[float, float]:
     """Give the range of a value on the lake: that of the import, the age capped."""
     low, high = RANGES[name]

@@ -9,12 +9,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from mpss_lib.config import CONFIGURATIONS
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.reader import rows
 
 PAPER_SIZE = 428
-CONFIGURATIONS = ("radiomics", "clinical", "combined")
 
 FLOW = """
 select stage, reason, description, n_studies as studies, n_left as "left"

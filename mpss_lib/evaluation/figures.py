@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED
-from mpss_lib.evaluation.randomised import CONFIGURATIONS
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, CORRECTED
 from mpss_lib.sections import SEGMENTS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mpss_lib.config import CLINICAL, PROFILES, Config
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.evaluation.design import Floats
+from mpss_lib.evaluation.design import Design, Floats, encode
 from mpss_lib.feature_values import feature_files, read_features
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
@@ -70,6 +70,10 @@ class Inputs:
     outcomes: dict[str, Floats]
     left_out: dict[str, str]
     digest: str
+
+    def design(self, profile: str, segment: str) -> Design:
+        """Columns of a segment: the features that a profile chose, then the clinical terms."""
+        return encode({**self.selected[profile].columns_of(segment), **self.clinical})
 
 
 def load(cohort: str, lake: Lake, config: Config) -> Inputs:

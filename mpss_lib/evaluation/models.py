@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import CORRECTED, ELASTIC_NET
-from mpss_lib.evaluation.design import Design, Floats, Ints, encode
+from mpss_lib.config import CONFIGURATIONS, CORRECTED, ELASTIC_NET
+from mpss_lib.evaluation.design import Design, Floats, Ints, column_name
 from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
+from mpss_lib.evaluation.randomised import transform
+from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
 from mpss_lib.sections import EvaluationSettings
-
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -89,33 +88,22 @@ def model_rows(
     """Rows of ``model`` and ``model_term`` of one segment."""
     models: Rows = []
     terms: Rows = []
-    chosen = inputs.selected[profile]
-    design = encode({**chosen.columns_of(segment), **inputs.clinical})
+    design = inputs.design(profile, segment)
     outcome = transform(inputs.outcomes[segment], settings)
     splits = draw(len(outcome), settings)
     for winner in winners:
         model = winner_model(winner, design, outcome, splits, settings)
-        start = f"{inputs.cohort}-{profile}-{segment}"
-        key = f"{start}-{winner.configuration}-{winner.outer:02d}"
         test = splits.test[splits.outer.index(winner.outer)]
-        models.append(
-            {
-                "model_key": key,
-                "cohort_hash": inputs.cohort,
-                "profile": profile,
-                "segment": segment,
-                "configuration": winner.configuration,
-                "outer": winner.outer,
-                "inner": winner.inner,
-                "bins": chosen.bins,
-                "n_train": model.n,
-                "outcome_transform": settings.outcome_transform,
-                "intercept": model.coefficients[INTERCEPT],
-                "test_studies": [inputs.studies[row] for row in test],
-                "residuals": [],
-            }
-        )
-        terms += _term_rows(key, model, inputs)
+        row = _model_row(inputs, profile, segment, winner.configuration, winner.outer) | {
+            "inner": winner.inner,
+            "n_train": model.n,
+            "outcome_transform": settings.outcome_transform,
+            "intercept": model.coefficients[INTERCEPT],
+            "test_studies": [inputs.studies[row] for row in test],
+            "residuals": [],
+        }
+        models.append(row)
+        terms += _term_rows(row["model_key"], model, inputs)
     return models, terms
 
 
@@ -123,35 +111,42 @@ def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:
     """Rows of ``model`` and ``model_term`` of the elastic net's fold models of one segment."""
     models: Rows = []
     terms: Rows = []
-    chosen = inputs.selected[CORRECTED]
-    design = encode({**chosen.columns_of(segment), **inputs.clinical})
+    design = inputs.design(CORRECTED, segment)
+    n_features = len(inputs.selected[CORRECTED].features)
     y = np.log1p(inputs.outcomes[segment])
     studies = np.array(inputs.studies, object)
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, len(chosen.features))
+        used = design_of(design, configuration, n_features)
         found = fit_ensemble(design.columns[:, used], y, seed)
         for k in range(FOLDS):
-            key = f"{inputs.cohort}-{ELASTIC_NET}-{segment}-{configuration}-{k:02d}"
             own = found.fold == k
-            models.append(
-                {
-                    "model_key": key,
-                    "cohort_hash": inputs.cohort,
-                    "profile": ELASTIC_NET,
-                    "segment": segment,
-                    "configuration": configuration,
-                    "outer": k,
-                    "inner": 0,
-                    "bins": chosen.bins,
-                    "n_train": int((~own).sum()),
-                    "outcome_transform": "log1p",
-                    "intercept": float(found.intercepts[k]),
-                    "test_studies": studies[own].tolist(),
-                    "residuals": found.residuals[own].tolist(),
-                }
-            )
-            terms += _elastic_terms(key, found.coefficients[k], used, design, inputs)
+            row = _model_row(inputs, ELASTIC_NET, segment, configuration, k) | {
+                "inner": 0,
+                "n_train": int((~own).sum()),
+                "outcome_transform": "log1p",
+                "intercept": float(found.intercepts[k]),
+                "test_studies": studies[own].tolist(),
+                "residuals": found.residuals[own].tolist(),
+            }
+            models.append(row)
+            terms += _elastic_terms(row["model_key"], found.coefficients[k], used, design, inputs)
     return models, terms
+
+
+def _model_row(
+    inputs: Inputs, profile: str, segment: str, configuration: str, outer: int
+) -> dict[str, Any]:
+    """Key of a model and what it was made of; the elastic net takes the corrected selection."""
+    chosen = inputs.selected[CORRECTED if profile == ELASTIC_NET else profile]
+    return {
+        "model_key": f"{inputs.cohort}-{profile}-{segment}-{configuration}-{outer:02d}",
+        "cohort_hash": inputs.cohort,
+        "profile": profile,
+        "segment": segment,
+        "configuration": configuration,
+        "outer": outer,
+        "bins": chosen.bins,
+    }
 
 
 def _elastic_terms(
@@ -159,26 +154,14 @@ def _elastic_terms(
 ) -> Rows:
     """Rows of the columns that have a coefficient; a factor with all its levels."""
     labels = design.labels
-    known = {labels[c]: float(b) for c, b in zip(used, coefficients, strict=True)}
-    levels = dict(zip(design.names, design.levels, strict=True))
+    found = {labels[c]: float(b) for c, b in zip(used, coefficients, strict=True)}
     rows: Rows = []
-    for name in design.names:
-        mine = {level: b for (term, level), b in known.items() if term == name}
-        if not any(mine.values()):
-            continue
-        rows += [
-            {
-                "model_key": key,
-                "term": name,
-                "source": "feature" if name not in inputs.clinical else "clinical",
-                "level": level,
-                "is_reference": level not in mine,
-                "coefficient": mine.get(level, 0.0),
-                "std_error": None,
-                "p_value": None,
-            }
-            for level in levels[name] or ("",)
-        ]
+    for name, levels in zip(design.names, design.levels, strict=True):
+        mine = {level: b for (term, level), b in found.items() if term == name}
+        if any(mine.values()):
+            rows += [
+                _term_row(key, name, level, mine.get(level), inputs) for level in levels or ("",)
+            ]
     return rows
 
 
@@ -187,22 +170,25 @@ def _term_rows(key: str, model: Model, inputs: Inputs) -> Rows:
     rows: Rows = []
     for term in model.terms:
         for level in model.levels.get(term, ("",)):
-            name = f"{term}={level}" if level else term
-            is_reference = name not in model.coefficients
-            rows.append(
-                {
-                    "model_key": key,
-                    "term": term,
-                    "source": "feature" if term not in inputs.clinical else "clinical",
-                    "level": level,
-                    "is_reference": is_reference,
-                    "coefficient": model.coefficients.get(name, 0.0),
-                    "std_error": _known(model.std_errors.get(name)),
-                    "p_value": _known(model.pvalues.get(name)),
-                }
-            )
+            name = column_name(term, level)
+            row = _term_row(key, term, level, model.coefficients.get(name), inputs)
+            row["std_error"] = known(model.std_errors.get(name))
+            row["p_value"] = known(model.pvalues.get(name))
+            rows.append(row)
     return rows
 
 
-def _known(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else value
+def _term_row(
+    key: str, term: str, level: str, coefficient: float | None, inputs: Inputs
+) -> dict[str, Any]:
+    """One row of ``model_term``; the level without a coefficient is the reference."""
+    return {
+        "model_key": key,
+        "term": term,
+        "source": "clinical" if term in inputs.clinical else "feature",
+        "level": level,
+        "is_reference": coefficient is None,
+        "coefficient": 0.0 if coefficient is None else coefficient,
+        "std_error": None,
+        "p_value": None,
+    }

@@ -73,7 +73,8 @@ def part_digest(inputs_digest: str, numbers: range) -> str:
     return digest_of([inputs_digest, f"{numbers.start}-{numbers.stop}"])
 
 
-def permuted_outcomes(
+def permuted(
+    kind: str,
     design: Design,
     n_radiomics: int,
     outcome: Floats,
@@ -81,39 +82,25 @@ def permuted_outcomes(
     splits: Splits,
     numbers: Sequence[int],
 ) -> Null:
-    """Run the evaluation on dealt-out outcomes (already transformed)."""
-    parts = []
-    for begin in range(0, len(numbers), BATCH):
-        batch = numbers[begin : begin + BATCH]
-        outcomes = np.array(
-            [outcome[order(k, OUTCOME, len(outcome), settings.seed)] for k in batch]
-        )
-        raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False)
-        parts.append(_statistics(raw, outcomes, splits, settings))
-    return _null(numbers, parts)
+    """Run the evaluation on the permutations ``numbers`` of one kind.
 
-
-def permuted_radiomics(
-    design: Design,
-    n_radiomics: int,
-    outcome: Floats,
-    settings: EvaluationSettings,
-    splits: Splits,
-    numbers: Sequence[int],
-) -> Null:
-    """Run the clinical and the combined configuration on dealt-out radiomic rows.
-
-    The radiomic rows keep their places in the splits; clinical values and outcome come to them.
+    ``OUTCOME``: the outcome (already transformed) is dealt out. ``RADIOMIC_BLOCK``: the clinical
+    and the combined configuration on dealt-out radiomic rows; those keep their places in the
+    splits, clinical values and outcome come to them.
     """
     parts = []
     for begin in range(0, len(numbers), BATCH):
         batch = numbers[begin : begin + BATCH]
-        deals = np.array([order(k, RADIOMIC_BLOCK, len(outcome), settings.seed) for k in batch])
-        raw = run(
-            design, n_radiomics, outcome[deals], settings, splits,
-            is_kept=False, configurations=(1, 2), deals=deals,
-        )  # fmt: skip
-        parts.append(_statistics(raw, outcome[deals], splits, settings))
+        deals = np.array([order(k, kind, len(outcome), settings.seed) for k in batch])
+        outcomes = outcome[deals]
+        if kind == OUTCOME:
+            raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False)
+        else:
+            raw = run(
+                design, n_radiomics, outcomes, settings, splits,
+                is_kept=False, configurations=(1, 2), deals=deals,
+            )  # fmt: skip
+        parts.append(_statistics(raw, outcomes, splits, settings))
     return _null(numbers, parts)
 
 

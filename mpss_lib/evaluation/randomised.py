@@ -18,7 +18,6 @@ from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.sections import EvaluationSettings
 
-CONFIGURATIONS = ("radiomics", "clinical", "combined")
 STATES = ("valid", "intercept_only", "degenerate")
 _WINNER = {
     "max_loglik": _split_kernels.MAX_LOGLIK,

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
+from mpss_lib.contract import berman_class
 from mpss_lib.evaluation import figures, paper
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.calibration import NULL_COHORTS, NULL_LIMITS
 from mpss_lib.evaluation.inputs import Inputs, load
-from mpss_lib.evaluation.univariate import berman_class
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, write_bytes, write_json
 
@@ -158,9 +156,9 @@ def _caveats(config: Config) -> list[str]:
 
 
 def _figures(found: Findings) -> dict[str, str]:
-    scores = found.inputs.outcomes["MYO"]
+    classes = [berman_class(score) for score in found.inputs.outcomes["MYO"]]
     return {
-        "classes": figures.classes(np.bincount(berman_class(scores), minlength=5).tolist()),
+        "classes": figures.classes([classes.count(k) for k in range(5)]),
         "varieties": figures.varieties(
             [row for row in found.varieties if row["profile"] == AS_PUBLISHED]
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, PROFILES
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, PROFILES
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
@@ -18,7 +18,6 @@ from mpss_lib.evaluation.calibration import (
     PLANTED_COHORTS,
 )
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.randomised import CONFIGURATIONS
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]

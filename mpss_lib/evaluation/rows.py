@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpss_lib.config import CORRECTED
-from mpss_lib.evaluation.design import Floats, encode
+from mpss_lib.config import CONFIGURATIONS, CORRECTED
+from mpss_lib.evaluation.design import Floats
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
-from mpss_lib.evaluation.randomised import CONFIGURATIONS, STATES, Evaluation
+from mpss_lib.evaluation.randomised import STATES, Evaluation
 from mpss_lib.evaluation.stepwise import INTERCEPT
 from mpss_lib.sections import EvaluationSettings
 
@@ -46,8 +46,8 @@ def fit_rows(found: Evaluation, start: Mapping[str, str]) -> Rows:
                         "n_screened": int(found.n_screened[k, inner, g]),
                         "train_terms": names[found.train_terms[k, inner, g]].tolist(),
                         "terms": names[found.terms[k, inner, g]].tolist(),
-                        "aic": _known(aic),
-                        "llf": _known(llf),
+                        "aic": known(aic),
+                        "llf": known(llf),
                         "state": state,
                         "is_valid": state == "valid",
                         "is_winner": is_winner,
@@ -111,12 +111,12 @@ def prediction_rows(found: Evaluation, inputs: Inputs, start: Mapping[str, str])
 
 def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
     """Score the elastic net on patients that neither tuning nor fit has seen."""
-    chosen = inputs.selected[CORRECTED]
-    design = encode({**chosen.columns_of(segment), **inputs.clinical})
+    design = inputs.design(CORRECTED, segment)
+    n_features = len(inputs.selected[CORRECTED].features)
     outcome = inputs.outcomes[segment]
     rows: Rows = []
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, len(chosen.features))
+        used = design_of(design, configuration, n_features)
         guess = cross_fit(design.columns[:, used], outcome, seed)
         rows += [
             {
@@ -124,9 +124,9 @@ def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
                 "segment": segment,
                 "configuration": configuration,
                 "metric": found.metric,
-                "value": _known(found.value),
-                "low": _known(found.low),
-                "high": _known(found.high),
+                "value": known(found.value),
+                "low": known(found.low),
+                "high": known(found.high),
                 "n": found.n,
             }
             for found in scores(*guess, outcome, seed)
@@ -134,8 +134,9 @@ def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
     return rows
 
 
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def known(value: float | None) -> float | None:
+    """Give the number, None where it is not finite: NULL in a table."""
+    return value if value is not None and np.isfinite(value) else None
 
 
 def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[int]) -> Rows:
@@ -148,7 +149,7 @@ def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[i
             "permutation": number,
             "fisher": float(null.fisher[k, g]),
             "mean_r": float(null.mean_r[k, g]),
-            "pooled_rho": _known(float(null.pooled_rho[k, g])),
+            "pooled_rho": known(float(null.pooled_rho[k, g])),
         }
         for k, number in enumerate(null.numbers)
         for g in shown

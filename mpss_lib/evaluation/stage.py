@@ -15,9 +15,9 @@ from typing import Any
 from mpss_lib.config import CORRECTED, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
-from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
+from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
@@ -167,16 +167,15 @@ def _no_rows() -> dict[str, Rows]:
 def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
     rows: Rows = []
     for profile, settings in profiles(config.evaluation).items():
-        chosen = inputs.selected[profile]
-        design = encode({**chosen.columns_of(segment), **inputs.clinical})
+        design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
-        given = (design, len(chosen.features), y, settings, draw(len(y), settings), numbers)
+        given = (design, n_features, y, settings, draw(len(y), settings), numbers)
         start = _start(inputs, profile, segment)
-        null = permutation.permuted_outcomes(*given)
-        rows += null_rows(null, start, permutation.OUTCOME, (0, 1, 2))
+        null = permutation.permuted(OUTCOME, *given)
+        rows += null_rows(null, start, OUTCOME, (0, 1, 2))
         if profile == CORRECTED:
-            null = permutation.permuted_radiomics(*given)
-            rows += null_rows(null, start, permutation.RADIOMIC_BLOCK, (1, 2))
+            null = permutation.permuted(RADIOMIC_BLOCK, *given)
+            rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
     return {"permutation": rows}
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mpss_lib.config import Config
+from mpss_lib.config import CONFIGURATIONS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.combine import Test
@@ -24,12 +23,12 @@ from mpss_lib.evaluation.permutation import (
     statistics,
 )
 from mpss_lib.evaluation.profiles import profiles
-from mpss_lib.evaluation.randomised import CONFIGURATIONS, transform
+from mpss_lib.evaluation.randomised import transform
+from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, read_parquet, sha256_of
 
-Rows = list[dict[str, Any]]
 Key = tuple[str, str, str]
 
 _RUNS = ("split_result", "split_prediction")
@@ -131,8 +130,8 @@ def combined_rows(sources: Sources, inputs: Inputs, settings: EvaluationSettings
                 }
                 end = {
                     "n_valid": int(np.isfinite(r).sum()),
-                    "median_r": _known(combine.median(r)),
-                    "median_p": _known(combine.median(p)),
+                    "median_r": known(combine.median(r)),
+                    "median_p": known(combine.median(p)),
                 }
                 rows += [
                     {**start, "test": name, **_plain(test), **end} for name, test in tests.items()
@@ -202,10 +201,6 @@ def _predictions(
 
 def _plain(test: Test) -> dict[str, Any]:
     return {
-        name: _known(value) if isinstance(value, float) else value
+        name: known(value) if isinstance(value, float) else value
         for name, value in asdict(test).items()
     }
-
-
-def _known(value: float) -> float | None:
-    return value if isfinite(value) else None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from mpss_lib.contract import CLASS_LIMITS, NO_CALCIUM
+from mpss_lib.contract import berman_class
 from mpss_lib.evaluation.combine import correlation_p
-from mpss_lib.evaluation.design import Floats, Ints
+from mpss_lib.evaluation.design import Floats
 
 Q = 0.05
 
@@ -28,13 +27,6 @@ class Association:
     is_discovery: bool
 
 
-def berman_class(score: Any) -> Ints:
-    """Class of calcium scores: 0, up to 10, up to 100, up to 400, above (Berman et al.)."""
-    values = np.maximum(np.asarray(score, np.float64), 0.0)
-    classes = 1 + np.searchsorted(np.array(CLASS_LIMITS), values, side="left")
-    return np.asarray(np.where(values < NO_CALCIUM, 0, classes), np.int64)
-
-
 def associations(columns: Mapping[str, Floats], score: Floats) -> list[Association]:
     """Correlate each feature with the raw score and with its class.
 
@@ -47,7 +39,8 @@ def associations(columns: Mapping[str, Floats], score: Floats) -> list[Associati
     features = np.array([columns[name] for name in names]).reshape(len(names), len(score))
     ranks = rankdata(features, axis=1) if names else features
     answer = []
-    for outcome, y in (("raw", score), ("class5", berman_class(score).astype(np.float64))):
+    classes = np.array([berman_class(one) for one in score.tolist()], np.float64)
+    for outcome, y in (("raw", score), ("class5", classes)):
         rho = _correlate(ranks, np.asarray(rankdata(y), np.float64))
         p = np.where(np.isfinite(rho), correlation_p(rho, len(score)), 1.0)
         adjusted = false_discovery_control(p) if names else p

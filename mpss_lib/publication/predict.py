@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpss_lib.contract import CLASS_LIMITS, NO_CALCIUM
+from mpss_lib.contract import berman_class
 from mpss_lib.errors import LakeCorruptError
 
 Floats = npt.NDArray[np.float64]
 
-CONFIGURATIONS = ("radiomics", "clinical", "combined")
 LEVEL = 0.90
 """Level of the interval of the corrected value."""
 
@@ -260,11 +259,3 @@ def _value(
     if str(found) not in group.levels[term]:
         return f"unknown_category:{term}"
     return 1.0 if str(found) == level else 0.0
-
-
-def berman_class(value: float) -> int:
-    """Class 0-4 of a predicted score (Berman et al.): 0, up to 10, 100, 400, above."""
-    score = max(0.0, value)
-    if score < NO_CALCIUM:
-        return 0
-    return 1 + sum(score > limit for limit in CLASS_LIMITS)

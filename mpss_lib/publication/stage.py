@@ -16,12 +16,19 @@ from typing import Any
 import duckdb
 
 from mpss_lib.batch import Work
-from mpss_lib.config import AS_PUBLISHED, CLINICAL, ELASTIC_NET, Address, Config, Sites
+from mpss_lib.config import (
+    AS_PUBLISHED,
+    CLINICAL,
+    CONFIGURATIONS,
+    ELASTIC_NET,
+    Address,
+    Config,
+    Sites,
+)
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.feature_values import read_features
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
-    CONFIGURATIONS,
     Registered,
     StudyValues,
     group_models,

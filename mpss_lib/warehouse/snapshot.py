@@ -144,12 +144,7 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     if activate:
         known |= moved(lake, config, ledger, activate)
     pointers = of_every_stage(config, known)
-    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
-        log.warning(
-            "warehouse: %s are published as other settings made them; what is written now is not"
-            " shown until `mpss recompute --activate`",
-            ", ".join(other),
-        )
+    _warn_of_others(config, pointers)
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
     n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
@@ -174,6 +169,16 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
         pointers=known,
         carried=before.ledger if can_carry(before, ledger) else None,
     )
+
+
+def _warn_of_others(config: Config, pointers: Mapping[str, Address]) -> None:
+    """Warn where stages are published at another version than the settings make."""
+    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
+        log.warning(
+            "warehouse: %s are published as other settings made them; what is written now is not"
+            " shown until `mpss recompute --activate`",
+            ", ".join(other),
+        )
 
 
 def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
@@ -211,13 +216,7 @@ def _fill(
             if carried is None or name not in CARRIED:
                 _insert(connection, name, rows)
         _count_features(connection, plan)
-        for relation in plan.relations:
-            if relation.schema == "raw":
-                create_relation(connection, relation, plan.sources)
-        checks.check_schemas(connection)
-        for relation in plan.relations:
-            if relation.schema != "raw":
-                create_relation(connection, relation, plan.sources)
+        _create_relations(connection, plan)
         _list_relations(connection, (*BASE, *plan.relations))
         tell("check")
         n_bad = checks.run_checks(connection, (*BASE, *plan.relations))
@@ -233,6 +232,17 @@ def _fill(
         "studies": studies,
         "included": included,
     }
+
+
+def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Show the lake's tables, check their columns, then make the others of them."""
+    for relation in plan.relations:
+        if relation.schema == "raw":
+            create_relation(connection, relation, plan.sources)
+    checks.check_schemas(connection)
+    for relation in plan.relations:
+        if relation.schema != "raw":
+            create_relation(connection, relation, plan.sources)
 
 
 def _count_features(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:

@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 
 from mpss_lib.evaluation import CONFIGURATIONS, evaluate
 from mpss_lib.evaluation.design import encode
-from mpss_lib.evaluation.permutation import permuted_outcomes, permuted_radiomics
+from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, permuted
 from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.splits import draw
@@ -72,14 +72,14 @@ def permutations(cohort) -> None:
     for profile, own in profiles(EvaluationSettings()).items():
         y = transform(cohort.scores["MYO"], own)
         given = (design, 56, y, own, draw(428, own), range(20))
-        for kind in (permuted_outcomes, permuted_radiomics):
-            if kind is permuted_radiomics and profile != "corrected":
+        for kind in (OUTCOME, RADIOMIC_BLOCK):
+            if kind == RADIOMIC_BLOCK and profile != "corrected":
                 continue
             begin = time.process_time()
-            kind(*given)
+            permuted(kind, *given)
             wall = (time.process_time() - begin) / 20 * 7 * 200 / 2
             total += wall
-            say(f"200 permutations, {profile}, {kind.__name__}, on 2 cores", wall, "")
+            say(f"200 permutations, {profile}, {kind}, on 2 cores", wall, "")
     say("200 permutations of everything, on 2 cores", total, "target 300 s")
 
 

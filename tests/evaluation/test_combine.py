@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from mpss_lib.contract import berman_class
 from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.permutation import order
-from mpss_lib.evaluation.univariate import associations, berman_class
+from mpss_lib.evaluation.univariate import associations
 
 
 def test_threshold_of_the_paper():
@@ -93,7 +94,7 @@ def test_permutations_are_numbered():
     [(-3, 0), (0, 0), (0.49, 0), (0.5, 1), (10, 1), (10.1, 2), (100, 2), (400, 3), (401, 4)],
 )
 def test_berman_class(score, expected):
-    assert berman_class([score]).tolist() == [expected]
+    assert berman_class(score) == expected
 
 
 def test_associations_equal_scipy_and_hold_the_false_discoveries():
@@ -108,7 +109,7 @@ def test_associations_equal_scipy_and_hold_the_false_discoveries():
             assert row.p_value == 1.0
             assert np.isnan(row.rho)
             continue
-        y = score if outcome == "raw" else berman_class(score)
+        y = score if outcome == "raw" else [berman_class(one) for one in score]
         expected = stats.spearmanr(columns[feature], y)
         assert row.rho == pytest.approx(expected.statistic)
         assert row.p_value == pytest.approx(expected.pvalue, rel=1e-6)

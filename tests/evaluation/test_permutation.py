@@ -14,8 +14,7 @@ from mpss_lib.evaluation.permutation import (
     RADIOMIC_BLOCK,
     increment_test,
     order,
-    permuted_outcomes,
-    permuted_radiomics,
+    permuted,
     statistics,
 )
 from mpss_lib.evaluation.randomised import transform
@@ -58,7 +57,7 @@ def compare(null, number, g, whole, settings):
 def test_dealt_outcomes_equal_the_evaluation_of_each(tables, variant):
     settings = EvaluationSettings(**SMALL, **variant)
     radiomics, clinical, score = tables
-    null = permuted_outcomes(*given(tables, settings), range(3))
+    null = permuted(OUTCOME, *given(tables, settings), range(3))
     for number in null.numbers:
         dealt = score[order(number, OUTCOME, N, settings.seed)]
         whole = evaluate(radiomics, clinical, dealt, settings)
@@ -71,7 +70,7 @@ def test_dealt_radiomic_rows_equal_the_evaluation_of_each(tables, variant):
     """The radiomic rows keep their splits; clinical values and score come to them together."""
     settings = EvaluationSettings(**SMALL, **variant)
     radiomics, clinical, score = tables
-    null = permuted_radiomics(*given(tables, settings), range(3))
+    null = permuted(RADIOMIC_BLOCK, *given(tables, settings), range(3))
     assert np.isfinite(null.mean_r[:, 1:]).all()
     assert len(set(null.mean_r[:, 2])) == 3
     for number in null.numbers:
@@ -87,7 +86,7 @@ def test_a_deal_that_moves_nobody_gives_what_was_observed(tables, monkeypatch):
     monkeypatch.setattr(
         "mpss_lib.evaluation.permutation.order", lambda _number, _kind, n, _seed: np.arange(n)
     )
-    null = permuted_radiomics(*given(tables, settings), [0])
+    null = permuted(RADIOMIC_BLOCK, *given(tables, settings), [0])
     whole = evaluate(*tables, settings)
     for g in (1, 2):
         _, mean_r = statistics(whole.r[g], whole.splits.test.shape[1], settings)
@@ -96,11 +95,11 @@ def test_a_deal_that_moves_nobody_gives_what_was_observed(tables, monkeypatch):
 
 def test_chunks_give_what_one_pass_gives(tables, monkeypatch):
     settings = EvaluationSettings(**SMALL)
-    whole = permuted_radiomics(*given(tables, settings), range(4))
+    whole = permuted(RADIOMIC_BLOCK, *given(tables, settings), range(4))
     monkeypatch.setattr("mpss_lib.evaluation.permutation.BATCH", 3)
-    apart = permuted_radiomics(*given(tables, settings), range(4))
+    apart = permuted(RADIOMIC_BLOCK, *given(tables, settings), range(4))
     assert apart.mean_r.tolist() == whole.mean_r.tolist()
-    alone = permuted_radiomics(*given(tables, settings), [2])
+    alone = permuted(RADIOMIC_BLOCK, *given(tables, settings), [2])
     assert alone.mean_r[0].tolist() == whole.mean_r[2].tolist()
 
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from mpss_lib.evaluation import CONFIGURATIONS, combine, evaluate
 from mpss_lib.evaluation.permutation import (
+    OUTCOME,
+    RADIOMIC_BLOCK,
     increment_test,
-    permuted_outcomes,
-    permuted_radiomics,
+    permuted,
     statistics,
 )
 from mpss_lib.evaluation.profiles import CORRECTED, profiles
@@ -28,7 +29,7 @@ def p_values(radiomics, clinical, score, settings, permutations):
             range(permutations),
         )
         n_test = whole.splits.test.shape[1]
-        null = permuted_outcomes(*given)
+        null = permuted(OUTCOME, *given)
         observed = [statistics(whole.r[g], n_test, own) for g in range(3)]
         for g, configuration in enumerate(CONFIGURATIONS):
             tests = {
@@ -48,7 +49,7 @@ def p_values(radiomics, clinical, score, settings, permutations):
                 p = test.p_value
                 found[f"{profile} {configuration} {name}"] = 1.0 if np.isnan(p) else p
         if profile == CORRECTED:
-            block = permuted_radiomics(*given)
+            block = permuted(RADIOMIC_BLOCK, *given)
             test = increment_test(np.array([observed[1][1], observed[2][1]]), block.mean_r[:, 1:])
             found[f"{profile} combined increment_mean_r"] = test.p_value
     return found

@@ -85,7 +85,7 @@ def test_a_file_altered_in_its_place_is_looked_at_again(filled, counted):
     path = landing(filled, "feature_binned", "s01")
     data = pq.read_table(path, partitioning=None)
     pq.write_table(pa.concat_tables([data.slice(1), data.slice(1, 1)]), path)
-    with pytest.raises(LakeCorruptError, match=r"raw\.feature_binned\.grain: 1 bad rows.*s01"):
+    with pytest.raises(LakeCorruptError, match=r"shown_once: 1 bad rows.*feature_binned.*s01"):
         again(filled, counted)
     assert counted["counted"] == counted["opened"] == [filled.lake.relative(path)]
 
@@ -106,7 +106,7 @@ def test_a_file_that_stopped_a_publish_stops_the_next(filled, counted):
     twice = pa.concat_tables([data.slice(1), data.slice(1, 1)])  # as many rows as were recorded
     pq.write_table(twice, path)
     for _ in range(2):
-        with pytest.raises(LakeCorruptError, match=r"raw\.feature_binned\.grain"):
+        with pytest.raises(LakeCorruptError, match=r"shown_once.*feature_binned"):
             again(filled, counted)
         assert counted["counted"] == [filled.lake.relative(path)]
 
@@ -162,7 +162,7 @@ def test_a_study_in_two_shown_files_stops_the_publish(filled, monkeypatch):
         return readings
 
     monkeypatch.setattr(snapshot, "prefer_batches", careless)
-    with pytest.raises(LakeCorruptError, match=r"feature_(once|binned)\.grain.*s01"):
+    with pytest.raises(LakeCorruptError, match=r"shown_once.*feature_(once|binned).*s01"):
         stage.run(filled.lake, eager)
 
 
@@ -172,7 +172,7 @@ def test_a_row_without_its_key_stops_the_publish(filled):
     names = [None, *data["segment"].to_pylist()[1:]]
     place = data.schema.get_field_index("segment")
     pq.write_table(data.set_column(place, "segment", pa.array(names, pa.string())), path)
-    with pytest.raises(LakeCorruptError, match=r"raw\.feature_once\.grain.*s01"):
+    with pytest.raises(LakeCorruptError, match=r"shown_once.*feature_once.*s01"):
         stage.run(filled.lake, filled.config)
 
 

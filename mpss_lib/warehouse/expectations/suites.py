@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mpss_lib.config import CONFIGURATIONS
 from mpss_lib.contract import CODES, HIGHEST_SCORE, SCORES, stored_range
 from mpss_lib.sections import SEGMENTS, WarehouseSettings
 from mpss_lib.warehouse.expectations.rules import Frame, Rule, between, grain, in_set, matches
@@ -37,7 +38,6 @@ ASPECTS: Mapping[str, str] = {
 
 STUDY_KEY, PATIENT_KEY = "^S[0-9a-f]{16}$", "^P[0-9a-f]{16}$"
 PERIOD, SHA256 = r"^(?:\d{4}(?:-?Q[1-4])?)?$", "^[0-9a-f]{64}$"
-CONFIGURATIONS = ("radiomics", "clinical", "combined")
 COVARIATES = ("sex", "race", "age", "bmi", "lvef", "smoking", "diabetes", "hypertension")
 
 TRUE = (True,)

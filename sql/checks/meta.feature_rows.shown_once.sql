@@ -1,12 +1,13 @@
--- a row of feature_once is there once, with its whole key, in one of its files
+-- a row of a feature table is there once, with its whole key, in one of its files
 -- suite: snapshot
 -- consequence: stop
 select
+    table_name,
     study_key,
     count(*) as n_files,
     sum(n_rows) as n_rows,
     sum(n_keys) as n_keys,
 from meta.feature_rows
-where table_name = 'feature_once' and is_shown
-group by study_key
+where is_shown
+group by table_name, study_key
 having count(*) > 1 or sum(n_rows) != sum(n_keys) or study_key is null
