@@ -31,7 +31,7 @@ TABLES = ("feature_once", "feature_binned")
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--studies", type=int, default=500)
-    options.add_argument("--most", type=float, default=10.0, help="CPU seconds of feature_binned")
+    options.add_argument("--most", type=float, default=5.0, help="CPU seconds of feature_binned")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="mpss-joining-") as folder:
         lake = Lake(Path(folder) / "lake")
