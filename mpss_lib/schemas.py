@@ -350,6 +350,18 @@ _CHECKED = (
         n_rows=WHOLE,
         example=TEXT,
     ),
+    _table(
+        "expectation_seen",
+        "warehouse",
+        "suite",
+        "suite path",
+        suite=TEXT,
+        table_name=TEXT,
+        path=TEXT,  # file whose rows were checked, below the lake
+        state=TEXT,  # its size and time of change
+        rules_digest=TEXT,  # of the rules, and of what the dictionary says of the columns
+        broken=TEXT,  # JSON: list of [rule, row that breaks it]
+    ),
 )
 
 _COHORT = (

@@ -104,7 +104,7 @@ def test_the_expectations(copy):
     from mpss_lib.warehouse.stage import check
 
     lake, config, _ = copy
-    names = ["expectation_result", "expectation_failure"]
+    names = ["expectation_result", "expectation_failure", "expectation_seen"]
     check(lake, config)  # of the files as they are here: their times enter the name
     before = files(lake, names)
     assert before

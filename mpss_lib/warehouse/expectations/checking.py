@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import duckdb
 
@@ -20,20 +19,14 @@ from mpss_lib.schemas import TABLES as SCHEMAS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.checks import Check, read_checks
 from mpss_lib.warehouse.expectations import suites
-from mpss_lib.warehouse.expectations.features import read_dictionary
-from mpss_lib.warehouse.expectations.rules import Finding
+from mpss_lib.warehouse.expectations.rules import VERSION, Finding
+from mpss_lib.warehouse.expectations.seen import SEEN, judge_values, read_seen
 from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
 from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-
-VERSION = "2"
-"""Raised by hand when the same rules may find something else, so that every suite is run again."""
 
 TABLES = ("expectation_result", "expectation_failure")
 STAGE = "warehouse"
@@ -87,24 +80,28 @@ def check_suites(
         name: _digest(current, name, former.get(name, ())) for name in SUITES if name in names
     }
     there = {
-        name: lake.existing(STAGE, address, name, digest, tables=TABLES)
+        name: lake.existing(STAGE, address, name, digest, tables=_tables(name))
         for name, digest in digests.items()
     }
     todo = [name for name, written in there.items() if force or not written]
-    found = _judge(current, todo) if todo else {}
+    found, seen = _judge(current, todo, force=force) if todo else ({}, [])
     units: list[Unit] = []
     for name, digest in digests.items():
         written = there[name]
         if name in found:
             failures = [*_failures(name, found[name], current), *former.get(name, ())]
-            rows = (_results(name, found[name]), failures)
+            rows = (_results(name, found[name]), failures, seen)
             written = tuple(
                 lake.write(table, address, name, digest, part)
-                for table, part in zip(TABLES, rows, strict=True)
+                for table, part in zip(_tables(name), rows, strict=False)
             )
         units.append(Unit.of(name, written, is_new=name in found))
     write_record(STAGE, units, lake, config, run_name)
     return {unit.key: unit.status for unit in units}
+
+
+def _tables(suite: str) -> tuple[str, ...]:
+    return (*TABLES, SEEN) if suite == "features" else TABLES
 
 
 def _withheld(current: Current) -> list[Row]:
@@ -140,18 +137,27 @@ def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
 # ------------------------------------------------------------------------ judging
 
 
-def _judge(current: Current, names: Sequence[str]) -> dict[str, list[Finding]]:
-    """Give the findings of each suite: of the files of its tables, then of their rows."""
+def _judge(
+    current: Current, names: Sequence[str], *, force: bool
+) -> tuple[dict[str, list[Finding]], list[Row]]:
+    """Give the findings of each suite, of files, then of rows, and the feature files seen."""
     every = dict.fromkeys(table for tables in TABLES_OF.values() for table in tables)
     states = {table: current.files(table) for table in every}
     at_fault = {table for table, files in states.items() if any(map(_is_bad, files))}
     found: dict[str, list[Finding]] = {}
+    seen: list[Row] = []
     with current.open(leave_out=at_fault) as connection:
         for name in names:
             files = [f for t in TABLES_OF[name] for f in _judge_files(t, states[t])]
             found[name] = files + _judge_rows(name, current, connection, at_fault)
+            if name == "features":
+                before = {} if force else read_seen(current)
+                for table in (t for t in FEATURE_TABLES if not at_fault & {t, "feature_catalogue"}):
+                    judged, files_seen = judge_values(table, current, connection, before)
+                    found[name] += judged
+                    seen += files_seen
             log.info("suite %s: %d expectations", name, len(found[name]))
-    return found
+    return found, seen
 
 
 def _is_bad(file: FileState) -> bool:
@@ -168,8 +174,12 @@ def _judge_files(table: str, files: Sequence[FileState]) -> list[Finding]:
 
     from mpss_lib.warehouse.expectations.engine import judge
 
-    frame = pd.DataFrame([asdict(file) for file in files])
-    return judge(frame, table, ("path", "study_key"), FILE_RULES)
+    # A file that a batch repeats is there, and no more is asked of it.
+    asked = [file for file in files if file.is_readable is not None or not file.is_there]
+    found = judge(pd.DataFrame(map(vars, asked)), table, ("path", "study_key"), FILE_RULES)
+    for one in found:
+        one.n_rows = len(files)
+    return found
 
 
 def _judge_rows(
@@ -187,10 +197,6 @@ def _judge_rows(
     there = relations_of(connection)
     queries = [check for check in _queries(suite, current) if check.needs <= there]
     found += _judge_queries(suite, queries, connection)
-    if suite == "features":
-        for table in FEATURE_TABLES:
-            if not at_fault & {table, "feature_catalogue"}:
-                found += _judge_values(table, current, connection)
     return found
 
 
@@ -219,33 +225,6 @@ def _judge_queries(
         rows = connection.sql(f"select distinct {keys} from raw.{check.table}")  # noqa: S608
         one.table, one.n_rows = check.table, len(rows)
     return found
-
-
-def _judge_values(
-    table: str, current: Current, connection: duckdb.DuckDBPyConnection
-) -> list[Finding]:
-    """All feature columns, some thousands of rows at a time (twins: all rows at once)."""
-    from mpss_lib.warehouse.expectations.engine import judge
-
-    rules = suites.value_rules(table)
-    names = current.features[table]
-    dictionary = read_dictionary(connection, names)
-    total = [Finding(rule, table) for rule in rules]
-    for frame in _parts(table, current):
-        for sum_, part in zip(
-            total, judge(frame, table, ("study_key",), rules, dictionary), strict=True
-        ):
-            sum_.add(part)
-    return total
-
-
-def _parts(table: str, current: Current) -> Iterable[pd.DataFrame]:
-    import pandas as pd
-
-    parts = current.chunks(table)
-    if table == "feature_binned":
-        return parts
-    return [pd.concat(whole, ignore_index=True)] if (whole := list(parts)) else []
 
 
 # ------------------------------------------------------------------------ rows

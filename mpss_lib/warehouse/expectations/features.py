@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mpss_lib.warehouse.joining import PATH
+
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
@@ -54,6 +56,14 @@ class Dictionary:
     high: Floats
     scales: tuple[str, ...]
     identities: tuple[tuple[int, float, int, int], ...]
+
+    def told(self) -> tuple[object, ...]:
+        """Give all that it says, for a digest."""
+        return self.names, self.low.tolist(), self.high.tolist(), self.scales, self.identities
+
+    def __deepcopy__(self, memo: object) -> Dictionary:
+        """Give itself: pandas copies what goes with a frame, once for each column."""
+        return self
 
 
 def read_dictionary(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Dictionary:
@@ -164,7 +174,7 @@ def _unequal(values: Floats, dictionary: Dictionary) -> Flags:
 def _told(
     frame: pd.DataFrame, values: Floats, mask: Flags, dictionary: Dictionary
 ) -> list[dict[str, Any]]:
-    keys = [name for name in ("study_key", "segment", "bins") if name in frame]
+    keys = [name for name in (PATH, "study_key", "segment", "bins") if name in frame]
     rows = []
     for k in np.flatnonzero(mask.any(axis=1)):
         places = np.flatnonzero(mask[k])

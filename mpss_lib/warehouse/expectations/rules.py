@@ -14,6 +14,9 @@ from mpss_lib.warehouse.manifest import APPEND_ONLY
 Consequence = Literal["stop", "quarantine", "warn"]
 CONSEQUENCES: tuple[Consequence, ...] = get_args(Consequence)
 
+VERSION = "3"
+"""Raised by hand when the same rules may find something else: every suite reads every file."""
+
 NOT_NULL = "ExpectColumnValuesToNotBeNull"
 
 

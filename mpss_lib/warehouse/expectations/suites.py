@@ -14,7 +14,15 @@ from collections.abc import Mapping
 from mpss_lib.config import CONFIGURATIONS
 from mpss_lib.contract import CODES, HIGHEST_SCORE, SCORES, stored_range
 from mpss_lib.sections import SEGMENTS, WarehouseSettings
-from mpss_lib.warehouse.expectations.rules import Frame, Rule, between, grain, in_set, matches
+from mpss_lib.warehouse.expectations.rules import (
+    Consequence,
+    Frame,
+    Rule,
+    between,
+    grain,
+    in_set,
+    matches,
+)
 from mpss_lib.warehouse.expectations.rules import not_null as known
 
 SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
@@ -250,16 +258,13 @@ def _predictions(limit: float) -> tuple[Frame, ...]:
     )
 
 
-def value_rules(table: str) -> tuple[Rule, ...]:
-    """Rules about all feature columns of a table at once."""
-    return tuple(
-        Rule(
-            aspect,
-            says,
-            "warn" if aspect == "twin" else "quarantine",
-            "ExpectFeatureRowsToPass",
-            {"aspect": aspect},
-        )
-        for aspect, says in ASPECTS.items()
-        if aspect != "twin" or table == "feature_once"
-    )
+def _of_values(aspect: str, consequence: Consequence = "quarantine") -> Rule:
+    arguments = {"aspect": aspect}
+    return Rule(aspect, ASPECTS[aspect], consequence, "ExpectFeatureRowsToPass", arguments)
+
+
+VALUES: tuple[Rule, ...] = tuple(map(_of_values, ("finite_or_flagged", "in_range", "identical")))
+"""Of all feature columns of one row."""
+
+TWIN = _of_values("twin", "warn")
+"""Of the rows of all studies in ``feature_once``."""

@@ -1,0 +1,157 @@
+"""Rules about feature columns, file by file: what the last check saw in a file is taken over.
+
+Nothing of a file is read again while its size, its time of change and the rules about it are the
+same (lake table ``expectation_seen``, which each check of the features writes anew). Where the
+table is lost, or a check is forced, every file is read; the findings are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from mpss_lib.errors import LakeCorruptError
+from mpss_lib.quoting import sql_name
+from mpss_lib.schemas import TABLES
+from mpss_lib.tables import digest_of
+from mpss_lib.warehouse.expectations.features import Dictionary, read_dictionary
+from mpss_lib.warehouse.expectations.rules import VERSION, Finding
+from mpss_lib.warehouse.expectations.suites import TWIN, VALUES
+from mpss_lib.warehouse.expectations.views import Current
+from mpss_lib.warehouse.joining import PATH
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+SEEN, STAGE, SUITE = "expectation_seen", "warehouse", "features"
+
+MOST_KEPT = 10_000
+"""Rows of one file that break a rule and are kept; a file with more is read at each check."""
+
+N_PROBES = 3
+"""Feature columns by which studies are sought that may have the same features."""
+
+
+def read_seen(current: Current) -> dict[str, Row]:
+    """Map the path of each file that the last check has seen to its row; empty if that is lost."""
+    address = current.config.address(STAGE)
+    path = current.lake.current_path(SEEN, address, SUITE)
+    if path is None or not path.is_file():
+        return {}
+    try:
+        return {row["path"]: row for row in current.lake.rows(SEEN, address, SUITE)}
+    except LakeCorruptError as error:
+        log.warning("every feature file is checked again: %s", error)
+        return {}
+
+
+def judge_values(
+    table: str,
+    current: Current,
+    connection: duckdb.DuckDBPyConnection,
+    before: Mapping[str, Row],
+) -> tuple[list[Finding], list[Row]]:
+    """Hold all feature columns of a table against the rules; only files not seen are read.
+
+    Parameters
+    ----------
+    table : str
+        ``feature_once`` or ``feature_binned``.
+    current, connection
+    before : mapping of path to row
+        What the last check has seen; empty to read every file.
+
+    Returns
+    -------
+    list of Finding
+        One for each rule, rows sorted by their keys.
+    list of dict
+        Rows of ``expectation_seen``: the files of this table.
+    """
+    dictionary = read_dictionary(connection, current.features[table])
+    digest = digest_of([VERSION, repr(VALUES), *map(repr, dictionary.told())])
+    labels = {
+        path: {"suite": SUITE, "table_name": table, "path": path}
+        | {"state": current.state_of(path), "rules_digest": digest}
+        for path in current.paths[table]
+    }
+    broken = {
+        path: json.loads(before[path]["broken"])
+        for path, label in labels.items()
+        if label.items() <= before.get(path, {}).items()
+    }
+    broken |= _read([path for path in labels if path not in broken], table, current, dictionary)
+    seen = [
+        label | {"broken": json.dumps(broken[path])}
+        for path, label in labels.items()
+        if len(broken[path]) <= MOST_KEPT
+    ]
+    found = _sum(table, current, broken)
+    if table == "feature_once":
+        found.append(_twins(connection, dictionary))
+    (n_rows,) = connection.execute(f"select count(*) from raw.{table}").fetchall()[0]  # noqa: S608
+    for one in found:
+        one.n_rows = n_rows
+    return found, seen
+
+
+def _read(
+    paths: Sequence[str], table: str, current: Current, dictionary: Dictionary
+) -> dict[str, list[tuple[str, Row]]]:
+    """Map files to (rule, row) of what breaks a rule in them, whoever else has its studies."""
+    from mpss_lib.warehouse.expectations.engine import judge
+
+    log.info("%s: %d files are read", table, len(paths))
+    broken: dict[str, list[tuple[str, Row]]] = {path: [] for path in paths}
+    for frame in current.chunks(table, paths):
+        for one in judge(frame, table, (), VALUES, dictionary):
+            for row in one.rows:
+                told = {n: _plain(value) for n, value in row.items() if n != PATH}
+                broken[row[PATH]].append((one.rule.name, told))
+    return broken
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _sum(
+    table: str, current: Current, broken: Mapping[str, Sequence[tuple[str, Row]]]
+) -> list[Finding]:
+    """Sum up what breaks each rule in all files, without studies that another file replaces."""
+    without = {source.path: source.without for source in current.readings[table].batches}
+    told: dict[str, list[Row]] = {rule.name: [] for rule in VALUES}
+    for path, rows in broken.items():
+        for name, row in rows:
+            if row["study_key"] not in without.get(path, ()):
+                told[name].append(row)
+    found = []
+    for rule in VALUES:
+        bad = sorted(told[rule.name], key=_keys)
+        found.append(Finding(rule, table, n_unexpected=len(bad), rows=bad, is_met=not bad))
+    return found
+
+
+def _keys(row: Row) -> tuple[str, str, int]:
+    return str(row["study_key"]), str(row["segment"]), row.get("bins", 0)
+
+
+def _twins(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Finding:
+    """Find studies with the same features: of those that share a few, all are compared."""
+    from mpss_lib.warehouse.expectations.engine import judge
+
+    table, names = "feature_once", [sql_name(name) for name in dictionary.names]
+    columns = ", ".join([*TABLES[table].columns, *names])
+    probes = ", ".join(["segment", *names[:N_PROBES]])
+    walls = f"from raw.{table} where segment = 'MYO'"
+    alike = f"select study_key {walls} qualify count(*) over (partition by hash({probes})) > 1"
+    sql = f"select {columns} {walls} and study_key in ({alike}) order by study_key"
+    frame = connection.execute(sql).df()
+    [found] = judge(frame, table, ("study_key",), (TWIN,), dictionary)
+    found.rows.sort(key=lambda row: str(row["study_key"]))
+    return found
