@@ -239,7 +239,8 @@ def _best_entry(
         if value < best_value - TIE:
             best, best_value = t, value
     if single >= 0:
-        value = term_value(max(rss - single_gain, floor), rss, used + 1, 1, n, rules)
+        q = ranks[single]
+        value = term_value(max(rss - single_gain, floor), rss, used + q, q, n, rules)
         ahead = value < best_value - TIE
         if best < 0 or ahead or (single < best and value < best_value + TIE):
             best, best_value = single, value
@@ -323,10 +324,7 @@ def stepwise_path(
     enters = log(rules.p_enter) if rules.sse else rules.p_enter
     leaves = log(rules.p_remove) if rules.sse else rules.p_remove
     floor = PERFECT * tss
-    used = 1
-    for k in range(y):
-        if swept[k]:
-            used += 1
+    used = 1 + swept.sum()  # a literal would have the callees compiled once more
     for step in range(rules.max_steps):
         rss = max(a[y, y], floor)
         term, value = -1, inf

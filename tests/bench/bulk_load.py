@@ -197,9 +197,9 @@ def main() -> None:
         status, tree, parts = run(chosen.patients, home)
         database = home / "airflow" / "airflow.db"
         used = named(tree.used, database)
-        counts = named(
-            Counter({k: len(v) for k, v in tree.counts.items()}), home / "airflow" / "airflow.db"
-        )
+        counts = named(Counter({k: len(v) for k, v in tree.counts.items()}), database)
+        for part in parts:
+            part.used = named(part.used, database)
     say(f"\n{chosen.patients} patients: {parts[-1].wall:.0f} s wall, {tree.total:.0f} CPU-s")
     say(f"{'part':<40} {'wall s':>7} {'CPU s':>7}")
     for before, part in pairwise(parts):
