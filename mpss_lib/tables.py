@@ -159,7 +159,10 @@ class Lake:
     def current_paths(
         self, table: str, address: Address, keys: Collection[str] | None = None
     ) -> dict[str, Path]:
-        """Map unit key to its newest file at this address; all units where ``keys`` is None."""
+        """Map unit key to its newest file at this address; all units where ``keys`` is None.
+
+        They are in the order of ``keys``, else sorted: digests of inputs are made of them.
+        """
         folder = self.landing_folder(table, address)
         wanted = None if keys is None else frozenset(keys)
         found: dict[str, Path] = {}
@@ -170,7 +173,10 @@ class Lake:
                     found[key] = one.folder / one.files[0]
                 elif one.files:
                     several[key] = one
-        return found | self._newest(table, address, several)
+        found |= self._newest(table, address, several)
+        return {
+            key: found[key] for key in (sorted(found) if keys is None else keys) if key in found
+        }
 
     def _newest(
         self, table: str, address: Address, several: Mapping[str, Shelved]
