@@ -127,8 +127,8 @@ def _tell_corrections(lake: Lake) -> int:
 
 def _window(first: str | None, last: str | None, config: Config) -> tuple[date, date]:
     if first is None:
-        last = today(config.site.timezone)
-        return last - timedelta(days=config.maintenance.reconcile_days), last
+        until = today(config.site.timezone)
+        return until - timedelta(days=config.maintenance.reconcile_days), until
     begin, end = _month(first), _month(last or first)
     if end < begin:
         raise WrongArgumentError(
