@@ -1,8 +1,9 @@
-"""Time that never goes back where an order hangs on it."""
+"""Time that never goes back where an order hangs on it, and the day of a site."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 
 def now_after(last: datetime | None) -> datetime:
@@ -20,3 +21,8 @@ def now_after(last: datetime | None) -> datetime:
     """
     now = datetime.now(UTC)
     return now if last is None else max(now, last.astimezone(UTC) + timedelta(microseconds=1))
+
+
+def today(zone: str) -> date:
+    """Day that it is now in a time zone (``site.timezone``)."""
+    return datetime.now(ZoneInfo(zone)).date()

@@ -89,10 +89,13 @@ def on_shelf(folder: Path, keys: Collection[str] | None = None) -> dict[str, She
     """Read one shelf: what lies there of each unit, or of some; nothing where it is not there."""
     found: dict[str, Shelved] = {}
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 (a Path for each of hundreds of names)
+        names = os.listdir(folder)  # noqa: PTH208 (a Path for each of hundreds of names)
     except (FileNotFoundError, NotADirectoryError):
         return found
-    for name in names:
+    if keys is not None and len(keys) == 1:  # what a stage asks: the others are not taken apart
+        (key,) = keys
+        names = [name for name in names if f"={key}." in name]
+    for name in sorted(names):
         is_file = name.endswith(FILE)
         if name[0] == "." or not (is_file or name.endswith(CURRENT)):
             continue

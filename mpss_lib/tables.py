@@ -159,7 +159,10 @@ class Lake:
     def current_paths(
         self, table: str, address: Address, keys: Collection[str] | None = None
     ) -> dict[str, Path]:
-        """Map unit key to its newest file at this address; all units where ``keys`` is None."""
+        """Map unit key to its newest file at this address; all units where ``keys`` is None.
+
+        They are in the order of ``keys``, else sorted: digests of inputs are made of them.
+        """
         folder = self.landing_folder(table, address)
         wanted = None if keys is None else frozenset(keys)
         found: dict[str, Path] = {}
@@ -170,7 +173,10 @@ class Lake:
                     found[key] = one.folder / one.files[0]
                 elif one.files:
                     several[key] = one
-        return found | self._newest(table, address, several)
+        found |= self._newest(table, address, several)
+        return {
+            key: found[key] for key in (sorted(found) if keys is None else keys) if key in found
+        }
 
     def _newest(
         self, table: str, address: Address, several: Mapping[str, Shelved]
@@ -251,7 +257,8 @@ class Lake:
     def quarantine(self, stage: str, key: str, *, error: str, problem: str, way_out: str) -> None:
         """Set a study aside at a stage; counts the tries."""
         path = self.quarantine_path(stage, key)
-        tries = read_json(path)["tries"] if path.exists() else 0
+        before = read_json_there(path)
+        tries = before["tries"] if before else 0
         row = {"stage": stage, "study_key": key, "error": error, "problem": problem}
         write_json(path, row | {"way_out": way_out, "tries": tries + 1})
 
@@ -261,7 +268,8 @@ class Lake:
 
     def quarantined(self) -> list[dict[str, Any]]:
         """Every study that stands still, by stage and key."""
-        return [read_json(path) for path in sorted((self.root / "quarantine").glob("*/*.json"))]
+        paths = sorted((self.root / "quarantine").glob("*/*.json"))
+        return [row for path in paths if (row := read_json_there(path)) is not None]
 
 
 def place_of(record: Mapping[str, Any]) -> tuple[int, str, str]:
@@ -332,6 +340,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise LakeCorruptError(f"{path.name} holds no JSON object", way_out="remove the file")
     return content
+
+
+def read_json_there(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object, or None where another task has taken the file away meanwhile."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
 
 
 def sha256_of(path: Path) -> str:

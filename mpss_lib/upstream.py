@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mpss_lib.tables import Lake, check_key, read_json, write_json
+from mpss_lib.tables import Lake, check_key, read_json, read_json_there, write_json
 
 MISSING = "missing"
 EXTRA = "extra"
@@ -88,10 +88,9 @@ def note(lake: Lake, found: Difference) -> Difference:
         As it is kept.
     """
     path = _path(lake, found.kind, found.study_key)
-    if path.exists():
-        before = Difference(**read_json(path))
-        if before.is_accepted and before.detail == found.detail:
-            found = replace(found, is_accepted=True)
+    before = read_json_there(path)
+    if before and before["is_accepted"] and before["detail"] == found.detail:
+        found = replace(found, is_accepted=True)
     write_json(path, asdict(found))
     return found
 
@@ -108,16 +107,17 @@ def settle(lake: Lake, study_keys: Iterable[str], kinds: Iterable[str]) -> None:
 def stay(lake: Lake, study_key: str, kind: str) -> bool:
     """Let a difference stay as it is; returns whether there was one."""
     path = _path(lake, kind, study_key)
-    if not path.exists():
+    kept = read_json_there(path)
+    if kept is None:
         return False
-    write_json(path, read_json(path) | {"is_accepted": True})
+    write_json(path, kept | {"is_accepted": True})
     return True
 
 
 def noted(lake: Lake) -> list[Difference]:
     """Every difference that is kept, by kind and study."""
     paths = sorted((lake.root / "upstream").glob("*/*.json"))
-    return [Difference(**read_json(path)) for path in paths]
+    return [Difference(**kept) for path in paths if (kept := read_json_there(path)) is not None]
 
 
 def is_noted(lake: Lake, study_key: str, kind: str) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from mpss_lib.batch import BatchResult, run_batch
 from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.cli.stages import run_studies
+from mpss_lib.clock import today
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
@@ -86,7 +86,7 @@ def recheck(
     from mpss_lib.pull.upstream.recheck import due
 
     home = Home.open()
-    todo = keys or due(home.lake, home.config, home.sites, _today(home.config))
+    todo = keys or due(home.lake, home.config, home.sites, today(home.config.site.timezone))
     is_sound = not todo or _fetch_again(todo, home, accepts=False)
     n_waiting = _tell_corrections(home.lake)
     raise typer.Exit(0 if is_sound and not n_waiting else 1)
@@ -127,8 +127,8 @@ def _tell_corrections(lake: Lake) -> int:
 
 def _window(first: str | None, last: str | None, config: Config) -> tuple[date, date]:
     if first is None:
-        today = _today(config)
-        return today - timedelta(days=config.maintenance.reconcile_days), today
+        until = today(config.site.timezone)
+        return until - timedelta(days=config.maintenance.reconcile_days), until
     begin, end = _month(first), _month(last or first)
     if end < begin:
         raise WrongArgumentError(
@@ -139,10 +139,6 @@ def _window(first: str | None, last: str | None, config: Config) -> tuple[date, 
 
 def _last_of(month: date) -> date:
     return month.replace(day=calendar.monthrange(month.year, month.month)[1])
-
-
-def _today(config: Config) -> date:
-    return datetime.now(ZoneInfo(config.site.timezone)).date()
 
 
 _MONTH = r"([0-9]{4})-(0[1-9]|1[0-2])"

@@ -348,11 +348,14 @@ def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
         Number of folders removed.
     """
     limit = time.time() - older_than_s
-    old = [
-        folder
-        for folder in sites.staging.glob("S*.*")
-        if folder.is_dir() and folder.stat().st_mtime < limit
-    ]
+    old = [folder for folder in sites.staging.glob("S*.*") if _is_older(folder, limit)]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)  # another run may be removing it as well
     return len(old)
+
+
+def _is_older(folder: Path, limit: float) -> bool:
+    try:
+        return folder.stat().st_mtime < limit
+    except FileNotFoundError:  # the run that made it has just ended with it
+        return False

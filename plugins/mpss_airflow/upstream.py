@@ -9,6 +9,7 @@ from typing import Any
 
 from mpss_airflow.batch import airflow_errors, do_chain
 from mpss_airflow.home import connected_home
+from mpss_lib.clock import today
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +24,13 @@ def recheck() -> dict[str, Any]:
     dict
         Counts of each stage.
     """
-    import pendulum
-    from airflow.sdk import conf
     from airflow.sdk.exceptions import AirflowFailException
 
     from mpss_lib.pull.upstream.recheck import due
     from mpss_lib.upstream import CORRECTED, noted
 
     home = connected_home()
-    today = pendulum.now(conf.get("core", "default_timezone")).date()
-    keys = due(home.lake, home.config, home.sites, today)
+    keys = due(home.lake, home.config, home.sites, today(home.config.site.timezone))
     counts = do_chain({"pull": keys}, fetches_again=True)
     waiting = [one for one in noted(home.lake) if one.kind == CORRECTED]
     n_still = sum(found["quarantined"] for found in counts.values())
@@ -52,17 +50,15 @@ def reconcile() -> dict[str, int]:
     dict
         ``n_archive``, ``n_lake``: studies of these days there and here.
     """
-    import pendulum
-    from airflow.sdk import conf
     from airflow.sdk.exceptions import AirflowFailException
 
     from mpss_lib.pull.upstream.reconcile_door import reconcile as compare
 
     home = connected_home()
-    today = pendulum.now(conf.get("core", "default_timezone")).date()
-    first = today - timedelta(days=home.config.maintenance.reconcile_days)
+    last = today(home.config.site.timezone)
+    first = last - timedelta(days=home.config.maintenance.reconcile_days)
     with airflow_errors():
-        answered = compare((first, today), home.lake, home.config, home.sites)
+        answered = compare((first, last), home.lake, home.config, home.sites)
     for one in answered.open:
         log.warning("%s %s (%s)", one.study_key, one.kind, one.detail)
     counts = Counter(one.kind for one in answered.open)

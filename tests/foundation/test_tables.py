@@ -56,6 +56,15 @@ def test_a_file_with_a_foreign_schema_is_refused_by_name(lake):
         read_parquet(path, "quality_verdict")
 
 
+def test_current_files_come_in_the_order_that_was_asked_for_else_sorted(lake):
+    """Digests of inputs hang on it: in another order an evaluation would be made again."""
+    keys = [f"S{i * 7919 % 1000:03d}" for i in range(60)]
+    for key in keys:
+        lake.write("quality_verdict", HERE, key, "d1", [verdict(key)])
+    assert list(lake.current_paths("quality_verdict", HERE, keys)) == keys
+    assert list(lake.current_paths("quality_verdict", HERE)) == sorted(keys)
+
+
 def test_the_manifest_names_the_current_file_when_there_are_several(lake):
     old = lake.write("quality_verdict", HERE, "S1", "d1", [verdict()])
     lake.write("quality_verdict", HERE, "S1", "d2", [verdict(verdict="hold")])

@@ -263,10 +263,6 @@ class Deidentifier:
             source[Tag(keyword)] = DataElement(Tag(keyword), "SQ", kept)  # not that of received
         return source
 
-    def clean_text(self, text: str) -> str:
-        """Clean a text as those of the object of this study are."""
-        return self._cleaner.clean(text)
-
     def _codes(self, items: Sequence[Dataset]) -> list[Dataset] | None:
         kept = []
         for item in items:
