@@ -36,7 +36,7 @@ _RUNS = ("split_result", "split_prediction")
 
 @dataclass(frozen=True)
 class Sources:
-    """What evaluate and permute wrote, by (profile, segment, configuration).
+    """What evaluate wrote, by (profile, segment, configuration).
 
     Parameters
     ----------
