@@ -343,7 +343,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_there(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object, or None where another task has taken the file away meanwhile."""
+    """Read a JSON object, or None where the file is not there: perhaps taken away meanwhile."""
     try:
         return read_json(path)
     except FileNotFoundError:

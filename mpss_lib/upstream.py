@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mpss_lib.tables import Lake, check_key, read_json, read_json_there, write_json
+from mpss_lib.tables import Lake, check_key, read_json_there, write_json
 
 MISSING = "missing"
 EXTRA = "extra"
@@ -139,5 +139,4 @@ def write_summary(lake: Lake, summary: Mapping[str, object]) -> None:
 
 def read_summary(lake: Lake) -> dict[str, object]:
     """Read the sums of the last reconciliation, empty where there was none."""
-    path = _summary(lake)
-    return read_json(path) if path.exists() else {}
+    return read_json_there(_summary(lake)) or {}

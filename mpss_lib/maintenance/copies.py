@@ -20,7 +20,7 @@ from mpss_lib.errors import LakeCorruptError
 from mpss_lib.pull.vault import key_of
 from mpss_lib.runtime.home import Home
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import read_json, write_json
+from mpss_lib.tables import read_json, read_json_there, write_json
 
 MANIFEST = "manifest.json"
 TOMBSTONES = "tombstones.json"
@@ -57,8 +57,8 @@ class Copy:
 
 def targets_of(root: Path) -> list[Path]:
     """Folders that backups of this home were written to."""
-    file = root / TARGETS
-    return [Path(text) for text in read_json(file)["targets"]] if file.exists() else []
+    kept = read_json_there(root / TARGETS)
+    return [Path(text) for text in kept["targets"]] if kept else []
 
 
 def remember_target(root: Path, target: Path) -> None:

@@ -25,7 +25,7 @@ from mpss_lib.errors import PlatformFaultError
 from mpss_lib.project import project_folder
 from mpss_lib.runtime.services import LOOPBACK, Services, free_port, open_log
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
-from mpss_lib.tables import read_json, write_json
+from mpss_lib.tables import read_json_there, write_json
 
 USER = "admin"
 PARALLELISM = 4
@@ -68,7 +68,7 @@ class AirflowHome:
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         seal(root)
         file = folder / "secrets.json"
-        kept = read_json(file) if file.exists() else {}
+        kept = read_json_there(file) or {}
         made = {
             "password": secrets.token_urlsafe(12),
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -86,8 +86,8 @@ class AirflowHome:
     @classmethod
     def load(cls, root: Path) -> AirflowHome | None:
         """Load the home's Airflow as it was opened last (it may be running); None before that."""
-        file = root / "airflow" / "secrets.json"
-        return cls(root, read_json(file)) if file.exists() else None
+        kept = read_json_there(root / "airflow" / "secrets.json")
+        return None if kept is None else cls(root, kept)
 
     @property
     def address(self) -> str:

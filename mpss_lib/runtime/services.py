@@ -23,7 +23,7 @@ import psutil
 
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.secrecy import LAKE_UMASK, OPEN_HOME, PRIVATE_FILE, PRIVATE_FOLDER
-from mpss_lib.tables import read_json, write_json
+from mpss_lib.tables import read_json_there, write_json
 
 GRACE_S = 30.0
 LOOPBACK = "127.0.0.1"
@@ -41,7 +41,7 @@ class Services:
 
     def recorded(self) -> dict[str, dict[str, Any]]:
         """Map service name to ``pid``, ``started`` (seconds since 1970) and ``home``."""
-        found = read_json(self._file) if self._file.exists() else {}
+        found = read_json_there(self._file) or {}
         return {name: entry for name, entry in found.items() if self._is_ours(entry)}
 
     def _is_ours(self, entry: Mapping[str, Any]) -> bool:
