@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -31,6 +30,10 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pynetdicom.dsutils import decode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from peak_memory import forget_peak, peak_mb
 
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError
@@ -336,12 +339,13 @@ def run(count: int, seed: int = 1) -> Report:
         Of the mutations: the same seed, the same answers.
     """
     warnings.filterwarnings("ignore", module="pydicom")
+    forget_peak()
     report, config, session = Report(), Config(), Session()
     with tempfile.TemporaryDirectory() as folder:
         vault = Vault(Path(folder) / "vault.sqlite")
         for number in range(count):
             _one(number, random.Random(f"{seed}-{number}"), session, vault, config, report)
-    report.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    report.peak_bytes = int(peak_mb() * 2**20)
     return report
 
 

@@ -31,6 +31,10 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from peak_memory import forget_peak, peak_mb
+
 CHUNK = 2500
 LONGEST_S, MOST_BYTES = 5.0, 2**30
 ENDED_S = 600.0
@@ -321,7 +325,7 @@ def work(start: int, stop: int, seed: int, folder: Path) -> Report:
         kind, content = mutated(number, seed)
         _written(path, content)
         (folder / "at").write_text(str(number))
-        before, began = _peak(), _cpu_s()
+        before, began = forget_peak(), _cpu_s()
         try:
             outcomes = process(kind, path)
         except Exception as error:  # what the bench is for: it must not happen
@@ -329,7 +333,7 @@ def work(start: int, stop: int, seed: int, folder: Path) -> Report:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
             report.foreign[f"{type(error).__name__} at {where} (input {number})"] += 1
-        took, grown = _cpu_s() - began, _peak() - before
+        took, grown = _cpu_s() - began, int((peak_mb() - before) * 2**20)
         group = kind.split(" ", 1)[0]
         report.outcomes.update(f"{group:9}{outcome}" for outcome in outcomes)
         report.longest_s = max(report.longest_s, took)
@@ -344,10 +348,6 @@ def work(start: int, stop: int, seed: int, folder: Path) -> Report:
 def _written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _cpu_s() -> float:
@@ -441,7 +441,6 @@ def _answers(count: int, seed: int) -> bool:
 
 
 def main() -> None:
-    sys.path[:0] = [str(Path(__file__).parents[1])]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=0, help="mutated objects")
     parser.add_argument("--answers", type=int, default=0, help="mutated C-FIND answers")

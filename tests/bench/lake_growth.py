@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from fabricated_lake import BINNED, ONCE
+from peak_memory import peak_mb
 from warehouse_lake import BigLake, unsynced
 
 from mpss_lib.batch import CHAIN, run_stage
@@ -189,7 +190,7 @@ def measure(
             sys.exit(f"check: {counts}")
         times.append((checked, clock(lambda: warehouse.run(build.lake, config))[0]))
     told["check"], told["publish"] = map(min, zip(*times, strict=True))
-    told["MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    told["MB"] = peak_mb()
     every = [bring(*one, build.lake, config, sites) for one in came]
     every = every[1:]  # the first one compiled
     told |= {step: min(one[step] for one in every) for step in STEPS}

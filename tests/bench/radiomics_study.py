@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from peak_memory import peak_mb
 
 SPACING_MM = (4.8, 4.8, 4.8)
 
@@ -90,7 +93,7 @@ def measure(repeats: int) -> dict[str, object]:
 def fresh_process() -> dict[str, float]:
     """CPU seconds and memory of a process that imports the engine and measures one study."""
     code = (
-        "import resource, sys, time;"
+        "import sys, time;"
         "sys.path[:0] = sys.argv[1:];"
         "import numpy as np; from radiomics_study import left_ventricle, SPACING_MM;"
         "image, masks = left_ventricle(); start = time.process_time();"
@@ -98,11 +101,11 @@ def fresh_process() -> dict[str, float]:
         "measure_regions(image, {'MYO': masks['MYO']}, SPACING_MM, bins=(64,));"
         "print(time.process_time() - start);"
         "measure_regions(image, masks, SPACING_MM);"
-        "print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "from peak_memory import peak_mb; print(time.process_time(), peak_mb())"
     )
     here = Path(__file__).resolve()
     output = subprocess.run(
-        [sys.executable, "-c", code, str(here.parent), str(here.parents[2])],
+        [sys.executable, "-c", code, str(here.parent), str(here.parents[1]), str(here.parents[2])],
         capture_output=True,
         text=True,
         check=True,
@@ -121,7 +124,7 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     result = measure(repeats) | {"fresh_process": fresh_process()}
-    result["memory_here_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result["memory_here_mb"] = peak_mb()
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
 
 

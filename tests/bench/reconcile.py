@@ -8,7 +8,6 @@ kind, if anything else is named, or if it takes longer than five minutes.
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from peak_memory import peak_mb
 from reconciled_hospital import PLANTED, build, plant
 
 from mpss_lib import tables
@@ -79,10 +79,6 @@ def tell(planted, answered, counts, seconds, before_mb) -> int:
 
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ other keys as the weekly maintenance does. Ends with status 1 if the nightly joi
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fabricated_lake import BINNED, ONCE, Builder, settings
+from peak_memory import peak_mb
 
 from mpss_lib.tables import Lake, sha256_of
 from mpss_lib.warehouse.joining import Source, join
@@ -43,8 +43,7 @@ def main() -> None:
             spent[table] = measure(lake, table, paths, lake.root / f"{table}.1.parquet")
             batch = lake.root / f"{table}.1.parquet"
             measure(lake, table, [batch] * 4, lake.root / f"{table}.2.parquet")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        say(f"peak memory {peak / 1e3:.0f} MB")
+        say(f"peak memory {peak_mb():.0f} MB")
     sys.exit(spent["feature_binned"] > chosen.most)
 
 
