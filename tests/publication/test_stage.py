@@ -9,7 +9,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
-from mpss_lib.sections import EvaluationSettings, SiteSettings
+from mpss_lib.sections import ArchiveSettings, EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.snapshot_file import asking
 from mpss_lib.sql_files import sql_folder
@@ -72,7 +72,7 @@ group by all
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sites")
-    return Sites(folder / "vault.sqlite", folder, SiteSettings())
+    return Sites(folder / "vault.sqlite", folder, ArchiveSettings())
 
 
 @pytest.fixture(scope="module")
