@@ -125,8 +125,7 @@ def test_a_study_of_the_training_cohort_is_predicted_out_of_sample(home, sites):
         tested = sum(
             study_key(3) in m["test_studies"]
             for m in models
-            if (m["profile"], m["segment"], m["configuration"])
-            == ("site", segment, configuration)
+            if (m["profile"], m["segment"], m["configuration"]) == ("site", segment, configuration)
         )
         assert row["n_models"] == tested
         assert row["is_training_study"]

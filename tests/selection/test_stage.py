@@ -6,8 +6,8 @@ from oracles.statistics_lake import COHORT, catalogue_rows, fill, study_key
 
 from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.selection import stage
 from mpss_lib.sections import SelectionSettings
+from mpss_lib.selection import stage
 from mpss_lib.selection.blind import connect
 from mpss_lib.tables import Lake
 
