@@ -13,6 +13,53 @@ from mpss_lib.quoting import sql_name, sql_text
 TRAINING = "training_study"
 """Reason of a study that the model was made with."""
 
+_QUERY = """\
+-- {what} (Agatston). Research use only.
+with study as (
+    select
+        predictable.study_key,
+        training.study_key is not null as is_training,
+        radiomics.study_key is not null as has_features,
+        clinical.study_key is not null as has_clinical,
+{terms}
+    from core.predictable as predictable
+    left join feature.radiomics as radiomics
+        on predictable.study_key = radiomics.study_key
+        and radiomics.segment = {segment}
+        and radiomics.bins = {bins}
+    left join core.clinical as clinical
+        on predictable.study_key = clinical.study_key
+    left join raw.cohort_member as training
+        on predictable.study_key = training.study_key
+        and training.cohort_hash = {cohort}
+    where predictable.is_predictable
+),
+judged as (
+    select
+        *,
+        case
+{cases}
+            else ''
+        end as reason,
+    from study
+),
+formulas as (
+    select
+        study_key,
+        reason,
+        [
+{forms}
+        ] as forms,
+    from judged
+)
+select
+    study_key,
+    case when reason = '' then {score} end as prediction,
+    reason,
+from formulas
+order by study_key
+"""
+
 
 def prediction_sql(model: ModelFile) -> str:
     """Give the query: one row for each study that may be predicted.
@@ -23,58 +70,27 @@ def prediction_sql(model: ModelFile) -> str:
         Columns ``study_key``, ``prediction`` (a score; null where there is none) and ``reason``
         (why there is none, else ``''``).
     """
-    used = [model.columns[k] for k in model.used]
-    terms = list(dict.fromkeys(column.term for column in used))
-    return "\n".join(
-        [
-            f"-- {model.profile}, {model.segment}, {model.configuration}:"
-            f" {model.outcome.column} ({model.outcome.unit}). Research use only.",
-            "with study as (",
-            "    select",
-            "        predictable.study_key,",
-            "        training.study_key is not null as is_training,",
-            "        radiomics.study_key is not null as has_features,",
-            "        clinical.study_key is not null as has_clinical,",
-            *(f"        {_source(model, term)} as {sql_name(term)}," for term in terms),
-            "    from core.predictable as predictable",
-            "    left join feature.radiomics as radiomics",
-            "        on predictable.study_key = radiomics.study_key",
-            f"        and radiomics.segment = {sql_text(model.segment)}",
-            f"        and radiomics.bins = {model.bins}",
-            "    left join core.clinical as clinical",
-            "        on predictable.study_key = clinical.study_key",
-            "    left join raw.cohort_member as training",
-            "        on predictable.study_key = training.study_key",
-            f"        and training.cohort_hash = {sql_text(model.cohort.cohort_hash)}",
-            "    where predictable.is_predictable",
-            "),",
-            "judged as (",
-            "    select",
-            "        *,",
-            "        case",
-            *(f"            when {when} then {sql_text(then)}" for when, then in _reasons(model)),
-            "            else ''",
-            "        end as reason,",
-            "    from study",
-            "),",
-            "formulas as (",
-            "    select",
-            "        study_key,",
-            "        reason,",
-            "        [",
-            ",\n".join(f"            {form}" for form in _forms(model)),
-            "        ] as forms,",
-            "    from judged",
-            ")",
-            "select",
-            "    study_key,",
-            f"    case when reason = '' then {_score(model)} end as prediction,",
-            "    reason,",
-            "from formulas",
-            "order by study_key",
-            "",
-        ]
+    cases = "\n".join(
+        f"            when {when} then {sql_text(then)}" for when, then in _reasons(model)
     )
+    forms = ",\n".join(f"            {form}" for form in _forms(model))
+    return _QUERY.format(
+        what=f"{model.profile}, {model.segment}, {model.configuration}: {model.outcome.column}",
+        terms="\n".join(
+            f"        {_source(model, term)} as {sql_name(term)}," for term in _used_terms(model)
+        ),
+        segment=sql_text(model.segment),
+        bins=model.bins,
+        cohort=sql_text(model.cohort.cohort_hash),
+        cases=cases,
+        forms=forms,
+        score=_score(model),
+    )
+
+
+def _used_terms(model: ModelFile) -> list[str]:
+    """Terms of the columns that have a coefficient, each once, in the order of the columns."""
+    return list(dict.fromkeys(model.columns[k].term for k in model.used))
 
 
 def _source(model: ModelFile, term: str) -> str:
@@ -91,7 +107,7 @@ def _reasons(model: ModelFile) -> list[tuple[str, str]]:
         found.append(("not has_features", "no_features"))
     if model.configuration != "radiomics":
         found.append(("not has_clinical", "no_clinical_row"))
-    for name in dict.fromkeys(model.columns[k].term for k in model.used):
+    for name in _used_terms(model):
         term, column = model.term(name), sql_name(name)
         is_lost = f"{column} is null" if term.kind == "category" else (
             f"not coalesce(isfinite({column}), false)"

@@ -110,19 +110,7 @@ def validate(model: ModelFile, lake: Lake, config: Config) -> Validation:
     with asking(lake.snapshot) as snapshot:
         refuse_other_features(model, snapshot, config)
         rows = _rows(model, snapshot)
-    judged = [row for row in rows if row["prediction"] is not None and row["outcome"] is not None]
-    left_out = Counter(
-        str(row["reason"] or "no_score")
-        for row in rows
-        if row["prediction"] is None or row["outcome"] is None
-    )
-    if len(judged) < LEAST:
-        told = ", ".join(f"{reason} {n}" for reason, n in sorted(left_out.items())) or "none"
-        raise WrongArgumentError(
-            f"{len(judged)} patients of {len(rows)} in this cohort have a prediction and a score"
-            f" (left out: {told})",
-            way_out=f"a validation needs {LEAST}, none of whom the model was made with",
-        )
+    judged, left_out = _judged(rows)
     score = np.array([row["prediction"] for row in judged], np.float64)
     outcome = np.array([row["outcome"] for row in judged], np.float64)
     scale = np.log1p if model.outcome.transform == "log1p" else np.asarray
@@ -137,7 +125,7 @@ def validate(model: ModelFile, lake: Lake, config: Config) -> Validation:
         model=model,
         n_cohort=len(rows),
         n=len(judged),
-        left_out=dict(sorted(left_out.items())),
+        left_out=left_out,
         calibration=calibration(guess, truth),
         discrimination=_discrimination(score, outcome),
         refits={
@@ -150,6 +138,31 @@ def validate(model: ModelFile, lake: Lake, config: Config) -> Validation:
         linear=(float(guess.mean()), float(guess.std(ddof=1))),
         membership=membership_auc(model, numbers, len(judged)),
     )
+
+
+def _judged(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Rows with prediction and score, and the others counted by reason.
+
+    Raises
+    ------
+    WrongArgumentError
+        Too few are left.
+    """
+    judged = [row for row in rows if row["prediction"] is not None and row["outcome"] is not None]
+    counted = Counter(
+        str(row["reason"] or "no_score")
+        for row in rows
+        if row["prediction"] is None or row["outcome"] is None
+    )
+    left_out = dict(sorted(counted.items()))
+    if len(judged) < LEAST:
+        told = ", ".join(f"{reason} {n}" for reason, n in left_out.items()) or "none"
+        raise WrongArgumentError(
+            f"{len(judged)} patients of {len(rows)} in this cohort have a prediction and a score"
+            f" (left out: {told})",
+            way_out=f"a validation needs {LEAST}, none of whom the model was made with",
+        )
+    return judged, left_out
 
 
 def _discrimination(score: Floats, outcome: Floats) -> dict[str, Estimate]:
