@@ -15,6 +15,8 @@ from typing import Any
 from mpss_lib.config import CORRECTED, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
+from mpss_lib.evaluation.added_value.cohort import added_rows
+from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
 from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
@@ -77,7 +79,10 @@ def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
 
 
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Combine the runs of every segment into tests; writes ``combined_test``."""
+    """Combine the runs of every segment into tests, and judge the pooled predictions.
+
+    Writes ``combined_test`` and ``ADDED_TABLES``.
+    """
     return _summarise(load(cohort, lake, config), lake, config)
 
 
@@ -186,7 +191,16 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         return {"combined_test": summary.combined_rows(sources, inputs, config.evaluation)}
 
-    return _step(inputs, inputs.cohort, digest, ("combined_test",), make, lake, config)
+    def judge() -> dict[str, Rows]:
+        fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
+        return added_rows(sources.predictions, fits, inputs, config.evaluation)
+
+    cohort = inputs.cohort
+    answers = [
+        _step(inputs, cohort, digest, ("combined_test",), make, lake, config),
+        _step(inputs, cohort, inputs.digest, ADDED_TABLES, judge, lake, config),
+    ]
+    return _together(cohort, answers)
 
 
 def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
