@@ -660,6 +660,19 @@ _COHORT = (
         n=WHOLE,
     ),
     _table(
+        "profile_setting",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile stage setting",
+        cohort_hash=TEXT,
+        profile=TEXT,  # as_published | corrected | site
+        version=TEXT,  # of a frozen profile, "" of the site's
+        same_as=TEXT,  # profile whose results stand for it: a site's settings may be a frozen one
+        stage=TEXT,  # selection | evaluation
+        setting=TEXT,
+        value=TEXT,
+    ),
+    _table(
         "permutation",
         "evaluation",
         "cohort",

@@ -108,15 +108,6 @@ class SiteSettings(Section):
     """Where things are: in no hash."""
 
     timezone: str = "UTC"
-    archive_host: str = "127.0.0.1"
-    archive_port: int = Field(default=11112, ge=1, le=65535)
-    called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
-    calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
-    uids_per_request: int = Field(default=20, ge=1, le=500)
-    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
-    connection_timeout_s: float = Field(default=10.0, gt=0)
-    acse_timeout_s: float = Field(default=15.0, gt=0)
-    dimse_timeout_s: float = Field(default=120.0, gt=0)
     registry_url: str = Field(default="", repr=False)  # may hold a password
     results_url: str = Field(default="", repr=False)
     results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
@@ -129,6 +120,20 @@ class SiteSettings(Section):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is no IANA time zone such as 'Europe/Zurich'") from error
         return value
+
+
+class ArchiveSettings(Section):
+    """The hospital's archive (PACS) and how it is talked to: in no hash."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=11112, ge=1, le=65535)
+    called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
+    calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
+    uids_per_request: int = Field(default=20, ge=1, le=500)
+    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
+    connection_timeout_s: float = Field(default=10.0, gt=0)
+    acse_timeout_s: float = Field(default=15.0, gt=0)
+    dimse_timeout_s: float = Field(default=120.0, gt=0)
 
 
 class BatchSettings(Section):
@@ -302,7 +307,7 @@ class EvaluationSettings(Section):
     categorical_screen: Literal["codes", "kruskal"] = "codes"
     max_steps: int = Field(default=1000, ge=1)
     final_coef: Literal["dev", "train", "train+dev"] = "dev"
-    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_loglik"
+    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_aic"
     intercept_only: Literal["skip", "keep"] = "skip"
     invalid_run: Literal["p1", "drop"] = "p1"
     p_side: Literal["two", "one"] = "two"

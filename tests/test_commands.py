@@ -144,7 +144,7 @@ def test_a_publish_works_after_a_command_in_an_empty_home(tmp_path, told):
     home = Walked(tmp_path / "home", dict.fromkeys(("study", "cohort"), "S0000000000000000"))
     home.names |= {"first": "2026-01-01", "last": "2026-01-02"}
     home.root.mkdir()
-    (home.root / "mpss.toml").write_text("[site]\narchive_port = 9\n")
+    (home.root / "mpss.toml").write_text("[archive]\nport = 9\n")
     call(home.root, *home.words(told))
     publish(home, told)
 

@@ -127,7 +127,7 @@ def render(found: Findings, config: Config) -> str:
 def _tables(found: Findings, config: Config) -> dict[str, Any]:
     return {
         "answers": summary.answer_table(found.tests),
-        "profiles": summary.profile_table(config.evaluation),
+        "profiles": summary.profile_table(config),
         "contradictions": summary.contradiction_table(),
         "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),

@@ -20,7 +20,6 @@ from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
 from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
 from mpss_lib.evaluation.report import write_report
@@ -34,6 +33,7 @@ from mpss_lib.evaluation.rows import (
 )
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
+from mpss_lib.profiles import evaluation_profiles, setting_rows
 from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
@@ -41,6 +41,7 @@ from mpss_lib.tables import Lake, digest_of, read_parquet
 Answer = dict[str, Any]
 SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
 MODEL_TABLES = ("model", "model_term")
+SUMMARY_TABLES = ("combined_test", "profile_setting")
 
 
 def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answer:
@@ -69,7 +70,7 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
 
 
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Run the randomised evaluation of the segment ``part`` and its permutations, both profiles.
+    """Run the randomised evaluation of the segment ``part`` and its permutations in each profile.
 
     Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
     """
@@ -81,7 +82,7 @@ def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
     """Combine the runs of every segment into tests, and judge the pooled predictions.
 
-    Writes ``combined_test`` and ``ADDED_TABLES``.
+    Writes ``SUMMARY_TABLES`` and ``ADDED_TABLES``.
     """
     return _summarise(load(cohort, lake, config), lake, config)
 
@@ -125,7 +126,7 @@ def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answe
 def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
-        for profile, settings in profiles(config.evaluation).items():
+        for profile, settings in evaluation_profiles(config).items():
             found = _evaluation(inputs, profile, segment, settings)
             start = _start(inputs, profile, segment)
             tables["split_fit"] += fit_rows(found, start)
@@ -171,7 +172,7 @@ def _no_rows() -> dict[str, Rows]:
 
 def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
     rows: Rows = []
-    for profile, settings in profiles(config.evaluation).items():
+    for profile, settings in evaluation_profiles(config).items():
         design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
         given = (design, n_features, y, settings, draw(len(y), settings), numbers)
@@ -189,15 +190,17 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     digest = digest_of([inputs.digest, *sources.digests])
 
     def make() -> dict[str, Rows]:
-        return {"combined_test": summary.combined_rows(sources, inputs, config.evaluation)}
+        settings = [{"cohort_hash": inputs.cohort} | row for row in setting_rows(config)]
+        tests = summary.combined_rows(sources, inputs, evaluation_profiles(config))
+        return {"combined_test": tests, "profile_setting": settings}
 
     def judge() -> dict[str, Rows]:
         fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
-        return added_rows(sources.predictions, fits, inputs, config.evaluation)
+        return added_rows(sources.predictions, fits, inputs, config)
 
     cohort = inputs.cohort
     answers = [
-        _step(inputs, cohort, digest, ("combined_test",), make, lake, config),
+        _step(inputs, cohort, digest, SUMMARY_TABLES, make, lake, config),
         _step(inputs, cohort, inputs.digest, ADDED_TABLES, judge, lake, config),
     ]
     return _together(cohort, answers)
@@ -208,7 +211,7 @@ def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
         models: Rows = []
         terms: Rows = []
         fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
-        for profile, settings in profiles(config.evaluation).items():
+        for profile, settings in evaluation_profiles(config).items():
             for segment in SEGMENTS:
                 winners = winners_of(fits[segment], profile)
                 found = model_rows(winners, inputs, segment, profile, settings)
@@ -242,7 +245,7 @@ def _fits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Rows:
         winners: Rows = fits.filter(fits["is_winner"]).to_pylist()
         return winners
     rows: Rows = []
-    for profile, settings in profiles(config.evaluation).items():
+    for profile, settings in evaluation_profiles(config).items():
         found = _evaluation(inputs, profile, segment, settings)
         rows += fit_rows(found, _start(inputs, profile, segment))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +23,6 @@ from mpss_lib.evaluation.permutation import (
     permutation_parts,
     statistics,
 )
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.splits import draw
@@ -79,9 +79,9 @@ def read(inputs: Inputs, lake: Lake, config: Config) -> Sources:
             )
         results, guesses = (read_parquet(*one) for one in zip(paths, _RUNS, strict=True))
         digests += [sha256_of(path) for path in paths]
-        r |= _correlations(results)
-        n_test = int(results["n_test"][0].as_py())
-        predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
+        found = _correlations(results)
+        r |= found
+        predictions |= _predictions(guesses, found, _test_sizes(results))
     null, more = _null(inputs, lake, config)
     return Sources(r, predictions, null, (*digests, *more))
 
@@ -109,10 +109,12 @@ def _null(
     return arrays, digests
 
 
-def combined_rows(sources: Sources, inputs: Inputs, settings: EvaluationSettings) -> Rows:
+def combined_rows(
+    sources: Sources, inputs: Inputs, profiles: Mapping[str, EvaluationSettings]
+) -> Rows:
     """Rows of ``combined_test``."""
     rows: Rows = []
-    for profile, own in profiles(settings).items():
+    for profile, own in profiles.items():
         splits = draw(len(inputs.studies), own)
         n_test = splits.test.shape[1]
         for segment in SEGMENTS:
@@ -179,20 +181,24 @@ def _correlations(results: pa.Table) -> dict[Key, Floats]:
     return {key: np.array([runs[k] for k in sorted(runs)]) for key, runs in found.items()}
 
 
+def _test_sizes(results: pa.Table) -> dict[str, int]:
+    """Patients of a test set by profile: a site may set another share than the paper."""
+    pairs = zip(results["profile"].to_pylist(), results["n_test"].to_pylist(), strict=True)
+    return dict(set(pairs))
+
+
 def _predictions(
-    guesses: pa.Table, segment: str, r: dict[Key, Floats], shape: tuple[int, int]
+    guesses: pa.Table, r: Mapping[Key, Floats], sizes: Mapping[str, int]
 ) -> dict[Key, Floats]:
-    """Values in the order they were written: outer split, then test row."""
+    """Values in the order they were written: outer split, then test row; of one segment."""
     answer: dict[Key, Floats] = {}
     profile = guesses["profile"].to_numpy(zero_copy_only=False)
     configuration = guesses["configuration"].to_numpy(zero_copy_only=False)
     outer, value = guesses["outer"].to_numpy(), guesses["value"].to_numpy()
-    for key in r:
-        if key[1] != segment:
-            continue
+    for key, found in r.items():
         use = (profile == key[0]) & (configuration == key[2])
         runs, values = outer[use], value[use]
-        table = np.full(shape, np.nan)
+        table = np.full((len(found), sizes[key[0]]), np.nan)
         for k in np.unique(runs).tolist():
             table[k] = values[runs == k]
         answer[key] = table

@@ -13,7 +13,6 @@ from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime.airflow_home import USER, AirflowClient, AirflowHome
 from mpss_lib.runtime.services import Services, only_one
 from mpss_lib.secrecy import seal
-from mpss_lib.sections import SiteSettings
 from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
 
@@ -44,13 +43,13 @@ def bring_up(
     ----------
     airflow : AirflowHome
     config : Config
-        Its section ``site`` becomes the connections.
+        Its sections ``site`` and ``archive`` become the connections.
     services : Services
         Where the processes are recorded.
     overwrite : bool
         Change connections that are there: a demo's PACS has a new port at each start.
     """
-    prepared = airflow.prepare(config, connections(config.site), overwrite=overwrite)
+    prepared = airflow.prepare(config, connections(config), overwrite=overwrite)
     if prepared.wait(timeout=PREPARE_S) != 0:
         raise PlatformFaultError(
             "Airflow's database could not be prepared",
@@ -74,15 +73,16 @@ def print_login(airflow: AirflowHome, console: Console) -> None:
         console.print(moved, style="bold red", markup=False, soft_wrap=True)
 
 
-def connections(site: SiteSettings) -> dict[str, dict[str, Any]]:
+def connections(config: Config) -> dict[str, dict[str, Any]]:
     """Airflow connections of a home, as its settings say."""
+    archive, site = config.archive, config.site
     found: dict[str, dict[str, Any]] = {
         "mpss_pacs": {
             "conn_type": "dicom",
-            "host": site.archive_host,
-            "port": site.archive_port,
+            "host": archive.host,
+            "port": archive.port,
             "description": "The PACS that the platform pulls from",
-            "extra": {"called_aet": site.called_aet, "calling_aet": site.calling_aet},
+            "extra": {"called_aet": archive.called_aet, "calling_aet": archive.calling_aet},
         }
     }
     told = {

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from mpss_lib.runtime.home import Home
-    from mpss_lib.sections import SiteSettings
+    from mpss_lib.sections import ArchiveSettings
 
 
 def open_home() -> Home:
@@ -30,7 +30,7 @@ def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
     registry = _connection(REGISTRY_CONNECTION)
     results = _connection(RESULTS_CONNECTION)
     if pacs is not None:
-        sites = replace(sites, archive=_archive(home.config.site, pacs))
+        sites = replace(sites, archive=_archive(home.config.archive, pacs))
     if registry is not None:
         sites = replace(sites, registry_url=url_of(registry))
     if results is not None:
@@ -48,15 +48,15 @@ def _connection(name: str) -> Connection | None:
         return None
 
 
-def _archive(site: SiteSettings, pacs: Connection) -> SiteSettings:
+def _archive(known: ArchiveSettings, pacs: Connection) -> ArchiveSettings:
     extra = pacs.extra_dejson
     changes = {
-        "archive_host": pacs.host or site.archive_host,
-        "archive_port": pacs.port or site.archive_port,
-        "called_aet": extra.get("called_aet") or site.called_aet,
-        "calling_aet": extra.get("calling_aet") or site.calling_aet,
+        "host": pacs.host or known.host,
+        "port": pacs.port or known.port,
+        "called_aet": extra.get("called_aet") or known.called_aet,
+        "calling_aet": extra.get("calling_aet") or known.calling_aet,
     }
-    return site.model_copy(update=changes)
+    return known.model_copy(update=changes)
 
 
 def url_of(connection: Connection) -> str:

@@ -250,10 +250,10 @@ def test_what_is_mended_goes_on_and_in_the_end_nothing_is_missing(
     from mpss_airflow.maintenance import retry_quarantined
 
     monkeypatch.setattr("mpss_airflow.batch.current_run", lambda: "by hand")
-    monkeypatch.setenv("MPSS_SITE__CALLED_AET", "HOSPITAL")
+    monkeypatch.setenv("MPSS_ARCHIVE__CALLED_AET", "HOSPITAL")
     mended, *broken = sorted(site.broken)
     with serving(site, monkeypatch) as server:
-        monkeypatch.setenv("MPSS_SITE__ARCHIVE_PORT", str(server.port))
+        monkeypatch.setenv("MPSS_ARCHIVE__PORT", str(server.port))
         assert retry_by_hand(monkeypatch) == 1
         assert {row["tries"] for row in site.lake.quarantined()} == {2}
         # One is mended: the weekly retry takes it on, though too many are still broken.

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from mpss_lib.evaluation.added_value import classes, decision, groups, resampling, sample_size
-from mpss_lib.evaluation.added_value.discrimination import areas
+from mpss_lib.evaluation.added_value.estimates import areas
 from mpss_lib.evaluation.added_value.pooled import EVENTS
 from mpss_lib.evaluation.added_value.probability import logistic_maps, probability
 from mpss_lib.evaluation.added_value.recalibration import recalibration
@@ -48,17 +48,6 @@ def test_areas_are_those_of_proc(event, cohort, r_values):
         one = found.difference(2, k)
         wanted = [r_values[f"{what}.{event}.combined.{name}"] for what in ("auc_z", "auc_p")]
         assert_allclose([one.value / one.std_error, one.p_value], wanted, rtol=1e-9)
-
-
-def test_areas_are_those_of_all_pairs():
-    rng = np.random.default_rng(3)
-    for n_levels in (2, 4, 1000):
-        markers = rng.integers(0, n_levels, (3, 40)).astype(float)
-        is_event = rng.random(40) < 0.3
-        found = areas(markers, is_event)
-        area, covariance = oracle.delong(markers, is_event)
-        assert_allclose(found.area, area, rtol=1e-12)
-        assert_allclose(found.covariance, covariance, atol=1e-14)
 
 
 def test_areas_that_cannot_be_told_are_nan():

@@ -61,7 +61,7 @@ def swept():
 
 def test_an_unknown_host_is_down(sites_of):
     with pytest.raises(ArchiveDownError, match="no-such-host"):
-        echo(sites_of(11112, archive_host="no-such-host.invalid"))
+        echo(sites_of(11112, host="no-such-host.invalid"))
 
 
 @leaves_socket
@@ -70,7 +70,7 @@ def test_nobody_answers(sites_of, swept):
     with pytest.raises(ArchiveDownError) as found:
         echo(sites_of(port))
     text = str(found.value)
-    assert all(part in text for part in (f"127.0.0.1:{port}", "HOSPITAL", "MPSS", "archive_port"))
+    assert all(part in text for part in (f"127.0.0.1:{port}", "HOSPITAL", "MPSS", "archive.port"))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_nobody_answers(sites_of, swept):
 def test_wrong_titles_are_refused(server, sites_of, titles, reason):
     with pytest.raises(ArchiveRefusedError, match=reason) as found:
         echo(sites_of(server.port, **titles))
-    assert "site.calling_aet" in found.value.way_out
+    assert "archive.calling_aet" in found.value.way_out
 
 
 @pytest.mark.parametrize("closes", [True, False])

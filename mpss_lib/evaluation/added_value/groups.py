@@ -7,7 +7,7 @@ from math import nan, sqrt
 
 import numpy as np
 
-from mpss_lib.evaluation.added_value.discrimination import Z_95
+from mpss_lib.evaluation.added_value.estimates import Z_95
 from mpss_lib.evaluation.design import Flags, Floats
 
 GROUPS = 10

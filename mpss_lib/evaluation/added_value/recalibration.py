@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpss_lib.evaluation.added_value.discrimination import Z_95, Estimate
+from mpss_lib.evaluation.added_value.estimates import Z_95, Estimate
 from mpss_lib.evaluation.design import Flags, Floats
 
 _NOTHING = Estimate(float("nan"), method="wald")

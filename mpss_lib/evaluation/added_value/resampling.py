@@ -11,7 +11,7 @@ from math import nan
 
 import numpy as np
 
-from mpss_lib.evaluation.added_value.discrimination import Estimate
+from mpss_lib.evaluation.added_value.estimates import Estimate
 from mpss_lib.evaluation.design import Floats
 
 RESAMPLES = 1000

@@ -9,7 +9,7 @@ import numpy as np
 
 from mpss_lib.config import CONFIGURATIONS
 from mpss_lib.evaluation.added_value import classes, decision, groups, resampling
-from mpss_lib.evaluation.added_value.discrimination import Estimate, areas
+from mpss_lib.evaluation.added_value.estimates import Estimate, areas
 from mpss_lib.evaluation.added_value.pooled import EVENTS, Pooled
 from mpss_lib.evaluation.added_value.recalibration import recalibration
 from mpss_lib.evaluation.design import Floats

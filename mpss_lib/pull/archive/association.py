@@ -34,7 +34,7 @@ from mpss_lib.errors import (
     PlatformFaultError,
 )
 from mpss_lib.pull.parking import Checkpoint
-from mpss_lib.sections import SiteSettings
+from mpss_lib.sections import ArchiveSettings
 
 CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
 """Regions that somebody drew: fetched where the archive offers them."""
@@ -82,11 +82,11 @@ class ArchiveAssociation:
 
     Parameters
     ----------
-    settings : SiteSettings
+    settings : ArchiveSettings
         Host, port, AE titles, time-outs.
     """
 
-    def __init__(self, settings: SiteSettings) -> None:
+    def __init__(self, settings: ArchiveSettings) -> None:
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
@@ -140,14 +140,14 @@ class ArchiveAssociation:
         if self._assoc is not None and self._assoc.is_established:
             return self._assoc
         self.drop()
-        site = self.settings
-        entity = _application_entity(site, self._offer)
+        to = self.settings
+        entity = _application_entity(to, self._offer)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
         try:
             assoc = entity.associate(
-                site.archive_host,
-                site.archive_port,
-                ae_title=site.called_aet,
+                to.host,
+                to.port,
+                ae_title=to.called_aet,
                 ext_neg=roles,
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, self._on_open),
@@ -250,7 +250,7 @@ class ArchiveAssociation:
     def _down(self) -> ArchiveDownError:
         return ArchiveDownError(
             f"nobody answers at {self._where()}",
-            way_out="check host and port (site.archive_host, site.archive_port), the network and"
+            way_out="check host and port (archive.host, archive.port), the network and"
             " whether the archive runs",
         )
 
@@ -263,8 +263,8 @@ class ArchiveAssociation:
             )
         return ArchiveRefusedError(
             f"the archive at {self._where()} refused us: {reason}",
-            way_out="let the PACS team enter our AE title, or correct site.calling_aet and"
-            " site.called_aet",
+            way_out="let the PACS team enter our AE title, or correct archive.calling_aet and"
+            " archive.called_aet",
         )
 
     def lost(self, service: str) -> ArchiveBusyError:
@@ -274,7 +274,7 @@ class ArchiveAssociation:
             f"{service}: the archive at {self._where()} broke off or did not answer in"
             f" {self.settings.dimse_timeout_s:g} s",
             way_out="try again; if it lasts, check that the archive knows our AE title and raise"
-            " site.dimse_timeout_s",
+            " archive.dimse_timeout_s",
         )
 
     def failed(self, service: str, code: int) -> PlatformFaultError | ArchiveBusyError:
@@ -289,11 +289,8 @@ class ArchiveAssociation:
         )
 
     def _where(self) -> str:
-        site = self.settings
-        return (
-            f"{site.archive_host}:{site.archive_port}"
-            f" (called {site.called_aet}, calling {site.calling_aet})"
-        )
+        to = self.settings
+        return f"{to.host}:{to.port} (called {to.called_aet}, calling {to.calling_aet})"
 
 
 def _sends(assoc: Association, sop_class: str) -> bool:
@@ -303,12 +300,12 @@ def _sends(assoc: Association, sop_class: str) -> bool:
     )
 
 
-def _application_entity(site: SiteSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
-    entity = AE(site.calling_aet)
+def _application_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+    entity = AE(to.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
-    entity.connection_timeout = site.connection_timeout_s
-    entity.acse_timeout = site.acse_timeout_s
-    entity.dimse_timeout = site.dimse_timeout_s
+    entity.connection_timeout = to.connection_timeout_s
+    entity.acse_timeout = to.acse_timeout_s
+    entity.dimse_timeout = to.dimse_timeout_s
     entity.network_timeout = None  # an idle association is the archive's to end
     entity.add_requested_context(Verification)
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from mpss_lib.config import Sites
-from mpss_lib.sections import SiteSettings
+from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import write_json
 
 FILE = "archive-habits.json"
@@ -107,8 +107,8 @@ def remember_habits(sites: Sites, seen: Habits) -> Habits:
     return after
 
 
-def _address(site: SiteSettings) -> str:
-    return f"{site.called_aet}@{site.archive_host}:{site.archive_port}"
+def _address(archive: ArchiveSettings) -> str:
+    return f"{archive.called_aet}@{archive.host}:{archive.port}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Area under the ROC curve with its covariance over markers (DeLong, DeLong, Clarke-Pearson 1988).
-
-The structural components come from mid-ranks (Sun and Xu 2014): sorting instead of all pairs.
-"""
+"""A number with its interval; areas under ROC curves of the same patients and their differences."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from math import erfc, nan, sqrt
 
 import numpy as np
 
+from mpss_lib.discrimination import delong
 from mpss_lib.evaluation.design import Flags, Floats
 
 Z_95 = 1.959963984540054
@@ -83,23 +81,7 @@ def areas(markers: Floats, is_event: Flags) -> Areas:
         A higher value stands for the event.
     is_event : (n,) bool
     """
-    from scipy.stats import rankdata
-
-    n_markers, n_events = len(markers), int(is_event.sum())
-    n_others = len(is_event) - n_events
-    covariance = np.full((n_markers, n_markers), nan)
-    if n_events == 0 or n_others == 0:
-        return Areas(np.full(n_markers, nan), covariance)
-    every = rankdata(markers, axis=1)
-    events, others = every[:, is_event], every[:, ~is_event]
-    of_events = (events - rankdata(markers[:, is_event], axis=1)) / n_others
-    of_others = 1.0 - (others - rankdata(markers[:, ~is_event], axis=1)) / n_events
-    if n_events > 1 and n_others > 1:
-        covariance = (
-            np.atleast_2d(np.cov(of_events)) / n_events
-            + np.atleast_2d(np.cov(of_others)) / n_others
-        )
-    return Areas(of_events.mean(axis=1), covariance)
+    return Areas(*delong(markers, is_event))
 
 
 def _root(variance: float) -> float:
