@@ -648,15 +648,15 @@ _COHORT = (
         "evaluation",
         "cohort",
         "cohort_hash profile segment configuration compared_with"
-        " observed_class reference_class new_class",
+        " observed reference moved_to",
         cohort_hash=TEXT,
         profile=TEXT,
         segment=TEXT,
         configuration=TEXT,
         compared_with=TEXT,
-        observed_class=WHOLE,
-        reference_class=WHOLE,  # by the configuration that is compared with
-        new_class=WHOLE,
+        observed=WHOLE,
+        reference=WHOLE,  # class by the configuration that is compared with
+        moved_to=WHOLE,
         n=WHOLE,
     ),
     _table(

@@ -1,5 +1,5 @@
 -- One row is one observed class and how two configurations classify patients of it.
--- grain: cohort_hash profile segment configuration compared_with observed_class reference_class new_class
+-- grain: cohort_hash profile segment configuration compared_with observed reference moved_to
 -- checked: with raw.reclassification
 select
     cohort_hash,
@@ -7,8 +7,8 @@ select
     segment,
     configuration,
     compared_with,
-    observed_class,
-    reference_class,
-    new_class,
+    observed,
+    reference,
+    moved_to,
     n,
 from raw.reclassification

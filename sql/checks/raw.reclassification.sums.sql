@@ -26,12 +26,17 @@ counted as (
 )
 
 select
-    cohort_hash,
-    profile,
-    segment,
-    configuration,
-    n_counted,
-    n_patients,
+    counted.cohort_hash,
+    counted.profile,
+    counted.segment,
+    counted.configuration,
+    counted.n_counted,
+    patients.n_patients,
 from counted
-left join patients using (cohort_hash, profile, segment, configuration)
-where n_counted is distinct from n_patients
+left join patients
+    on
+        counted.cohort_hash = patients.cohort_hash
+        and counted.profile = patients.profile
+        and counted.segment = patients.segment
+        and counted.configuration = patients.configuration
+where counted.n_counted is distinct from patients.n_patients
