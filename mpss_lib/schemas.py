@@ -647,8 +647,7 @@ _COHORT = (
         "reclassification",
         "evaluation",
         "cohort",
-        "cohort_hash profile segment configuration compared_with"
-        " observed reference moved_to",
+        "cohort_hash profile segment configuration compared_with observed reference moved_to",
         cohort_hash=TEXT,
         profile=TEXT,
         segment=TEXT,
