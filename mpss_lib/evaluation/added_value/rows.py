@@ -237,7 +237,7 @@ def _decisions(pooled: Pooled, start: _Start, counts: Floats) -> Rows:
 def _classes(pooled: Pooled, start: _Start) -> Rows:
     new, old = PAIRS[0]
     by = {name: pooled.classes(CONFIGURATIONS.index(name)) for name in (new, old)}
-    counts = classes.table(pooled.observedes(), by[old], by[new])
+    counts = classes.table(pooled.observed_classes(), by[old], by[new])
     return [
         {
             **start,
