@@ -7,7 +7,7 @@ import pytest
 from model_files.conftest import CONFIG, EXTRA, N
 from oracles.statistics_lake import COHORT, study_key
 
-from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, CORRECTED, ELASTIC_NET, Sites
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, CORRECTED, ELASTIC_NET, SITE, Sites
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.model_files import content
 from mpss_lib.model_files.as_sql import TRAINING, prediction_sql
@@ -99,9 +99,7 @@ def published(origin, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize(
-    ("profile", "column"), [(AS_PUBLISHED, "value"), (ELASTIC_NET, "corrected_value")]
-)
+@pytest.mark.parametrize(("profile", "column"), [(SITE, "value"), (ELASTIC_NET, "corrected_value")])
 def test_the_query_gives_what_publication_gives(origin, published, profile, column):
     n_compared = 0
     for segment in SEGMENTS:
