@@ -15,6 +15,8 @@ from typing import Any
 from mpss_lib.config import CORRECTED, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
+from mpss_lib.evaluation.added_value.cohort import added_rows
+from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
 from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
@@ -78,7 +80,10 @@ def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
 
 
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Combine the runs of every segment into tests; writes ``SUMMARY_TABLES``."""
+    """Combine the runs of every segment into tests, and judge the pooled predictions.
+
+    Writes ``SUMMARY_TABLES`` and ``ADDED_TABLES``.
+    """
     return _summarise(load(cohort, lake, config), lake, config)
 
 
@@ -198,7 +203,16 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
         )
         return {"combined_test": tests, "profile_setting": settings}
 
-    return _step(inputs, inputs.cohort, digest, SUMMARY_TABLES, make, lake, config)
+    def judge() -> dict[str, Rows]:
+        fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
+        return added_rows(sources.predictions, fits, inputs, config)
+
+    cohort = inputs.cohort
+    answers = [
+        _step(inputs, cohort, digest, SUMMARY_TABLES, make, lake, config),
+        _step(inputs, cohort, inputs.digest, ADDED_TABLES, judge, lake, config),
+    ]
+    return _together(cohort, answers)
 
 
 def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
