@@ -174,14 +174,13 @@ def run(
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = _allowed(n_terms, n_radiomics, configurations)
     shape = (n_outer, settings.n_inner, 3) if is_kept else (0, 0, 3)
-    n_winners = 6 if rival else 3
-    runs = (len(outcomes), n_outer, n_winners)
+    runs = (len(outcomes), n_outer, 6 if rival else 3)
     raw = Raw(
         terms=np.zeros((*shape, n_terms), np.bool_),
         train_terms=np.zeros((*shape, n_terms), np.bool_),
         numbers=np.zeros((*shape, 3)),
         states=np.zeros(shape, np.int64),
-        coefficients=np.zeros((n_outer, n_winners, 1 + x.shape[1])),
+        coefficients=np.zeros((n_outer, runs[2], 1 + x.shape[1])),
         chosen=np.zeros(runs, np.int64),
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
