@@ -32,8 +32,9 @@ CAVEATS = (
     " fall into the dev set: 'highest log-likelihood' chiefly means 'dev set without severe"
     " patients'. The corrected profile scores every train model by the variance it explains in"
     " its dev rows.",
-    "A larger X of the combined configuration is no test of what radiomics add. The increment test"
-    " is: it deals the radiomic rows out anew and keeps clinical values and scores together.",
+    "A larger X of the combined configuration is no test of what radiomics add. The conditional"
+    " test is: it takes a flexible clinical arm (splines, products) out of features and score, and"
+    " deals out what is left of the score.",
     "The smallest p-value of a permutation test with {permutations} deals is {smallest}."
     " evaluation.permutations sets their number.",
     "Where the test sets have fewer than {min_test} patients, single runs are under-powered and"
@@ -53,6 +54,7 @@ class Findings:
     results: Sequence[Row]
     tests: Sequence[Row]
     better: Sequence[Row]
+    seeds: Sequence[Row]
 
 
 def write_report(
@@ -93,6 +95,7 @@ def _gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
         results=of_segments("split_result"),
         tests=lake.rows("combined_test", address, cohort),
         better=of_segments("better_model"),
+        seeds=of_segments("split_seed"),
     )
 
 
@@ -135,6 +138,7 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "planted": tables.planted_table(),
         "levels": tables.level_table(found.levels),
         "fisher": tables.fisher_table(found.tests),
+        "seeds": tables.seed_table(found.seeds),
         "exact": tables.test_table(found.tests, tables.EXACT),
         "approximate": tables.test_table(found.tests, tables.APPROXIMATE),
         "better": tables.better_tables(found.better),
@@ -188,6 +192,7 @@ def _as_json(found: Findings, config: Config) -> dict[str, Any]:
         "grey_levels": list(found.levels),
         "combined_tests": list(found.tests),
         "better_models": list(found.better),
+        "fisher_over_seeds": list(found.seeds),
         "paper_fisher": paper.FISHER,
         "paper_contradictions": [
             {"paper": said, "taken": taken} for said, taken in paper.CONTRADICTIONS

@@ -18,7 +18,7 @@ QUESTIONS = {
     "radiomics alone predict": ("radiomics", "permutation_mean_r"),
     "clinical terms alone predict": ("clinical", "permutation_mean_r"),
     "both together predict": ("combined", "permutation_mean_r"),
-    "radiomics add to clinical terms": ("combined", "increment_mean_r"),
+    "radiomics add to clinical terms": ("combined", "conditional_mean_r"),
 }
 
 
@@ -39,7 +39,7 @@ def answer_table(tests: Sequence[Row]) -> Table:
     rows: list[list[Any]] = []
     for question, (configuration, test) in QUESTIONS.items():
         printed = {s: x > paper.FISHER_LIMIT for s, x in paper.FISHER[configuration].items()}
-        is_increment = test == "increment_mean_r"
+        is_increment = test == "conditional_mean_r"
         rows.append(
             [
                 question,

@@ -134,6 +134,21 @@ def fisher_table(tests: Sequence[Row]) -> Table:
     return table(["X", *SEGMENTS], rows)
 
 
+def seed_table(seeds: Sequence[Row]) -> Table:
+    """Fisher's X over the seeds of the splits: median, least and largest."""
+    by: dict[tuple[str, str, str], list[float]] = {}
+    for row in seeds:
+        key = (row["configuration"], row["profile"], row["segment"])
+        by.setdefault(key, []).append(row["fisher"])
+    rows: list[list[Any]] = []
+    for configuration in CONFIGURATIONS:
+        for profile in _profiles(seeds):
+            found = [by.get((configuration, profile, s)) for s in SEGMENTS]
+            cells = [x and Cell(f"{np.median(x):.1f}", f"{min(x):.0f}–{max(x):.0f}") for x in found]
+            rows.append([f"{configuration}, {profile}", *cells])
+    return table(["X over the seeds", *SEGMENTS], rows)
+
+
 def _paper_cell(x: float) -> Cell:
     return Cell(f"{x:g}", is_marked=x > paper.FISHER_LIMIT)
 
@@ -150,7 +165,8 @@ EXACT = {
     "permutation_mean_r": "permutation of mean r",
     "permutation_fisher": "permutation of X",
     "permutation_pooled": "permutation of pooled rho",
-    "increment_mean_r": "radiomics add to clinical",
+    "conditional_mean_r": "radiomics add to clinical, mean r",
+    "conditional_pooled": "radiomics add to clinical, pooled rho",
 }
 APPROXIMATE = {
     "pooled_spearman": "pooled Spearman, one-sided t",
