@@ -54,11 +54,16 @@ STAGES = (
 )
 """The stages in the order of the chain: package, task group, asset, tag and test folder."""
 
-AS_PUBLISHED, CORRECTED, ELASTIC_NET = "as_published", "corrected", "elastic_net"
-PROFILES = (AS_PUBLISHED, CORRECTED)
-"""Selection and evaluation are done in both: the paper to the letter, and what can be defended.
+AS_PUBLISHED, CORRECTED, SITE = "as_published", "corrected", "site"
+PROFILES = (AS_PUBLISHED, CORRECTED, SITE)
+"""Selection and evaluation are done in each: the paper to the letter, what can be defended, and
+what the settings say, unless that is one of the other two (``mpss_lib.profiles``)."""
 
-``elastic_net`` names the fold models of the better model, which use the corrected selection."""
+LOGLIK = "as_published_loglik"
+"""The paper's abstract names another winner than its methods: the same fits, judged by it."""
+
+ELASTIC_NET = "elastic_net"
+"""Profile of the fold models of the better model, which use the corrected selection."""
 
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
 """What a model may be made of: the features, the clinical terms, or both."""
@@ -82,7 +87,8 @@ ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "intake": "3",
     "segmentation": "3",
     "quality": "3",
-    "selection": "2",
+    "selection": "3",
+    "evaluation": "2",
 }
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 

@@ -573,6 +573,105 @@ _COHORT = (
         median_p=REAL,
     ),
     _table(
+        "pooled_prediction",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration study_key",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        study_key=TEXT,
+        n_runs=WHOLE,  # outer runs in whose test set the patient is: the values are their means
+        value=REAL,  # out of sample, on the scale of the fitted outcome
+        outcome=REAL,  # on the same scale
+        score=REAL,  # calcium of the segment
+        p_any=REAL,  # probability that the score is above 0, is at least 100, is above 400
+        p_at_least_100=REAL,
+        p_above_400=REAL,
+    ),
+    _table(
+        "added_value",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration compared_with measure",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        compared_with=TEXT,  # "" or the configuration that is subtracted
+        measure=TEXT,
+        value=REAL,
+        low=REAL,  # 95 %
+        high=REAL,
+        std_error=REAL,
+        p_value=REAL,  # of a difference of areas (DeLong), else null
+        method=TEXT,  # of the interval: bootstrap | delong | wald
+        n=WHOLE,
+        n_events=WHOLE,
+    ),
+    _table(
+        "calibration_curve",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration event group_number",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        event=TEXT,  # score | any | at_least_100 | above_400
+        group_number=WHOLE,
+        n=WHOLE,
+        predicted=REAL,
+        observed=REAL,
+        low=REAL,
+        high=REAL,
+    ),
+    _table(
+        "decision_curve",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration compared_with event threshold",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,  # of a model, or treat_all
+        compared_with=TEXT,
+        event=TEXT,
+        threshold=REAL,
+        net_benefit=REAL,
+        low=REAL,
+        high=REAL,
+    ),
+    _table(
+        "reclassification",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration compared_with observed reference moved_to",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        compared_with=TEXT,
+        observed=WHOLE,
+        reference=WHOLE,  # class by the configuration that is compared with
+        moved_to=WHOLE,
+        n=WHOLE,
+    ),
+    _table(
+        "profile_setting",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile stage setting",
+        cohort_hash=TEXT,
+        profile=TEXT,  # as_published | corrected | site
+        version=TEXT,  # of a frozen profile, "" of the site's
+        same_as=TEXT,  # profile whose results stand for it: a site's settings may be a frozen one
+        stage=TEXT,  # selection | evaluation
+        setting=TEXT,
+        value=TEXT,
+    ),
+    _table(
         "permutation",
         "evaluation",
         "cohort",

@@ -333,7 +333,7 @@ class EvaluationSettings(Section):
     categorical_screen: Literal["codes", "kruskal"] = "codes"
     max_steps: int = Field(default=1000, ge=1)
     final_coef: Literal["dev", "train", "train+dev"] = "dev"
-    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_loglik"
+    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_aic"
     intercept_only: Literal["skip", "keep"] = "skip"
     invalid_run: Literal["p1", "drop"] = "p1"
     p_side: Literal["two", "one"] = "two"

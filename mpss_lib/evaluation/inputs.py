@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import CLINICAL, PROFILES, Config
+from mpss_lib.config import CLINICAL, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.design import Design, Floats, encode
 from mpss_lib.feature_values import feature_files, read_features
+from mpss_lib.profiles import VERSIONS, evaluation_profiles, selected_in
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, digest_of, read_parquet, sha256_of
@@ -55,7 +56,7 @@ class Inputs:
     ----------
     cohort : str
     studies : tuple of str
-    selected : dict of profile to Selected
+    selected : dict of profile of the evaluation to Selected
     clinical : dict of term to (n,) array: float64, or text for a factor
     outcomes : dict of segment to (n,) float64
     left_out : dict of study to the first reason
@@ -100,7 +101,8 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
     rows.sort(key=lambda row: row["study_key"])
     keys = [str(row["study_key"]) for row in rows]
     files = [list(found.values()) for found in feature_files(lake, config, keys).values()]
-    found = _selected(chosen, dict(zip(FEATURE_TABLES, files, strict=True)), keys)
+    profiles = {name: selected_in(config, name) for name in evaluation_profiles(config)}
+    found = _selected(chosen, profiles, dict(zip(FEATURE_TABLES, files, strict=True)), keys)
     left_out = _left_out(rows, found)
     if left_out and config.evaluation.missing == "error":
         raise WrongArgumentError(
@@ -109,6 +111,7 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
         )
     use = [k for k, key in enumerate(keys) if key not in left_out]
     read = [sha256_of(outcome_path), sha256_of(chosen_path), *(p.name for p in chain(*files))]
+    read += [f"{name}={version}" for name, version in VERSIONS.items()]
     kept = [rows[k] for k in use]
     return Inputs(
         cohort=cohort,
@@ -133,25 +136,27 @@ def clinical_column(name: str, values: Sequence[Any]) -> Any:
 
 def _selected(
     chosen: Sequence[Mapping[str, Any]],
+    profiles: Mapping[str, str],
     files: Mapping[str, Sequence[Path]],
     keys: Sequence[str],
 ) -> dict[str, Selected]:
-    """Values of every study at what each profile chose, NaN where there is none; read once."""
+    """Values of every study at what each profile takes, NaN where there is none; read once.
+
+    ``profiles`` names the profile of the selection that each one of the evaluation takes.
+    """
     rows = sorted(chosen, key=lambda row: row["position"])
-    names: dict[str, list[str]] = {profile: [] for profile in PROFILES}
-    levels = dict.fromkeys(PROFILES, 0)
-    for row in rows:
-        names[row["profile"]].append(str(row["feature"]))
-        levels[row["profile"]] = int(row["bins"])
+    mine = {name: [row for row in rows if row["profile"] == own] for name, own in profiles.items()}
+    names = {name: [str(row["feature"]) for row in own] for name, own in mine.items()}
+    levels = {name: max((int(row["bins"]) for row in own), default=0) for name, own in mine.items()}
     bins, features = sorted(set(levels.values())), sorted(set(chain(*names.values())))
     matrix = read_features(files, keys, bins, features).values
     return {
         profile: Selected(
-            tuple(mine),
+            tuple(taken),
             levels[profile],
-            matrix[:, :, bins.index(levels[profile]), [features.index(name) for name in mine]],
+            matrix[:, :, bins.index(levels[profile]), [features.index(name) for name in taken]],
         )
-        for profile, mine in names.items()
+        for profile, taken in names.items()
     }
 
 

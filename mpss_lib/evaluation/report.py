@@ -9,7 +9,7 @@ from typing import Any
 
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
-from mpss_lib.contract import berman_class
+from mpss_lib.contract import score_class
 from mpss_lib.evaluation import figures, paper
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
@@ -127,7 +127,7 @@ def render(found: Findings, config: Config) -> str:
 def _tables(found: Findings, config: Config) -> dict[str, Any]:
     return {
         "answers": summary.answer_table(found.tests),
-        "profiles": summary.profile_table(config.evaluation),
+        "profiles": summary.profile_table(config),
         "contradictions": summary.contradiction_table(),
         "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),
@@ -156,7 +156,7 @@ def _caveats(config: Config) -> list[str]:
 
 
 def _figures(found: Findings) -> dict[str, str]:
-    classes = [berman_class(score) for score in found.inputs.outcomes["MYO"]]
+    classes = [score_class(score) for score in found.inputs.outcomes["MYO"]]
     return {
         "classes": figures.classes([classes.count(k) for k in range(5)]),
         "varieties": figures.varieties(

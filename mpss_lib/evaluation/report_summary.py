@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
 from mpss_lib.evaluation import paper
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.report_tables import Table, table
-from mpss_lib.sections import SEGMENTS, EvaluationSettings
+from mpss_lib.profiles import VERSIONS, setting_rows, site_profile
+from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
 
@@ -68,12 +68,19 @@ def _named(holds: Mapping[str, bool]) -> str | None:
     return f"{len(names)} of {len(holds)}" + ("" if is_plain else f": {', '.join(names)}")
 
 
-def profile_table(settings: EvaluationSettings) -> Table:
-    """List the settings of the evaluation in which the profiles differ."""
-    both = {name: own.model_dump(mode="json") for name, own in profiles(settings).items()}
-    published, corrected = both[AS_PUBLISHED], both[CORRECTED]
-    rows = [[k, v, corrected[k]] for k, v in published.items() if v != corrected[k]]
-    return table(["setting", AS_PUBLISHED, CORRECTED], rows, "text")
+def profile_table(config: Config) -> Table:
+    """List the settings of selection and evaluation in which the profiles differ."""
+    by: dict[tuple[str, str], dict[str, str]] = {}
+    for row in setting_rows(config):
+        by.setdefault((row["stage"], row["setting"]), {})[row["profile"]] = row["value"]
+    rows = [
+        [f"{stage}.{name}", values[AS_PUBLISHED], values[CORRECTED], values[SITE]]
+        for (stage, name), values in by.items()
+        if len(set(values.values())) > 1
+    ]
+    frozen = [f"{name}, version {version}" for name, version in VERSIONS.items()]
+    same = site_profile(config)
+    return table(["setting", *frozen, SITE if same == SITE else f"site = {same}"], rows, "text")
 
 
 def contradiction_table() -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, PROFILES
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, LOGLIK, PROFILES
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
@@ -18,6 +18,7 @@ from mpss_lib.evaluation.calibration import (
     PLANTED_COHORTS,
 )
 from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.profiles import VERSIONS
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
@@ -80,17 +81,24 @@ def clinical_table(inputs: Inputs) -> Table:
 
 
 def ledger_table(counts: Sequence[Row]) -> Table:
-    """Features left after each step, both profiles beside the paper."""
+    """Features left after each step, each profile beside the paper."""
     by = {(row["profile"], row["step"]): row for row in counts}
+    profiles = _profiles(counts)
     steps = dict.fromkeys(row["step"] for row in counts)
     rows = []
     for step in steps:
-        mine = [by[profile, step] for profile in PROFILES]
+        mine = [by[profile, step] for profile in profiles]
         cells = [row[name] for row in mine for name in ("n_removed", "n_after")]
         name = f"{step.partition('_')[0]} {paper.STEPS[step]}" if step in paper.STEPS else step
         rows.append([name, *cells, mine[0]["n_paper"]])
-    header = [f"{profile}: {what}" for profile in PROFILES for what in ("removed", "left")]
+    header = [f"{profile}: {what}" for profile in profiles for what in ("removed", "left")]
     return table(["removed are features that are", *header, "left in the paper"], rows)
+
+
+def _profiles(rows: Sequence[Row]) -> list[str]:
+    """Profiles that the rows are of, in their order."""
+    there = {row["profile"] for row in rows}
+    return [profile for profile in (AS_PUBLISHED, LOGLIK, *PROFILES[1:]) if profile in there]
 
 
 def level_table(levels: Sequence[Row]) -> Table:
@@ -107,18 +115,18 @@ def level_table(levels: Sequence[Row]) -> Table:
     for row in levels:
         by.setdefault(row["profile"], []).append([row[k] for k in keys.split(",")])
     if len(by) > 1 and all(rows == next(iter(by.values())) for rows in by.values()):
-        by = {"both": next(iter(by.values()))}
+        by = {"each": next(iter(by.values()))}
     return table(header.split(","), [[name, *row] for name, rows in by.items() for row in rows])
 
 
 def fisher_table(tests: Sequence[Row]) -> Table:
-    """Fisher's X by segment, both profiles and the paper."""
+    """Fisher's X by segment, each profile and the paper."""
     by = {
         (r["profile"], r["configuration"], r["segment"]): r for r in tests if r["test"] == "fisher"
     }
     rows: list[list[Any]] = []
     for configuration in CONFIGURATIONS:
-        for profile in PROFILES:
+        for profile in _profiles(tests):
             cells = [by.get((profile, configuration, s)) for s in SEGMENTS]
             rows.append([f"{configuration}, {profile}", *(_fisher_cell(cell) for cell in cells)])
         printed = paper.FISHER[configuration]
@@ -155,7 +163,7 @@ def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> Table:
     """P-values of the named tests by profile, configuration and segment."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
     rows: list[list[Any]] = []
-    for profile in PROFILES:
+    for profile in _profiles(tests):
         for test, title in names.items():
             for configuration in CONFIGURATIONS:
                 cells = [by.get((profile, test, configuration, s)) for s in SEGMENTS]
@@ -209,7 +217,7 @@ def _score_cell(row: Row | None) -> Cell | None:
 def null_tables() -> list[Table]:
     """How often each test rejected cohorts without any signal, a table for each level."""
     found = {tuple(name.split()): counts for name, *counts in NULL}
-    columns = [(profile, c) for profile in PROFILES for c in CONFIGURATIONS]
+    columns = [(profile, c) for profile in VERSIONS for c in CONFIGURATIONS]
     header = [f"{profile}, {c}" for profile, c in columns]
     parts = []
     for k, (level, limit) in enumerate(zip((".01", ".05"), NULL_LIMITS, strict=True)):

@@ -15,10 +15,11 @@ from typing import Any
 from mpss_lib.config import CORRECTED, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
+from mpss_lib.evaluation.added_value.cohort import added_rows
+from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
 from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
 from mpss_lib.evaluation.report import write_report
@@ -32,6 +33,7 @@ from mpss_lib.evaluation.rows import (
 )
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
+from mpss_lib.profiles import evaluation_profiles, rival_of, rival_profiles, setting_rows
 from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
@@ -39,6 +41,7 @@ from mpss_lib.tables import Lake, digest_of, read_parquet
 Answer = dict[str, Any]
 SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
 MODEL_TABLES = ("model", "model_term")
+SUMMARY_TABLES = ("combined_test", "profile_setting")
 
 
 def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answer:
@@ -67,7 +70,7 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
 
 
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Run the randomised evaluation of the segment ``part`` and its permutations, both profiles.
+    """Run the randomised evaluation of the segment ``part`` and its permutations in each profile.
 
     Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
     """
@@ -77,7 +80,10 @@ def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
 
 
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Combine the runs of every segment into tests; writes ``combined_test``."""
+    """Combine the runs of every segment into tests, and judge the pooled predictions.
+
+    Writes ``SUMMARY_TABLES`` and ``ADDED_TABLES``.
+    """
     return _summarise(load(cohort, lake, config), lake, config)
 
 
@@ -120,12 +126,16 @@ def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answe
 def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
-        for profile, settings in profiles(config.evaluation).items():
-            found = _evaluation(inputs, profile, segment, settings)
+        for profile, settings in evaluation_profiles(config).items():
+            name, rival = rival_of(profile)
+            found = _evaluation(inputs, profile, segment, settings, rival)
             start = _start(inputs, profile, segment)
             tables["split_fit"] += fit_rows(found, start)
             tables["split_result"] += result_rows(found, start, settings)
             tables["split_prediction"] += prediction_rows(found, inputs, start)
+            if rival:
+                start = _start(inputs, name, segment)
+                tables["split_result"] += result_rows(found, start, settings, is_rival=True)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
         return tables
 
@@ -166,13 +176,16 @@ def _no_rows() -> dict[str, Rows]:
 
 def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
     rows: Rows = []
-    for profile, settings in profiles(config.evaluation).items():
+    for profile, settings in evaluation_profiles(config).items():
         design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
         given = (design, n_features, y, settings, draw(len(y), settings), numbers)
         start = _start(inputs, profile, segment)
-        null = permutation.permuted(OUTCOME, *given)
+        name, rival = rival_of(profile)
+        null = permutation.permuted(OUTCOME, *given, rival=rival)
         rows += null_rows(null, start, OUTCOME, (0, 1, 2))
+        if rival:
+            rows += null_rows(null, _start(inputs, name, segment), OUTCOME, (3, 4, 5))
         if profile == CORRECTED:
             null = permutation.permuted(RADIOMIC_BLOCK, *given)
             rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
@@ -184,9 +197,22 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     digest = digest_of([inputs.digest, *sources.digests])
 
     def make() -> dict[str, Rows]:
-        return {"combined_test": summary.combined_rows(sources, inputs, config.evaluation)}
+        settings = [{"cohort_hash": inputs.cohort} | row for row in setting_rows(config)]
+        tests = summary.combined_rows(
+            sources, inputs, {**evaluation_profiles(config), **rival_profiles(config)}
+        )
+        return {"combined_test": tests, "profile_setting": settings}
 
-    return _step(inputs, inputs.cohort, digest, ("combined_test",), make, lake, config)
+    def judge() -> dict[str, Rows]:
+        fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
+        return added_rows(sources.predictions, fits, inputs, config)
+
+    cohort = inputs.cohort
+    answers = [
+        _step(inputs, cohort, digest, SUMMARY_TABLES, make, lake, config),
+        _step(inputs, cohort, inputs.digest, ADDED_TABLES, judge, lake, config),
+    ]
+    return _together(cohort, answers)
 
 
 def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
@@ -194,7 +220,7 @@ def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
         models: Rows = []
         terms: Rows = []
         fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
-        for profile, settings in profiles(config.evaluation).items():
+        for profile, settings in evaluation_profiles(config).items():
             for segment in SEGMENTS:
                 winners = winners_of(fits[segment], profile)
                 found = model_rows(winners, inputs, segment, profile, settings)
@@ -228,17 +254,18 @@ def _fits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Rows:
         winners: Rows = fits.filter(fits["is_winner"]).to_pylist()
         return winners
     rows: Rows = []
-    for profile, settings in profiles(config.evaluation).items():
+    for profile, settings in evaluation_profiles(config).items():
         found = _evaluation(inputs, profile, segment, settings)
         rows += fit_rows(found, _start(inputs, profile, segment))
     return rows
 
 
 def _evaluation(
-    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings
+    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings, rival: str = ""
 ) -> Evaluation:
     columns = inputs.selected[profile].columns_of(segment)
-    return evaluate_columns(columns, inputs.clinical, inputs.outcomes[segment], settings)
+    given = (columns, inputs.clinical, inputs.outcomes[segment], settings)
+    return evaluate_columns(*given, rival=rival)
 
 
 def _start(inputs: Inputs, profile: str, segment: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,10 +23,10 @@ from mpss_lib.evaluation.permutation import (
     permutation_parts,
     statistics,
 )
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.profiles import RIVALS
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, read_parquet, sha256_of
 
@@ -42,6 +43,7 @@ class Sources:
     ----------
     r : (outer,) float64, NaN where the run is invalid
     predictions : (outer, n_test) float64, NaN where there was no winner
+        The other winners of the same fits (``RIVALS``) keep none.
     null : by key and kind: (permutations, 3) Fisher's X, mean r, pooled rho
     digests : content of the files read
     """
@@ -79,9 +81,9 @@ def read(inputs: Inputs, lake: Lake, config: Config) -> Sources:
             )
         results, guesses = (read_parquet(*one) for one in zip(paths, _RUNS, strict=True))
         digests += [sha256_of(path) for path in paths]
-        r |= _correlations(results)
-        n_test = int(results["n_test"][0].as_py())
-        predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
+        found = _correlations(results)
+        r |= found
+        predictions |= _predictions(guesses, found, _test_sizes(results))
     null, more = _null(inputs, lake, config)
     return Sources(r, predictions, null, (*digests, *more))
 
@@ -109,10 +111,12 @@ def _null(
     return arrays, digests
 
 
-def combined_rows(sources: Sources, inputs: Inputs, settings: EvaluationSettings) -> Rows:
+def combined_rows(
+    sources: Sources, inputs: Inputs, profiles: Mapping[str, EvaluationSettings]
+) -> Rows:
     """Rows of ``combined_test``."""
     rows: Rows = []
-    for profile, own in profiles(settings).items():
+    for profile, own in profiles.items():
         splits = draw(len(inputs.studies), own)
         n_test = splits.test.shape[1]
         for segment in SEGMENTS:
@@ -152,15 +156,17 @@ def _tests(
     x, mean_r = statistics(r, n_test, settings)
     tests = {
         "fisher": combine.fisher(p, np.isfinite(r), settings.invalid_run),
-        "pooled_spearman": combine.pooled_spearman(sources.predictions[key], test, outcome),
         "nadeau_bengio": combine.nadeau_bengio(r, n_test, len(outcome) - n_test),
     }
     null = sources.null.get((key, OUTCOME))
     if null is not None:
         tests["permutation_fisher"] = combine.permutation_test(x, null[:, 0])
         tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, 1])
-        rho = tests["pooled_spearman"].statistic
-        tests["permutation_pooled"] = combine.permutation_test(rho, null[:, 2])
+    if key in sources.predictions:
+        pooled = combine.pooled_spearman(sources.predictions[key], test, outcome)
+        tests["pooled_spearman"] = pooled
+        if null is not None:
+            tests["permutation_pooled"] = combine.permutation_test(pooled.statistic, null[:, 2])
     clinical = (key[0], key[1], "clinical")
     dealt = [sources.null.get((name, RADIOMIC_BLOCK)) for name in (clinical, key)]
     if key[2] == "combined" and dealt[0] is not None and dealt[1] is not None:
@@ -179,20 +185,27 @@ def _correlations(results: pa.Table) -> dict[Key, Floats]:
     return {key: np.array([runs[k] for k in sorted(runs)]) for key, runs in found.items()}
 
 
+def _test_sizes(results: pa.Table) -> dict[str, int]:
+    """Patients of a test set by profile: a site may set another share than the paper."""
+    pairs = zip(results["profile"].to_pylist(), results["n_test"].to_pylist(), strict=True)
+    return dict(set(pairs))
+
+
 def _predictions(
-    guesses: pa.Table, segment: str, r: dict[Key, Floats], shape: tuple[int, int]
+    guesses: pa.Table, r: Mapping[Key, Floats], sizes: Mapping[str, int]
 ) -> dict[Key, Floats]:
-    """Values in the order they were written: outer split, then test row."""
+    """Values in the order they were written: outer split, then test row; of one segment."""
     answer: dict[Key, Floats] = {}
     profile = guesses["profile"].to_numpy(zero_copy_only=False)
     configuration = guesses["configuration"].to_numpy(zero_copy_only=False)
     outer, value = guesses["outer"].to_numpy(), guesses["value"].to_numpy()
-    for key in r:
-        if key[1] != segment:
+    rivals = {name for name, _ in RIVALS.values()}
+    for key, found in r.items():
+        if key[0] in rivals:
             continue
         use = (profile == key[0]) & (configuration == key[2])
         runs, values = outer[use], value[use]
-        table = np.full(shape, np.nan)
+        table = np.full((len(found), sizes[key[0]]), np.nan)
         for k in np.unique(runs).tolist():
             table[k] = values[runs == k]
         answer[key] = table

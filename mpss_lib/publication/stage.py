@@ -17,7 +17,6 @@ import duckdb
 
 from mpss_lib.batch import Work
 from mpss_lib.config import (
-    AS_PUBLISHED,
     CLINICAL,
     CONFIGURATIONS,
     ELASTIC_NET,
@@ -27,6 +26,7 @@ from mpss_lib.config import (
 )
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.feature_values import read_features
+from mpss_lib.profiles import site_profile
 from mpss_lib.publication.export import export_results
 from mpss_lib.publication.predict import (
     Registered,
@@ -88,14 +88,17 @@ def run(
         Models, their cohort or the clinical rows are of other settings or engines than the
         features that the present settings name.
     """
-    files = _model_files(lake, config)
+    files = registered_files(lake, config)
     if files is None:
         raise StudyRejectedError(
             "no model has been registered",
             way_out="run mpss_evaluate once",
             reasons=("no_model",),
         )
-    registered, elastic = _registered(*files, AS_PUBLISHED), _registered(*files, ELASTIC_NET)
+    registered, elastic = (
+        _registered(*files, site_profile(config)),
+        _registered(*files, ELASTIC_NET),
+    )
     paths = _feature_files(study_key, lake, config)
     features = _features(study_key, paths, registered, elastic)
     study, parts = _study(study_key, lake, config, registered)
@@ -144,7 +147,7 @@ def _rows(
     return rows
 
 
-def _model_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
+def registered_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
     """Files of the model registered last at the settings' address; None where there is none.
 
     That address holds those of selection and radiomics: a model found there was made with features

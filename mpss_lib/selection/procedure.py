@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.profiles import selection_profiles
 from mpss_lib.sections import BINS, SelectionSettings
 from mpss_lib.selection import steps
 from mpss_lib.selection.grey_level import Level, bootstrap_shares, choose, describe
@@ -17,6 +17,9 @@ from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats, VarietyPair
 
 MIN_PATIENTS = 5
 """Rank correlations of fewer patients say nothing."""
+
+_PREPARES = ("max_nan_share", "min_variety_rho", "rows")
+"""Settings of S0-S4: profiles in which they are equal share those steps."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,6 @@ class _Prepared:
     levels: dict[int, _AtLevel]
 
 
-def profiles(settings: SelectionSettings) -> Mapping[str, SelectionSettings]:
-    """Give the settings of each profile.
-
-    ``as_published`` is the settings as they stand (the paper's choices by default). ``corrected``
-    divides the range by |mean|: by the signed mean every feature with a negative mean falls out.
-    """
-    corrected = settings.model_copy(update={"dynamic_range": "abs_mean"})
-    return {AS_PUBLISHED: settings, CORRECTED: corrected}
-
-
 def select(
     values: Any,
     catalogue: Sequence[Mapping[str, Any]],
@@ -125,9 +118,15 @@ def select_profiles(
     *,
     bins: Sequence[int] = BINS,
 ) -> dict[str, Selection]:
-    """Do ``select`` for each of ``profiles``; S0-S4, which they share, are done once."""
-    prepared = _prepare(values, catalogue, settings, bins)
-    return {profile: _choose(prepared, own) for profile, own in profiles(settings).items()}
+    """Do ``select`` for each profile; what they share of S0-S4 is done once."""
+    prepared: dict[Any, _Prepared] = {}
+    chosen = {}
+    for profile, own in selection_profiles(settings).items():
+        shared = tuple(getattr(own, name) for name in _PREPARES)
+        if shared not in prepared:
+            prepared[shared] = _prepare(values, catalogue, own, bins)
+        chosen[profile] = _choose(prepared[shared], own)
+    return chosen
 
 
 def _prepare(
@@ -136,7 +135,7 @@ def _prepare(
     settings: SelectionSettings,
     bins: Sequence[int],
 ) -> _Prepared:
-    """S0-S4 at each grey level: nothing in which the profiles differ."""
+    """S0-S4 at each grey level."""
     features = steps.read_catalogue(catalogue)
     block = _checked(values, len(features), bins)
     first = steps.drop_by_metadata(features)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from mpss_lib.batch import TOMBSTONE
-from mpss_lib.config import PROFILES, Config
+from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.feature_values import feature_files, lay_out
+from mpss_lib.profiles import VERSIONS, selection_profiles
 from mpss_lib.records import Unit
 from mpss_lib.selection.blind import connect
 from mpss_lib.selection.procedure import Selection, select_profiles
@@ -38,7 +39,7 @@ def select_features(cohort: str, lake: Lake, config: Config) -> dict[str, Any]:
 
 
 def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict[str, Any]:
-    """Choose features for a frozen cohort, blind to its outcomes, in both profiles.
+    """Choose features for a frozen cohort, blind to its outcomes, in each profile.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
     """
     sources = _sources(cohort, lake, config)
     member, catalogue, *features = sources.digests
-    digest = digest_of([member, catalogue, str(config.selection.bootstrap), *features])
+    frozen = [f"{name}={version}" for name, version in VERSIONS.items()]
+    digest = digest_of([member, catalogue, str(config.selection.bootstrap), *frozen, *features])
     address = config.address("selection")
     written = lake.existing("selection", address, cohort, digest)
     if written and not force:
@@ -180,7 +182,10 @@ def _answer(
     cohort: str, status: str, written: Sequence[Written], lake: Lake, config: Config
 ) -> dict[str, Any]:
     rows = lake.rows("selected_feature", config.address("selection"), cohort)
-    chosen = {profile: [row for row in rows if row["profile"] == profile] for profile in PROFILES}
+    chosen = {
+        profile: [row for row in rows if row["profile"] == profile]
+        for profile in selection_profiles(config.selection)
+    }
     return {
         "cohort": cohort,
         "selected": {profile: len(mine) for profile, mine in chosen.items()},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULTS_CONNECTION
 
@@ -62,13 +63,46 @@ def _archive(known: ArchiveSettings, pacs: Connection) -> ArchiveSettings:
 def url_of(connection: Connection) -> str:
     """Give the SQLAlchemy URL of a connection: its extra field ``url``, else made of its fields.
 
-    Airflow's own type ``postgres`` is no dialect of SQLAlchemy: it is PostgreSQL by psycopg.
+    Airflow's own type ``postgres`` is no dialect of SQLAlchemy: it is PostgreSQL by psycopg. Extra
+    fields become parameters of the URL (``sslmode``); empty ones, which forms leave, none.
+
+    Raises
+    ------
+    SettingsError
+        An extra field is a list or an object: no parameter of a URL.
     """
-    given = connection.extra_dejson.get("url")
-    if given:
-        return str(given)
-    kind, _, rest = connection.get_uri().partition("://")
+    from urllib.parse import urlencode
+
+    from airflow.sdk import Connection as Plain
+
+    extra = connection.extra_dejson
+    if extra.get("url"):
+        return str(extra["url"])
+    fields = ("conn_type", "host", "schema", "login", "password", "port")
+    bare = Plain(conn_id=connection.conn_id, **{name: getattr(connection, name) for name in fields})
+    kind, _, rest = bare.get_uri().partition("://")
+    query = urlencode(_parameters(connection.conn_id, extra))
+    if query:
+        rest += ("?" if connection.schema else "/?") + query
     return f"postgresql+psycopg://{rest}" if kind in _POSTGRES else f"{kind}://{rest}"
+
+
+def _parameters(name: str, extra: Mapping[str, Any]) -> dict[str, str]:
+    """Extra fields that say something, as text."""
+    from mpss_lib.errors import SettingsError
+
+    told = {key: value for key, value in extra.items() if value not in (None, "", [], {})}
+    for key, value in told.items():
+        if not isinstance(value, str | int | float):
+            raise SettingsError(
+                f"the extra field {key!r} of the connection {name} is no plain value",
+                way_out="write the address into the extra field url:"
+                ' {"url": "postgresql://user:password@host:5432/database"}',
+            )
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in told.items()
+    }
 
 
 _POSTGRES = ("postgres", "postgresql")

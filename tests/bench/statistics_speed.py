@@ -20,12 +20,13 @@ from oracles.statistics_cohort import SEGMENTS, make_cohort
 from oracles.stepwise import dummies
 from scipy.stats import spearmanr
 
+from mpss_lib.config import Config
 from mpss_lib.evaluation import CONFIGURATIONS, evaluate
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, permuted
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.profiles import evaluation_profiles
 from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection import steps
 
@@ -69,7 +70,7 @@ def permutations(cohort) -> None:
     """CPU of 200 permutations of everything, from 20 of one segment in each profile."""
     design = encode({**cohort.radiomics["MYO"], **cohort.clinical})
     total = 0.0
-    for profile, own in profiles(EvaluationSettings()).items():
+    for profile, own in evaluation_profiles(Config()).items():
         y = transform(cohort.scores["MYO"], own)
         given = (design, 56, y, own, draw(428, own), range(20))
         for kind in (OUTCOME, RADIOMIC_BLOCK):

@@ -32,8 +32,8 @@ def test_page_stands_alone_and_says_what_it_must(evaluated):
     assert found["cohort_hash"] == cohort
     steps = [(row["profile"], row["step"]) for row in found["selection"]]
     assert len(set(steps)) == len(steps) == 2 * 8
-    assert set(found["selected"]) == {"as_published", "corrected"}
-    assert len(found["paper_contradictions"]) == 17
+    assert set(found["selected"]) == {"as_published", "corrected", "site"}
+    assert len(found["paper_contradictions"]) == 21
     assert answer["units"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpss_lib.config import CORRECTED, Config
 from mpss_lib.evaluation import CONFIGURATIONS, combine, evaluate
 from mpss_lib.evaluation.permutation import (
     OUTCOME,
@@ -12,13 +13,13 @@ from mpss_lib.evaluation.permutation import (
     permuted,
     statistics,
 )
-from mpss_lib.evaluation.profiles import CORRECTED, profiles
+from mpss_lib.profiles import evaluation_profiles
 
 
 def p_values(radiomics, clinical, score, settings, permutations):
     """Map ``profile configuration test`` to its p-value."""
     found = {}
-    for profile, own in profiles(settings).items():
+    for profile, own in evaluation_profiles(Config(evaluation=settings)).items():
         whole = evaluate(radiomics, clinical, score, own)
         given = (
             whole.design,

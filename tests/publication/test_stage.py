@@ -60,7 +60,7 @@ scores as (
         model.intercept + coalesce(sum(contribution), 0) as score
     from model
     left join contributions using (model_key)
-    where profile = 'as_published' and (not $training or list_contains(test_studies, $study))
+    where profile = 'site' and (not $training or list_contains(test_studies, $study))
     group by model.model_key, model.segment, model.configuration, model.intercept
 )
 select segment, configuration, avg(score), min(score), max(score), count(*)
@@ -125,8 +125,7 @@ def test_a_study_of_the_training_cohort_is_predicted_out_of_sample(home, sites):
         tested = sum(
             study_key(3) in m["test_studies"]
             for m in models
-            if (m["profile"], m["segment"], m["configuration"])
-            == ("as_published", segment, configuration)
+            if (m["profile"], m["segment"], m["configuration"]) == ("site", segment, configuration)
         )
         assert row["n_models"] == tested
         assert row["is_training_study"]

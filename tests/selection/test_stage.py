@@ -4,8 +4,9 @@ import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, catalogue_rows, fill, study_key
 
-from mpss_lib.config import PROFILES, Config
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.sections import SelectionSettings
 from mpss_lib.selection import stage
 from mpss_lib.selection.blind import connect
 from mpss_lib.tables import Lake
@@ -23,7 +24,7 @@ def lake(tmp_path_factory):
 def test_ledger_choice_and_grey_levels_are_written(lake):
     answer = stage.run(COHORT, lake, CONFIG)
     address = CONFIG.address("selection")
-    for profile in PROFILES:
+    for profile in (AS_PUBLISHED, CORRECTED):
         steps, counts, chosen, levels, pairs = (
             [row for row in lake.rows(table, address, COHORT) if row["profile"] == profile]
             for table in stage.TABLES
@@ -32,6 +33,17 @@ def test_ledger_choice_and_grey_levels_are_written(lake):
         check_varieties(pairs, steps)
     tables = {file.table for file in answer["units"][0].files}
     assert tables == set(stage.TABLES)
+
+
+def test_what_the_site_sets_is_a_profile_of_its_own(lake):
+    """The frozen ones choose what they always choose, the site's by its own limit."""
+    before = stage.run(COHORT, lake, CONFIG)["selected"]
+    set_so = Config(selection=SelectionSettings(correlation=0.5))
+    found = stage.run(COHORT, lake, set_so)
+    assert found["selected"] == {**before, SITE: found["selected"][SITE]}
+    assert found["selected"][SITE] < before[AS_PUBLISHED]
+    rows = lake.rows("selected_feature", set_so.address("selection"), COHORT)
+    assert {row["profile"] for row in rows} == {AS_PUBLISHED, CORRECTED, SITE}
 
 
 def check_varieties(pairs, steps):
