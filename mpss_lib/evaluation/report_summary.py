@@ -39,12 +39,12 @@ def answer_table(tests: Sequence[Row]) -> Table:
     rows: list[list[Any]] = []
     for question, (configuration, test) in QUESTIONS.items():
         printed = {s: x > paper.FISHER_LIMIT for s, x in paper.FISHER[configuration].items()}
-        is_increment = test == "conditional_mean_r"
+        is_conditional = test == "conditional_mean_r"
         rows.append(
             [
                 question,
-                None if is_increment else _named(printed),
-                None if is_increment else above(configuration),
+                None if is_conditional else _named(printed),
+                None if is_conditional else above(configuration),
                 rejects(AS_PUBLISHED, test, configuration),
                 rejects(CORRECTED, test, configuration),
             ]
