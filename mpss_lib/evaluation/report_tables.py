@@ -18,6 +18,7 @@ from mpss_lib.evaluation.calibration import (
     PLANTED_COHORTS,
 )
 from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.significance import is_at_floor, p_text
 from mpss_lib.profiles import VERSIONS
 from mpss_lib.sections import SEGMENTS
 
@@ -177,8 +178,10 @@ def _p_cell(row: Row | None) -> Cell | None:
     if row is None or row["p_value"] is None:
         return None
     p = row["p_value"]
-    error = f"± {row['p_error']:.3f}" if row["p_error"] else ""
-    return Cell(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", error, is_marked=p <= 0.01)
+    note = f"± {row['p_error']:.3f}" if row["p_error"] else ""
+    if is_at_floor(row):
+        note = "floor"
+    return Cell(p_text(p), note, is_marked=p <= 0.01)
 
 
 METRICS = {
