@@ -35,6 +35,7 @@ def differences(rows: Sequence[Row], measures: Mapping[str, str]) -> str:
             if row["low"] is not None:
                 axes.hlines(at, row["low"], row["high"], color="#222", linewidth=1.4)
         axes.set_title(title, fontsize=10)
+        axes.locator_params(axis="x", nbins=4)
         axes.set_yticks(range(len(SEGMENTS)), SEGMENTS)
         axes.set_ylim(len(SEGMENTS) - 0.5, -0.5)
     return to_svg(figure)
@@ -96,6 +97,7 @@ def _panels(
             draw(axes, mine)
         else:
             axes.set_axis_off()
+            axes.text(0.5, 0.5, "too few events", ha="center", fontsize=9, color="#666")
     legend = panels[-1]
     legend.set_axis_off()
     for name, line in lines.items():

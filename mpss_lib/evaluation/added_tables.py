@@ -10,7 +10,7 @@ from mpss_lib.evaluation.added_value.pooled import EVENTS
 from mpss_lib.evaluation.added_value.sample_size import least_correlation, least_difference, needed
 from mpss_lib.evaluation.figures import CLASS_NAMES
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.report_tables import Cell, Table, table
+from mpss_lib.evaluation.report_tables import Cell, Table, interval_text, number_text, table
 from mpss_lib.evaluation.significance import p_text
 from mpss_lib.sections import SEGMENTS
 
@@ -38,7 +38,7 @@ def added_tables(added: Sequence[Row]) -> dict[str, Table]:
         "ranks": _by_segment(by, "spearman", "rank correlation"),
         "explained": _by_segment(by, "r2", "R²"),
         "areas": _by_event(by, "auc", "area under the curve", with_p=True),
-        "brier": _by_event(by, "brier", "Brier score"),
+        "brier": _by_event(by, "brier", "Brier score", 3),
         "calibrated": _calibrated(by),
         "net_reclassification": _net(by),
     }
@@ -50,31 +50,52 @@ def _by_segment(by: By, measure: str, title: str) -> Table:
     for segment in SEGMENTS:
         mine = [by.get((segment, measure, c, "")) for c in CONFIGURATIONS]
         size = mine[0]["n"] if mine[0] else None
-        difference = by.get((segment, measure, *PAIR))
-        rows.append([segment, size, *map(_cell, mine), _difference(difference)])
+        rows.append([segment, size, *map(_cell, mine), _difference(by, segment, measure)])
     return table(header, rows, "scores")
 
 
-def _by_event(by: By, measure: str, title: str, *, with_p: bool = False) -> Table:
+def _by_event(by: By, name: str, title: str, digits: int = 2, *, with_p: bool = False) -> Table:
+    """Rows of segments and events, those of too few events or others left out."""
     header = [f"{title}, score", "events of patients", *CONFIGURATIONS, "combined − clinical"]
     rows = []
     for segment in SEGMENTS:
-        for event, name in EVENT_NAMES.items():
-            mine = [by.get((segment, f"{measure}_{event}", c, "")) for c in CONFIGURATIONS]
-            difference = by.get((segment, f"{measure}_{event}", *PAIR))
-            counted = f"{mine[0]['n_events']} of {mine[0]['n']}" if mine[0] else None
-            if mine[0] is None or not FEW <= mine[0]["n_events"] <= mine[0]["n"] - FEW:
-                # a bare number would be read; that there are too few is what can be said
-                few = Cell("–", f"fewer than {FEW}")
-                rows.append([f"{segment} {name}", counted, few, None, None, None])
+        for event, text in EVENT_NAMES.items():
+            measure = f"{name}_{event}"
+            mine = [by.get((segment, measure, c, "")) for c in CONFIGURATIONS]
+            if mine[0] is None or is_few(mine[0]):
                 continue
-            cells = [*map(_cell, mine), _difference(difference)]
-            rows.append([f"{segment} {name}", counted, *cells])
-            if with_p and difference is not None and difference["p_value"] is not None:
-                rows[-1].append(p_text(difference["p_value"]))
-    header += ["p (DeLong)"] if with_p else []
-    width = len(header)
-    return table(header, [[*row, *[None] * (width - len(row))] for row in rows], "scores")
+            counted = f"{mine[0]['n_events']} of {mine[0]['n']}"
+            row: list[Any] = [f"{segment} {text}", counted]
+            row += [_cell(one, digits) for one in mine]
+            row.append(_difference(by, segment, measure, digits))
+            if with_p:
+                p = by[segment, measure, *PAIR]["p_value"]
+                row.append(None if p is None else p_text(p))
+            rows.append(row)
+    return table([*header, "p (DeLong)"] if with_p else header, rows, "scores")
+
+
+def is_few(row: Row) -> bool:
+    """Whether there are too few events, or too few patients without, for a measure of them."""
+    return not FEW <= row["n_events"] <= row["n"] - FEW
+
+
+def few_text(added: Sequence[Row]) -> str:
+    """Name the segments and events that are left out, with their numbers; "" where none is."""
+    return ", ".join(
+        f"{row['segment']} {EVENT_NAMES[event]} ({row['n_events']})"
+        for row in of_profile(added)
+        for event in EVENT_NAMES
+        if (row["configuration"], row["compared_with"]) == ("combined", "")
+        and row["measure"] == f"auc_{event}"
+        and is_few(row)
+    )
+
+
+def enough(added: Sequence[Row], event: str) -> set[str]:
+    """Segments with enough patients with and without an event."""
+    rows = [row for row in of_profile(added) if row["measure"] == f"auc_{event}"]
+    return {row["segment"] for row in rows if not is_few(row)}
 
 
 def _calibrated(by: By) -> Table:
@@ -85,15 +106,16 @@ def _calibrated(by: By) -> Table:
         "slope, ≥ 100": "slope_at_least_100",
         "intercept, ≥ 100": "intercept_at_least_100",
     }
-    rows = [
-        [
-            f"{name}, {configuration}",
-            *(_cell(by.get((s, measure, configuration, ""))) for s in SEGMENTS),
-        ]
-        for name, measure in told.items()
-        for configuration in CONFIGURATIONS
-    ]
+    rows = []
+    for name, measure in told.items():
+        for configuration in CONFIGURATIONS:
+            mine = [by.get((segment, measure, configuration, "")) for segment in SEGMENTS]
+            rows.append([f"{name}, {configuration}", *(_enough_cell(row) for row in mine)])
     return table(["calibration", *SEGMENTS], rows, "scores")
+
+
+def _enough_cell(row: Row | None) -> Cell | None:
+    return None if row is None or (row["n_events"] is not None and is_few(row)) else _cell(row)
 
 
 def _net(by: By) -> Table:
@@ -102,7 +124,7 @@ def _net(by: By) -> Table:
         "moved down, net, of the others": "nri_others",
     }
     rows = [
-        [name, *(_cell(by.get((s, measure, *PAIR))) for s in SEGMENTS)]
+        [name, *(_enough_cell(by.get((s, measure, *PAIR))) for s in SEGMENTS)]
         for name, measure in told.items()
     ]
     return table(["net reclassification", *SEGMENTS], rows, "scores")
@@ -163,28 +185,21 @@ def _least(row: Row | None) -> float | None:
     return least_difference(row["std_error"]) if row and row["std_error"] else None
 
 
-def _cell(row: Row | None) -> Cell | None:
+def _cell(row: Row | None, digits: int = 2) -> Cell | None:
     if row is None or row["value"] is None:
         return None
-    return Cell(_number(row["value"]), _interval(row), is_noted_below=True)
+    ends = "" if row["low"] is None else interval_text(row["low"], row["high"], digits)
+    return Cell(number_text(row["value"], digits), ends, is_noted_below=True)
 
 
-def _difference(row: Row | None) -> Cell | None:
+def _difference(by: By, segment: str, measure: str, digits: int = 2) -> Cell | None:
     """Difference with its sign, bold where the interval leaves out 0."""
+    row = by.get((segment, measure, *PAIR))
     if row is None or row["value"] is None:
         return None
-    is_clear = row["low"] is not None and (row["low"] > 0.0 or row["high"] < 0.0)
-    return Cell(
-        f"{row['value']:+.3f}", _interval(row, "+"), is_marked=is_clear, is_noted_below=True
-    )
-
-
-def _interval(row: Row, sign: str = "") -> str:
+    text = number_text(row["value"], digits, is_signed=True)
     if row["low"] is None:
-        return ""
-    digits = ".3f" if sign else ".2f"
-    return f"{row['low']:{sign}{digits}} to {row['high']:{sign}{digits}}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 1000 else f"{value:.3g}"
+        return Cell(text)
+    ends = interval_text(row["low"], row["high"], digits, is_signed=True)
+    is_clear = row["low"] > 0.0 or row["high"] < 0.0
+    return Cell(text, ends, is_marked=is_clear, is_noted_below=True)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mpss_lib.config import CORRECTED
 from mpss_lib.evaluation.added_value.sample_size import least_difference
+from mpss_lib.evaluation.report_tables import number_text
 from mpss_lib.evaluation.significance import LEVEL, deals_of, floor_text, holm, p_phrase, p_text
 
 Row = Mapping[str, Any]
@@ -82,8 +84,8 @@ def headline(tests: Sequence[Row], added: Sequence[Row]) -> Headline:
     }
     text = _sentence(first, found, len(mine), size.get(first), pair)
     sure = (
-        f"{p_phrase(mine[first]['p_value'])}, or {p_text(of_mine[first])} when adjusted (Holm) for the"
-        f" {len(asked)} questions asked of these patients"
+        f"{p_phrase(mine[first]['p_value'])}, or {p_text(of_mine[first])} when adjusted (Holm) for"
+        f" the {len(asked)} questions asked of these patients"
     )
     return Headline(
         f"{text}; {sure}.",
@@ -139,18 +141,25 @@ def _sentence(
     else:
         start = f"It is not shown in any of {n} segments that radiomics add to clinical terms"
         place = f"the smallest p-value is that of {first}"
-    ends = (pair.get("clinical"), pair.get("combined"))
-    if size is None or size["value"] is None or None in ends:
-        return f"{start}; {place}"
-    change = (
-        f"the rank correlation of the out-of-sample predictions with the score goes from"
-        f" {ends[0]:.2f} with clinical terms to {ends[1]:.2f} with both, a difference of"
-        f" {size['value']:+.3f} (95 % interval {size['low']:+.3f} to {size['high']:+.3f})"
-    )
+    gain = "" if size is None else _gain(size, pair)
     verdict = ""
-    if found and size["low"] <= 0.0:
+    if gain and found and size is not None and size["low"] <= 0.0:
         verdict = ", which is no measurable gain in prediction"
-    return f"{start}; {place}, where {change}{verdict}"
+    return f"{start}; {place}{gain}{verdict}"
+
+
+def _gain(size: Row, pair: Mapping[str, float | None]) -> str:
+    """Tell the paired difference; "" where one of the two is not known."""
+    before, after = pair.get("clinical"), pair.get("combined")
+    if before is None or after is None or size["value"] is None:
+        return ""
+    signed = partial(number_text, is_signed=True)
+    return (
+        ", where the rank correlation of the out-of-sample predictions with the score goes from"
+        f" {number_text(before)} with clinical terms to {number_text(after)} with both, a"
+        f" difference of {signed(size['value'])} (95 % interval {signed(size['low'])} to"
+        f" {signed(size['high'])})"
+    )
 
 
 def _limits(mine: Mapping[str, Row], questions: int, found: Sequence[str], size: Row | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
-from mpss_lib.contract import berman_class
+from mpss_lib.contract import score_class
 from mpss_lib.evaluation import added_figures, added_tables, figures
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
@@ -102,6 +102,7 @@ def shown(found: Findings, config: Config) -> dict[str, Any]:
         "null_limits": "{} at .01, {} at .05".format(*NULL_LIMITS),
         "discoveries": tables.discoveries(found.univariate),
         "nri_caveat": NRI_CAVEAT,
+        "few": added_tables.few_text(found.added),
         "settings": config.evaluation.model_dump_json(indent=1),
         **_tables(found, config),
     }
@@ -147,8 +148,9 @@ def _caveats(config: Config) -> list[str]:
 
 
 def _figures(found: Findings) -> dict[str, str]:
-    classes = [berman_class(score) for score in found.inputs.outcomes["MYO"]]
+    classes = [score_class(score) for score in found.inputs.outcomes["MYO"]]
     mine = added_tables.of_profile
+    enough = added_tables.enough(found.added, SHOWN_EVENT)
     return {
         "classes": figures.classes([classes.count(k) for k in range(5)]),
         "varieties": figures.varieties(
@@ -165,9 +167,13 @@ def _figures(found: Findings) -> dict[str, str]:
             DIFFERENCES,
         ),
         "calibration": added_figures.calibration(
-            [row for row in mine(found.calibration) if row["event"] == SHOWN_EVENT]
+            [row for row in mine(found.calibration) if _is_drawn(row, enough)]
         ),
         "decision": added_figures.decision(
-            [row for row in mine(found.decision) if row["event"] == SHOWN_EVENT]
+            [row for row in mine(found.decision) if _is_drawn(row, enough)]
         ),
     }
+
+
+def _is_drawn(row: Row, enough: Set[str]) -> bool:
+    return row["event"] == SHOWN_EVENT and row["segment"] in enough

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, PROFILES
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, LOGLIK, PROFILES
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
@@ -49,6 +49,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "num
     return Table(tuple(header), tuple(tuple(map(_cell, row)) for row in rows), kind)
 
 
+def number_text(value: float, digits: int = 2, *, is_signed: bool = False) -> str:
+    """Write a number with a true minus sign, and 0 without a sign."""
+    text = f"{value:{'+' if is_signed else ''}.{digits}f}"
+    if float(text) == 0.0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def interval_text(low: float, high: float, digits: int = 2, *, is_signed: bool = False) -> str:
+    """Write the ends of an interval."""
+    ends = (number_text(end, digits, is_signed=is_signed) for end in (low, high))
+    return " to ".join(ends)
+
+
 def _cell(value: Any) -> Cell:
     if isinstance(value, Cell):
         return value
@@ -57,7 +71,8 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, bool):
         return Cell("yes" if value else "")
     if isinstance(value, float):
-        return Cell(f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}")
+        text = f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}"
+        return Cell(text.replace("-", "−"))
     return Cell(str(value))
 
 
@@ -99,7 +114,7 @@ def ledger_table(counts: Sequence[Row]) -> Table:
 def _profiles(rows: Sequence[Row]) -> list[str]:
     """Profiles that the rows are of, in their order."""
     there = {row["profile"] for row in rows}
-    return [profile for profile in PROFILES if profile in there]
+    return [profile for profile in (AS_PUBLISHED, LOGLIK, *PROFILES[1:]) if profile in there]
 
 
 def level_table(levels: Sequence[Row]) -> Table:
@@ -142,7 +157,7 @@ def _paper_cell(x: float) -> Cell:
 def _fisher_cell(row: Row | None) -> Cell | None:
     if row is None:
         return None
-    sign = "" if row["median_r"] is None else f"r {row['median_r']:+.2f}"
+    sign = "" if row["median_r"] is None else f"r {number_text(row['median_r'], is_signed=True)}"
     above = row["threshold"] is not None and row["statistic"] > row["threshold"]
     return Cell(f"{row['statistic']:.1f}", sign, is_marked=above)
 
@@ -213,8 +228,8 @@ def better_tables(better: Sequence[Row]) -> list[Table]:
 def _score_cell(row: Row | None) -> Cell | None:
     if row is None or row["value"] is None:
         return None
-    bounds = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
-    return Cell(f"{row['value']:.2f}", bounds, is_noted_below=True)
+    bounds = "" if row["low"] is None else interval_text(row["low"], row["high"])
+    return Cell(number_text(row["value"]), bounds, is_noted_below=True)
 
 
 def null_tables() -> list[Table]:

@@ -88,7 +88,7 @@ def run(
         Models, their cohort or the clinical rows are of other settings or engines than the
         features that the present settings name.
     """
-    files = _model_files(lake, config)
+    files = registered_files(lake, config)
     if files is None:
         raise StudyRejectedError(
             "no model has been registered",
@@ -147,7 +147,7 @@ def _rows(
     return rows
 
 
-def _model_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
+def registered_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
     """Files of the model registered last at the settings' address; None where there is none.
 
     That address holds those of selection and radiomics: a model found there was made with features

@@ -46,8 +46,8 @@ def test_a_finding_says_how_large_how_sure_and_of_how_many():
     assert found.sentence == (
         "Radiomics carry something beyond the clinical terms in 1 of 7 segments (MYO); most clearly"
         " in MYO, where the rank correlation of the out-of-sample predictions with the score goes"
-        " from 0.41 with clinical terms to 0.47 with both, a difference of +0.060 (95 % interval"
-        " +0.020 to +0.100); p = .001, or .028 when adjusted (Holm) for the 28 questions asked of"
+        " from 0.41 with clinical terms to 0.47 with both, a difference of +0.06 (95 % interval"
+        " +0.02 to +0.10); p = .001, or .028 when adjusted (Holm) for the 28 questions asked of"
         " these patients."
     )
     assert (found.segment, found.found, found.questions) == ("MYO", ("MYO",), 28)
