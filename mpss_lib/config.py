@@ -58,6 +58,9 @@ PROFILES = (AS_PUBLISHED, CORRECTED, SITE)
 """Selection and evaluation are done in each: the paper to the letter, what can be defended, and
 what the settings say, unless that is one of the other two (``mpss_lib.profiles``)."""
 
+LOGLIK = "as_published_loglik"
+"""The paper's abstract names another winner than its methods: the same fits, judged by it."""
+
 ELASTIC_NET = "elastic_net"
 """Profile of the fold models of the better model, which use the corrected selection."""
 

@@ -31,7 +31,10 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Null:
-    """Statistics of the permutations ``numbers``, shape (permutations, 3 configurations)."""
+    """Statistics of the permutations ``numbers``, shape (permutations, winners).
+
+    Winners are those of the 3 configurations, and after them those of a rival rule.
+    """
 
     numbers: tuple[int, ...]
     fisher: Floats
@@ -81,6 +84,7 @@ def permuted(
     settings: EvaluationSettings,
     splits: Splits,
     numbers: Sequence[int],
+    rival: str = "",
 ) -> Null:
     """Run the evaluation on the permutations ``numbers`` of one kind.
 
@@ -94,7 +98,7 @@ def permuted(
         deals = np.array([order(k, kind, len(outcome), settings.seed) for k in batch])
         outcomes = outcome[deals]
         if kind == OUTCOME:
-            raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False)
+            raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False, rival=rival)
         else:
             raw = run(
                 design, n_radiomics, outcomes, settings, splits,
@@ -118,7 +122,7 @@ def increment_test(observed: Floats, null: Floats) -> Test:
 
 
 def _statistics(raw: Raw, outcomes: Floats, splits: Splits, settings: EvaluationSettings) -> Floats:
-    """(permutations, 3 configurations, 3): Fisher's X, mean r, pooled rho."""
+    """(permutations, winners, 3): Fisher's X, mean r, pooled rho."""
     n_test = splits.test.shape[1]
     return np.array(
         [
@@ -127,7 +131,7 @@ def _statistics(raw: Raw, outcomes: Floats, splits: Splits, settings: Evaluation
                     *statistics(raw.correlations[k, :, g], n_test, settings),
                     pooled_rho(raw.predictions[k, :, g], splits.test, outcomes[k])[0],
                 )
-                for g in range(3)
+                for g in range(raw.correlations.shape[2])
             ]
             for k in range(len(outcomes))
         ]

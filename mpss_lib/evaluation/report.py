@@ -9,7 +9,7 @@ from typing import Any
 
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
-from mpss_lib.contract import berman_class
+from mpss_lib.contract import score_class
 from mpss_lib.evaluation import figures, paper
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
@@ -156,7 +156,7 @@ def _caveats(config: Config) -> list[str]:
 
 
 def _figures(found: Findings) -> dict[str, str]:
-    classes = [berman_class(score) for score in found.inputs.outcomes["MYO"]]
+    classes = [score_class(score) for score in found.inputs.outcomes["MYO"]]
     return {
         "classes": figures.classes([classes.count(k) for k in range(5)]),
         "varieties": figures.varieties(

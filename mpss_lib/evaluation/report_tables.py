@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, PROFILES
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, LOGLIK, PROFILES
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
@@ -98,7 +98,7 @@ def ledger_table(counts: Sequence[Row]) -> Table:
 def _profiles(rows: Sequence[Row]) -> list[str]:
     """Profiles that the rows are of, in their order."""
     there = {row["profile"] for row in rows}
-    return [profile for profile in PROFILES if profile in there]
+    return [profile for profile in (AS_PUBLISHED, LOGLIK, *PROFILES[1:]) if profile in there]
 
 
 def level_table(levels: Sequence[Row]) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpss_lib.config import CONFIGURATIONS, CORRECTED
+from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Floats
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
@@ -65,23 +66,36 @@ def _coefficients(values: Floats, columns: npt.NDArray[Any]) -> dict[str, float]
     return {INTERCEPT: float(values[0]), **dict(named)}
 
 
-def result_rows(found: Evaluation, start: Mapping[str, str], settings: EvaluationSettings) -> Rows:
-    """Give one row for each outer split: the winner and its correlation in the test rows."""
+def result_rows(
+    found: Evaluation,
+    start: Mapping[str, str],
+    settings: EvaluationSettings,
+    *,
+    is_rival: bool = False,
+) -> Rows:
+    """Give one row for each outer split: the winner and its correlation in the test rows.
+
+    ``is_rival``: those of the other rule's winners.
+    """
     n_test = found.splits.test.shape[1]
+    winner, r = (found.rival_winner, found.rival_r) if is_rival else (found.winner, found.r)
+    p_value = correlation_p(r, n_test, settings.p_side)
     rows: Rows = []
     for g, configuration in enumerate(CONFIGURATIONS):
         for k, outer in enumerate(found.splits.outer):
-            is_valid = bool(found.is_valid[g, k])
+            is_valid = bool(np.isfinite(r[g, k]))
+            inner = int(winner[g, k])
+            n_terms = int(found.terms[k, inner, g].sum()) if inner >= 0 else 0
             rows.append(
                 {
                     **start,
                     "configuration": configuration,
                     "outer": outer,
                     "n_test": n_test,
-                    "inner": int(found.winner[g, k]),
-                    "n_terms": int(found.winning_terms(g, k).sum()),
-                    "r": float(found.r[g, k]) if is_valid else None,
-                    "p_value": float(found.p_value[g, k]) if is_valid else None,
+                    "inner": inner,
+                    "n_terms": n_terms,
+                    "r": float(r[g, k]) if is_valid else None,
+                    "p_value": float(p_value[g, k]) if is_valid else None,
                     "is_valid": is_valid,
                     "is_underpowered": n_test < settings.min_test,
                 }
@@ -140,11 +154,11 @@ def known(value: float | None) -> float | None:
 
 
 def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[int]) -> Rows:
-    """Give one row for each permutation and configuration."""
+    """Give one row for each permutation and configuration; from 3 on of the rival's winners."""
     return [
         {
             **start,
-            "configuration": CONFIGURATIONS[g],
+            "configuration": CONFIGURATIONS[g % 3],
             "kind": kind,
             "permutation": number,
             "fisher": float(null.fisher[k, g]),

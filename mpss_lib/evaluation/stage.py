@@ -33,7 +33,7 @@ from mpss_lib.evaluation.rows import (
 )
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
-from mpss_lib.profiles import evaluation_profiles, setting_rows
+from mpss_lib.profiles import evaluation_profiles, rival_of, rival_profiles, setting_rows
 from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
@@ -127,11 +127,15 @@ def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Ans
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
         for profile, settings in evaluation_profiles(config).items():
-            found = _evaluation(inputs, profile, segment, settings)
+            name, rival = rival_of(profile)
+            found = _evaluation(inputs, profile, segment, settings, rival)
             start = _start(inputs, profile, segment)
             tables["split_fit"] += fit_rows(found, start)
             tables["split_result"] += result_rows(found, start, settings)
             tables["split_prediction"] += prediction_rows(found, inputs, start)
+            if rival:
+                start = _start(inputs, name, segment)
+                tables["split_result"] += result_rows(found, start, settings, is_rival=True)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
         return tables
 
@@ -177,8 +181,11 @@ def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> d
         y = transform(inputs.outcomes[segment], settings)
         given = (design, n_features, y, settings, draw(len(y), settings), numbers)
         start = _start(inputs, profile, segment)
-        null = permutation.permuted(OUTCOME, *given)
+        name, rival = rival_of(profile)
+        null = permutation.permuted(OUTCOME, *given, rival=rival)
         rows += null_rows(null, start, OUTCOME, (0, 1, 2))
+        if rival:
+            rows += null_rows(null, _start(inputs, name, segment), OUTCOME, (3, 4, 5))
         if profile == CORRECTED:
             null = permutation.permuted(RADIOMIC_BLOCK, *given)
             rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
@@ -191,7 +198,9 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
     def make() -> dict[str, Rows]:
         settings = [{"cohort_hash": inputs.cohort} | row for row in setting_rows(config)]
-        tests = summary.combined_rows(sources, inputs, evaluation_profiles(config))
+        tests = summary.combined_rows(
+            sources, inputs, {**evaluation_profiles(config), **rival_profiles(config)}
+        )
         return {"combined_test": tests, "profile_setting": settings}
 
     def judge() -> dict[str, Rows]:
@@ -252,10 +261,11 @@ def _fits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Rows:
 
 
 def _evaluation(
-    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings
+    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings, rival: str = ""
 ) -> Evaluation:
     columns = inputs.selected[profile].columns_of(segment)
-    return evaluate_columns(columns, inputs.clinical, inputs.outcomes[segment], settings)
+    given = (columns, inputs.clinical, inputs.outcomes[segment], settings)
+    return evaluate_columns(*given, rival=rival)
 
 
 def _start(inputs: Inputs, profile: str, segment: str) -> dict[str, str]:

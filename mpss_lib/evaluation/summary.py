@@ -26,6 +26,7 @@ from mpss_lib.evaluation.permutation import (
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.profiles import RIVALS
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, read_parquet, sha256_of
 
@@ -42,6 +43,7 @@ class Sources:
     ----------
     r : (outer,) float64, NaN where the run is invalid
     predictions : (outer, n_test) float64, NaN where there was no winner
+        The other winners of the same fits (``RIVALS``) keep none.
     null : by key and kind: (permutations, 3) Fisher's X, mean r, pooled rho
     digests : content of the files read
     """
@@ -154,15 +156,17 @@ def _tests(
     x, mean_r = statistics(r, n_test, settings)
     tests = {
         "fisher": combine.fisher(p, np.isfinite(r), settings.invalid_run),
-        "pooled_spearman": combine.pooled_spearman(sources.predictions[key], test, outcome),
         "nadeau_bengio": combine.nadeau_bengio(r, n_test, len(outcome) - n_test),
     }
     null = sources.null.get((key, OUTCOME))
     if null is not None:
         tests["permutation_fisher"] = combine.permutation_test(x, null[:, 0])
         tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, 1])
-        rho = tests["pooled_spearman"].statistic
-        tests["permutation_pooled"] = combine.permutation_test(rho, null[:, 2])
+    if key in sources.predictions:
+        pooled = combine.pooled_spearman(sources.predictions[key], test, outcome)
+        tests["pooled_spearman"] = pooled
+        if null is not None:
+            tests["permutation_pooled"] = combine.permutation_test(pooled.statistic, null[:, 2])
     clinical = (key[0], key[1], "clinical")
     dealt = [sources.null.get((name, RADIOMIC_BLOCK)) for name in (clinical, key)]
     if key[2] == "combined" and dealt[0] is not None and dealt[1] is not None:
@@ -195,7 +199,10 @@ def _predictions(
     profile = guesses["profile"].to_numpy(zero_copy_only=False)
     configuration = guesses["configuration"].to_numpy(zero_copy_only=False)
     outer, value = guesses["outer"].to_numpy(), guesses["value"].to_numpy()
+    rivals = {name for name, _ in RIVALS.values()}
     for key, found in r.items():
+        if key[0] in rivals:
+            continue
         use = (profile == key[0]) & (configuration == key[2])
         runs, values = outer[use], value[use]
         table = np.full((len(found), sizes[key[0]]), np.nan)

@@ -33,7 +33,7 @@ def test_page_stands_alone_and_says_what_it_must(evaluated):
     steps = [(row["profile"], row["step"]) for row in found["selection"]]
     assert len(set(steps)) == len(steps) == 2 * 8
     assert set(found["selected"]) == {"as_published", "corrected", "site"}
-    assert len(found["paper_contradictions"]) == 17
+    assert len(found["paper_contradictions"]) == 21
     assert answer["units"]
 
 
