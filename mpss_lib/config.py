@@ -31,6 +31,7 @@ from mpss_lib.sections import (
     PullSettings,
     QualitySettings,
     RadiomicsSettings,
+    ReceiverSettings,
     Section,
     SegmentationSettings,
     SelectionSettings,
@@ -148,6 +149,7 @@ class Config(BaseModel):
 
     site: SiteSettings = SiteSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
     batch: BatchSettings = BatchSettings()
     pull: PullSettings = PullSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -193,6 +195,7 @@ class Sites:
     archive: ArchiveSettings
     registry_url: str = field(default="", repr=False)
     results_url: str = field(default="", repr=False)
+    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
 
 
 def home() -> Path:
@@ -208,6 +211,7 @@ def sites_of(config: Config, root: Path) -> Sites:
         archive=config.archive,
         registry_url=config.site.registry_url,
         results_url=config.site.results_url,
+        receiver=config.receiver,
     )
 
 
