@@ -359,6 +359,7 @@ class MaintenanceSettings(Section):
     versions_days: float = Field(default=0.0, ge=0)  # outputs of versions that nobody publishes
     quarantine_days: float = Field(default=0.0, ge=0)
     logs_days: float = Field(default=180.0, ge=0)
+    pack_logs_mb: float = Field(default=20.0, ge=0)  # a larger log of a service is packed weekly
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)
