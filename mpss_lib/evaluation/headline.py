@@ -15,7 +15,7 @@ from typing import Any
 from mpss_lib.config import CORRECTED
 from mpss_lib.evaluation.added_value.sample_size import least_difference
 from mpss_lib.evaluation.report_tables import number_text
-from mpss_lib.evaluation.significance import LEVEL, deals_of, floor_text, holm, p_phrase, p_text
+from mpss_lib.evaluation.significance import LEVEL, deals_of, floor_text, p_phrase, p_text
 
 Row = Mapping[str, Any]
 
@@ -72,8 +72,7 @@ def headline(tests: Sequence[Row], added: Sequence[Row]) -> Headline:
             "Whether radiomics add to clinical terms was not tested: no permutation was made"
             " (evaluation.permutations)."
         )
-    adjusted = holm({key: row["p_value"] for key, row in asked.items()})
-    of_mine = {segment: adjusted[HEADLINE, segment] for segment in mine}
+    of_mine = {segment: float(row["p_adjusted"]) for segment, row in mine.items()}
     size = {row["segment"]: row for row in added if _is_difference(row)}
     first = min(mine, key=lambda s: (mine[s]["p_value"], -_value(size.get(s)), s))
     found = tuple(segment for segment in mine if of_mine[segment] <= LEVEL)
@@ -84,12 +83,12 @@ def headline(tests: Sequence[Row], added: Sequence[Row]) -> Headline:
     }
     text = _sentence(first, found, len(mine), size.get(first), pair)
     sure = (
-        f"{p_phrase(mine[first]['p_value'])}, or {p_text(of_mine[first])} when adjusted (Holm) for"
-        f" the {len(asked)} questions asked of these patients"
+        f"{p_phrase(mine[first]['p_value'])}, or {p_text(of_mine[first])} when adjusted"
+        f" (Westfall and Young) for the {len(asked)} questions asked of these patients"
     )
     return Headline(
         f"{text}; {sure}.",
-        _limits(mine, len(asked), found, size.get(first)),
+        _limits(mine, found, size.get(first)),
         first,
         mine[first]["p_value"],
         of_mine[first],
@@ -162,7 +161,7 @@ def _gain(size: Row, pair: Mapping[str, float | None]) -> str:
     )
 
 
-def _limits(mine: Mapping[str, Row], questions: int, found: Sequence[str], size: Row | None) -> str:
+def _limits(mine: Mapping[str, Row], found: Sequence[str], size: Row | None) -> str:
     """Say what belongs beside the sentence."""
     texts = []
     if floor := floor_text(list(mine.values())):
@@ -172,15 +171,10 @@ def _limits(mine: Mapping[str, Row], questions: int, found: Sequence[str], size:
             f"A true difference of {least_difference(size['std_error']):.2f} in rank correlation"
             f" would have been found here with a power of 80 %; a smaller one is not excluded."
         )
-    if (floor_p := _least_adjusted(mine, questions)) is not None and floor_p > LEVEL:
+    deals = [number for row in mine.values() if (number := deals_of(row)) is not None]
+    if deals and 1.0 / (min(deals) + 1) > LEVEL:
         texts.append(
-            f"With these deals no p-value could have stayed below .05 after adjustment for"
-            f" {questions} questions: evaluation.permutations has to be raised."
+            "With these deals no p-value could have stayed below .05: evaluation.permutations has"
+            " to be raised."
         )
     return " ".join(texts)
-
-
-def _least_adjusted(mine: Mapping[str, Row], questions: int) -> float | None:
-    """Least adjusted p-value that the deals can give."""
-    deals = [found for row in mine.values() if (found := deals_of(row)) is not None]
-    return questions / (min(deals) + 1) if deals else None
