@@ -135,7 +135,8 @@ class ArchiveSettings(Section):
     find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
-    dimse_timeout_s: float = Field(default=120.0, gt=0)
+    dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
+    patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
 
 
 class ReceiverSettings(Section):

@@ -161,6 +161,28 @@ class ArchiveSession(ArchiveQuestions):
             told = f"nothing of {1 + len(problems)} studies came ({problem})"
             raise nothing_comes({way.name: told, **self._why_not_others(way)})
 
+    def doubt_lists(self, problem: str) -> None:
+        """Ask for the series of other studies, where the lists of one always break.
+
+        Raises
+        ------
+        ArchiveBusyError
+            If they break too.
+        """
+        others = list(islice(self._others(), 1 + _MOST_OTHERS))  # one of them may be the same
+        n_broken = 0
+        for uid in others:
+            try:
+                self.find_series(uid)
+            except ArchiveBusyError:
+                self.drop()
+                n_broken += 1
+        if n_broken > 1 and n_broken == len(others):
+            raise ArchiveBusyError(
+                f"the archive answers C-ECHO and lists nothing of other studies either: {problem}",
+                way_out="try again; if it lasts, ask the PACS team for its log",
+            )
+
     def _why_not_others(self, way: Way) -> dict[str, str]:
         others = [one for one in self._ways if one.name != way.name]
         return {one.name: why for one in others if (why := one.lacks())}
