@@ -25,7 +25,7 @@ SITES_OWN: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "selection": frozenset({"bootstrap", "seed"}),
         "evaluation": frozenset(
-            {"permutations", "permutation_chunk", "missing", "min_test", "seed"}
+            {"permutations", "permutation_chunk", "split_seeds", "missing", "min_test", "seed"}
         ),
     }
 )
@@ -60,6 +60,8 @@ _PAPER_EVALUATION: Mapping[str, Any] = {
     "rank_tol": 1e-10,
     "loglik_variance": "ml",
     "outcome_transform": "none",
+    "arm_knots": 4,
+    "arm_products": "demographic",
 }
 SELECTION: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

@@ -330,7 +330,9 @@ class SelectionSettings(Section):
 class EvaluationSettings(Section):
     """The randomised evaluation: every contradiction of the paper is a named setting."""
 
-    unhashed: ClassVar[frozenset[str]] = frozenset({"permutations", "permutation_chunk"})
+    unhashed: ClassVar[frozenset[str]] = frozenset(
+        {"permutations", "permutation_chunk", "split_seeds"}
+    )
 
     n_outer: int = Field(default=50, ge=1)
     n_inner: int = Field(default=20, ge=1)
@@ -350,9 +352,12 @@ class EvaluationSettings(Section):
     rank_tol: float = Field(default=1e-10, gt=0)
     loglik_variance: Literal["ml", "mse"] = "ml"
     outcome_transform: Literal["none", "log1p"] = "none"
+    arm_knots: Literal[3, 4, 5] = 4  # of the splines of the conditional test's clinical arm
+    arm_products: Literal["none", "demographic", "all"] = "demographic"
     missing: Literal["error", "complete_case"] = "complete_case"
     permutations: int = Field(default=199, ge=0)
     permutation_chunk: int = Field(default=50, ge=1)
+    split_seeds: int = Field(default=20, ge=1)  # over which Fisher's X is told; decides nothing
     min_test: int = Field(default=30, ge=1)
     seed: int = Field(default=20210129, ge=0)
 
@@ -364,6 +369,7 @@ class MaintenanceSettings(Section):
     versions_days: float = Field(default=0.0, ge=0)  # outputs of versions that nobody publishes
     quarantine_days: float = Field(default=0.0, ge=0)
     logs_days: float = Field(default=180.0, ge=0)
+    pack_logs_mb: float = Field(default=20.0, ge=0)  # a larger log of a service is packed weekly
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)

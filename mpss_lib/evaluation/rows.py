@@ -15,6 +15,7 @@ from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
 from mpss_lib.evaluation.randomised import STATES, Evaluation
+from mpss_lib.evaluation.seeds import SeedResult
 from mpss_lib.evaluation.stepwise import INTERCEPT
 from mpss_lib.sections import EvaluationSettings
 
@@ -153,12 +154,28 @@ def known(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[int]) -> Rows:
-    """Give one row for each permutation and configuration; from 3 on of the rival's winners."""
+def seed_rows(found: Sequence[SeedResult], starts: Sequence[Mapping[str, str]]) -> Rows:
+    """Give one row for each seed and winner; ``starts`` of the profile and of its rival."""
+    return [
+        {
+            **starts[one.winner // 3],
+            "configuration": CONFIGURATIONS[one.winner % 3],
+            "seed": one.seed,
+            "fisher": one.fisher,
+            "mean_r": one.mean_r,
+            "median_r": known(one.median_r),
+            "n_valid": one.n_valid,
+        }
+        for one in found
+    ]
+
+
+def null_rows(null: Null, start: Mapping[str, str], kind: str, winners: Sequence[str]) -> Rows:
+    """Give one row for each permutation and configuration: that of each winner, "" for none."""
     return [
         {
             **start,
-            "configuration": CONFIGURATIONS[g % 3],
+            "configuration": configuration,
             "kind": kind,
             "permutation": number,
             "fisher": float(null.fisher[k, g]),
@@ -166,5 +183,6 @@ def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[i
             "pooled_rho": known(float(null.pooled_rho[k, g])),
         }
         for k, number in enumerate(null.numbers)
-        for g in shown
+        for g, configuration in enumerate(winners)
+        if configuration
     ]

@@ -12,14 +12,14 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from mpss_lib.config import CORRECTED, Config
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
 from mpss_lib.evaluation.added_value.cohort import added_rows
 from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
+from mpss_lib.evaluation.permutation import CONDITIONAL, OUTCOME
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
 from mpss_lib.evaluation.report import write_report
@@ -30,7 +30,9 @@ from mpss_lib.evaluation.rows import (
     null_rows,
     prediction_rows,
     result_rows,
+    seed_rows,
 )
+from mpss_lib.evaluation.seeds import over_seeds
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
 from mpss_lib.profiles import evaluation_profiles, rival_of, rival_profiles, setting_rows
@@ -72,7 +74,7 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
     """Run the randomised evaluation of the segment ``part`` and its permutations in each profile.
 
-    Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
+    Writes ``SPLIT_TABLES``, ``split_seed`` and ``permutation``; what is there is not made again.
     """
     if part not in SEGMENTS:
         raise WrongArgumentError(f"{part!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}")
@@ -119,8 +121,14 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
 
 def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
-    answers = [_run_splits(inputs, segment, lake, config), _permute(inputs, segment, lake, config)]
-    return _together(inputs.cohort, answers)
+    return _together(
+        inputs.cohort,
+        [
+            _run_splits(inputs, segment, lake, config),
+            _run_seeds(inputs, segment, lake, config),
+            _permute(inputs, segment, lake, config),
+        ],
+    )
 
 
 def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
@@ -141,6 +149,23 @@ def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Ans
 
     key = f"{inputs.cohort}-{segment}"
     return _step(inputs, key, inputs.digest, SPLIT_TABLES, make, lake, config)
+
+
+def _run_seeds(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
+    def make() -> dict[str, Rows]:
+        settings = evaluation_profiles(config)[AS_PUBLISHED]
+        name, rival = rival_of(AS_PUBLISHED)
+        n_features = len(inputs.selected[AS_PUBLISHED].features)
+        y = transform(inputs.outcomes[segment], settings)
+        found = over_seeds(
+            inputs.design(AS_PUBLISHED, segment), n_features, y, settings, rival=rival
+        )
+        starts = [_start(inputs, profile, segment) for profile in (AS_PUBLISHED, name)]
+        return {"split_seed": seed_rows(found, starts)}
+
+    digest = digest_of([inputs.digest, f"seeds={config.evaluation.split_seeds}"])
+    key = f"{inputs.cohort}-{segment}"
+    return _step(inputs, key, digest, ("split_seed",), make, lake, config)
 
 
 def _permute(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
@@ -179,16 +204,19 @@ def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> d
     for profile, settings in evaluation_profiles(config).items():
         design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
-        given = (design, n_features, y, settings, draw(len(y), settings), numbers)
+        splits = draw(len(y), settings)
+        given = (design, n_features, y, settings, splits, numbers)
         start = _start(inputs, profile, segment)
         name, rival = rival_of(profile)
-        null = permutation.permuted(OUTCOME, *given, rival=rival)
-        rows += null_rows(null, start, OUTCOME, (0, 1, 2))
+        null = permutation.permuted(*given, rival=rival)
+        rows += null_rows(null, start, OUTCOME, CONFIGURATIONS)
         if rival:
-            rows += null_rows(null, _start(inputs, name, segment), OUTCOME, (3, 4, 5))
-        if profile == CORRECTED:
-            null = permutation.permuted(RADIOMIC_BLOCK, *given)
-            rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
+            start = _start(inputs, name, segment)
+            rows += null_rows(null, start, OUTCOME, ("", "", "", *CONFIGURATIONS))
+        left = inputs.remainder(profile, segment, settings)
+        if profile != AS_PUBLISHED and left is not None:
+            null = permutation.permuted_remainder(left, settings, splits, numbers)
+            rows += null_rows(null, start, CONDITIONAL, ("combined",))
     return {"permutation": rows}
 
 
