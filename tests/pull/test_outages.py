@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import replace
 from datetime import date
@@ -25,9 +26,19 @@ from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
 from mpss_lib.sections import BatchSettings, ReceiverSettings
 
-pytestmark = pytest.mark.pacs
+pytestmark = [
+    pytest.mark.pacs,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
+
+
+@pytest.fixture(autouse=True)
+def swept():
+    """The peers of cut lines, in this process, leave sockets to the garbage collector."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
