@@ -25,7 +25,7 @@ SITES_OWN: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "selection": frozenset({"bootstrap", "seed"}),
         "evaluation": frozenset(
-            {"permutations", "permutation_chunk", "missing", "min_test", "seed"}
+            {"permutations", "permutation_chunk", "missing", "min_test", "min_scanner", "seed"}
         ),
     }
 )

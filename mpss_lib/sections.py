@@ -318,6 +318,7 @@ class EvaluationSettings(Section):
     permutations: int = Field(default=199, ge=0)
     permutation_chunk: int = Field(default=50, ge=1)
     min_test: int = Field(default=30, ge=1)
+    min_scanner: int = Field(default=10, ge=3)  # patients; scanners with fewer are taken together
     seed: int = Field(default=20210129, ge=0)
 
 

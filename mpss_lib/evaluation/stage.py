@@ -31,6 +31,8 @@ from mpss_lib.evaluation.rows import (
     prediction_rows,
     result_rows,
 )
+from mpss_lib.evaluation.scanners.explained_rows import effect_rows
+from mpss_lib.evaluation.scanners.held_out import held_out_rows
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
 from mpss_lib.profiles import evaluation_profiles, setting_rows
@@ -39,7 +41,14 @@ from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
 
 Answer = dict[str, Any]
-SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
+FEATURE_TABLES = ("univariate", "scanner_effect")
+SPLIT_TABLES = (
+    "split_fit",
+    "split_result",
+    "split_prediction",
+    "better_model",
+    "held_out_vendor",
+)
 MODEL_TABLES = ("model", "model_term")
 SUMMARY_TABLES = ("combined_test", "profile_setting")
 
@@ -65,7 +74,10 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answ
 
 
 def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Correlate each selected feature with the score of its segment; writes ``univariate``."""
+    """Correlate each selected feature with the score of its segment; ask what the scanner explains.
+
+    Writes ``FEATURE_TABLES``.
+    """
     return _univariate(load(cohort, lake, config), lake, config)
 
 
@@ -111,10 +123,11 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
                 for profile, chosen in inputs.selected.items()
                 for segment in SEGMENTS
                 for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
-            ]
+            ],
+            "scanner_effect": effect_rows(inputs, config.evaluation.min_scanner),
         }
 
-    answer = _step(inputs, inputs.cohort, inputs.digest, ("univariate",), make, lake, config)
+    answer = _step(inputs, inputs.cohort, inputs.digest, FEATURE_TABLES, make, lake, config)
     return answer | {"patients": len(inputs.studies), "left_out": len(inputs.left_out)}
 
 
@@ -133,6 +146,7 @@ def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Ans
             tables["split_result"] += result_rows(found, start, settings)
             tables["split_prediction"] += prediction_rows(found, inputs, start)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
+        tables["held_out_vendor"] = held_out_rows(inputs, segment, evaluation_profiles(config))
         return tables
 
     key = f"{inputs.cohort}-{segment}"

@@ -89,7 +89,7 @@ def evaluated(tmp_path_factory):
         evaluation=EvaluationSettings(n_outer=6, n_inner=3, permutations=5, permutation_chunk=3)
     )
     lake = Lake(tmp_path_factory.mktemp("lake"))
-    fill(lake, config, n=30)
+    fill(lake, config, n=30, vendors=True)
     select_run(COHORT, lake, config)
     return lake, config, COHORT, stage.run(COHORT, lake, config)
 
