@@ -31,6 +31,7 @@ from mpss_lib.sections import (
     PullSettings,
     QualitySettings,
     RadiomicsSettings,
+    ReceiverSettings,
     Section,
     SegmentationSettings,
     SelectionSettings,
@@ -57,6 +58,9 @@ AS_PUBLISHED, CORRECTED, SITE = "as_published", "corrected", "site"
 PROFILES = (AS_PUBLISHED, CORRECTED, SITE)
 """Selection and evaluation are done in each: the paper to the letter, what can be defended, and
 what the settings say, unless that is one of the other two (``mpss_lib.profiles``)."""
+
+LOGLIK = "as_published_loglik"
+"""The paper's abstract names another winner than its methods: the same fits, judged by it."""
 
 ELASTIC_NET = "elastic_net"
 """Profile of the fold models of the better model, which use the corrected selection."""
@@ -145,6 +149,7 @@ class Config(BaseModel):
 
     site: SiteSettings = SiteSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
     batch: BatchSettings = BatchSettings()
     pull: PullSettings = PullSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -190,6 +195,7 @@ class Sites:
     archive: ArchiveSettings
     registry_url: str = field(default="", repr=False)
     results_url: str = field(default="", repr=False)
+    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
 
 
 def home() -> Path:
@@ -205,6 +211,7 @@ def sites_of(config: Config, root: Path) -> Sites:
         archive=config.archive,
         registry_url=config.site.registry_url,
         results_url=config.site.results_url,
+        receiver=config.receiver,
     )
 
 

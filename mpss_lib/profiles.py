@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, LOGLIK, SITE, Config
 from mpss_lib.sections import EvaluationSettings, Section, SelectionSettings
 
 VERSIONS: Mapping[str, str] = MappingProxyType({AS_PUBLISHED: "2", CORRECTED: "2"})
@@ -25,7 +25,10 @@ SITES_OWN: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "selection": frozenset({"bootstrap", "seed"}),
         "evaluation": frozenset(
-            {"permutations", "permutation_chunk", "missing", "min_test", "min_scanner", "seed"}
+            {
+                *("permutations", "permutation_chunk", "split_seeds"),
+                *("missing", "min_test", "min_scanner", "seed"),
+            }
         ),
     }
 )
@@ -60,6 +63,8 @@ _PAPER_EVALUATION: Mapping[str, Any] = {
     "rank_tol": 1e-10,
     "loglik_variance": "ml",
     "outcome_transform": "none",
+    "arm_knots": 4,
+    "arm_products": "demographic",
 }
 SELECTION: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -81,6 +86,24 @@ EVALUATION: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
+
+
+RIVALS: Mapping[str, tuple[str, str]] = MappingProxyType({AS_PUBLISHED: (LOGLIK, "max_loglik")})
+"""Of a profile: what its fits are called, and the rule, where another winner is taken of them."""
+
+
+def rival_profiles(config: Config) -> dict[str, EvaluationSettings]:
+    """Give the settings of the other winners, by what they are called."""
+    every = evaluation_profiles(config)
+    return {
+        name: every[profile].model_copy(update={"winner": winner})
+        for profile, (name, winner) in RIVALS.items()
+    }
+
+
+def rival_of(profile: str) -> tuple[str, str]:
+    """Name and rule of the other winner of a profile, empty without one."""
+    return RIVALS.get(profile, ("", ""))
 
 
 def selection_profiles(settings: SelectionSettings) -> dict[str, SelectionSettings]:

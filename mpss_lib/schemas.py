@@ -596,6 +596,7 @@ _COHORT = (
         "evaluation",
         "cohort",
         "cohort_hash profile segment configuration test",
+        later="p_adjusted",
         cohort_hash=TEXT,
         profile=TEXT,
         segment=TEXT,
@@ -606,6 +607,7 @@ _COHORT = (
         threshold=REAL,
         p_value=REAL,
         p_error=REAL,
+        p_adjusted=REAL,  # together with the other segments and questions (Westfall and Young)
         n_valid=WHOLE,
         median_r=REAL,
         median_p=REAL,
@@ -697,6 +699,21 @@ _COHORT = (
         n=WHOLE,
     ),
     _table(
+        "split_seed",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration seed",
+        cohort_hash=TEXT,
+        profile=TEXT,  # as_published, and as_published_loglik of the same fits
+        segment=TEXT,
+        configuration=TEXT,
+        seed=WHOLE,  # of the splits
+        fisher=REAL,
+        mean_r=REAL,
+        median_r=REAL,
+        n_valid=WHOLE,
+    ),
+    _table(
         "profile_setting",
         "evaluation",
         "cohort",
@@ -718,7 +735,7 @@ _COHORT = (
         profile=TEXT,
         segment=TEXT,
         configuration=TEXT,
-        kind=TEXT,  # outcome | radiomic_block
+        kind=TEXT,  # outcome | conditional
         permutation=WHOLE,
         fisher=REAL,
         mean_r=REAL,

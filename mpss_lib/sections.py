@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias
@@ -125,6 +126,7 @@ class SiteSettings(Section):
 class ArchiveSettings(Section):
     """The hospital's archive (PACS) and how it is talked to: in no hash."""
 
+    retrieve: Literal["auto", "c-get", "c-move"] = "auto"
     host: str = "127.0.0.1"
     port: int = Field(default=11112, ge=1, le=65535)
     called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
@@ -134,6 +136,30 @@ class ArchiveSettings(Section):
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)
+
+
+class ReceiverSettings(Section):
+    """The service that takes what the archive sends by C-MOVE: in no hash."""
+
+    port: int = Field(default=0, ge=0, le=65535)  # 0: no receiver
+    host: str = "127.0.0.1"  # the address to listen at
+    aet: str = Field(default="", max_length=16)  # the move destination; empty: archive.calling_aet
+    callers: tuple[str, ...] = ()  # AE titles that may send; empty: archive.called_aet
+    addresses: tuple[str, ...] = ()  # addresses or networks that may; empty: those of archive.host
+    max_associations: int = Field(default=10, ge=1, le=100)
+    min_free_gb: float = Field(default=2.0, ge=0)  # less room on its disk: 0xA700
+
+    @property
+    def min_free_bytes(self) -> int:
+        """The same in bytes."""
+        return int(self.min_free_gb * 2**30)
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)  # its error names the text
+        return value
 
 
 class BatchSettings(Section):
@@ -294,7 +320,9 @@ class SelectionSettings(Section):
 class EvaluationSettings(Section):
     """The randomised evaluation: every contradiction of the paper is a named setting."""
 
-    unhashed: ClassVar[frozenset[str]] = frozenset({"permutations", "permutation_chunk"})
+    unhashed: ClassVar[frozenset[str]] = frozenset(
+        {"permutations", "permutation_chunk", "split_seeds"}
+    )
 
     n_outer: int = Field(default=50, ge=1)
     n_inner: int = Field(default=20, ge=1)
@@ -314,9 +342,12 @@ class EvaluationSettings(Section):
     rank_tol: float = Field(default=1e-10, gt=0)
     loglik_variance: Literal["ml", "mse"] = "ml"
     outcome_transform: Literal["none", "log1p"] = "none"
+    arm_knots: Literal[3, 4, 5] = 4  # of the splines of the conditional test's clinical arm
+    arm_products: Literal["none", "demographic", "all"] = "demographic"
     missing: Literal["error", "complete_case"] = "complete_case"
     permutations: int = Field(default=199, ge=0)
     permutation_chunk: int = Field(default=50, ge=1)
+    split_seeds: int = Field(default=20, ge=1)  # over which Fisher's X is told; decides nothing
     min_test: int = Field(default=30, ge=1)
     min_scanner: int = Field(default=10, ge=3)  # patients; scanners with fewer are taken together
     seed: int = Field(default=20210129, ge=0)
@@ -329,6 +360,7 @@ class MaintenanceSettings(Section):
     versions_days: float = Field(default=0.0, ge=0)  # outputs of versions that nobody publishes
     quarantine_days: float = Field(default=0.0, ge=0)
     logs_days: float = Field(default=180.0, ge=0)
+    pack_logs_mb: float = Field(default=20.0, ge=0)  # a larger log of a service is packed weekly
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)

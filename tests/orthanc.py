@@ -37,8 +37,14 @@ class Orthanc:
 
 
 @contextmanager
-def running(program: str, folder: Path) -> Iterator[Orthanc]:
-    """Start Orthanc for callers named MPSS; it is ended with the block."""
+def running(
+    program: str, folder: Path, *, sends_to: int | None = None, gets: bool = True, **more: object
+) -> Iterator[Orthanc]:
+    """Start Orthanc for callers named MPSS; it is ended with the block.
+
+    ``sends_to`` is the port of MPSS's receiver, ``gets`` whether MPSS may C-GET, ``more`` are
+    settings of Orthanc.
+    """
     server = Orthanc(free_port(), free_port())
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -57,11 +63,12 @@ def running(program: str, folder: Path) -> Iterator[Orthanc]:
         "Plugins": [],
         "DicomModalities": {
             "mpss": {
-                "AET": "MPSS", "Host": "127.0.0.1", "Port": free_port(),
-                "AllowEcho": True, "AllowFind": True, "AllowGet": True, "AllowMove": True,
+                "AET": "MPSS", "Host": "127.0.0.1", "Port": sends_to or free_port(),
+                "AllowEcho": True, "AllowFind": True, "AllowGet": gets, "AllowMove": True,
                 "AllowStore": True,
             }
         },
+        **more,
     }  # fmt: skip
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log").open("wb") as log:

@@ -61,6 +61,7 @@ NOT_HERE = {
     "airflow": "another program's command line, of a home that runs",
     "archive serve": "serves until it is ended, and writes no home",
     "demo": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
+    "receiver": "serves until it is ended, and writes no lake",
     "up": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
 }
 """Commands that cannot run in this process, and why."""

@@ -107,10 +107,11 @@ class Runs(NamedTuple):
 
     Parameters
     ----------
-    chosen : (p, outer, 3) int64, winning inner split, -1 where the run is invalid
-    correlations : (p, outer, 3) float64
-    predictions : (p, outer, 3, n_test) float64
-    coefficients : (outer, 3, 1 + m) float64
+    chosen : (p, outer, winners) int64, winning inner split, -1 where the run is invalid
+        Of the 3 configurations; 6 where a rival rule takes its own winners, which are the last 3.
+    correlations : (p, outer, winners) float64
+    predictions : (p, outer, winners, n_test) float64
+    coefficients : (outer, winners, 1 + m) float64
         Of the first outcome's winners, on standardised columns, the intercept first.
     """
 
@@ -126,8 +127,8 @@ class _Outer(NamedTuple):
     ``strengths`` (p, inner, terms) of the screen. Over train and dev rows together: ``mean``,
     ``own`` (frames, m), ``gram`` (frames, m, m), ``cross`` (p, m), ``y`` (p, 2: mean, sum of
     squares); a frame for each outcome if columns are dealt out with it, of which only the rows and
-    columns of ``gram`` that are dealt are filled, but in the first. ``best_score`` (p, 3) and
-    ``best`` (p, 3, 1 + m), the coefficients, are of the best inner split so far.
+    columns of ``gram`` that are dealt are filled, but in the first. ``best_score`` (p, winners)
+    and ``best`` (p, winners, 1 + m), the coefficients, are of the best inner split so far.
     """
 
     strengths: Floats
@@ -150,7 +151,7 @@ def run_splits(
     ``limits``: |rho| of the screen, then the chi-squared limits for 1, 2, ... df. ``fits`` and
     ``runs`` are filled.
     """
-    shared = _make_shared(terms, outcomes, rows)
+    shared = _make_shared(terms, outcomes, rows, runs.chosen.shape[2])
     scratch = make_scratch(terms.x.shape[1], terms.levels.shape[0])
     for outer in range(rows.test.shape[0]):
         _open_outer(terms, outcomes, rows.train[outer], rows.dev[outer], limits, shared)
@@ -163,14 +164,15 @@ def run_splits(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _make_shared(terms: Terms, outcomes: Outcomes, rows: Rows) -> _Outer:
+def _make_shared(terms: Terms, outcomes: Outcomes, rows: Rows, n_winners: int) -> _Outer:
     m, n_terms = terms.x.shape[1], terms.levels.shape[0]
     p, n_inner = outcomes.values.shape[0], rows.train.shape[1]
     n_frames = p if terms.n_kept < n_terms else 1
     return _Outer(
         np.empty((p, n_inner, n_terms)),
         np.empty((n_frames, m)), np.empty((n_frames, m)), np.empty((n_frames, m, m)),
-        np.empty((p, m)), np.empty((p, 2)), np.empty((p, 3)), np.zeros((p, 3, 1 + m)),
+        np.empty((p, m)), np.empty((p, 2)), np.empty((p, n_winners)),
+        np.zeros((p, n_winners, 1 + m)),
     )  # fmt: skip
 
 
@@ -273,6 +275,10 @@ def _fit_inner(
                 shared.best_score[p, g] = found.score
                 chosen[p, outer, g] = inner
                 _keep_best(found, means[found.frame], columns, wanted, shared.best[p, g])
+            if found.rival_score > -inf and found.rival_score > shared.best_score[p, 3 + g]:
+                shared.best_score[p, 3 + g] = found.rival_score
+                chosen[p, outer, 3 + g] = inner
+                _keep_best(found, means[found.frame], columns, wanted, shared.best[p, 3 + g])
             if is_kept and p == 0:
                 _keep_fit(found, candidates, fits, outer, inner, g)
 
@@ -407,7 +413,7 @@ def _try_test(
     is_dealt = terms.n_kept < terms.levels.shape[0]
     y = np.empty(n_test)
     for p in range(outcomes.values.shape[0]):
-        for g in range(3):
+        for g in range(runs.chosen.shape[2]):
             best, guess = shared.best[p, g], runs.predictions[p, outer, g]
             if p == 0:
                 runs.coefficients[outer, g] = best

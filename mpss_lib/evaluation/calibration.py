@@ -36,7 +36,6 @@ NULL: tuple[tuple[str, int, int], ...] = (
     ("corrected clinical permutation_pooled", 10, 36),
     ("corrected clinical pooled_spearman", 11, 30),
     ("corrected combined fisher", 134, 170),
-    ("corrected combined increment_mean_r", 10, 41),
     ("corrected combined nadeau_bengio", 15, 52),
     ("corrected combined permutation_fisher", 6, 39),
     ("corrected combined permutation_mean_r", 5, 36),
@@ -53,12 +52,10 @@ NULL: tuple[tuple[str, int, int], ...] = (
 
 PLANTED_COHORTS = 20
 PLANTED: tuple[tuple[str, str, int, int, int], ...] = (
-    ("corrected combined increment_mean_r", "MYO", 20, 1, 20),
     ("corrected radiomics permutation_mean_r", "MYO", 3, 2, 20),
     ("corrected radiomics pooled_spearman", "MYO", 4, 2, 20),
     ("as_published radiomics permutation_mean_r", "MYO", 2, 1, 20),
     ("as_published radiomics fisher", "MYO", 3, 3, 20),
-    ("corrected combined increment_mean_r", "LAD3", 20, 0, 20),
     ("corrected radiomics permutation_mean_r", "LAD3", 0, 2, 20),
     ("corrected radiomics pooled_spearman", "LAD3", 0, 1, 20),
     ("as_published radiomics permutation_mean_r", "LAD3", 0, 2, 20),

@@ -12,12 +12,14 @@ import numpy as np
 
 from mpss_lib.config import CLINICAL, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.evaluation.conditional import Remainder, remainder
 from mpss_lib.evaluation.design import Design, Floats, encode
+from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.scanners.labels import Scanner, scanners_of
 from mpss_lib.feature_values import feature_files, read_features
 from mpss_lib.profiles import VERSIONS, evaluation_profiles, selected_in
 from mpss_lib.schemas import FEATURE_TABLES
-from mpss_lib.sections import SEGMENTS
+from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet, sha256_of
 
 FACTORS = ("sex", "race")
@@ -79,6 +81,14 @@ class Inputs:
     def design(self, profile: str, segment: str) -> Design:
         """Columns of a segment: the features that a profile chose, then the clinical terms."""
         return encode({**self.selected[profile].columns_of(segment), **self.clinical})
+
+    def remainder(
+        self, profile: str, segment: str, settings: EvaluationSettings
+    ) -> Remainder | None:
+        """Take the clinical arm out of features and score; None where it leaves too little."""
+        features = self.selected[profile].columns_of(segment)
+        y = transform(self.outcomes[segment], settings)
+        return remainder(features, self.clinical, y, settings)
 
 
 def load(cohort: str, lake: Lake, config: Config) -> Inputs:

@@ -49,6 +49,9 @@ class Evaluation:
     predictions : (3, outer, n_test) float64
     coefficients : (3, outer, 1 + m) float64
         Intercept and coefficients of the winners, on raw columns.
+    rival_r : (3 or 0, outer) float64
+        As ``r``, of the winners that another rule takes among the same fits; none without it.
+    rival_winner : (3 or 0, outer) int64
     terms, train_terms : (outer, inner, 3, terms) bool
         Of the final model and of the train model.
     states : (outer, inner, 3) int64, see ``STATES``
@@ -64,6 +67,8 @@ class Evaluation:
     winner: Ints
     predictions: Floats
     coefficients: Floats
+    rival_r: Floats
+    rival_winner: Ints
     terms: Flags
     train_terms: Flags
     states: Ints
@@ -92,6 +97,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     splits: Splits | None = None,
+    rival: str = "",
 ) -> Evaluation:
     """Evaluate one segment in the three configurations.
 
@@ -104,6 +110,8 @@ def evaluate(
     settings : EvaluationSettings, optional
     splits : Splits, optional
         Drawn from the settings' seed by default.
+    rival : str, optional
+        ``max_loglik``, ``max_aic`` or ``min_aic``: take its winners among the same fits too.
 
     Raises
     ------
@@ -119,8 +127,8 @@ def evaluate(
             f"{len(y)} outcomes, {len(design.columns)} rows, splits of {splits.n}",
             way_out="give one finite outcome for each row, and splits of that many patients",
         )
-    return _as_evaluation(run(design, len(radiomics), y[None, :], settings, splits), design, y,
-                          splits, settings)  # fmt: skip
+    raw = run(design, len(radiomics), y[None, :], settings, splits, rival=rival)
+    return _as_evaluation(raw, design, y, splits, settings)
 
 
 def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
@@ -153,24 +161,26 @@ def run(
     is_kept: bool = True,
     configurations: Sequence[int] = (0, 1, 2),
     deals: Ints | None = None,
+    rival: str = "",
 ) -> Raw:
     """Run the kernel for one or many (permuted) outcomes, shape (p, n).
 
     Configurations that are not asked for have no candidates, hence no valid run. With ``deals``,
     shape (p, n), the clinical terms are dealt out too: row r takes those of row ``deals[p, r]``.
+    With a ``rival`` rule its winners follow those of the three configurations.
     """
     x, _, _ = design.standardised()
     levels = _levels(design, settings)
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = _allowed(n_terms, n_radiomics, configurations)
     shape = (n_outer, settings.n_inner, 3) if is_kept else (0, 0, 3)
-    runs = (len(outcomes), n_outer, 3)
+    runs = (len(outcomes), n_outer, 6 if rival else 3)
     raw = Raw(
         terms=np.zeros((*shape, n_terms), np.bool_),
         train_terms=np.zeros((*shape, n_terms), np.bool_),
         numbers=np.zeros((*shape, 3)),
         states=np.zeros(shape, np.int64),
-        coefficients=np.zeros((n_outer, 3, 1 + x.shape[1])),
+        coefficients=np.zeros((n_outer, runs[2], 1 + x.shape[1])),
         chosen=np.zeros(runs, np.int64),
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
@@ -182,7 +192,7 @@ def run(
         Outcomes(np.ascontiguousarray(outcomes), *_ascending(outcomes), dealt),
         Rows(splits.test, splits.train, splits.dev),
         _limits(splits, settings, levels),
-        _rules(settings),
+        _rules(settings, rival),
         Fits(raw.terms, raw.train_terms, raw.numbers, raw.states),
         Runs(raw.chosen, raw.correlations, raw.predictions, raw.coefficients),
     )
@@ -192,20 +202,23 @@ def run(
 def _as_evaluation(
     raw: Raw, design: Design, y: Floats, splits: Splits, settings: EvaluationSettings
 ) -> Evaluation:
-    r = np.ascontiguousarray(raw.correlations[0].T)
+    r, winner = raw.correlations[0].T, raw.chosen[0].T
+    own = np.ascontiguousarray(r[:3])
     _, centre, scale = design.standardised()
-    coefficients = raw.coefficients.transpose(1, 0, 2).copy()
+    coefficients = raw.coefficients[:, :3].transpose(1, 0, 2).copy()
     coefficients[..., 1:] /= scale
     coefficients[..., 0] -= coefficients[..., 1:] @ centre
     return Evaluation(
         design=design,
         outcome=y,
         splits=splits,
-        r=r,
-        p_value=correlation_p(r, splits.test.shape[1], settings.p_side),
-        winner=np.ascontiguousarray(raw.chosen[0].T),
-        predictions=np.ascontiguousarray(raw.predictions[0].transpose(1, 0, 2)),
+        r=own,
+        p_value=correlation_p(own, splits.test.shape[1], settings.p_side),
+        winner=np.ascontiguousarray(winner[:3]),
+        predictions=np.ascontiguousarray(raw.predictions[0, :, :3].transpose(1, 0, 2)),
         coefficients=coefficients,
+        rival_r=np.ascontiguousarray(r[3:]),
+        rival_winner=np.ascontiguousarray(winner[3:]),
         terms=raw.terms,
         train_terms=raw.train_terms,
         states=raw.states,
@@ -224,7 +237,7 @@ def _allowed(n_terms: int, n_radiomics: int, configurations: Sequence[int]) -> F
     return allowed
 
 
-def _rules(settings: EvaluationSettings) -> _split_kernels.FitRules:
+def _rules(settings: EvaluationSettings, rival: str) -> _split_kernels.FitRules:
     steps = StepRules(
         settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
         settings.rank_tol, settings.loglik_variance == "mse",
@@ -232,6 +245,7 @@ def _rules(settings: EvaluationSettings) -> _split_kernels.FitRules:
     return _split_kernels.FitRules(
         steps,
         _WINNER[settings.winner],
+        _WINNER[rival] if rival else -1,
         _FINAL[settings.final_coef],
         settings.intercept_only == "keep",
     )

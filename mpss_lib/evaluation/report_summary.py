@@ -7,19 +7,13 @@ from typing import Any
 
 from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
 from mpss_lib.evaluation import paper
+from mpss_lib.evaluation.headline import QUESTIONS
 from mpss_lib.evaluation.report_tables import Table, table
+from mpss_lib.evaluation.significance import LEVEL, is_at_floor
 from mpss_lib.profiles import VERSIONS, setting_rows, site_profile
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
-
-LEVEL = 0.05
-QUESTIONS = {
-    "radiomics alone predict": ("radiomics", "permutation_mean_r"),
-    "clinical terms alone predict": ("clinical", "permutation_mean_r"),
-    "both together predict": ("combined", "permutation_mean_r"),
-    "radiomics add to clinical terms": ("combined", "increment_mean_r"),
-}
 
 
 def answer_table(tests: Sequence[Row]) -> Table:
@@ -28,8 +22,9 @@ def answer_table(tests: Sequence[Row]) -> Table:
 
     def rejects(profile: str, test: str, configuration: str) -> str | None:
         rows = {s: by.get((profile, test, configuration, s)) for s in SEGMENTS}
-        known = {s: row["p_value"] for s, row in rows.items() if row is not None}
-        return _named({s: p <= LEVEL for s, p in known.items() if p is not None})
+        known = {s: row for s, row in rows.items() if row and row["p_value"] is not None}
+        named = {f"{s} (floor)" if is_at_floor(row) else s: row for s, row in known.items()}
+        return _named({name: row["p_value"] <= LEVEL for name, row in named.items()})
 
     def above(configuration: str) -> str | None:
         rows = {s: by.get((AS_PUBLISHED, "fisher", configuration, s)) for s in SEGMENTS}
@@ -39,12 +34,12 @@ def answer_table(tests: Sequence[Row]) -> Table:
     rows: list[list[Any]] = []
     for question, (configuration, test) in QUESTIONS.items():
         printed = {s: x > paper.FISHER_LIMIT for s, x in paper.FISHER[configuration].items()}
-        is_increment = test == "increment_mean_r"
+        is_conditional = test == "conditional_mean_r"
         rows.append(
             [
                 question,
-                None if is_increment else _named(printed),
-                None if is_increment else above(configuration),
+                None if is_conditional else _named(printed),
+                None if is_conditional else above(configuration),
                 rejects(AS_PUBLISHED, test, configuration),
                 rejects(CORRECTED, test, configuration),
             ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, PROFILES
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, LOGLIK, PROFILES
 from mpss_lib.evaluation import paper
 from mpss_lib.evaluation.calibration import (
     NULL,
@@ -18,6 +18,7 @@ from mpss_lib.evaluation.calibration import (
     PLANTED_COHORTS,
 )
 from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.significance import is_at_floor, p_text
 from mpss_lib.profiles import VERSIONS
 from mpss_lib.sections import SEGMENTS
 
@@ -48,6 +49,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "num
     return Table(tuple(header), tuple(tuple(map(_cell, row)) for row in rows), kind)
 
 
+def number_text(value: float, digits: int = 2, *, is_signed: bool = False) -> str:
+    """Write a number with a true minus sign, and 0 without a sign."""
+    text = f"{value:{'+' if is_signed else ''}.{digits}f}"
+    if float(text) == 0.0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def interval_text(low: float, high: float, digits: int = 2, *, is_signed: bool = False) -> str:
+    """Write the ends of an interval."""
+    ends = (number_text(end, digits, is_signed=is_signed) for end in (low, high))
+    return " to ".join(ends)
+
+
 def _cell(value: Any) -> Cell:
     if isinstance(value, Cell):
         return value
@@ -56,7 +71,8 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, bool):
         return Cell("yes" if value else "")
     if isinstance(value, float):
-        return Cell(f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}")
+        text = f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}"
+        return Cell(text.replace("-", "−"))
     return Cell(str(value))
 
 
@@ -98,7 +114,7 @@ def ledger_table(counts: Sequence[Row]) -> Table:
 def _profiles(rows: Sequence[Row]) -> list[str]:
     """Profiles that the rows are of, in their order."""
     there = {row["profile"] for row in rows}
-    return [profile for profile in PROFILES if profile in there]
+    return [profile for profile in (AS_PUBLISHED, LOGLIK, *PROFILES[1:]) if profile in there]
 
 
 def level_table(levels: Sequence[Row]) -> Table:
@@ -134,6 +150,21 @@ def fisher_table(tests: Sequence[Row]) -> Table:
     return table(["X", *SEGMENTS], rows)
 
 
+def seed_table(seeds: Sequence[Row]) -> Table:
+    """Fisher's X over the seeds of the splits: median, least and largest."""
+    by: dict[tuple[str, str, str], list[float]] = {}
+    for row in seeds:
+        key = (row["configuration"], row["profile"], row["segment"])
+        by.setdefault(key, []).append(row["fisher"])
+    rows: list[list[Any]] = []
+    for configuration in CONFIGURATIONS:
+        for profile in _profiles(seeds):
+            found = [by.get((configuration, profile, s)) for s in SEGMENTS]
+            cells = [x and Cell(f"{np.median(x):.1f}", f"{min(x):.0f}–{max(x):.0f}") for x in found]
+            rows.append([f"{configuration}, {profile}", *cells])
+    return table(["X over the seeds", *SEGMENTS], rows)
+
+
 def _paper_cell(x: float) -> Cell:
     return Cell(f"{x:g}", is_marked=x > paper.FISHER_LIMIT)
 
@@ -141,7 +172,7 @@ def _paper_cell(x: float) -> Cell:
 def _fisher_cell(row: Row | None) -> Cell | None:
     if row is None:
         return None
-    sign = "" if row["median_r"] is None else f"r {row['median_r']:+.2f}"
+    sign = "" if row["median_r"] is None else f"r {number_text(row['median_r'], is_signed=True)}"
     above = row["threshold"] is not None and row["statistic"] > row["threshold"]
     return Cell(f"{row['statistic']:.1f}", sign, is_marked=above)
 
@@ -150,7 +181,8 @@ EXACT = {
     "permutation_mean_r": "permutation of mean r",
     "permutation_fisher": "permutation of X",
     "permutation_pooled": "permutation of pooled rho",
-    "increment_mean_r": "radiomics add to clinical",
+    "conditional_mean_r": "radiomics add to clinical, mean r",
+    "conditional_pooled": "radiomics add to clinical, pooled rho",
 }
 APPROXIMATE = {
     "pooled_spearman": "pooled Spearman, one-sided t",
@@ -177,8 +209,10 @@ def _p_cell(row: Row | None) -> Cell | None:
     if row is None or row["p_value"] is None:
         return None
     p = row["p_value"]
-    error = f"± {row['p_error']:.3f}" if row["p_error"] else ""
-    return Cell(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", error, is_marked=p <= 0.01)
+    note = f"± {row['p_error']:.3f}" if row["p_error"] else ""
+    if is_at_floor(row):
+        note = "floor"
+    return Cell(p_text(p), note, is_marked=p <= 0.01)
 
 
 METRICS = {
@@ -210,8 +244,8 @@ def better_tables(better: Sequence[Row]) -> list[Table]:
 def _score_cell(row: Row | None) -> Cell | None:
     if row is None or row["value"] is None:
         return None
-    bounds = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
-    return Cell(f"{row['value']:.2f}", bounds, is_noted_below=True)
+    bounds = "" if row["low"] is None else interval_text(row["low"], row["high"])
+    return Cell(number_text(row["value"]), bounds, is_noted_below=True)
 
 
 def null_tables() -> list[Table]:

@@ -12,14 +12,14 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from mpss_lib.config import CORRECTED, Config
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
 from mpss_lib.evaluation.added_value.cohort import added_rows
 from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
+from mpss_lib.evaluation.permutation import CONDITIONAL, OUTCOME
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
 from mpss_lib.evaluation.report import write_report
@@ -30,12 +30,14 @@ from mpss_lib.evaluation.rows import (
     null_rows,
     prediction_rows,
     result_rows,
+    seed_rows,
 )
 from mpss_lib.evaluation.scanners.explained_rows import effect_rows
 from mpss_lib.evaluation.scanners.held_out import held_out_rows
+from mpss_lib.evaluation.seeds import over_seeds
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
-from mpss_lib.profiles import evaluation_profiles, setting_rows
+from mpss_lib.profiles import evaluation_profiles, rival_of, rival_profiles, setting_rows
 from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
@@ -84,7 +86,7 @@ def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
     """Run the randomised evaluation of the segment ``part`` and its permutations in each profile.
 
-    Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
+    Writes ``SPLIT_TABLES``, ``split_seed`` and ``permutation``; what is there is not made again.
     """
     if part not in SEGMENTS:
         raise WrongArgumentError(f"{part!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}")
@@ -132,25 +134,52 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
 
 def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
-    answers = [_run_splits(inputs, segment, lake, config), _permute(inputs, segment, lake, config)]
-    return _together(inputs.cohort, answers)
+    return _together(
+        inputs.cohort,
+        [
+            _run_splits(inputs, segment, lake, config),
+            _run_seeds(inputs, segment, lake, config),
+            _permute(inputs, segment, lake, config),
+        ],
+    )
 
 
 def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
         for profile, settings in evaluation_profiles(config).items():
-            found = _evaluation(inputs, profile, segment, settings)
+            name, rival = rival_of(profile)
+            found = _evaluation(inputs, profile, segment, settings, rival)
             start = _start(inputs, profile, segment)
             tables["split_fit"] += fit_rows(found, start)
             tables["split_result"] += result_rows(found, start, settings)
             tables["split_prediction"] += prediction_rows(found, inputs, start)
+            if rival:
+                start = _start(inputs, name, segment)
+                tables["split_result"] += result_rows(found, start, settings, is_rival=True)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
         tables["held_out_vendor"] = held_out_rows(inputs, segment, evaluation_profiles(config))
         return tables
 
     key = f"{inputs.cohort}-{segment}"
     return _step(inputs, key, inputs.digest, SPLIT_TABLES, make, lake, config)
+
+
+def _run_seeds(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
+    def make() -> dict[str, Rows]:
+        settings = evaluation_profiles(config)[AS_PUBLISHED]
+        name, rival = rival_of(AS_PUBLISHED)
+        n_features = len(inputs.selected[AS_PUBLISHED].features)
+        y = transform(inputs.outcomes[segment], settings)
+        found = over_seeds(
+            inputs.design(AS_PUBLISHED, segment), n_features, y, settings, rival=rival
+        )
+        starts = [_start(inputs, profile, segment) for profile in (AS_PUBLISHED, name)]
+        return {"split_seed": seed_rows(found, starts)}
+
+    digest = digest_of([inputs.digest, f"seeds={config.evaluation.split_seeds}"])
+    key = f"{inputs.cohort}-{segment}"
+    return _step(inputs, key, digest, ("split_seed",), make, lake, config)
 
 
 def _permute(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
@@ -189,13 +218,19 @@ def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> d
     for profile, settings in evaluation_profiles(config).items():
         design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
-        given = (design, n_features, y, settings, draw(len(y), settings), numbers)
+        splits = draw(len(y), settings)
+        given = (design, n_features, y, settings, splits, numbers)
         start = _start(inputs, profile, segment)
-        null = permutation.permuted(OUTCOME, *given)
-        rows += null_rows(null, start, OUTCOME, (0, 1, 2))
-        if profile == CORRECTED:
-            null = permutation.permuted(RADIOMIC_BLOCK, *given)
-            rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
+        name, rival = rival_of(profile)
+        null = permutation.permuted(*given, rival=rival)
+        rows += null_rows(null, start, OUTCOME, CONFIGURATIONS)
+        if rival:
+            start = _start(inputs, name, segment)
+            rows += null_rows(null, start, OUTCOME, ("", "", "", *CONFIGURATIONS))
+        left = inputs.remainder(profile, segment, settings)
+        if profile != AS_PUBLISHED and left is not None:
+            null = permutation.permuted_remainder(left, settings, splits, numbers)
+            rows += null_rows(null, start, CONDITIONAL, ("combined",))
     return {"permutation": rows}
 
 
@@ -205,7 +240,9 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
     def make() -> dict[str, Rows]:
         settings = [{"cohort_hash": inputs.cohort} | row for row in setting_rows(config)]
-        tests = summary.combined_rows(sources, inputs, evaluation_profiles(config))
+        tests = summary.combined_rows(
+            sources, inputs, {**evaluation_profiles(config), **rival_profiles(config)}
+        )
         return {"combined_test": tests, "profile_setting": settings}
 
     def judge() -> dict[str, Rows]:
@@ -266,10 +303,11 @@ def _fits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Rows:
 
 
 def _evaluation(
-    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings
+    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings, rival: str = ""
 ) -> Evaluation:
     columns = inputs.selected[profile].columns_of(segment)
-    return evaluate_columns(columns, inputs.clinical, inputs.outcomes[segment], settings)
+    given = (columns, inputs.clinical, inputs.outcomes[segment], settings)
+    return evaluate_columns(*given, rival=rival)
 
 
 def _start(inputs: Inputs, profile: str, segment: str) -> dict[str, str]:

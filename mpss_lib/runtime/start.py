@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ from mpss_lib import config as settings
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime.airflow_home import USER, AirflowClient, AirflowHome
-from mpss_lib.runtime.services import Services, only_one
+from mpss_lib.runtime.services import Services, only_one, wait_for_file
 from mpss_lib.secrecy import seal
 from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
 
 DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
 PREPARE_S = 300.0
+READY_S = 60.0
 
 
 def start_home(root: Path, console: Console) -> None:
@@ -26,12 +29,25 @@ def start_home(root: Path, console: Console) -> None:
         services = Services(root)
         services.end_all()
         airflow = AirflowHome.open(root)
-        bring_up(airflow, settings.load(root), services)
+        config = settings.load(root)
+        start_receiver(root, config, services)
+        bring_up(airflow, config, services)
     print_login(airflow, console)
     console.print(
         "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
         " then unpause mpss_clinical and mpss_ingest, the others after the first night."
     )
+
+
+def start_receiver(root: Path, config: Config, services: Services) -> None:
+    """Start the receiver of C-MOVE where the home has one and objects may come that way."""
+    if not config.receiver.port or config.archive.retrieve == "c-get":
+        return
+    ready = root / "receiver-ready.json"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "mpss_lib.cli", "receiver", "--ready-file", str(ready)]
+    services.start("receiver", command, dict(os.environ) | {"MPSS_HOME": str(root)})
+    wait_for_file(ready, services, "receiver", READY_S)
 
 
 def bring_up(

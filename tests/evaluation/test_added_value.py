@@ -179,13 +179,13 @@ def test_moves_between_classes():
 
 
 def test_groups_of_a_calibration_curve(r_values):
-    p = np.linspace(0.05, 0.9, 53)
-    y = np.arange(53) % 3 == 0
+    p = np.linspace(0.05, 0.9, 163)
+    y = np.arange(163) % 3 == 0
     found = groups.of_event(p, y)
-    assert [one.n for one in found] == [6, 6, 6, 5, 5, 5, 5, 5, 5, 5]
+    assert [one.n for one in found] == [17, 17, 17, 16, 16, 16, 16, 16, 16, 16]
     assert sum(one.n * one.observed for one in found) == pytest.approx(y.sum())
     assert [one.predicted for one in found] == sorted(one.predicted for one in found)
-    assert len(groups.of_event(p[:12], y[:12])) == 2
+    assert len(groups.of_event(p[:32], y[:32])) == 2
     ends = [r_values[f"wilson_{end}.7.of.23"] for end in ("low", "high")]
     assert_allclose(groups.wilson(7 / 23, 23), ends, rtol=1e-9)
     assert groups.of_outcome(np.ones(3), np.array([1.0, 2.0, 6.0]))[0].observed == 3.0

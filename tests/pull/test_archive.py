@@ -109,7 +109,7 @@ def test_an_archive_without_c_get_is_refused(archive, sites_of):
             context for context in peer._server.contexts if context.abstract_syntax != Get
         ]
         with pytest.raises(ArchiveRefusedError, match="does not offer C-GET"):
-            echo(sites_of(peer.port))
+            echo(sites_of(peer.port, retrieve="c-get"))
 
 
 def test_not_authorised_is_refused(faulty, script, archive, lake, config):
@@ -386,12 +386,12 @@ def test_burned_in_text_stays_at_the_archive(faulty, archive, lake, config):
 
 def test_a_full_staging_disk_is_the_platforms_fault(faulty, archive, lake, config, monkeypatch):
     archive.add(make_nm(1))
-    from mpss_lib.pull.archive import session as client
+    from mpss_lib.pull.retrieve import delivery
 
-    def full(self, sop_uid, path, content):
+    def full(self, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(client._Receiver, "_keep", full)
+    monkeypatch.setattr(delivery.Path, "write_bytes", full)
     with pytest.raises(PlatformFaultError, match="No space left"):
         pull_one(faulty, lake, config)
 

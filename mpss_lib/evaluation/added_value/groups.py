@@ -11,7 +11,7 @@ from mpss_lib.evaluation.added_value.estimates import Z_95
 from mpss_lib.evaluation.design import Flags, Floats
 
 GROUPS = 10
-LEAST = 5
+LEAST = 15
 """Patients in a group; a small cohort has fewer groups."""
 
 

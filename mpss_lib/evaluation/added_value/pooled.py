@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mpss_lib.config import CONFIGURATIONS
-from mpss_lib.contract import CLASS_LIMITS, berman_class
+from mpss_lib.contract import CLASS_LIMITS, berman_class, score_class
 from mpss_lib.evaluation.added_value.probability import logistic_maps, probability
 from mpss_lib.evaluation.combine import mean_prediction
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints
@@ -63,11 +63,12 @@ class Pooled:
     def classes(self, configuration: int) -> Ints:
         """Berman class of the predictions, shape (n,)."""
         value = self.value[configuration]
-        return _classes(to_score(value) if self.is_log else value)
+        score = to_score(value) if self.is_log else value
+        return np.array([berman_class(one) for one in score.tolist()], np.int64)
 
     def observed_classes(self) -> Ints:
         """Berman class of the scores, shape (n,)."""
-        return _classes(self.score)
+        return np.array([score_class(one) for one in self.score.tolist()], np.int64)
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,3 @@ def _probabilities(
         maps = logistic_maps(whole[usable], is_event, learns[usable])
         answer[usable] = probability(maps[:, None, :], tested[usable])
     return answer
-
-
-def _classes(score: Floats) -> Ints:
-    return np.array([berman_class(one) for one in score.tolist()], np.int64)

@@ -46,6 +46,8 @@ class Habits:
         A star in PatientID finds what ends in the rest.
     untimed, undated : bool or None
         There are studies without a StudyTime, without a StudyDate.
+    way : str
+        By which objects were seen to come: ``C-GET``, ``C-MOVE``; "" unknown.
     is_probed : bool
         It was asked on purpose, at the first start (``mpss_lib.pull.archive.probe``).
     """
@@ -62,6 +64,7 @@ class Habits:
     wildcards: bool | None = None
     untimed: bool | None = None
     undated: bool | None = None
+    way: str = ""
     is_probed: bool = False
 
     def joined(self, seen: Habits) -> Habits:
