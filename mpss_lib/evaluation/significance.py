@@ -49,14 +49,3 @@ def p_phrase(p: float) -> str:
     """Write ``p = .012`` or ``p < .001``."""
     text = p_text(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def holm(p_values: Mapping[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
-    """Adjust p-values for their number (Holm 1979): valid whatever their dependence."""
-    ordered = sorted(p_values, key=lambda key: p_values[key])
-    adjusted: dict[tuple[str, ...], float] = {}
-    highest = 0.0
-    for k, key in enumerate(ordered):
-        highest = max(highest, min(1.0, (len(ordered) - k) * p_values[key]))
-        adjusted[key] = highest
-    return adjusted
