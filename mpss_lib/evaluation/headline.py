@@ -100,8 +100,8 @@ def _sure(row: Row, questions: int) -> str:
     if row["p_adjusted"] is None:
         return f"{alone}, not adjusted for the {questions} questions asked of these patients"
     return (
-        f"{alone}, or {p_text(row['p_adjusted'])} when judged together with the {questions}"
-        " questions asked of these patients"
+        f"{alone}, or {p_text(row['p_adjusted'])} when adjusted (Westfall and Young) for the"
+        f" {questions} questions asked of these patients"
     )
 
 

@@ -27,6 +27,7 @@ from mpss_lib.evaluation.checklists.sheet import (
 )
 from mpss_lib.evaluation.findings import gather
 from mpss_lib.evaluation.inputs import load
+from mpss_lib.evaluation.report import write_report
 
 
 @pytest.fixture
@@ -38,9 +39,8 @@ def facts(evaluated):
               "dx_mm": 4.8}  # fmt: skip
     sheet = {"56a": ("histogram: fixed bin number",), "59": ("compliance: all",)}
     masks = [{"masks_from": "automatic"}] * 30
-    return replace(
-        gather_facts(found, lake, config), volumes=[volume] * 30, masks=masks, sheet=sheet
-    )
+    plain = gather_facts(found, lake, config)
+    return replace(plain, volumes=[volume] * 30, masks=masks, sheet=sheet)
 
 
 def test_every_item_of_the_guidelines_is_there():
@@ -171,18 +171,10 @@ def test_files_hold_every_item(evaluated, tmp_path):
 
 
 def test_the_report_writes_them_beside_itself(evaluated):
-    lake, _, cohort, answer = evaluated
-    page = lake.root / answer_report(lake, cohort)
-    assert answer["units"]
-    for name in CHECKLISTS:
-        assert page.with_name(f"{page.name.removesuffix('.html')}.{name}.csv").exists()
-
-
-def answer_report(lake, cohort):
-    [page] = [
-        p for p in (lake.root / "reports").glob(f"{cohort}.*.html") if "checklists" not in p.name
-    ]
-    return page.relative_to(lake.root)
+    lake, config, cohort, _ = evaluated
+    page, _ = write_report(cohort, lake, config)
+    names = [f"{page.stem}.{name}.csv" for name in CHECKLISTS] + [f"{page.stem}.checklists.html"]
+    assert {path.name for path in page.parent.iterdir()} >= {page.name, *names}
 
 
 def test_items_are_read_with_their_sections():

@@ -48,8 +48,8 @@ def test_a_finding_says_how_large_how_sure_and_of_how_many():
         "Radiomics carry something beyond the clinical terms in 1 of 7 segments (MYO); most clearly"
         " in MYO, where the rank correlation of the out-of-sample predictions with the score goes"
         " from 0.41 with clinical terms to 0.47 with both, a difference of +0.06 (95 % interval"
-        " +0.02 to +0.10); p = .001, or .028 when judged together with the 28 questions"
-        " asked of these patients."
+        " +0.02 to +0.10); p = .001, or .028 when adjusted (Westfall and Young) for the 28"
+        " questions asked of these patients."
     )
     assert (found.segment, found.found, found.questions) == ("MYO", ("MYO",), 28)
     assert found.p_adjusted == pytest.approx(0.028)
@@ -64,7 +64,7 @@ def test_a_finding_without_a_gain_says_so():
 def test_what_is_not_found_says_what_could_have_been():
     found = headline(cohort(0.03), sizes("MYO", 0.41, 0.44, -0.02, 0.08))
     assert found.sentence.startswith("It is not shown in any of 7 segments")
-    assert "p = .030, or .84 when judged together with the 28 questions" in found.sentence
+    assert "p = .030, or .84 when adjusted (Westfall and Young) for the 28" in found.sentence
     assert found.found == ()
     assert "A true difference of 0.07 in rank correlation" in found.limits
 
