@@ -9,7 +9,7 @@ from typing import Any
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
 from mpss_lib.contract import score_class
-from mpss_lib.evaluation import added_figures, added_tables, figures
+from mpss_lib.evaluation import added_figures, added_tables, figures, scanner_tables
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.added_tables import PAIR
@@ -134,6 +134,8 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "better": tables.better_tables(found.better),
         "added": added_tables.added_tables(found.added),
         "moved": added_tables.moved_table(found.moved, "MYO"),
+        "scanners": scanner_tables.effect_table(found.scanners),
+        "held_out": scanner_tables.held_out_table(found.held_out),
         "sizes": added_tables.size_table(found.added, found.inputs),
     }
 

@@ -40,6 +40,7 @@ def facts(evaluated):
     sheet = {"56a": ("histogram: fixed bin number",), "59": ("compliance: all",)}
     masks = [{"masks_from": "automatic"}] * 30
     plain = gather_facts(found, lake, config)
+    plain = replace(plain, found=replace(plain.found, held_out=()))
     return replace(plain, volumes=[volume] * 30, masks=masks, sheet=sheet)
 
 
@@ -107,6 +108,7 @@ def test_a_setting_changes_the_answer(facts, name, number, changed):
 LAKE = (
     ("tripod_ai", "5a", lambda f: replace(f, found=replace(f.found, n_invented=30)), NO),
     ("tripod_ai", "12d", lambda f: replace(f, volumes=other_maker(f.volumes)), NO),
+    ("tripod_ai", "12d", lambda f: held_out(replace(f, volumes=other_maker(f.volumes))), YES),
     ("tripod_ai", "22", lambda f: replace(f, n_models=0), NO),
     ("tripod_ai", "23a", lambda f: replace(f, found=replace(f.found, added=())), NO),
     ("clear", "20", lambda f: replace(f, masks=[{"masks_from": "contours"}] * 30), AUTHOR),
@@ -123,6 +125,10 @@ LAKE = (
 
 def other_maker(volumes):
     return [*volumes, volumes[0] | {"manufacturer": "Other"}]
+
+
+def held_out(facts):
+    return replace(facts, found=replace(facts.found, held_out=[{"value": 0.3}]))
 
 
 def known(volumes):

@@ -77,7 +77,9 @@ class Facts:
 
     def values(self, rows: Sequence[Row], *columns: str) -> str:
         """Name the values of columns together, the most frequent first, with their counts."""
-        counted = Counter(" ".join(str(row[name]) for name in columns).strip() for row in rows)
+        counted = Counter(
+            " ".join(str(row[name] or "") for name in columns).strip() for row in rows
+        )
         return ", ".join(f"{value or 'not stated'} ({n})" for value, n in counted.most_common())
 
 

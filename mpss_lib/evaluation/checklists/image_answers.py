@@ -38,7 +38,7 @@ def modality(facts: Facts) -> Answer:
 
 def gating(facts: Facts) -> Answer:
     """Gated studies are summed or refused."""
-    gated = sum(row["n_time_slots"] > 1 for row in facts.volumes)
+    gated = sum((row["n_time_slots"] or 1) > 1 for row in facts.volumes)
     way = "their gates summed" if facts.config.intake.gated == "sum" else "which are refused"
     return yes(f"static; {gated} of {len(facts.volumes)} studies are gated, {way}")
 
@@ -48,9 +48,10 @@ def spacing(facts: Facts) -> Answer:
     sizes = {
         " x ".join(f"{row[name]:.2f}" for name in ("dz_mm", "dy_mm", "dx_mm"))
         for row in facts.volumes
+        if None not in (row["dz_mm"], row["dy_mm"], row["dx_mm"])
     }
     if not sizes:
-        return no("rows of table volume")
+        return no("voxel sizes in table volume")
     return yes(f"voxels (dz x dy x dx) of {', '.join(sorted(sizes))} mm")
 
 
@@ -67,7 +68,9 @@ def attenuation(facts: Facts) -> Answer:
 def _of_volumes(facts: Facts, *columns: str) -> Answer:
     if not facts.volumes:
         return no("rows of table volume")
-    unknown = sum(all(row[name] in ("", "unknown") for name in columns) for row in facts.volumes)
+    unknown = sum(
+        all(row[name] in (None, "", "unknown") for name in columns) for row in facts.volumes
+    )
     told = facts.values(facts.volumes, *columns)
     return partly(told, f"what {unknown} headers do not state") if unknown else yes(told)
 

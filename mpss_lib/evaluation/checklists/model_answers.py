@@ -16,7 +16,7 @@ def candidates(facts: Facts) -> Answer:
     ledger = _ledger(facts)
     if not ledger:
         return no("rows of the selection")
-    return yes(f"features chosen without the score: {ledger}; all clinical terms of the registry")
+    return yes(f"features left after each step, without the score: {ledger}; all clinical terms")
 
 
 def _ledger(facts: Facts) -> str:
@@ -91,19 +91,23 @@ def winner(facts: Facts) -> Answer:
 
 
 def clusters(facts: Facts) -> Answer:
-    """Admit that performance by scanner is not given."""
+    """Tell of performance by vendor."""
     makers = {row["manufacturer"] for row in facts.volumes}
     if len(makers) == 1:
         return Answer(NOT_APPLICABLE, "one manufacturer")
-    return no("performance by scanner", f"{len(makers)} manufacturers in the cohort")
+    told = f"{len(makers)} manufacturers in the cohort"
+    if not any(row["value"] is not None for row in facts.found.held_out):
+        return no("performance by scanner: too few patients of a vendor", told)
+    return yes(f"{told}; each is held out in turn (evaluation.held_out_vendor)")
 
 
 def confounders(facts: Facts) -> Answer:
-    """Clinical terms beside the features; scanners are not."""
-    return partly(
-        "clinical terms compete in the combined model and are taken out by the conditional test",
-        "scanner and reconstruction",
-    )
+    """Clinical terms stand beside the features; scanners are measured, not modelled."""
+    told = "clinical terms compete in the combined model and are taken out by the conditional test"
+    if not facts.found.scanners:
+        return partly(told, "scanner and reconstruction")
+    told += "; what the scanner explains of each feature is told (evaluation.scanner_effect)"
+    return partly(told, "scanner and reconstruction in the models")
 
 
 def measures(facts: Facts) -> Answer:
