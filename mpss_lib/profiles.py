@@ -25,7 +25,10 @@ SITES_OWN: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "selection": frozenset({"bootstrap", "seed"}),
         "evaluation": frozenset(
-            {"permutations", "permutation_chunk", "split_seeds", "missing", "min_test", "seed"}
+            {
+                *("permutations", "permutation_chunk", "split_seeds"),
+                *("missing", "min_test", "min_scanner", "seed"),
+            }
         ),
     }
 )

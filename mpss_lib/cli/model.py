@@ -14,8 +14,8 @@ from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
 
 if TYPE_CHECKING:
-    from mpss_lib.discrimination import Estimate
     from mpss_lib.model_files.validation import Validation
+    from mpss_lib.prediction_quality import Estimate
 
 ModelPath = Annotated[Path, typer.Argument(help="A file that `mpss model export` wrote.")]
 

@@ -15,6 +15,7 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.conditional import Remainder, remainder
 from mpss_lib.evaluation.design import Design, Floats, encode
 from mpss_lib.evaluation.randomised import transform
+from mpss_lib.evaluation.scanners.labels import Scanner, scanners_of
 from mpss_lib.feature_values import feature_files, read_features
 from mpss_lib.profiles import VERSIONS, evaluation_profiles, selected_in
 from mpss_lib.schemas import FEATURE_TABLES
@@ -61,6 +62,8 @@ class Inputs:
     selected : dict of profile of the evaluation to Selected
     clinical : dict of term to (n,) array: float64, or text for a factor
     outcomes : dict of segment to (n,) float64
+    scanners : tuple of Scanner
+        Of each study.
     left_out : dict of study to the first reason
     digest : str
         Of everything that was read.
@@ -71,6 +74,7 @@ class Inputs:
     selected: dict[str, Selected]
     clinical: dict[str, Any]
     outcomes: dict[str, Floats]
+    scanners: tuple[Scanner, ...]
     left_out: dict[str, str]
     digest: str
 
@@ -123,6 +127,8 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
     read = [sha256_of(outcome_path), sha256_of(chosen_path), *(p.name for p in chain(*files))]
     read += [f"{name}={version}" for name, version in VERSIONS.items()]
     kept = [rows[k] for k in use]
+    scanners = scanners_of(lake, config, keys)
+    read += [scanner.name for scanner in scanners]
     return Inputs(
         cohort=cohort,
         studies=tuple(keys[k] for k in use),
@@ -132,6 +138,7 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
             segment: np.array([row[column] for row in kept], np.float64)
             for segment, column in OUTCOMES.items()
         },
+        scanners=tuple(scanners[k] for k in use),
         left_out=left_out,
         digest=digest_of(read),
     )

@@ -32,6 +32,8 @@ from mpss_lib.evaluation.rows import (
     result_rows,
     seed_rows,
 )
+from mpss_lib.evaluation.scanners.explained_rows import effect_rows
+from mpss_lib.evaluation.scanners.held_out import held_out_rows
 from mpss_lib.evaluation.seeds import over_seeds
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
@@ -41,7 +43,14 @@ from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
 
 Answer = dict[str, Any]
-SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
+FEATURE_TABLES = ("univariate", "scanner_effect")
+SPLIT_TABLES = (
+    "split_fit",
+    "split_result",
+    "split_prediction",
+    "better_model",
+    "held_out_vendor",
+)
 MODEL_TABLES = ("model", "model_term")
 SUMMARY_TABLES = ("combined_test", "profile_setting")
 
@@ -67,7 +76,10 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answ
 
 
 def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Correlate each selected feature with the score of its segment; writes ``univariate``."""
+    """Correlate each selected feature with the score of its segment; ask what the scanner explains.
+
+    Writes ``FEATURE_TABLES``.
+    """
     return _univariate(load(cohort, lake, config), lake, config)
 
 
@@ -113,10 +125,11 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
                 for profile, chosen in inputs.selected.items()
                 for segment in SEGMENTS
                 for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
-            ]
+            ],
+            "scanner_effect": effect_rows(inputs, config.evaluation.min_scanner),
         }
 
-    answer = _step(inputs, inputs.cohort, inputs.digest, ("univariate",), make, lake, config)
+    answer = _step(inputs, inputs.cohort, inputs.digest, FEATURE_TABLES, make, lake, config)
     return answer | {"patients": len(inputs.studies), "left_out": len(inputs.left_out)}
 
 
@@ -145,6 +158,7 @@ def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Ans
                 start = _start(inputs, name, segment)
                 tables["split_result"] += result_rows(found, start, settings, is_rival=True)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
+        tables["held_out_vendor"] = held_out_rows(inputs, segment, evaluation_profiles(config))
         return tables
 
     key = f"{inputs.cohort}-{segment}"

@@ -12,7 +12,6 @@ from mpss_lib.config import CLINICAL, CONFIGURATIONS, CORRECTED, ELASTIC_NET, Co
 from mpss_lib.contract import FLAGS, berman_class
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.inputs import FACTORS, OUTCOMES, Inputs, load
-from mpss_lib.model_files.calibration import calibration
 from mpss_lib.model_files.content import (
     Cohort,
     Column,
@@ -24,6 +23,7 @@ from mpss_lib.model_files.content import (
     Term,
 )
 from mpss_lib.model_files.distribution import SMALLEST_CELL, Floats, counts, moments
+from mpss_lib.prediction_quality import calibration
 from mpss_lib.publication.predict import ModelGroup, Registered, group_models
 from mpss_lib.publication.stage import registered_files
 from mpss_lib.sections import SEGMENTS

@@ -12,14 +12,14 @@ import numpy as np
 
 from mpss_lib.config import Config
 from mpss_lib.contract import CLASS_LIMITS
-from mpss_lib.discrimination import Estimate, auc, spearman
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.model_files.as_sql import prediction_sql
-from mpss_lib.model_files.calibration import Refit, calibration, refit
 from mpss_lib.model_files.case_mix import Difference, differences, membership_auc
 from mpss_lib.model_files.content import SCHEMA_VERSION, ModelFile
 from mpss_lib.model_files.distribution import Floats
 from mpss_lib.model_files.likeness import refuse_other_features
+from mpss_lib.model_files.refitting import Refit, refit
+from mpss_lib.prediction_quality import Estimate, auc, calibration, spearman
 from mpss_lib.quoting import sql_name, sql_text
 from mpss_lib.snapshot_file import asking
 from mpss_lib.tables import Lake

@@ -91,7 +91,7 @@ def evaluated(tmp_path_factory):
         )
     )
     lake = Lake(tmp_path_factory.mktemp("lake"))
-    fill(lake, config, n=30)
+    fill(lake, config, n=30, vendors=True)
     select_run(COHORT, lake, config)
     return lake, config, COHORT, stage.run(COHORT, lake, config)
 

@@ -10,11 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 from mpss_lib.config import ELASTIC_NET, Config
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.model_files.calibration import calibration, refit
 from mpss_lib.model_files.case_mix import differences, membership_auc
 from mpss_lib.model_files.content import Cohort, ModelFileError, Term
 from mpss_lib.model_files.export import correlations, export_model
+from mpss_lib.model_files.refitting import refit
 from mpss_lib.model_files.validation import validate
+from mpss_lib.prediction_quality import calibration
 from mpss_lib.sections import RadiomicsSettings, SegmentationSettings
 
 

@@ -7,8 +7,8 @@ from math import erfc, nan, sqrt
 
 import numpy as np
 
-from mpss_lib.discrimination import delong
 from mpss_lib.evaluation.design import Flags, Floats
+from mpss_lib.prediction_quality import delong
 
 Z_95 = 1.959963984540054
 

@@ -1,19 +1,16 @@
-"""How well predictions are calibrated, and what a refit of intercept and slope would give.
+"""What a refit of a model's intercept (and slope) gives, judged on patients it has not seen.
 
-The framework is that of Cox 1958 (Biometrika 45:562) and Steyerberg, Clinical Prediction Models
-(2nd ed. 2019), chapters 15 and 20, for a continuous outcome: calibration-in-the-large is the mean
-of outcome less prediction (ideal 0), the slope that of the outcome on the prediction (ideal 1).
+Steyerberg, Clinical Prediction Models (2nd ed. 2019), chapter 20.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan, sqrt
 
 import numpy as np
 import numpy.typing as npt
 
-from mpss_lib.discrimination import LEVEL, Estimate
+from mpss_lib.prediction_quality import calibration
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,34 +37,6 @@ class Refit:
     in_the_large: float
     slope_after: float
     rmse: float
-
-
-def calibration(guess: Floats, outcome: Floats, level: float = LEVEL) -> dict[str, Estimate]:
-    """In-the-large, slope and intercept with intervals (t), shape (n,) each; NaN if constant."""
-    from scipy.stats import t
-
-    n = len(guess)
-    gap = outcome - guess
-    reach = float(t.ppf(0.5 + 0.5 * level, n - 1)) * float(gap.std(ddof=1)) / sqrt(n)
-    mean = float(gap.mean())
-    told = {"calibration_in_the_large": Estimate(mean, mean - reach, mean + reach)}
-    centred = guess - guess.mean()
-    spread = float(centred @ centred)
-    if spread == 0.0 or n < 3:
-        return told | dict.fromkeys(("calibration_slope", "calibration_intercept"), Estimate(nan))
-    slope = float(centred @ outcome) / spread
-    intercept = float(outcome.mean() - slope * guess.mean())
-    rest = outcome - intercept - slope * guess
-    error = sqrt(float(rest @ rest) / (n - 2))
-    quantile = float(t.ppf(0.5 + 0.5 * level, n - 2))
-    errors = {
-        "calibration_slope": (slope, error / sqrt(spread)),
-        "calibration_intercept": (intercept, error * sqrt(1.0 / n + guess.mean() ** 2 / spread)),
-    }
-    return told | {
-        name: Estimate(value, value - quantile * se, value + quantile * se)
-        for name, (value, se) in errors.items()
-    }
 
 
 def refit(guess: Floats, outcome: Floats, seed: int, *, with_slope: bool) -> Refit:

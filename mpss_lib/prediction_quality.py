@@ -1,7 +1,9 @@
-"""How well a number tells cases from others, and ranks: AUC, its DeLong covariance, Spearman's rho.
+"""How good predictions are: do they tell cases from others, rank, are they calibrated.
 
 DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44:837), by the ranks of Sun & Xu 2014 (IEEE Signal
-Process. Lett. 21:1389).
+Process. Lett. 21:1389). Calibration of a continuous outcome as in Steyerberg, Clinical Prediction
+Models (2nd ed. 2019), chapter 15: in the large, the mean of outcome less prediction (ideal 0); the
+slope of the outcome on the prediction (ideal 1), after Cox 1958 (Biometrika 45:562).
 """
 
 from __future__ import annotations
@@ -84,6 +86,34 @@ def spearman(guess: Floats, outcome: Floats, level: float = LEVEL) -> Estimate:
         return Estimate(rho)
     reach = _quantile(level) * sqrt((1.0 + 0.5 * rho * rho) / (len(guess) - 3))
     return Estimate(rho, tanh(atanh(rho) - reach), tanh(atanh(rho) + reach))
+
+
+def calibration(guess: Floats, outcome: Floats, level: float = LEVEL) -> dict[str, Estimate]:
+    """In-the-large, slope and intercept with intervals (t), shape (n,) each; NaN if constant."""
+    from scipy.stats import t
+
+    n = len(guess)
+    gap = outcome - guess
+    reach = float(t.ppf(0.5 + 0.5 * level, n - 1)) * float(gap.std(ddof=1)) / sqrt(n)
+    mean = float(gap.mean())
+    told = {"calibration_in_the_large": Estimate(mean, mean - reach, mean + reach)}
+    centred = guess - guess.mean()
+    spread = float(centred @ centred)
+    if spread == 0.0 or n < 3:
+        return told | dict.fromkeys(("calibration_slope", "calibration_intercept"), Estimate(nan))
+    slope = float(centred @ outcome) / spread
+    intercept = float(outcome.mean() - slope * guess.mean())
+    rest = outcome - intercept - slope * guess
+    error = sqrt(float(rest @ rest) / (n - 2))
+    quantile = float(t.ppf(0.5 + 0.5 * level, n - 2))
+    errors = {
+        "calibration_slope": (slope, error / sqrt(spread)),
+        "calibration_intercept": (intercept, error * sqrt(1.0 / n + guess.mean() ** 2 / spread)),
+    }
+    return told | {
+        name: Estimate(value, value - quantile * se, value + quantile * se)
+        for name, (value, se) in errors.items()
+    }
 
 
 def _quantile(level: float) -> float:

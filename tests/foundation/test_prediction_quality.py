@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpss_lib.discrimination import auc, delong, spearman
+from mpss_lib.prediction_quality import auc, delong, spearman
 
 
 def by_definition(guesses, is_case):
