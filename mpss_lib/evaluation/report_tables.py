@@ -205,7 +205,7 @@ def _p_cell(row: Row | None) -> Cell | None:
     if is_at_floor(row):
         note = "floor"
     if row["p_adjusted"] is not None:
-        note += f"; of all {p_text(row['p_adjusted'])}"
+        note += f", together {p_text(row['p_adjusted'])}"
     return Cell(p_text(p), note, is_marked=p <= 0.01)
 
 
