@@ -132,6 +132,11 @@ class ArchiveSettings(Section):
     port: int = Field(default=11112, ge=1, le=65535)
     called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
     calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
+    tls: bool = False  # to the archive, and from it to the receiver
+    tls_certificate: str = ""  # PEM files: ours, its key (mode 0600), who may sign the archive's
+    tls_key: str = ""
+    tls_issuers: str = ""
+    tls_name: str = ""  # in the archive's certificate; empty: host
     uids_per_request: int = Field(default=20, ge=1, le=500)
     find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
     connection_timeout_s: float = Field(default=10.0, gt=0)
