@@ -30,6 +30,7 @@ from certificates import Issuer
 from pacs_objects import make_nm
 from peer import free_port
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.batch import TooManyFaultsError, run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.dicom import to_bytes
@@ -38,7 +39,6 @@ from mpss_lib.pull import stage
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))

@@ -25,6 +25,7 @@ from pynetdicom.sop_class import (
 )
 from pynetdicom.sop_class import Verification
 
+from mpss_lib.archive_sections import ReceiverSettings
 from mpss_lib.batch import run_stage
 from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import ArchiveBusyError, ArchiveRefusedError, SettingsError
@@ -33,7 +34,6 @@ from mpss_lib.pull.archive.session import echo
 from mpss_lib.pull.archive.tls import days_left, why_refused
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
-from mpss_lib.sections import ReceiverSettings
 from mpss_lib.tables import Lake
 
 pytestmark = [

@@ -27,6 +27,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -37,7 +38,6 @@ from mpss_lib.errors import (
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, tls_arguments, why_refused
 from mpss_lib.pull.parking import Checkpoint
-from mpss_lib.sections import ArchiveSettings
 
 CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
 """Regions that somebody drew: fetched where the archive offers them."""

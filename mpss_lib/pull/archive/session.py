@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -38,7 +39,6 @@ from mpss_lib.pull.retrieve.study import fetch_study
 from mpss_lib.pull.retrieve.wado_rs import WadoRs
 from mpss_lib.pull.retrieve.way import Way
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cryptography import x509
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.errors import SettingsError
-from mpss_lib.sections import ArchiveSettings
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _REASONS = (

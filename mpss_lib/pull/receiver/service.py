@@ -40,6 +40,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 from pynetdicom.transport import ThreadedAssociationServer
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.config import Sites
 from mpss_lib.dicom.syntaxes import LOSSLESS, PLAIN
 from mpss_lib.errors import PlatformFaultError, SettingsError
@@ -52,7 +53,6 @@ from mpss_lib.pull.archive.association import (
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
 from mpss_lib.pull.receiver.arrivals import Arrivals, UnaskedError, arrivals_of
-from mpss_lib.sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.tables import write_json
 
 log = logging.getLogger(__name__)
