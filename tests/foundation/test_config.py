@@ -82,8 +82,8 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "radiomics": "e098b3e08b08",
         "warehouse": "7fe92e941b12",
         "selection": "2759f9a92f22",
-        "evaluation": "b8b307007b78",
-        "publication": "b7b055eeec0d",
+        "evaluation": "716ea6df5d21",
+        "publication": "167a128fc225",
     }
 
 
