@@ -126,7 +126,8 @@ class SiteSettings(Section):
 class ArchiveSettings(Section):
     """The hospital's archive (PACS) and how it is talked to: in no hash."""
 
-    retrieve: Literal["auto", "c-get", "c-move"] = "auto"
+    retrieve: Literal["auto", "c-get", "c-move", "dicomweb"] = "auto"
+    web_url: str = Field(default="", repr=False)  # of DICOMweb; may hold a password
     host: str = "127.0.0.1"
     port: int = Field(default=11112, ge=1, le=65535)
     called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
@@ -135,7 +136,16 @@ class ArchiveSettings(Section):
     find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
     connection_timeout_s: float = Field(default=10.0, gt=0)
     acse_timeout_s: float = Field(default=15.0, gt=0)
-    dimse_timeout_s: float = Field(default=120.0, gt=0)
+    dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
+    patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
+
+    @model_validator(mode="after")
+    def _names_its_address(self) -> ArchiveSettings:
+        if self.web_url and not self.web_url.startswith(("http://", "https://")):
+            raise ValueError("web_url is no address such as https://pacs.example/dicom-web")
+        if self.retrieve == "dicomweb" and not self.web_url:
+            raise ValueError("retrieve is dicomweb, and web_url is not set")
+        return self
 
 
 class ReceiverSettings(Section):

@@ -52,7 +52,7 @@ def _dcmqrscp(
     installed: Installed, folder: Path, *options: str, sends_to: int | None
 ) -> Iterator[tuple[int, str]]:
     port = free_port()
-    (folder / "db").mkdir()
+    (folder / "db").mkdir(exist_ok=True)
     settings = DCMQRSCP.format(port=port, other=sends_to or free_port(), folder=folder / "db")
     (folder / "dcmqrscp.cfg").write_text(settings)
     with (folder / "log").open("wb") as log:

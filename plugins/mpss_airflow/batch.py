@@ -1,13 +1,15 @@
 """Bodies of the tasks: a stage over a batch, and our errors in Airflow's words.
 
-========================  ==========================================
+========================  ===================================================
 our error                 the task
-========================  ==========================================
+========================  ===================================================
+``ArchiveBusyError``,     is put back and tried again, at no try's cost,
+``ArchiveDownError``      until ``archive.patience_h`` is over (``patience``)
 ``TryAgainError``         fails this try; Airflow's retries go on
 ``WritersAtWorkError``    fails this try; Airflow's retries go on
 any other of ours         fails at once (``AirflowFailException``)
 foreign errors            fail this try; Airflow's retries go on
-========================  ==========================================
+========================  ===================================================
 """
 
 from __future__ import annotations
@@ -42,10 +44,19 @@ def airflow_errors() -> Iterator[None]:
     """Translate this package's errors: retry what may pass, fail the rest at once."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_lib.errors import MpssError, TryAgainError, WritersAtWorkError
+    from mpss_airflow.patience import wait_or_give_up
+    from mpss_lib.errors import (
+        ArchiveBusyError,
+        ArchiveDownError,
+        MpssError,
+        TryAgainError,
+        WritersAtWorkError,
+    )
 
     try:
         yield
+    except (ArchiveBusyError, ArchiveDownError) as error:
+        raise wait_or_give_up(error) from error
     except (TryAgainError, WritersAtWorkError):
         raise
     except MpssError as error:

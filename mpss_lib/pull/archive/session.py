@@ -14,6 +14,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from mpss_lib.config import Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -25,11 +27,13 @@ from mpss_lib.errors import (
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.questions import ArchiveQuestions
+from mpss_lib.pull.archive.web import WebArchive
 from mpss_lib.pull.retrieve.c_get import CGet
 from mpss_lib.pull.retrieve.c_move import CMove, Destination, destination_of
 from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
 from mpss_lib.pull.retrieve.delivery import Delivery, Order
 from mpss_lib.pull.retrieve.study import fetch_study
+from mpss_lib.pull.retrieve.wado_rs import WadoRs
 from mpss_lib.pull.retrieve.way import Way
 from mpss_lib.pull.vault import Vault
 from mpss_lib.sections import ArchiveSettings
@@ -62,12 +66,47 @@ class ArchiveSession(ArchiveQuestions):
         known_way: str = "",
     ) -> None:
         super().__init__(settings)
-        ways: dict[str, Way] = {"c-get": CGet(self), "c-move": CMove(self, to)}
+        self._web = WebArchive(settings) if settings.web_url else None
+        ways: dict[str, Way] = {
+            "c-get": CGet(self),
+            "c-move": CMove(self, to),
+            "dicomweb": WadoRs(self._web),
+        }
         wanted = settings.retrieve
         self._ways = [way for name, way in ways.items() if wanted in ("auto", name)]
         self._others, self._known_way = others, known_way
         self._chosen: Way | None = None
         self._seen: Sample | None = None
+
+    @property
+    def _lists_by_web(self) -> WebArchive | None:
+        return self._web if self.settings.retrieve == "dicomweb" else None
+
+    def close(self) -> None:
+        """Release the association, and end the connections of DICOMweb."""
+        super().close()
+        if self._web is not None:
+            self._web.close()
+
+    def echo(self) -> None:
+        """Verify that the archive answers: C-ECHO, or a list of one study over DICOMweb."""
+        web = self._lists_by_web
+        if web is None:
+            super().echo()
+        else:
+            web.echo()
+
+    def offers(self, sop_class: str) -> bool:
+        """Whether the archive sends objects of a class: only C-GET says so beforehand."""
+        return self._lists_by_web is not None or super().offers(sop_class)
+
+    def _find_each(self, query: Dataset) -> Iterator[Dataset | None]:
+        web = self._lists_by_web
+        if web is None:
+            yield from super()._find_each(query)
+            return
+        self.n_requests += 1
+        yield from web.find(query)
 
     @property
     def way(self) -> str:
@@ -160,6 +199,28 @@ class ArchiveSession(ArchiveQuestions):
         if samples and (problems := tried(way, samples, folder))[-1]:
             told = f"nothing of {1 + len(problems)} studies came ({problem})"
             raise nothing_comes({way.name: told, **self._why_not_others(way)})
+
+    def doubt_lists(self, problem: str) -> None:
+        """Ask for the series of other studies, where the lists of one always break.
+
+        Raises
+        ------
+        ArchiveBusyError
+            If they break too.
+        """
+        others = list(islice(self._others(), 1 + _MOST_OTHERS))  # one of them may be the same
+        n_broken = 0
+        for uid in others:
+            try:
+                self.find_series(uid)
+            except ArchiveBusyError:
+                self.drop()
+                n_broken += 1
+        if n_broken > 1 and n_broken == len(others):
+            raise ArchiveBusyError(
+                f"the archive answers C-ECHO and lists nothing of other studies either: {problem}",
+                way_out="try again; if it lasts, ask the PACS team for its log",
+            )
 
     def _why_not_others(self, way: Way) -> dict[str, str]:
         others = [one for one in self._ways if one.name != way.name]

@@ -137,6 +137,7 @@ class Receiver:
             lines = dict(self._lines)
         for association, line in lines.items():
             if not association.is_alive():
+                line.socket.close()  # pynetdicom leaves that of a dead line open
                 with self._guard:
                     self._lines.pop(association, None)
             elif line.quiet_s() > self.archive.dimse_timeout_s:
@@ -186,6 +187,8 @@ class Receiver:
         server.server_close()
         thread.join()
         self.look_after()
+        for line in self._lines.values():
+            line.socket.close()
 
     def _knows(self, _request: object, client_address: Sequence[object]) -> bool:
         address = ipaddress.ip_address(str(client_address[0]).partition("%")[0])
