@@ -212,6 +212,8 @@ def _p_cell(row: Row | None) -> Cell | None:
     note = f"± {row['p_error']:.3f}" if row["p_error"] else ""
     if is_at_floor(row):
         note = "floor"
+    if row["p_adjusted"] is not None:
+        note += f", together {p_text(row['p_adjusted'])}"
     return Cell(p_text(p), note, is_marked=p <= 0.01)
 
 
