@@ -326,6 +326,7 @@ class EvaluationSettings(Section):
     permutation_chunk: int = Field(default=50, ge=1)
     split_seeds: int = Field(default=20, ge=1)  # over which Fisher's X is told; decides nothing
     min_test: int = Field(default=30, ge=1)
+    harmonise: Literal["none", "combat"] = "none"  # features of several scanners, in each split
     min_scanner: int = Field(default=10, ge=3)  # patients; scanners with fewer are taken together
     seed: int = Field(default=20210129, ge=0)
 
