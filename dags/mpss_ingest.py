@@ -9,8 +9,9 @@ zone; one data interval is one StudyDate. A scheduled run also asks for the date
 **If a task is skipped**: no study in the window (an empty night is green), nothing to predict, or
 `export_results`: no results database is set (connection `mpss_results`).
 
-**If a task fails**: `find_studies`, `fetch`: the PACS is down, busy or refuses our AE title; the
-message says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
+**If a task fails**: `find_studies`, `fetch`: the PACS was away or busy for all of
+`archive.patience_h` (the task waits for it without a worker), or refuses our AE title; the message
+says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
 quarantined studies is above `batch.fault_share`, or the disk is full: `mpss quarantine ls` names
 study, reason and way out. Other batches go on and are published. `check`: a table is at fault
 (files, columns, grain) and nothing is published until it is mended. `predict`: the models are of

@@ -1,15 +1,18 @@
 """# Ask a physician about every study that waits, and record each answer.
 
 **Reads** the snapshot. **Writes** the lake table `review`, the snapshot. **Runs** when new quality
-verdicts arrive; one run asks for all pending studies. **Safe to repeat**: what was answered is
-not asked again; what was not answered in time is asked again after the next night.
+verdicts arrive; one run asks for all pending studies, and each answer is published at once.
+**Safe to repeat**: what was answered is not asked again; what was not answered in time is asked
+again after the next night.
 
-**Answer** under *Browse > Required Actions*: Accept, Reject (with a reason), Unsure or Later.
-Texts hold pseudonymous keys only; write no names into the reason.
+**Answer** under *Browse > Required Actions*: Accept, Reject, Unsure or Later, by one click; a
+reason may be added. Texts hold pseudonymous keys only; write no names into the reason.
 
 **If a task is skipped**: nobody waits.
 
 **If a task fails**: `decide` only when the answer could not be stored; clear it and answer again.
+`snapshot`: the answer is stored; the message says why no snapshot could be built. Clear it then, or
+let the next night publish.
 """
 
 from __future__ import annotations
@@ -19,8 +22,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task, task_group
-from mpss_airflow.steps import snapshot_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, START, VERDICTS, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, SNAPSHOT_POOL, START, VERDICTS, tags
 
 STUDY = "{{ ti.xcom_pull(task_ids='pending_studies')[ti.map_index]['%s'] }}"
 
@@ -53,7 +55,7 @@ def mpss_review() -> None:
             body=STUDY % "body",
             options=["Accept", "Reject", "Unsure", "Later"],
             defaults="Later",
-            params={"reason": Param("", type="string", maxLength=500)},
+            params={"reason": Param(None, type=["null", "string"], maxLength=500)},
             response_timeout=timedelta(hours=20),
             execution_timeout=None,
         )
@@ -64,9 +66,15 @@ def mpss_review() -> None:
 
             return record_answer(study, answer)
 
-        record_review(study, decide.output)
+        @task(pool=SNAPSHOT_POOL.name)
+        def snapshot(study: dict[str, str]) -> str | None:
+            from mpss_airflow.review import publish_answer
 
-    review.expand(study=pending_studies()) >> snapshot_task(trigger_rule="none_failed")
+            return publish_answer(study)
+
+        record_review(study, decide.output) >> snapshot(study)
+
+    review.expand(study=pending_studies())
 
 
 mpss_review()

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
@@ -34,6 +35,7 @@ from mpss_lib.sections import (
     SegmentationSettings,
     SelectionSettings,
     SiteSettings,
+    StabilitySettings,
     WarehouseSettings,
 )
 
@@ -45,6 +47,7 @@ STAGES = (
     "segmentation",
     "quality",
     "radiomics",
+    "stability",
     "warehouse",
     "selection",
     "evaluation",
@@ -52,11 +55,16 @@ STAGES = (
 )
 """The stages in the order of the chain: package, task group, asset, tag and test folder."""
 
-AS_PUBLISHED, CORRECTED, ELASTIC_NET = "as_published", "corrected", "elastic_net"
-PROFILES = (AS_PUBLISHED, CORRECTED)
-"""Selection and evaluation are done in both: the paper to the letter, and what can be defended.
+AS_PUBLISHED, CORRECTED, SITE = "as_published", "corrected", "site"
+PROFILES = (AS_PUBLISHED, CORRECTED, SITE)
+"""Selection and evaluation are done in each: the paper to the letter, what can be defended, and
+what the settings say, unless that is one of the other two (``mpss_lib.profiles``)."""
 
-``elastic_net`` names the fold models of the better model, which use the corrected selection."""
+LOGLIK = "as_published_loglik"
+"""The paper's abstract names another winner than its methods: the same fits, judged by it."""
+
+ELASTIC_NET = "elastic_net"
+"""Profile of the fold models of the better model, which use the corrected selection."""
 
 CONFIGURATIONS = ("radiomics", "clinical", "combined")
 """What a model may be made of: the features, the clinical terms, or both."""
@@ -80,7 +88,8 @@ ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "intake": "3",
     "segmentation": "4",
     "quality": "3",
-    "selection": "2",
+    "selection": "3",
+    "evaluation": "2",
 }
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
@@ -90,8 +99,9 @@ READS: Mapping[str, tuple[str, ...]] = {
     "segmentation": ("intake",),
     "quality": ("intake", "segmentation"),
     "radiomics": ("intake", "segmentation"),
+    "stability": ("intake", "segmentation", "radiomics"),
     "warehouse": (),
-    "selection": ("radiomics",),
+    "selection": ("radiomics", "stability"),
     "evaluation": ("radiomics", "selection"),
     "publication": ("evaluation",),
 }
@@ -100,10 +110,19 @@ READS: Mapping[str, tuple[str, ...]] = {
 RENAMED: Mapping[str, str] = {"upkeep": "maintenance"}
 """Old name of a section, still read with a warning, and its name now."""
 
-MOVED: Mapping[tuple[str, str], str] = dict.fromkeys(
-    (("pull", "fault_share"), ("pull", "fault_least"), ("pull", "min_batch")), "batch"
-)
-"""Old section and name of a setting, still read there with a warning, and its section now."""
+MOVED: Mapping[tuple[str, str], tuple[str, str]] = {
+    **{("pull", name): ("batch", name) for name in ("fault_share", "fault_least", "min_batch")},
+    ("site", "archive_host"): ("archive", "host"),
+    ("site", "archive_port"): ("archive", "port"),
+    **{
+        ("site", name): ("archive", name)
+        for name in (
+            *("called_aet", "calling_aet", "uids_per_request", "find_limit"),
+            *("connection_timeout_s", "acse_timeout_s", "dimse_timeout_s"),
+        )
+    },
+}
+"""Old section and name of a setting, still read there with a warning, and both now."""
 
 
 def upstream(stage: str) -> tuple[str, ...]:
@@ -131,12 +150,15 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     site: SiteSettings = SiteSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
     batch: BatchSettings = BatchSettings()
     pull: PullSettings = PullSettings()
     intake: IntakeSettings = IntakeSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
     quality: QualitySettings = QualitySettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
+    stability: StabilitySettings = StabilitySettings()
     cohort: CohortSettings = CohortSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     selection: SelectionSettings = SelectionSettings()
@@ -173,9 +195,10 @@ class Sites:
 
     vault: Path
     staging: Path
-    archive: SiteSettings = field(repr=False)
+    archive: ArchiveSettings
     registry_url: str = field(default="", repr=False)
     results_url: str = field(default="", repr=False)
+    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
 
 
 def home() -> Path:
@@ -188,9 +211,10 @@ def sites_of(config: Config, root: Path) -> Sites:
     return Sites(
         vault=root / "vault.sqlite",
         staging=root / "staging",
-        archive=config.site,
+        archive=config.archive,
         registry_url=config.site.registry_url,
         results_url=config.site.results_url,
+        receiver=config.receiver,
     )
 
 
@@ -255,17 +279,18 @@ def _move_settings(values: dict[str, Any], path: Path) -> None:
         if old in values:
             log.warning("%s: section [%s] is called [%s] now: rename it", path.name, old, new)
             values[new] = values.pop(old)
-    for (old, name), new in MOVED.items():
+    for (old, name), (new, called) in MOVED.items():
         here, there = values.get(old), values.get(new, {})
         if not isinstance(here, dict) or not isinstance(there, dict) or name not in here:
             continue
-        if name in there:
+        before, now = f"{old}.{name}", f"{new}.{called}"
+        if called in there:
             raise SettingsError(
-                f"{path.name} has both {old}.{name} and {new}.{name}",
-                way_out=f"take {old}.{name} out: it is the old place of the same setting",
+                f"{path.name} has both {before} and {now}",
+                way_out=f"take {before} out: it is the old place of the same setting",
             )
-        log.warning("%s: setting %s.%s is %s.%s now: move it", path.name, old, name, new, name)
-        values[new] = there | {name: here.pop(name)}
+        log.warning("%s: setting %s is %s now: move it", path.name, before, now)
+        values[new] = there | {called: here.pop(name)}
 
 
 def _shown(where: str, value: object) -> str:
@@ -284,8 +309,8 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
             log.warning("%s: the section is called %s now: rename it", name, RENAMED[section])
             section = RENAMED[section]
         if new := MOVED.get((section, field)):
-            log.warning("%s: the setting is %s.%s now: rename it", name, new, field)
-            section = new
+            section, field = new
+            log.warning("%s: the setting is %s.%s now: rename it", name, section, field)
         known = Config.model_fields.get(section)
         if known is None or field not in type(known.default).model_fields:
             raise SettingsError(

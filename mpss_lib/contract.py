@@ -60,15 +60,23 @@ CAC_TOLERANCE = 1.0
 """Agatston units by which the arteries may miss the total (rounding of four scores)."""
 
 NO_CALCIUM = 0.5
-"""Agatston units: a score below this is class 0."""
+"""Agatston units: a prediction below this is class 0, as a score that is told rounded would be."""
 
 CLASS_LIMITS = (10.0, 100.0, 400.0)
 """Agatston units: upper limits of the classes 1, 2 and 3 (Berman et al.); class 4 is above."""
 
 
-def berman_class(score: float) -> int:
-    """Class 0-4 of a score: no calcium, up to 10, up to 100, up to 400, above (Berman et al.)."""
-    return 0 if score < NO_CALCIUM else 1 + sum(score > limit for limit in CLASS_LIMITS)
+def score_class(score: float) -> int:
+    """Class 0-4 of a true score: no calcium, up to 10, up to 100, up to 400, above (Berman et al.).
+
+    Any score above 0 is calcium, however little.
+    """
+    return 0 if score <= 0.0 else 1 + sum(score > limit for limit in CLASS_LIMITS)
+
+
+def berman_class(prediction: float) -> int:
+    """Class 0-4 of a predicted score: of ``score_class``, but below ``NO_CALCIUM`` it is 0."""
+    return 0 if prediction < NO_CALCIUM else score_class(prediction)
 
 
 def stored_range(name: str) -> tuple[float, float]:

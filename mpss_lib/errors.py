@@ -136,6 +136,10 @@ class ArchiveBusyError(TryAgainError):
     """The archive broke off or answered that it is busy: the same request may succeed later."""
 
 
+class ReceiverDownError(ArchiveBusyError):
+    """No receiver runs: what the archive moves by C-MOVE has nowhere to go."""
+
+
 class PlatformFaultError(MpssError):
     """The fault is the platform's (disk full, archive down, vault locked): stop at once."""
 

@@ -315,6 +315,44 @@ _IMAGE = (
     ),
 )
 
+_STABILITY = (
+    _table(
+        "perturbation",
+        "stability",
+        "study",
+        "study_key perturbation",
+        study_key=TEXT,
+        perturbation=TEXT,
+        family=TEXT,  # shift | rotation | counts | wall | base
+        position=WHOLE,
+        thinning=TEXT,  # pixels | noise: what was thinned; "" where nothing was
+        n_voxels=WHOLE,  # of the perturbed myocardium
+        values_path=TEXT,  # below the lake: values by perturbation, segment, bins and feature
+    ),
+    _table(
+        "feature_stability",
+        "stability",
+        "cohort",
+        "cohort_hash family segment bins feature",
+        cohort_hash=TEXT,
+        family=TEXT,  # all | shift | rotation | counts | wall | base
+        segment=TEXT,
+        bins=WHOLE,
+        feature=TEXT,
+        n_studies=WHOLE,  # with a value under every perturbation of the family
+        n_perturbations=WHOLE,
+        icc1=REAL,
+        icc1_low=REAL,  # 95 % interval
+        icc1_high=REAL,
+        icc3=REAL,
+        icc3_low=REAL,
+        icc3_high=REAL,
+        mean=REAL,
+        sd_between=REAL,  # of the studies' means
+        sd_within=REAL,  # of the perturbed values of a study
+    ),
+)
+
 _CHECKED = (
     _table(
         "expectation_result",
@@ -445,14 +483,23 @@ _COHORT = (
         cohort_hash=TEXT,
         profile=TEXT,
         bins=WHOLE,
+        n_features=WHOLE,
         n_identical=WHOLE,
         n_low_range=WHOLE,
+        low_range_change=REAL,  # of their share, against the mean share at 64 and 128
         rank_stability=REAL,
         n_correlated_pairs=WHOLE,
+        pairs_change=REAL,  # against the mean of 64 and 128
+        n_stable=WHOLE,  # features with an ICC of 0.75; null where it was not measured
+        n_distinct=WHOLE,  # of these, what S5 and S6 leave; null where the rule does not ask
+        mean_icc=REAL,
         bootstrap_share=REAL,
+        rule=TEXT,  # published | stable | ranks (where stability was not measured)
+        removed_by=TEXT,  # identical | low_range | pairs | ranks | fewer, "" for a survivor
         is_survivor=FLAG,
         is_chosen=FLAG,
         is_runner_up=FLAG,
+        why=TEXT,  # of the chosen level: a sentence; "" for the others
     ),
     _table(
         "variety_correlation",
@@ -481,6 +528,27 @@ _COHORT = (
         p_value=REAL,
         p_adjusted=REAL,
         is_discovery=FLAG,
+    ),
+    _table(
+        "scanner_effect",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment feature",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        feature=TEXT,
+        bins=WHOLE,
+        n=WHOLE,
+        n_scanners=WHOLE,
+        df_scanner=WHOLE,
+        df_residual=WHOLE,
+        eta_squared=REAL,
+        epsilon_squared=REAL,
+        omega_squared=REAL,
+        f_statistic=REAL,
+        p_value=REAL,
+        p_adjusted=REAL,  # Benjamini-Hochberg over the features of a segment
     ),
     _table(
         "split_fit",
@@ -554,10 +622,28 @@ _COHORT = (
         n=WHOLE,
     ),
     _table(
+        "held_out_vendor",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration vendor metric",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        vendor=TEXT,  # whose patients were tested; the models are of the other vendors'
+        metric=TEXT,
+        value=REAL,
+        low=REAL,
+        high=REAL,
+        n_test=WHOLE,
+        n_train=WHOLE,
+    ),
+    _table(
         "combined_test",
         "evaluation",
         "cohort",
         "cohort_hash profile segment configuration test",
+        later="p_adjusted",
         cohort_hash=TEXT,
         profile=TEXT,
         segment=TEXT,
@@ -568,9 +654,124 @@ _COHORT = (
         threshold=REAL,
         p_value=REAL,
         p_error=REAL,
+        p_adjusted=REAL,  # together with the other segments and questions (Westfall and Young)
         n_valid=WHOLE,
         median_r=REAL,
         median_p=REAL,
+    ),
+    _table(
+        "pooled_prediction",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration study_key",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        study_key=TEXT,
+        n_runs=WHOLE,  # outer runs in whose test set the patient is: the values are their means
+        value=REAL,  # out of sample, on the scale of the fitted outcome
+        outcome=REAL,  # on the same scale
+        score=REAL,  # calcium of the segment
+        p_any=REAL,  # probability that the score is above 0, is at least 100, is above 400
+        p_at_least_100=REAL,
+        p_above_400=REAL,
+    ),
+    _table(
+        "added_value",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration compared_with measure",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        compared_with=TEXT,  # "" or the configuration that is subtracted
+        measure=TEXT,
+        value=REAL,
+        low=REAL,  # 95 %
+        high=REAL,
+        std_error=REAL,
+        p_value=REAL,  # of a difference of areas (DeLong), else null
+        method=TEXT,  # of the interval: bootstrap | delong | wald
+        n=WHOLE,
+        n_events=WHOLE,
+    ),
+    _table(
+        "calibration_curve",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration event group_number",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        event=TEXT,  # score | any | at_least_100 | above_400
+        group_number=WHOLE,
+        n=WHOLE,
+        predicted=REAL,
+        observed=REAL,
+        low=REAL,
+        high=REAL,
+    ),
+    _table(
+        "decision_curve",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration compared_with event threshold",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,  # of a model, or treat_all
+        compared_with=TEXT,
+        event=TEXT,
+        threshold=REAL,
+        net_benefit=REAL,
+        low=REAL,
+        high=REAL,
+    ),
+    _table(
+        "reclassification",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration compared_with observed reference moved_to",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        configuration=TEXT,
+        compared_with=TEXT,
+        observed=WHOLE,
+        reference=WHOLE,  # class by the configuration that is compared with
+        moved_to=WHOLE,
+        n=WHOLE,
+    ),
+    _table(
+        "split_seed",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment configuration seed",
+        cohort_hash=TEXT,
+        profile=TEXT,  # as_published, and as_published_loglik of the same fits
+        segment=TEXT,
+        configuration=TEXT,
+        seed=WHOLE,  # of the splits
+        fisher=REAL,
+        mean_r=REAL,
+        median_r=REAL,
+        n_valid=WHOLE,
+    ),
+    _table(
+        "profile_setting",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile stage setting",
+        cohort_hash=TEXT,
+        profile=TEXT,  # as_published | corrected | site
+        version=TEXT,  # of a frozen profile, "" of the site's
+        same_as=TEXT,  # profile whose results stand for it: a site's settings may be a frozen one
+        stage=TEXT,  # selection | evaluation
+        setting=TEXT,
+        value=TEXT,
     ),
     _table(
         "permutation",
@@ -581,7 +782,7 @@ _COHORT = (
         profile=TEXT,
         segment=TEXT,
         configuration=TEXT,
-        kind=TEXT,  # outcome | radiomic_block
+        kind=TEXT,  # outcome | conditional
         permutation=WHOLE,
         fisher=REAL,
         mean_r=REAL,
@@ -621,6 +822,19 @@ _COHORT = (
         p_value=REAL,
     ),
     _table(
+        "model_harmonisation",
+        "evaluation",
+        "cohort",
+        "model_key scanner term",
+        model_key=TEXT,
+        scanner=TEXT,  # manufacturer and model; a scanner without rows takes the value as it is
+        term=TEXT,  # a feature of the model: factor x value + offset + covariates . weights
+        factor=REAL,
+        offset=REAL,
+        covariates=TEXTS,  # clinical term, or term=level, each level of a factor
+        weights=REALS,  # the first level of a factor has 0
+    ),
+    _table(
         "prediction",
         "publication",
         "study",
@@ -645,7 +859,7 @@ _COHORT = (
 )
 
 TABLES: Mapping[str, LakeTable] = MappingProxyType(
-    {table.name: table for table in (*_PULL, *_IMAGE, *_CHECKED, *_COHORT)}
+    {table.name: table for table in (*_PULL, *_IMAGE, *_STABILITY, *_CHECKED, *_COHORT)}
 )
 """Every lake table by name."""
 

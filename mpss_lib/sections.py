@@ -108,15 +108,6 @@ class SiteSettings(Section):
     """Where things are: in no hash."""
 
     timezone: str = "UTC"
-    archive_host: str = "127.0.0.1"
-    archive_port: int = Field(default=11112, ge=1, le=65535)
-    called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
-    calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
-    uids_per_request: int = Field(default=20, ge=1, le=500)
-    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
-    connection_timeout_s: float = Field(default=10.0, gt=0)
-    acse_timeout_s: float = Field(default=15.0, gt=0)
-    dimse_timeout_s: float = Field(default=120.0, gt=0)
     registry_url: str = Field(default="", repr=False)  # may hold a password
     results_url: str = Field(default="", repr=False)
     results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
@@ -269,19 +260,36 @@ class WarehouseSettings(Section):
     complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
 
 
+class StabilitySettings(Section):
+    """Perturbations of each study, by which the stability of its features is measured."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"before_selection"})
+
+    before_selection: bool = False  # measure new studies whenever features are chosen
+    shifts: int = Field(default=6, ge=2)
+    rotations: int = Field(default=6, ge=2)
+    rotation_deg: float = Field(default=3.0, gt=0, le=15)
+    count_pairs: int = Field(default=2, ge=1)  # of halves of the counts
+    wall_voxels: float = Field(default=0.5, gt=0, le=1)
+    base_slices: float = Field(default=1.0, gt=0, le=2)
+    seed: int = Field(default=20190124, ge=0)
+
+
 class SelectionSettings(Section):
     """Choice of features, blind to the outcome: steps S0-S7."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"bootstrap"})
 
     max_nan_share: float = Field(default=0.0, ge=0, le=1)
+    min_icc: float = Field(default=0.0, ge=0, lt=1)  # S2b, where stability was measured; 0: none
     min_variety_rho: float = Field(default=0.98, ge=0, le=1)
     dynamic_range: Literal["signed", "abs_mean"] = "signed"
     min_dynamic_range: float = Field(default=1e-5, ge=0)
     correlation: float = Field(default=0.95, gt=0, le=1)
     closure: Literal["transitive", "direct"] = "transitive"
     rows: Literal["per_segment", "pooled"] = "per_segment"
-    preferred_bins: int = Field(default=64, ge=0)
+    grey_level: Literal["published", "stable"] = "published"
+    preferred_bins: int = Field(default=64, ge=0)  # where the rule leaves several; 0: none
     bootstrap: int = Field(default=25, ge=0)
     seed: int = Field(default=20210129, ge=0)
 
@@ -289,7 +297,9 @@ class SelectionSettings(Section):
 class EvaluationSettings(Section):
     """The randomised evaluation: every contradiction of the paper is a named setting."""
 
-    unhashed: ClassVar[frozenset[str]] = frozenset({"permutations", "permutation_chunk"})
+    unhashed: ClassVar[frozenset[str]] = frozenset(
+        {"permutations", "permutation_chunk", "split_seeds"}
+    )
 
     n_outer: int = Field(default=50, ge=1)
     n_inner: int = Field(default=20, ge=1)
@@ -302,17 +312,22 @@ class EvaluationSettings(Section):
     categorical_screen: Literal["codes", "kruskal"] = "codes"
     max_steps: int = Field(default=1000, ge=1)
     final_coef: Literal["dev", "train", "train+dev"] = "dev"
-    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_loglik"
+    winner: Literal["max_loglik", "max_aic", "min_aic", "dev_r2", "common_aic"] = "max_aic"
     intercept_only: Literal["skip", "keep"] = "skip"
     invalid_run: Literal["p1", "drop"] = "p1"
     p_side: Literal["two", "one"] = "two"
     rank_tol: float = Field(default=1e-10, gt=0)
     loglik_variance: Literal["ml", "mse"] = "ml"
     outcome_transform: Literal["none", "log1p"] = "none"
+    arm_knots: Literal[3, 4, 5] = 4  # of the splines of the conditional test's clinical arm
+    arm_products: Literal["none", "demographic", "all"] = "demographic"
     missing: Literal["error", "complete_case"] = "complete_case"
     permutations: int = Field(default=199, ge=0)
     permutation_chunk: int = Field(default=50, ge=1)
+    split_seeds: int = Field(default=20, ge=1)  # over which Fisher's X is told; decides nothing
     min_test: int = Field(default=30, ge=1)
+    harmonise: Literal["none", "combat"] = "none"  # features of several scanners, in each split
+    min_scanner: int = Field(default=10, ge=3)  # patients; scanners with fewer are taken together
     seed: int = Field(default=20210129, ge=0)
 
 
@@ -323,6 +338,7 @@ class MaintenanceSettings(Section):
     versions_days: float = Field(default=0.0, ge=0)  # outputs of versions that nobody publishes
     quarantine_days: float = Field(default=0.0, ge=0)
     logs_days: float = Field(default=180.0, ge=0)
+    pack_logs_mb: float = Field(default=20.0, ge=0)  # a larger log of a service is packed weekly
     airflow_days: float = Field(default=180.0, ge=0)  # rows of Airflow's database
     snapshots_days: float = Field(default=7.0, ge=0)  # databases beside the published one
     backups_days: float = Field(default=56.0, ge=0)

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from fabricated_lake import Builder, clinical_row, row
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.runtime.home import Home
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 
@@ -77,7 +77,7 @@ def make_home(root) -> Invented:
     (root / "mpss.toml").write_text(text + "compact_studies = 2\n")
     lake = Lake(root / "lake")
     vault = Vault(root / "vault.sqlite")
-    sites = Sites(root / "vault.sqlite", root / "staging", SiteSettings())
+    sites = Sites(root / "vault.sqlite", root / "staging", ArchiveSettings())
     identities = [one for person in PEOPLE for one in _identities(person, vault)]
     vault.remember_studies(identities)
     build = Builder(lake, config)
@@ -96,7 +96,7 @@ def make_home(root) -> Invented:
 def copy_home(made: Invented, root) -> Invented:
     """Copy a home; the paths of the copy are its own, in its snapshot too."""
     shutil.copytree(made.root, root)
-    sites = Sites(root / "vault.sqlite", root / "staging", SiteSettings())
+    sites = Sites(root / "vault.sqlite", root / "staging", ArchiveSettings())
     lake, vault = Lake(root / "lake"), Vault(sites.vault)
     warehouse.rebuild(lake, settings())
     return Invented(root, lake, settings(), sites, vault, made.identities)

@@ -16,6 +16,9 @@ from pathlib import Path
 
 from peer import free_port
 
+PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
+"""DICOMweb, of the package orthanc-dicomweb."""
+
 
 @dataclass(frozen=True)
 class Orthanc:
@@ -24,6 +27,10 @@ class Orthanc:
     port: int
     http: int
     aet: str = "ORTHANC"
+
+    @property
+    def web(self) -> str:
+        return f"http://127.0.0.1:{self.http}/dicom-web"
 
     def ask(self, path: str) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
@@ -37,8 +44,21 @@ class Orthanc:
 
 
 @contextmanager
-def running(program: str, folder: Path) -> Iterator[Orthanc]:
-    """Start Orthanc for callers named MPSS; it is ended with the block."""
+def running(
+    program: str,
+    folder: Path,
+    *,
+    sends_to: int | None = None,
+    gets: bool = True,
+    web: bool = False,
+    **more: object,
+) -> Iterator[Orthanc]:
+    """Start Orthanc for callers named MPSS; it is ended with the block.
+
+    ``sends_to`` is the port of MPSS's receiver, ``gets`` whether MPSS may C-GET, ``web`` whether
+    it speaks DICOMweb, ``more`` are
+    settings of Orthanc.
+    """
     server = Orthanc(free_port(), free_port())
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -54,14 +74,16 @@ def running(program: str, folder: Path) -> Iterator[Orthanc]:
         "OverwriteInstances": False,
         "StorageDirectory": str(folder / "db"),
         "IndexDirectory": str(folder / "db"),
-        "Plugins": [],
+        "Plugins": [PLUGIN] if web else [],
+        "DicomWeb": {"Enable": web, "Root": "/dicom-web/"},
         "DicomModalities": {
             "mpss": {
-                "AET": "MPSS", "Host": "127.0.0.1", "Port": free_port(),
-                "AllowEcho": True, "AllowFind": True, "AllowGet": True, "AllowMove": True,
+                "AET": "MPSS", "Host": "127.0.0.1", "Port": sends_to or free_port(),
+                "AllowEcho": True, "AllowFind": True, "AllowGet": gets, "AllowMove": True,
                 "AllowStore": True,
             }
         },
+        **more,
     }  # fmt: skip
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log").open("wb") as log:

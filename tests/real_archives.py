@@ -32,25 +32,28 @@ Installed = Callable[[str], str]
 
 @contextmanager
 def running(
-    name: str, installed: Installed, folder: Path, *options: str
+    name: str, installed: Installed, folder: Path, *options: str, sends_to: int | None = None
 ) -> Iterator[tuple[int, str]]:
     """Start ``orthanc`` or ``dcmqrscp`` for callers named MPSS; gives port and AE title.
 
     ``options`` are dcmqrscp's: it accepts one compressed syntax, and none without being told.
+    ``sends_to`` is the port of MPSS's receiver.
     """
     if name == "orthanc":
-        with orthanc.running(installed("Orthanc"), folder) as server:
+        with orthanc.running(installed("Orthanc"), folder, sends_to=sends_to) as server:
             yield server.port, server.aet
         return
-    with _dcmqrscp(installed, folder, *options) as found:
+    with _dcmqrscp(installed, folder, *options, sends_to=sends_to) as found:
         yield found
 
 
 @contextmanager
-def _dcmqrscp(installed: Installed, folder: Path, *options: str) -> Iterator[tuple[int, str]]:
+def _dcmqrscp(
+    installed: Installed, folder: Path, *options: str, sends_to: int | None
+) -> Iterator[tuple[int, str]]:
     port = free_port()
-    (folder / "db").mkdir()
-    settings = DCMQRSCP.format(port=port, other=free_port(), folder=folder / "db")
+    (folder / "db").mkdir(exist_ok=True)
+    settings = DCMQRSCP.format(port=port, other=sends_to or free_port(), folder=folder / "db")
     (folder / "dcmqrscp.cfg").write_text(settings)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

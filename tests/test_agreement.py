@@ -176,6 +176,18 @@ def test_said_keeps_codes_and_no_text():
     assert Said.from_json(text).answers["attenuation"].rule == "contradiction"
 
 
+@pytest.mark.parametrize("keyword", ["QualityControlImage", "SyntheticData"])
+@pytest.mark.parametrize(("value", "is_so"), [("YES", True), ("NO", False), (None, False)])
+def test_said_tells_what_shows_no_patient(keyword, value, is_so):
+    dataset = small_object()
+    del dataset.QualityControlImage
+    if value is not None:
+        setattr(dataset, keyword, value)
+    text = read_said(dataset).as_json()
+    assert Said.from_json(text).is_phantom is is_so
+    assert ("phantom" in text) is is_so  # else the bytes of lakes that are there would change
+
+
 @pytest.mark.parametrize("text", ["{}", "no", '{"answers": 3}'])
 def test_what_is_no_statement_is_refused(text):
     with pytest.raises(LakeCorruptError, match="column said"):

@@ -85,6 +85,8 @@ def test_the_commands_of_the_design_are_there():
         (("quarantine", "retry", "S0"), "'S0' is no study in quarantine"),
         (("sql", "select 1", "--format", "xml"), "unknown format 'xml'"),
         (("sql", "select 1", "--format", "parquet"), "Parquet is not for a terminal"),
+        (("sql",), "give one question"),
+        (("sql", "select 1", "--file", "question.sql"), "the question is given twice"),
         (("export",), "no results database is set"),
     ],
 )
@@ -97,7 +99,8 @@ def test_wrong_use_is_one_line_and_status_2(words, named, published, mpss):
 
 
 @pytest.mark.parametrize(
-    "words", [("cook",), ("sql",), ("sql", "select 1", "--colour"), ("find", "yesterday", "today")]
+    "words",
+    [("cook",), ("find", "-9"), ("sql", "select 1", "--colour"), ("find", "yesterday", "today")],
 )
 def test_what_the_parser_refuses_is_status_2(words, published, mpss):
     status, _, err = mpss(*words)
@@ -234,6 +237,36 @@ def test_sql_into_a_file(form, published, tmp_path, mpss):
         assert "s16" in path.read_text()
 
 
+def test_the_suffix_of_the_file_says_the_form(published, tmp_path, mpss):
+    path = tmp_path / "answer.parquet"
+    assert mpss("sql", SQL, "--output", str(path))[0] == 0
+    assert pq.read_table(path).column("study_key").to_pylist() == INCLUDED
+    status, _, err = mpss("sql", SQL, "--output", str(tmp_path / "answer.xlsx"))
+    assert status == 2
+    assert "answer.xlsx says no format" in err
+    assert mpss("sql", SQL, "--format", "csv", "--output", str(tmp_path / "answer.xlsx"))[0] == 0
+
+
+def test_a_question_comes_from_a_file_or_from_standard_input(
+    published, tmp_path, mpss, monkeypatch
+):
+    text = f"-- who is in\n{SQL}\n"
+    path = tmp_path / "question.sql"
+    path.write_text(text)
+    told = mpss("sql", SQL)[1]
+    assert mpss("sql", "--file", str(path))[1] == told
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert mpss("sql", "-")[1] == told
+
+
+@pytest.mark.parametrize("name", ["no.sql", "latin.sql"])
+def test_a_question_that_cannot_be_read_is_named(name, published, tmp_path, mpss):
+    (tmp_path / "latin.sql").write_bytes("select 'ä'".encode("latin-1"))
+    status, _, err = mpss("sql", "--file", str(tmp_path / name))
+    assert status == 2
+    assert f"{name} cannot be read" in err
+
+
 def test_verify_matches_every_published_value(empty, mpss):
     status, out, _ = mpss("verify")
     assert status == 0
@@ -282,6 +315,24 @@ def test_quarantine_ls_shows_what_stands_still(published, mpss):
     assert status == 0
     for words in (("pull", "s03", "broken", "mend it"), ("segmentation", "s05"), ("w1", "ask")):
         assert any(all(word in line for word in words) for line in out.splitlines()), words
+
+
+def test_quarantine_ls_for_programs(published, mpss):
+    found = json.loads(mpss("quarantine", "ls", "--json")[1])
+    assert {row["study_key"] for row in found} >= {"s03", "s05", "w1"}
+    assert all(set(row) >= {"stage", "error", "problem", "way_out", "tries"} for row in found)
+
+
+def test_an_identifier_is_never_cut(monkeypatch, capsys):
+    monkeypatch.setattr(cli.console, "width", 50)
+    key = "0123456789abcdef0123"
+    cli.application.show_table(("study_key", "problem"), [(key, "a long text " * 20)])
+    assert any(f" {key} " in line for line in capsys.readouterr().out.splitlines())
+
+
+def test_versions_for_programs(published, mpss):
+    found = json.loads(mpss("warehouse", "status", "--json")[1])
+    assert {row["stage"] for row in found if row["is_active"]} >= {"radiomics", "quality"}
 
 
 def test_check_of_the_lake_names_its_page_and_ends_with_1_where_a_study_is_held_back(

@@ -20,7 +20,7 @@ def home(tmp_path, monkeypatch):
     archive = Archive(tmp_path / "pacs")
     with archive.serve(aet="HOSPITAL") as server:
         (tmp_path / "mpss.toml").write_text(
-            f'[site]\narchive_port = {server.port}\ncalled_aet = "HOSPITAL"\n'
+            f'[archive]\nport = {server.port}\ncalled_aet = "HOSPITAL"\n'
         )
         monkeypatch.setenv("MPSS_HOME", str(tmp_path))
         monkeypatch.setattr("mpss_lib.tables.sync", lambda path: None)
@@ -107,7 +107,7 @@ def pulled(tmp_path, monkeypatch):
     archive.add(make_nm(1))
     with Peer(archive, script) as peer:
         (tmp_path / "mpss.toml").write_text(
-            f'[site]\narchive_port = {peer.port}\ncalled_aet = "HOSPITAL"\n'
+            f'[archive]\nport = {peer.port}\ncalled_aet = "HOSPITAL"\n'
         )
         monkeypatch.setenv("MPSS_HOME", str(tmp_path))
         config = load(tmp_path)

@@ -26,6 +26,7 @@ WRITERS = {
         "intake S0000000000000000",
     ],
     "segmentation import": ["{home}-masks.dcm {study}"],
+    "stability": ["", "{cohort} --bins 8 --force"],
     "warehouse activate": ["all", "radiomics"],
     "warehouse check": ["", "--force --publish"],
     "warehouse compact": [""],
@@ -40,6 +41,9 @@ READERS = {
     "backup verify": ["{home}-copies"],
     "down": [""],
     "export": ["", "--ddl"],
+    "model export": ["MYO combined --output {home}-model.json"],
+    "model sql": ["{home}-model.json"],
+    "model validate": ["{home}-model.json --output {home}-validation.json"],
     "purge": ["{study} --dry-run"],
     "quality limits": ["--version site-1"],
     "recompute": ["--dry-run", "--after segmentation.wall_mm --dry-run"],
@@ -58,6 +62,7 @@ NOT_HERE = {
     "airflow": "another program's command line, of a home that runs",
     "archive serve": "serves until it is ended, and writes no home",
     "demo": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
+    "receiver": "serves until it is ended, and writes no lake",
     "up": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
 }
 """Commands that cannot run in this process, and why."""
@@ -144,7 +149,7 @@ def test_a_publish_works_after_a_command_in_an_empty_home(tmp_path, told):
     home = Walked(tmp_path / "home", dict.fromkeys(("study", "cohort"), "S0000000000000000"))
     home.names |= {"first": "2026-01-01", "last": "2026-01-02"}
     home.root.mkdir()
-    (home.root / "mpss.toml").write_text("[site]\narchive_port = 9\n")
+    (home.root / "mpss.toml").write_text("[archive]\nport = 9\n")
     call(home.root, *home.words(told))
     publish(home, told)
 

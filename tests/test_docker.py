@@ -69,6 +69,15 @@ def test_every_part_of_airflow_waits_for_the_bootstrap(services):
         assert "mpss-home:/var/lib/mpss" in service["volumes"], name
 
 
+def test_the_receiver_runs_only_where_it_is_asked_for(services):
+    receiver = services["receiver"]
+    assert receiver["profiles"] == ["receiver"]
+    assert receiver["command"] == ["mpss", "receiver"]
+    unit = (FOLDER / "mpss-receiver.service").read_text()
+    assert re.search(r"^ExecStart=\S+/mpss receiver$", unit, re.M)
+    assert re.search(r"^Restart=always$", unit, re.M)
+
+
 def test_images_are_pinned_to_a_release(services):
     images = [service["image"] for service in services.values() if "image" in service]
     assert images

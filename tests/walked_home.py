@@ -32,11 +32,15 @@ accept = "pass"
 [warehouse]
 threads = 1
 compact_from = 8
+[stability]
+shifts = 2
+rotations = 2
+count_pairs = 1
 [evaluation]
 n_outer = 8
 n_inner = 4
 permutations = 2
-[site]
+[archive]
 called_aet = "DEMOPACS"
 """
 CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics")
@@ -104,12 +108,12 @@ def hospital(folder: Path) -> Iterator[Walked]:
     root = folder / "home"
     root.mkdir()
     with archive.serve(aet="DEMOPACS", allowed_aets=["MPSS"]) as server:
-        more = f"archive_port = {server.port}\nregistry_url = '{made.registry_url}'\n"
+        more = f"port = {server.port}\n[site]\nregistry_url = '{made.registry_url}'\n"
         (root / "mpss.toml").write_text(SETTINGS + more)
         home = Walked(root, {"first": made.first_date, "last": made.last_date})
         call(root, "find", made.first_date, made.last_date)
         import_registry(home.lake, home.config, sites_of(home.config, root))
-        for name in CHAIN:
+        for name in (*CHAIN, "stability"):
             call(root, "run", name)
         call(root, "run", "warehouse")
         for name in AFTER_PUBLISH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated
@@ -21,16 +22,19 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand stil
 segmentation_app = typer.Typer(no_args_is_help=True, help="Masks from files, and to files.")
 quality_app = typer.Typer(no_args_is_help=True, help="Limits and pictures of the quality check.")
 backup_app = typer.Typer(no_args_is_help=True, help="Copies of the whole home.")
+model_app = typer.Typer(no_args_is_help=True, help="Registered models as files.")
 app.add_typer(backup_app, name="backup")
 app.add_typer(archive_app, name="archive")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(segmentation_app, name="segmentation")
 app.add_typer(quality_app, name="quality")
+app.add_typer(model_app, name="model")
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True)
 
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, nothing else.")]
 Force = Annotated[bool, typer.Option("--force", help="Do again what is identical.")]
 
 
@@ -41,10 +45,25 @@ def show_table(
     title: str | None = None,
     numbers: Collection[str] = (),
 ) -> None:
-    """Print rows as a table; the columns named in ``numbers`` stand to the right."""
+    """Print rows as a table; the columns named in ``numbers`` stand to the right.
+
+    What is copied from a table stands whole in one line: columns named ``..._key``, and numbers.
+    """
     table = Table(title=title)
-    for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(str, row))
+    texts = [[str(value) for value in row] for row in rows]
+    for k, name in enumerate(columns):
+        is_whole = name.endswith("_key") or name in numbers
+        table.add_column(
+            name,
+            justify="right" if name in numbers else "left",
+            overflow="fold",
+            min_width=max((len(row[k]) for row in texts), default=0) if is_whole else None,
+        )
+    for row in texts:
+        table.add_row(*row)
     console.print(table)
+
+
+def show_json(found: object) -> None:
+    """Print JSON, for programs; what JSON has no type for is printed as text."""
+    sys.stdout.write(json.dumps(found, indent=1, default=str, ensure_ascii=False) + "\n")

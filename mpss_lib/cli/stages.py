@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpss_lib.batch import BatchResult, due, run_stage
-from mpss_lib.cli.application import Force, app, console, quarantine_app, show_table
+from mpss_lib.cli.application import (
+    AsJson,
+    Force,
+    app,
+    console,
+    quarantine_app,
+    show_json,
+    show_table,
+)
 from mpss_lib.config import STAGES
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
@@ -125,11 +133,14 @@ def _run_cohort(stage: str, keys: list[str], home: Home, *, force: bool) -> None
 
 
 @quarantine_app.command("ls")
-def quarantine_ls() -> None:
+def quarantine_ls(as_json: AsJson = False) -> None:
     """List the studies that stand still: stage, reason, way out, tries."""
     columns = ("stage", "study_key", "error", "problem", "way_out", "tries")
-    rows = ([row[name] for name in columns] for row in Home.open().lake.quarantined())
-    show_table(columns, rows, title="Quarantine")
+    found = [{name: row[name] for name in columns} for row in Home.open().lake.quarantined()]
+    if as_json:
+        show_json(found)
+    else:
+        show_table(columns, (row.values() for row in found), title="Quarantine")
 
 
 @quarantine_app.command("retry")

@@ -95,10 +95,10 @@ def recheck(
 def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
     """Pull again and do the stages after it; returns whether no study stands still."""
     from mpss_lib.pull import stage
-    from mpss_lib.pull.archive.session import ArchiveSession
+    from mpss_lib.pull.archive.session import session_of
 
     lake, config, sites = home.lake, home.config, home.sites
-    with ArchiveSession(sites.archive) as session:
+    with session_of(sites) as session:
 
         def fetch(key: str) -> Outcome:
             return stage.run(key, lake, config, sites, force=True, accepts=accepts, session=session)

@@ -146,6 +146,7 @@ def _of_station(habits: Habits) -> dict[str, Any]:
         "ManufacturerModelName": habits.model,
         "SoftwareVersions": habits.software,
         "BurnedInAnnotation": "NO",
+        "QualityControlImage": "YES",  # a phantom, no patient: the report says so
     }
 
 

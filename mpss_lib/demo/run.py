@@ -37,6 +37,8 @@ permutations = 20    # (default 199) a first result in minutes: no p-value below
 
 [site]
 timezone = "UTC"
+
+[archive]
 called_aet = "DEMOPACS"
 calling_aet = "MPSS"
 """
@@ -162,18 +164,21 @@ def _start_archive(root: Path, config: Config, services: Services) -> Config:
     known = int(read_json(ready)["port"]) if ready.exists() else None
     port = free_port(known)
     ready.unlink(missing_ok=True)
-    site = config.site
+    archive = config.archive
     command = [
         *(sys.executable, "-m", "mpss_lib.cli", "archive", "serve", str(root / "archive")),
-        *("--port", str(port), "--aet", site.called_aet, "--allow", site.calling_aet),
+        *("--port", str(port), "--aet", archive.called_aet, "--allow", archive.calling_aet),
         *("--ready-file", str(ready)),
     ]
     services.start("archive", command, os.environ)
     wait_for_file(ready, services, "archive", 60.0)
     write_json(ready, {"port": port}, mode=PRIVATE_FILE)
     registry = f"sqlite:///{root / 'hospital' / 'registry.sqlite'}"
-    there = site.model_copy(update={"archive_port": port, "registry_url": registry})
-    return config.model_copy(update={"site": there})
+    there = {
+        "archive": archive.model_copy(update={"port": port}),
+        "site": config.site.model_copy(update={"registry_url": registry}),
+    }
+    return config.model_copy(update=there)
 
 
 def _run(client: AirflowClient, dag_id: str, conf: dict[str, str], console: Console) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from pydicom.dataset import Dataset
 
+from mpss_lib.demo.clinical import Person
 from mpss_lib.demo.distractors import (
     capture_dataset,
     ct_datasets,
@@ -66,6 +67,12 @@ def digital_phantom(order: PhantomOrder) -> tuple[Volume, Labels]:
         )
     )
     return phantom.volume, phantom.labels
+
+
+def body_scale_of(person: Person) -> float:
+    """Scale of the phantom's torso that belongs to the size of a person's body."""
+    mean, effect, low, high = BODY_SCALE
+    return float(np.clip(mean + effect * person.body, low, high))
 
 
 def write_study(
@@ -169,7 +176,6 @@ class _Writer:
         return self._kept
 
     def _make(self, **changed: str) -> tuple[Volume, Labels]:
-        mean, effect, low, high = BODY_SCALE
         study = self.study
         is_rest = study.role == "rest"
         order = PhantomOrder(
@@ -177,7 +183,7 @@ class _Writer:
             sex=study.person.sex,
             amplitude={} if is_rest else study.person.amplitude,
             artefact=study.artefact,
-            body_scale=float(np.clip(mean + effect * study.person.body, low, high)),
+            body_scale=body_scale_of(study.person),
         )
         return self._maker(replace(order, **cast("Any", changed)))
 

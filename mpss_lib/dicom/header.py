@@ -50,6 +50,8 @@ TEXT_KEYWORDS = (
     "ProcessingFunction",
     "Manufacturer",
     "ManufacturerModelName",
+    "QualityControlImage",
+    "SyntheticData",
 )
 """Attributes whose texts the rules of intake look at."""
 
@@ -62,7 +64,9 @@ STATE_KEYWORDS = (
 )
 """Sequences of codes that the rules look at, and what their items hold."""
 
-_NOT_DECIDING = frozenset({"Manufacturer", "ManufacturerModelName"})
+_NOT_DECIDING = frozenset(
+    {"Manufacturer", "ManufacturerModelName", "QualityControlImage", "SyntheticData"}
+)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from mpss_lib.dicom.rules import (
 from mpss_lib.dicom.values import whole_of
 from mpss_lib.errors import LakeCorruptError, UnreadableValueError
 
+NO_PATIENT = ("QualityControlImage", "SyntheticData")
+"""Attributes that say YES where an image shows a phantom, or was made and not acquired."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -43,6 +46,9 @@ class Said:
         Facts that stand twice and differ.
     unreadable : tuple of str
         Keywords of values that are present and cannot be read.
+    is_phantom : bool
+        Whether it says that it shows no patient: it is of a phantom (QualityControlImage, PS3.3
+        C.7.6.1) or was made and not acquired (SyntheticData, C.12.1).
     """
 
     answers: dict[str, Answer] = field(
@@ -51,10 +57,11 @@ class Said:
     why_no_volume: str = ""
     differences: tuple[Difference, ...] = ()
     unreadable: tuple[str, ...] = ()
+    is_phantom: bool = False
 
     def as_json(self) -> str:
         """Text for the lake, the same for the same object."""
-        content = {
+        content: dict[str, object] = {
             "answers": {
                 question: {"answer": one.answer, "rule": one.rule, "keyword": one.keyword}
                 for question, one in self.answers.items()
@@ -63,6 +70,8 @@ class Said:
             "differences": [[one.rule, one.keyword] for one in self.differences],
             "unreadable": list(self.unreadable),
         }
+        if self.is_phantom:
+            content["is_phantom"] = True
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -81,6 +90,7 @@ class Said:
                 content["why_no_volume"],
                 tuple(Difference(rule, keyword) for rule, keyword in content["differences"]),
                 tuple(content["unreadable"]),
+                bool(content.get("is_phantom", False)),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeCorruptError(
@@ -129,7 +139,14 @@ def read_said(
         why_no_volume(header.texts.get("ImageType", ())),
         tuple(dict.fromkeys(found)),
         tuple(sorted(header.unreadable)),
+        says_phantom(header),
     )
+
+
+def says_phantom(header: Header) -> bool:
+    """Whether an object says that it shows no patient."""
+    told = [text for keyword in NO_PATIENT for text in header.texts.get(keyword, ())]
+    return any(text.upper() == "YES" for text in told)
 
 
 def series_number(dataset: Dataset) -> int:

@@ -35,6 +35,9 @@ class FitRules(NamedTuple):
     steps : StepRules
     winner : int
         What the score is: ``MAX_LOGLIK``, ...
+    rival : int
+        Another rule that takes its own winner among the same fits, -1 for none. Its score is made
+        of the dev fit alone.
     final : int
         Rows of the final coefficients: ``TRAIN``, ``DEV`` or ``BOTH``.
     keep_intercept_only : bool
@@ -43,6 +46,7 @@ class FitRules(NamedTuple):
 
     steps: StepRules
     winner: int
+    rival: int
     final: int
     keep_intercept_only: bool
 
@@ -90,7 +94,7 @@ class SplitFit(NamedTuple):
     ----------
     model, train_model : (candidates,) bool, the terms of the final and of the train model
     state : int
-    score : float
+    score, rival_score : float
         -inf where it cannot win.
     aic, llf : float, of the dev fit
     fitted : (columns + 1, columns + 1) float64
@@ -105,6 +109,7 @@ class SplitFit(NamedTuple):
     train_model: Flags
     state: int
     score: float
+    rival_score: float
     aic: float
     llf: float
     fitted: Floats
@@ -160,7 +165,7 @@ def fit_split(
     if fits_dev or (by_r2 and dev_ss > 0.0):
         state = VALID if model.any() else INTERCEPT_ONLY
     is_good = state == VALID or (state == INTERCEPT_ONLY and rules.keep_intercept_only)
-    frame, score = DEV, -inf
+    frame, score, rival_score = DEV, -inf, -inf
     if is_good and (by_r2 or rules.final != DEV):
         # The dev fit is there, any other one is made.
         frame = rules.final
@@ -172,17 +177,27 @@ def fit_split(
         if not is_good:
             state = DEGENERATE
     if is_good:
-        if rules.winner == MAX_LOGLIK:
-            score = llf
-        elif rules.winner == MAX_AIC:
-            score = aic
-        elif rules.winner == MIN_AIC:
-            score = -aic
+        rival_score = _dev_score(rules.rival, aic, llf)
+        if rules.winner <= MIN_AIC:
+            score = _dev_score(rules.winner, aic, llf)
         elif by_r2:
             score = _dev_r2(products, columns, a, in_train)
         else:
             score = _common_aic(products, columns, first, model, steps, scratch)
-    return SplitFit(model, train_model, state, score, aic, llf, fitted, swept, frame)
+    return SplitFit(model, train_model, state, score, rival_score, aic, llf, fitted, swept, frame)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _dev_score(rule: int, aic: float, llf: float) -> float:
+    """Score of a fit by what it is on the dev rows."""
+    score = -inf
+    if rule == MAX_LOGLIK:
+        score = llf
+    elif rule == MAX_AIC:
+        score = aic
+    elif rule == MIN_AIC:
+        score = -aic
+    return score
 
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")

@@ -22,7 +22,7 @@ SMALLEST_P = 1e-12
 
 def classes(counts: Sequence[int]) -> str:
     """Bars of the patients in each class."""
-    figure = _figure(6.0, 2.6)
+    figure = new_figure(6.0, 2.6)
     axes = figure.subplots()
     bars = axes.bar(range(5), list(counts), color="#4477aa")
     axes.bar_label(bars)
@@ -30,12 +30,12 @@ def classes(counts: Sequence[int]) -> str:
     axes.set_xlabel("total calcium score")
     axes.set_ylabel("patients")
     axes.margins(y=0.15)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def varieties(rows: Sequence[Row]) -> str:
     """Rank correlation of each averaged (rows) and merged (columns) feature, a panel a family."""
-    figure = _figure(11.0, 6.2)
+    figure = new_figure(11.0, 6.2)
     families = ("glcm", "glrlm")
     image = None
     for axes, family in zip(figure.subplots(1, 2), families, strict=True):
@@ -56,7 +56,7 @@ def varieties(rows: Sequence[Row]) -> str:
         axes.set_title(f"{family.upper()}, averaged against merged", fontsize=10)
     if image is not None:
         figure.colorbar(image, ax=figure.axes, label="ρ", shrink=0.6, pad=0.01)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def heatmap(rows: Sequence[Row], features: Sequence[str]) -> str:
@@ -69,19 +69,19 @@ def heatmap(rows: Sequence[Row], features: Sequence[str]) -> str:
             at = SEGMENTS.index(row["segment"]), column[row["feature"]]
             rho[at] = np.nan if row["rho"] is None else abs(row["rho"])
             p[at] = -np.log10(max(row["p_value"], SMALLEST_P))
-    figure = _figure(11.0, 5.4)
+    figure = new_figure(11.0, 5.4)
     top, bottom = figure.subplots(2, 1, sharex=True)
     for axes, values, title in ((top, rho, "|ρ|"), (bottom, p, "-log10 p")):
         image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0)
         axes.set_yticks(range(len(SEGMENTS)), SEGMENTS)
         figure.colorbar(image, ax=axes, label=title, pad=0.01)
     bottom.set_xticks(range(len(features)), features, rotation=90, fontsize=6)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def boxes(rows: Sequence[Row], column: str) -> str:
     """Boxes of the runs' correlation or p-value by segment and configuration, both profiles."""
-    figure = _figure(11.0, 3.6)
+    figure = new_figure(11.0, 3.6)
     both = figure.subplots(1, 2, sharey=True)
     for axes, profile in zip(both, (AS_PUBLISHED, CORRECTED), strict=True):
         for k, configuration in enumerate(CONFIGURATIONS):
@@ -104,7 +104,7 @@ def boxes(rows: Sequence[Row], column: str) -> str:
             axes.axhline(0.0, color="#888", linewidth=1)
     both[0].set_ylabel("p-value" if column == "p_value" else "r in the test set")
     figure.legend(fontsize=9, loc="outside upper center", ncols=3, frameon=False)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def _values(
@@ -119,13 +119,15 @@ def _values(
     ]
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure, sizes in inches."""
     from matplotlib.figure import Figure as MatplotlibFigure
 
     return MatplotlibFigure(figsize=(width, height), layout="constrained")
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
+    """Give the figure as an svg element."""
     import matplotlib as mpl
 
     text = io.StringIO()

@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import CLINICAL, PROFILES, Config
+from mpss_lib.config import CLINICAL, Config
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.evaluation.conditional import Remainder, remainder
 from mpss_lib.evaluation.design import Design, Floats, encode
+from mpss_lib.evaluation.randomised import transform
+from mpss_lib.evaluation.scanners.harmonise import harmonised
+from mpss_lib.evaluation.scanners.labels import Scanner, pooled, scanners_of
 from mpss_lib.feature_values import feature_files, read_features
+from mpss_lib.profiles import VERSIONS, evaluation_profiles, selected_in
 from mpss_lib.schemas import FEATURE_TABLES
-from mpss_lib.sections import SEGMENTS
+from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet, sha256_of
 
 FACTORS = ("sex", "race")
@@ -55,9 +60,15 @@ class Inputs:
     ----------
     cohort : str
     studies : tuple of str
-    selected : dict of profile to Selected
+    selected : dict of profile of the evaluation to Selected
     clinical : dict of term to (n,) array: float64, or text for a factor
     outcomes : dict of segment to (n,) float64
+    scanners : tuple of Scanner
+        Of each study.
+    pools : tuple of str
+        Name of each study's scanner; small ones have one name.
+    harmonised : frozenset of str
+        Profiles whose features are harmonised.
     left_out : dict of study to the first reason
     digest : str
         Of everything that was read.
@@ -68,12 +79,33 @@ class Inputs:
     selected: dict[str, Selected]
     clinical: dict[str, Any]
     outcomes: dict[str, Floats]
+    scanners: tuple[Scanner, ...]
+    pools: tuple[str, ...]
+    harmonised: frozenset[str]
     left_out: dict[str, str]
     digest: str
 
     def design(self, profile: str, segment: str) -> Design:
         """Columns of a segment: the features that a profile chose, then the clinical terms."""
-        return encode({**self.selected[profile].columns_of(segment), **self.clinical})
+        features = self.selected[profile].columns_of(segment)
+        design = encode({**features, **self.clinical})
+        if profile not in self.harmonised:
+            return design
+        return replace(design, scanners=self.pools, n_harmonised=len(features))
+
+    def remainder(
+        self, profile: str, segment: str, settings: EvaluationSettings
+    ) -> Remainder | None:
+        """Take the clinical arm out of features and score; None where it leaves too little.
+
+        Features are harmonised over the whole cohort at once: the score is not seen, so that its
+        deals are as good as before.
+        """
+        names = self.selected[profile].features
+        columns = harmonised(self.design(profile, segment)).columns.T
+        features = dict(zip(names, columns, strict=False))
+        y = transform(self.outcomes[segment], settings)
+        return remainder(features, self.clinical, y, settings)
 
 
 def load(cohort: str, lake: Lake, config: Config) -> Inputs:
@@ -100,7 +132,8 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
     rows.sort(key=lambda row: row["study_key"])
     keys = [str(row["study_key"]) for row in rows]
     files = [list(found.values()) for found in feature_files(lake, config, keys).values()]
-    found = _selected(chosen, dict(zip(FEATURE_TABLES, files, strict=True)), keys)
+    profiles = {name: selected_in(config, name) for name in evaluation_profiles(config)}
+    found = _selected(chosen, profiles, dict(zip(FEATURE_TABLES, files, strict=True)), keys)
     left_out = _left_out(rows, found)
     if left_out and config.evaluation.missing == "error":
         raise WrongArgumentError(
@@ -109,19 +142,29 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
         )
     use = [k for k, key in enumerate(keys) if key not in left_out]
     read = [sha256_of(outcome_path), sha256_of(chosen_path), *(p.name for p in chain(*files))]
+    read += map("=".join, VERSIONS.items())
     kept = [rows[k] for k in use]
+    studies = tuple(keys[k] for k in use)
+    scanners = scanners_of(lake, config, studies)
+    names = [scanner.name for scanner in scanners]
     return Inputs(
         cohort=cohort,
-        studies=tuple(keys[k] for k in use),
+        studies=studies,
         selected={name: replace(one, values=one.values[use]) for name, one in found.items()},
         clinical={name: clinical_column(name, [row[name] for row in kept]) for name in CLINICAL},
-        outcomes={
-            segment: np.array([row[column] for row in kept], np.float64)
-            for segment, column in OUTCOMES.items()
-        },
+        outcomes={name: np.array([row[at] for row in kept]) for name, at in OUTCOMES.items()},
+        scanners=scanners,
+        pools=pooled(names, config.evaluation.min_scanner),
+        harmonised=_harmonised(config),
         left_out=left_out,
-        digest=digest_of(read),
+        digest=digest_of([*read, *names]),
     )
+
+
+def _harmonised(config: Config) -> frozenset[str]:
+    """Profiles whose features are harmonised."""
+    found = evaluation_profiles(config).items()
+    return frozenset(name for name, own in found if own.harmonise == "combat")
 
 
 def clinical_column(name: str, values: Sequence[Any]) -> Any:
@@ -133,25 +176,27 @@ def clinical_column(name: str, values: Sequence[Any]) -> Any:
 
 def _selected(
     chosen: Sequence[Mapping[str, Any]],
+    profiles: Mapping[str, str],
     files: Mapping[str, Sequence[Path]],
     keys: Sequence[str],
 ) -> dict[str, Selected]:
-    """Values of every study at what each profile chose, NaN where there is none; read once."""
+    """Values of every study at what each profile takes, NaN where there is none; read once.
+
+    ``profiles`` names the profile of the selection that each one of the evaluation takes.
+    """
     rows = sorted(chosen, key=lambda row: row["position"])
-    names: dict[str, list[str]] = {profile: [] for profile in PROFILES}
-    levels = dict.fromkeys(PROFILES, 0)
-    for row in rows:
-        names[row["profile"]].append(str(row["feature"]))
-        levels[row["profile"]] = int(row["bins"])
+    mine = {name: [row for row in rows if row["profile"] == own] for name, own in profiles.items()}
+    names = {name: [str(row["feature"]) for row in own] for name, own in mine.items()}
+    levels = {name: max((int(row["bins"]) for row in own), default=0) for name, own in mine.items()}
     bins, features = sorted(set(levels.values())), sorted(set(chain(*names.values())))
     matrix = read_features(files, keys, bins, features).values
     return {
         profile: Selected(
-            tuple(mine),
+            tuple(taken),
             levels[profile],
-            matrix[:, :, bins.index(levels[profile]), [features.index(name) for name in mine]],
+            matrix[:, :, bins.index(levels[profile]), [features.index(name) for name in taken]],
         )
-        for profile, mine in names.items()
+        for profile, taken in names.items()
     }
 
 

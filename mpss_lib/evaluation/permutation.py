@@ -1,12 +1,11 @@
 """What the whole procedure gives when there is nothing to find.
 
-``outcome``: the scores are dealt out anew among the patients. ``radiomic_block``: the rows of the
-radiomic features are dealt out anew among the patients, whose clinical values and scores stay
-together; what the combined configuration then gains over the clinical one is chance. The splits
-follow the radiomic rows, and both configurations are run on the same deal: with radiomics
-independent of the rest the deals and the observed order are exchangeable, so the test is exact, and
-the cross-products of the radiomic columns are made once for all deals. A permutation depends on
-the seed and its number only, so that parts can be made apart and resumed.
+``outcome``: the scores are dealt out anew among the patients. ``conditional``: what the clinical
+arm leaves of the scores is dealt out, and the arm taken out of every deal again (see
+``conditional``); what is left of the features then predicts it by chance alone. A permutation
+depends on the seed and its number only, so that parts can be made apart and resumed; every
+segment, profile and kind has the same deals, so that tests can be judged together (see
+``family``).
 """
 
 from __future__ import annotations
@@ -16,14 +15,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpss_lib.evaluation.combine import Test, correlation_p, fisher, permutation_test, pooled_rho
+from mpss_lib.evaluation.combine import correlation_p, fisher, pooled_rho
+from mpss_lib.evaluation.conditional import Remainder
 from mpss_lib.evaluation.design import Design, Floats, Ints
 from mpss_lib.evaluation.randomised import Raw, run
 from mpss_lib.evaluation.splits import Splits
 from mpss_lib.sections import EvaluationSettings
 from mpss_lib.tables import digest_of
 
-OUTCOME, RADIOMIC_BLOCK = "outcome", "radiomic_block"
+OUTCOME, CONDITIONAL = "outcome", "conditional"
 _STREAM = 1 << 20
 BATCH = 100
 """Permuted outcomes that share the cross-products of one pass."""
@@ -31,7 +31,11 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Null:
-    """Statistics of the permutations ``numbers``, shape (permutations, 3 configurations)."""
+    """Statistics of the permutations ``numbers``, shape (permutations, winners).
+
+    Winners are those of the 3 configurations, and after them those of a rival rule; of a remainder
+    there is one, its features.
+    """
 
     numbers: tuple[int, ...]
     fisher: Floats
@@ -50,10 +54,9 @@ def statistics(r: Floats, n_test: int, settings: EvaluationSettings) -> tuple[fl
     )
 
 
-def order(number: int, kind: str, n: int, seed: int) -> Ints:
+def order(number: int, n: int, seed: int) -> Ints:
     """Draw the permutation with this number."""
-    stream = [seed, _STREAM, int(kind == RADIOMIC_BLOCK), number]
-    drawn: Ints = np.random.default_rng(stream).permutation(n)
+    drawn: Ints = np.random.default_rng([seed, _STREAM, 0, number]).permutation(n)
     return drawn
 
 
@@ -74,51 +77,65 @@ def part_digest(inputs_digest: str, numbers: range) -> str:
 
 
 def permuted(
-    kind: str,
     design: Design,
     n_radiomics: int,
     outcome: Floats,
     settings: EvaluationSettings,
     splits: Splits,
     numbers: Sequence[int],
+    rival: str = "",
 ) -> Null:
-    """Run the evaluation on the permutations ``numbers`` of one kind.
-
-    ``OUTCOME``: the outcome (already transformed) is dealt out. ``RADIOMIC_BLOCK``: the clinical
-    and the combined configuration on dealt-out radiomic rows; those keep their places in the
-    splits, clinical values and outcome come to them.
-    """
+    """Run the evaluation on the outcome (already transformed) dealt out by ``numbers``."""
     parts = []
-    for begin in range(0, len(numbers), BATCH):
-        batch = numbers[begin : begin + BATCH]
-        deals = np.array([order(k, kind, len(outcome), settings.seed) for k in batch])
-        outcomes = outcome[deals]
-        if kind == OUTCOME:
-            raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False)
-        else:
-            raw = run(
-                design, n_radiomics, outcomes, settings, splits,
-                is_kept=False, configurations=(1, 2), deals=deals,
-            )  # fmt: skip
-        parts.append(_statistics(raw, outcomes, splits, settings))
+    for batch in _batches(numbers):
+        outcomes = outcome[_deals(batch, len(outcome), settings)]
+        raw = run(design, n_radiomics, outcomes, settings, splits, is_kept=False, rival=rival)
+        parts.append(_statistics(raw, outcomes, splits, settings, range(6 if rival else 3)))
     return _null(numbers, parts)
 
 
-def increment_test(observed: Floats, null: Floats) -> Test:
-    """Whether the combined configuration gains more over the clinical one than chance gives.
-
-    Parameters
-    ----------
-    observed : (2,) float64
-        Mean r of the clinical and of the combined configuration.
-    null : (permutations, 2) float64
-        The same of each deal of the radiomic rows.
-    """
-    return permutation_test(float(observed[1] - observed[0]), null[:, 1] - null[:, 0])
+def permuted_remainder(
+    left: Remainder, settings: EvaluationSettings, splits: Splits, numbers: Sequence[int]
+) -> Null:
+    """Let the features' remainder predict the outcome's, dealt out by ``numbers``."""
+    parts = []
+    for batch in _batches(numbers):
+        outcomes = left.dealt(_deals(batch, len(left.outcome), settings))
+        parts.append(_remaining(left, outcomes, settings, splits)[0])
+    return _null(numbers, parts)
 
 
-def _statistics(raw: Raw, outcomes: Floats, splits: Splits, settings: EvaluationSettings) -> Floats:
-    """(permutations, 3 configurations, 3): Fisher's X, mean r, pooled rho."""
+def observed_remainder(
+    left: Remainder, settings: EvaluationSettings, splits: Splits
+) -> tuple[Null, Floats]:
+    """Let the features' remainder predict the outcome's as it is: one row, and (outer,) r."""
+    found, r = _remaining(left, left.outcome[None, :], settings, splits)
+    return _null([-1], [found]), r[0]
+
+
+def _remaining(
+    left: Remainder, outcomes: Floats, settings: EvaluationSettings, splits: Splits
+) -> tuple[Floats, Floats]:
+    """Statistics (p, 1, 3) and correlations (p, outer) of the features' remainder."""
+    raw = run(
+        left.design, len(left.design.names), outcomes, settings, splits,
+        is_kept=False, configurations=(0,),
+    )  # fmt: skip
+    return _statistics(raw, outcomes, splits, settings, range(1)), raw.correlations[:, :, 0]
+
+
+def _batches(numbers: Sequence[int]) -> list[Sequence[int]]:
+    return [numbers[begin : begin + BATCH] for begin in range(0, len(numbers), BATCH)]
+
+
+def _deals(numbers: Sequence[int], n: int, settings: EvaluationSettings) -> Ints:
+    return np.array([order(number, n, settings.seed) for number in numbers])
+
+
+def _statistics(
+    raw: Raw, outcomes: Floats, splits: Splits, settings: EvaluationSettings, winners: range
+) -> Floats:
+    """(permutations, winners, 3): Fisher's X, mean r, pooled rho."""
     n_test = splits.test.shape[1]
     return np.array(
         [
@@ -127,7 +144,7 @@ def _statistics(raw: Raw, outcomes: Floats, splits: Splits, settings: Evaluation
                     *statistics(raw.correlations[k, :, g], n_test, settings),
                     pooled_rho(raw.predictions[k, :, g], splits.test, outcomes[k])[0],
                 )
-                for g in range(3)
+                for g in winners
             ]
             for k in range(len(outcomes))
         ]

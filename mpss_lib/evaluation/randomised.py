@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from mpss_lib.evaluation._kernels import StepRules
 from mpss_lib.evaluation._run_kernels import Fits, Outcomes, Rows, Runs, Terms, run_splits
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
+from mpss_lib.evaluation.scanners.harmonise import harmonised
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.sections import EvaluationSettings
 
@@ -49,6 +50,9 @@ class Evaluation:
     predictions : (3, outer, n_test) float64
     coefficients : (3, outer, 1 + m) float64
         Intercept and coefficients of the winners, on raw columns.
+    rival_r : (3 or 0, outer) float64
+        As ``r``, of the winners that another rule takes among the same fits; none without it.
+    rival_winner : (3 or 0, outer) int64
     terms, train_terms : (outer, inner, 3, terms) bool
         Of the final model and of the train model.
     states : (outer, inner, 3) int64, see ``STATES``
@@ -64,6 +68,8 @@ class Evaluation:
     winner: Ints
     predictions: Floats
     coefficients: Floats
+    rival_r: Floats
+    rival_winner: Ints
     terms: Flags
     train_terms: Flags
     states: Ints
@@ -92,6 +98,8 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     splits: Splits | None = None,
+    rival: str = "",
+    scanners: tuple[str, ...] = (),
 ) -> Evaluation:
     """Evaluate one segment in the three configurations.
 
@@ -104,6 +112,10 @@ def evaluate(
     settings : EvaluationSettings, optional
     splits : Splits, optional
         Drawn from the settings' seed by default.
+    rival : str, optional
+        ``max_loglik``, ``max_aic`` or ``min_aic``: take its winners among the same fits too.
+    scanners : tuple of n str, optional
+        Who made the features: with them they are harmonised for each outer split.
 
     Raises
     ------
@@ -111,7 +123,9 @@ def evaluate(
         If a value is not finite, lengths differ, or there are too few patients.
     """
     settings = settings or EvaluationSettings()
-    design = encode({**radiomics, **clinical})
+    design = replace(
+        encode({**radiomics, **clinical}), scanners=scanners, n_harmonised=len(radiomics)
+    )
     y = transform(outcome, settings)
     splits = draw(len(y), settings) if splits is None else splits
     if len(y) != len(design.columns) or splits.n != len(y) or not np.isfinite(y).all():
@@ -119,8 +133,8 @@ def evaluate(
             f"{len(y)} outcomes, {len(design.columns)} rows, splits of {splits.n}",
             way_out="give one finite outcome for each row, and splits of that many patients",
         )
-    return _as_evaluation(run(design, len(radiomics), y[None, :], settings, splits), design, y,
-                          splits, settings)  # fmt: skip
+    raw = run(design, len(radiomics), y[None, :], settings, splits, rival=rival)
+    return _as_evaluation(raw, design, y, splits, settings)
 
 
 def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
@@ -131,7 +145,10 @@ def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
 
 @dataclass(frozen=True)
 class Raw:
-    """What the kernel fills; the first axis of the last three is the outcome."""
+    """What the kernel fills; the first axis of the last three is the outcome.
+
+    ``coefficients`` are on the columns of the design as they are, or as they were harmonised.
+    """
 
     terms: Flags
     train_terms: Flags
@@ -152,60 +169,103 @@ def run(
     *,
     is_kept: bool = True,
     configurations: Sequence[int] = (0, 1, 2),
-    deals: Ints | None = None,
+    rival: str = "",
 ) -> Raw:
     """Run the kernel for one or many (permuted) outcomes, shape (p, n).
 
-    Configurations that are not asked for have no candidates, hence no valid run. With ``deals``,
-    shape (p, n), the clinical terms are dealt out too: row r takes those of row ``deals[p, r]``.
+    Configurations that are not asked for have no candidates, hence no valid run. With a ``rival``
+    rule its winners follow those of the three configurations. Where the design names scanners its
+    features are harmonised for each outer split, by what the rows that are not tested show: each
+    outer split is then a run of its own, which shares nothing with the others.
     """
-    x, _, _ = design.standardised()
+    how = (is_kept, configurations, rival)
+    if not design.scanners:
+        return _run(design, n_radiomics, outcomes, settings, splits, *how)
+    return _together(
+        [
+            _run(harmonised(design, one.test[0]), n_radiomics, outcomes, settings, one, *how)
+            for one in splits.each()
+        ]
+    )
+
+
+def _together(runs: Sequence[Raw]) -> Raw:
+    """Put runs of single outer splits side by side."""
+    return Raw(
+        **{
+            field.name: np.concatenate(
+                [getattr(one, field.name) for one in runs], axis=_OUTER_AXIS.get(field.name, 0)
+            )
+            for field in fields(Raw)
+        }
+    )
+
+
+_OUTER_AXIS = {"chosen": 1, "correlations": 1, "predictions": 1}
+"""Axis of the outer splits in ``Raw``, where it is not the first."""
+
+
+def _run(
+    design: Design,
+    n_radiomics: int,
+    outcomes: Floats,
+    settings: EvaluationSettings,
+    splits: Splits,
+    is_kept: bool,
+    configurations: Sequence[int],
+    rival: str,
+) -> Raw:
+    x, centre, scale = design.standardised()
     levels = _levels(design, settings)
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = _allowed(n_terms, n_radiomics, configurations)
     shape = (n_outer, settings.n_inner, 3) if is_kept else (0, 0, 3)
-    runs = (len(outcomes), n_outer, 3)
+    runs = (len(outcomes), n_outer, 6 if rival else 3)
     raw = Raw(
         terms=np.zeros((*shape, n_terms), np.bool_),
         train_terms=np.zeros((*shape, n_terms), np.bool_),
         numbers=np.zeros((*shape, 3)),
         states=np.zeros(shape, np.int64),
-        coefficients=np.zeros((n_outer, 3, 1 + x.shape[1])),
+        coefficients=np.zeros((n_outer, runs[2], 1 + x.shape[1])),
         chosen=np.zeros(runs, np.int64),
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
-    dealt = np.zeros((1, 1), np.int64) if deals is None else deals
-    n_kept = n_terms if deals is None else n_radiomics
     run_splits(
-        Terms(x, design.first, levels, *_ascending(design.codes), allowed, n_kept),
-        Outcomes(np.ascontiguousarray(outcomes), *_ascending(outcomes), dealt),
+        Terms(x, design.first, levels, *_ascending(design.codes), allowed),
+        Outcomes(np.ascontiguousarray(outcomes), *_ascending(outcomes)),
         Rows(splits.test, splits.train, splits.dev),
         _limits(splits, settings, levels),
-        _rules(settings),
+        _rules(settings, rival),
         Fits(raw.terms, raw.train_terms, raw.numbers, raw.states),
         Runs(raw.chosen, raw.correlations, raw.predictions, raw.coefficients),
     )
+    _to_raw_columns(raw.coefficients, centre, scale)
     return raw
+
+
+def _to_raw_columns(coefficients: Floats, centre: Floats, scale: Floats) -> None:
+    """Bring intercepts and coefficients (..., 1 + m) from standardised to raw columns."""
+    coefficients[..., 1:] /= scale
+    coefficients[..., 0] -= coefficients[..., 1:] @ centre
 
 
 def _as_evaluation(
     raw: Raw, design: Design, y: Floats, splits: Splits, settings: EvaluationSettings
 ) -> Evaluation:
-    r = np.ascontiguousarray(raw.correlations[0].T)
-    _, centre, scale = design.standardised()
-    coefficients = raw.coefficients.transpose(1, 0, 2).copy()
-    coefficients[..., 1:] /= scale
-    coefficients[..., 0] -= coefficients[..., 1:] @ centre
+    r, winner = raw.correlations[0].T, raw.chosen[0].T
+    own = np.ascontiguousarray(r[:3])
     return Evaluation(
         design=design,
         outcome=y,
         splits=splits,
-        r=r,
-        p_value=correlation_p(r, splits.test.shape[1], settings.p_side),
-        winner=np.ascontiguousarray(raw.chosen[0].T),
-        predictions=np.ascontiguousarray(raw.predictions[0].transpose(1, 0, 2)),
-        coefficients=coefficients,
+        r=own,
+        p_value=correlation_p(own, splits.test.shape[1], settings.p_side),
+        winner=np.ascontiguousarray(winner[:3]),
+        predictions=np.ascontiguousarray(raw.predictions[0, :, :3].transpose(1, 0, 2)),
+        coefficients=raw.coefficients[:, :3].transpose(1, 0, 2).copy(),
+        rival_r=np.ascontiguousarray(r[3:]),
+        rival_winner=np.ascontiguousarray(winner[3:]),
         terms=raw.terms,
         train_terms=raw.train_terms,
         states=raw.states,
@@ -224,7 +284,7 @@ def _allowed(n_terms: int, n_radiomics: int, configurations: Sequence[int]) -> F
     return allowed
 
 
-def _rules(settings: EvaluationSettings) -> _split_kernels.FitRules:
+def _rules(settings: EvaluationSettings, rival: str) -> _split_kernels.FitRules:
     steps = StepRules(
         settings.criterion == "sse", settings.p_enter, settings.p_remove, settings.max_steps,
         settings.rank_tol, settings.loglik_variance == "mse",
@@ -232,6 +292,7 @@ def _rules(settings: EvaluationSettings) -> _split_kernels.FitRules:
     return _split_kernels.FitRules(
         steps,
         _WINNER[settings.winner],
+        _WINNER[rival] if rival else -1,
         _FINAL[settings.final_coef],
         settings.intercept_only == "keep",
     )

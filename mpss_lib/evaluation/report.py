@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
-from mpss_lib.contract import berman_class
-from mpss_lib.evaluation import figures, paper
+from mpss_lib.contract import score_class
+from mpss_lib.evaluation import added_figures, added_tables, figures, scanner_tables
+from mpss_lib.evaluation import report_calibration as calibrated
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
-from mpss_lib.evaluation.calibration import NULL_COHORTS, NULL_LIMITS
+from mpss_lib.evaluation.added_tables import PAIR
+from mpss_lib.evaluation.added_value.classes import NRI_CAVEAT
+from mpss_lib.evaluation.checklists.sheet import write_checklists
+from mpss_lib.evaluation.findings import Findings, gather
+from mpss_lib.evaluation.headline import headline
 from mpss_lib.evaluation.inputs import Inputs, load
+from mpss_lib.evaluation.report_json import as_json
+from mpss_lib.evaluation.significance import LEVEL, floor_text, p_text
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, write_bytes, write_json
 
 Row = Mapping[str, Any]
 
-BY_CHANCE = summary.LEVEL * len(SEGMENTS)
+BY_CHANCE = LEVEL * len(SEGMENTS)
+SHOWN_EVENT = "at_least_100"
+"""Event of the calibration and decision curves that the page shows; the others are on the lake."""
+DIFFERENCES = {
+    "spearman": "rank correlation",
+    "auc_any": "area, score > 0",
+    "auc_at_least_100": "area, score ≥ 100",
+    "brier_at_least_100": "Brier score, ≥ 100 (less is better)",
+}
 CAVEATS = (
     "Fisher's method takes the runs for independent. Their test sets overlap, so that it raises"
     " false alarms far above the nominal level, one-sided most of all: see the measured error rates"
@@ -32,8 +46,9 @@ CAVEATS = (
     " fall into the dev set: 'highest log-likelihood' chiefly means 'dev set without severe"
     " patients'. The corrected profile scores every train model by the variance it explains in"
     " its dev rows.",
-    "A larger X of the combined configuration is no test of what radiomics add. The increment test"
-    " is: it deals the radiomic rows out anew and keeps clinical values and scores together.",
+    "A larger X of the combined configuration is no test of what radiomics add. The conditional"
+    " test is: it takes a flexible clinical arm (splines, products) out of features and score, and"
+    " deals out what is left of the score.",
     "The smallest p-value of a permutation test with {permutations} deals is {smallest}."
     " evaluation.permutations sets their number.",
     "Where the test sets have fewer than {min_test} patients, single runs are under-powered and"
@@ -41,24 +56,10 @@ CAVEATS = (
 )
 
 
-@dataclass(frozen=True)
-class Findings:
-    """Everything the page shows."""
-
-    inputs: Inputs
-    counts: Sequence[Row]
-    levels: Sequence[Row]
-    varieties: Sequence[Row]
-    univariate: Sequence[Row]
-    results: Sequence[Row]
-    tests: Sequence[Row]
-    better: Sequence[Row]
-
-
 def write_report(
     cohort: str, lake: Lake, config: Config, inputs: Inputs | None = None
 ) -> tuple[Path, Path]:
-    """Write page and JSON of an evaluated cohort; returns their paths.
+    """Write page, JSON and checklists of an evaluated cohort; returns the first two paths.
 
     Parameters
     ----------
@@ -68,76 +69,73 @@ def write_report(
     inputs : Inputs, optional
         Of this cohort; read from the lake where none are given.
     """
-    found = _gather(inputs or load(cohort, lake, config), lake, config)
+    found = gather(inputs or load(cohort, lake, config), lake, config)
     address = config.address("evaluation")
     stem = lake.root / "reports" / f"{cohort}.{address.engine}.{address.config}"
     page, data = stem.with_name(stem.name + ".html"), stem.with_name(stem.name + ".json")
-    write_bytes(page, render(found, config).encode())
-    write_json(data, _as_json(found, config))
+    told = shown(found, config)
+    write_bytes(page, render(found, told).encode())
+    write_json(data, as_json(found, told, config))
+    write_checklists(found, lake, config, stem)
     return page, data
 
 
-def _gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
-    selection, address = config.address("selection"), config.address("evaluation")
-    cohort = inputs.cohort
-
-    def of_segments(table: str) -> list[dict[str, Any]]:
-        return [row for s in SEGMENTS for row in lake.rows(table, address, f"{cohort}-{s}")]
-
-    return Findings(
-        inputs=inputs,
-        counts=lake.rows("selection_count", selection, cohort),
-        levels=lake.rows("grey_level", selection, cohort),
-        varieties=lake.rows("variety_correlation", selection, cohort),
-        univariate=lake.rows("univariate", address, cohort),
-        results=of_segments("split_result"),
-        tests=lake.rows("combined_test", address, cohort),
-        better=of_segments("better_model"),
-    )
-
-
-def render(found: Findings, config: Config) -> str:
-    """Make the page."""
+def shown(found: Findings, config: Config) -> dict[str, Any]:
+    """Give every text and table of the page, by the name under which the template takes it."""
     address = config.address("evaluation")
     inputs = found.inputs
     n_test = found.results[0]["n_test"] if found.results else 0
-    return pages.render(
-        "evaluation.html",
-        cohort=inputs.cohort,
-        patients=len(inputs.studies),
-        left_out=len(inputs.left_out),
-        n_test=n_test,
-        min_test=config.evaluation.min_test,
-        is_underpowered=n_test < config.evaluation.min_test,
-        makers=f"engine {address.engine}, settings {address.config}",
-        caveats=_caveats(config),
-        chance=f"{BY_CHANCE:.2g}",
-        limits=_limits(found.tests),
-        chosen=inputs.selected,
-        notes="; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
-        null_cohorts=NULL_COHORTS,
-        null_limits="{} at .01, {} at .05".format(*NULL_LIMITS),
-        discoveries=tables.discoveries(found.univariate),
-        settings=config.evaluation.model_dump_json(indent=1),
-        figures=_figures(found),
+    return {
+        "cohort": inputs.cohort,
+        "patients": len(inputs.studies),
+        "left_out": len(inputs.left_out),
+        "invented": found.n_invented,
+        "n_test": n_test,
+        "min_test": config.evaluation.min_test,
+        "is_underpowered": n_test < config.evaluation.min_test,
+        "stem": f"{inputs.cohort}.{address.engine}.{address.config}",
+        "makers": f"engine {address.engine}, settings {address.config}",
+        "headline": headline(found.tests, found.added),
+        "floors": floor_text(found.tests),
+        "caveats": _caveats(config),
+        "chance": f"{BY_CHANCE:.2g}",
+        "limits": _limits(found.tests),
+        "chosen": inputs.selected,
+        "notes": "; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
+        "discoveries": tables.discoveries(found.univariate),
+        "nri_caveat": NRI_CAVEAT,
+        "few": added_tables.few_text(found.added),
+        "settings": config.evaluation.model_dump_json(indent=1),
         **_tables(found, config),
-    )
+    }
+
+
+def render(found: Findings, told: Mapping[str, Any]) -> str:
+    """Make the page."""
+    return pages.render("evaluation.html", figures=_figures(found), **told)
 
 
 def _tables(found: Findings, config: Config) -> dict[str, Any]:
     return {
         "answers": summary.answer_table(found.tests),
-        "profiles": summary.profile_table(config.evaluation),
+        "profiles": summary.profile_table(config),
         "contradictions": summary.contradiction_table(),
         "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),
-        "null": tables.null_tables(),
-        "planted": tables.planted_table(),
+        "null": calibrated.null_tables(),
+        "proxies": calibrated.proxy_table(),
+        "planted": calibrated.planted_table(),
         "levels": tables.level_table(found.levels),
         "fisher": tables.fisher_table(found.tests),
+        "seeds": tables.seed_table(found.seeds),
         "exact": tables.test_table(found.tests, tables.EXACT),
         "approximate": tables.test_table(found.tests, tables.APPROXIMATE),
         "better": tables.better_tables(found.better),
+        "added": added_tables.added_tables(found.added),
+        "moved": added_tables.moved_table(found.moved, "MYO"),
+        "scanners": scanner_tables.effect_table(found.scanners),
+        "held_out": scanner_tables.held_out_table(found.held_out),
+        "sizes": added_tables.size_table(found.added, found.inputs),
     }
 
 
@@ -150,13 +148,15 @@ def _limits(tests: Sequence[Row]) -> str:
 
 def _caveats(config: Config) -> list[str]:
     settings = config.evaluation
-    smallest = f"{1 / (settings.permutations + 1):.2g}"
+    smallest = p_text(1 / (settings.permutations + 1))
     named = {"permutations": settings.permutations, "smallest": smallest}
     return [text.format(min_test=settings.min_test, **named) for text in CAVEATS]
 
 
 def _figures(found: Findings) -> dict[str, str]:
-    classes = [berman_class(score) for score in found.inputs.outcomes["MYO"]]
+    classes = [score_class(score) for score in found.inputs.outcomes["MYO"]]
+    mine = added_tables.of_profile
+    enough = added_tables.enough(found.added, SHOWN_EVENT)
     return {
         "classes": figures.classes([classes.count(k) for k in range(5)]),
         "varieties": figures.varieties(
@@ -168,29 +168,18 @@ def _figures(found: Findings) -> dict[str, str]:
         ),
         "r": figures.boxes(found.results, "r"),
         "p": figures.boxes(found.results, "p_value"),
+        "differences": added_figures.differences(
+            [r for r in mine(found.added) if (r["configuration"], r["compared_with"]) == PAIR],
+            DIFFERENCES,
+        ),
+        "calibration": added_figures.calibration(
+            [row for row in mine(found.calibration) if _is_drawn(row, enough)]
+        ),
+        "decision": added_figures.decision(
+            [row for row in mine(found.decision) if _is_drawn(row, enough)]
+        ),
     }
 
 
-def _as_json(found: Findings, config: Config) -> dict[str, Any]:
-    address = config.address("evaluation")
-    return {
-        "cohort_hash": found.inputs.cohort,
-        "patients": len(found.inputs.studies),
-        "left_out": len(found.inputs.left_out),
-        "engine": address.engine,
-        "config": address.config,
-        "settings": config.evaluation.model_dump(mode="json"),
-        "selected": {
-            profile: {"bins": chosen.bins, "features": list(chosen.features)}
-            for profile, chosen in found.inputs.selected.items()
-        },
-        "selection": list(found.counts),
-        "grey_levels": list(found.levels),
-        "combined_tests": list(found.tests),
-        "better_models": list(found.better),
-        "paper_fisher": paper.FISHER,
-        "paper_contradictions": [
-            {"paper": said, "taken": taken} for said, taken in paper.CONTRADICTIONS
-        ],
-        "caveats": _caveats(config),
-    }
+def _is_drawn(row: Row, enough: Set[str]) -> bool:
+    return row["event"] == SHOWN_EVENT and row["segment"] in enough

@@ -5,31 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mpss_lib.config import AS_PUBLISHED, CORRECTED
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
 from mpss_lib.evaluation import paper
-from mpss_lib.evaluation.profiles import profiles
+from mpss_lib.evaluation.headline import QUESTIONS
 from mpss_lib.evaluation.report_tables import Table, table
-from mpss_lib.sections import SEGMENTS, EvaluationSettings
+from mpss_lib.evaluation.significance import LEVEL, is_at_floor
+from mpss_lib.profiles import VERSIONS, setting_rows, site_profile
+from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
-
-LEVEL = 0.05
-QUESTIONS = {
-    "radiomics alone predict": ("radiomics", "permutation_mean_r"),
-    "clinical terms alone predict": ("clinical", "permutation_mean_r"),
-    "both together predict": ("combined", "permutation_mean_r"),
-    "radiomics add to clinical terms": ("combined", "increment_mean_r"),
-}
 
 
 def answer_table(tests: Sequence[Row]) -> Table:
     """In which segments each question is answered with yes: paper, Fisher, permutation."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
 
-    def rejects(profile: str, test: str, configuration: str) -> str | None:
+    def rejects(profile: str, test: str, configuration: str, name: str = "p_value") -> str | None:
         rows = {s: by.get((profile, test, configuration, s)) for s in SEGMENTS}
-        known = {s: row["p_value"] for s, row in rows.items() if row is not None}
-        return _named({s: p <= LEVEL for s, p in known.items() if p is not None})
+        known = {s: row for s, row in rows.items() if row and row[name] is not None}
+        named = {f"{s} (floor)" if is_at_floor(row) else s: row for s, row in known.items()}
+        return _named({s: row[name] <= LEVEL for s, row in named.items()})
 
     def above(configuration: str) -> str | None:
         rows = {s: by.get((AS_PUBLISHED, "fisher", configuration, s)) for s in SEGMENTS}
@@ -39,14 +34,15 @@ def answer_table(tests: Sequence[Row]) -> Table:
     rows: list[list[Any]] = []
     for question, (configuration, test) in QUESTIONS.items():
         printed = {s: x > paper.FISHER_LIMIT for s, x in paper.FISHER[configuration].items()}
-        is_increment = test == "increment_mean_r"
+        is_conditional = test == "conditional_mean_r"
         rows.append(
             [
                 question,
-                None if is_increment else _named(printed),
-                None if is_increment else above(configuration),
+                None if is_conditional else _named(printed),
+                None if is_conditional else above(configuration),
                 rejects(AS_PUBLISHED, test, configuration),
                 rejects(CORRECTED, test, configuration),
+                rejects(CORRECTED, test, configuration, "p_adjusted"),
             ]
         )
     header = [
@@ -55,6 +51,7 @@ def answer_table(tests: Sequence[Row]) -> Table:
         "as_published: X above its limit",
         "as_published: permutation p ≤ .05",
         "corrected: permutation p ≤ .05",
+        "corrected: p ≤ .05 for all questions together",
     ]
     return table(header, rows, "text")
 
@@ -68,12 +65,19 @@ def _named(holds: Mapping[str, bool]) -> str | None:
     return f"{len(names)} of {len(holds)}" + ("" if is_plain else f": {', '.join(names)}")
 
 
-def profile_table(settings: EvaluationSettings) -> Table:
-    """List the settings of the evaluation in which the profiles differ."""
-    both = {name: own.model_dump(mode="json") for name, own in profiles(settings).items()}
-    published, corrected = both[AS_PUBLISHED], both[CORRECTED]
-    rows = [[k, v, corrected[k]] for k, v in published.items() if v != corrected[k]]
-    return table(["setting", AS_PUBLISHED, CORRECTED], rows, "text")
+def profile_table(config: Config) -> Table:
+    """List the settings of selection and evaluation in which the profiles differ."""
+    by: dict[tuple[str, str], dict[str, str]] = {}
+    for row in setting_rows(config):
+        by.setdefault((row["stage"], row["setting"]), {})[row["profile"]] = row["value"]
+    rows = [
+        [f"{stage}.{name}", values[AS_PUBLISHED], values[CORRECTED], values[SITE]]
+        for (stage, name), values in by.items()
+        if len(set(values.values())) > 1
+    ]
+    frozen = [f"{name}, version {version}" for name, version in VERSIONS.items()]
+    same = site_profile(config)
+    return table(["setting", *frozen, SITE if same == SITE else f"site = {same}"], rows, "text")
 
 
 def contradiction_table() -> Table:

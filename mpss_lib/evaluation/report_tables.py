@@ -8,16 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, PROFILES
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, LOGLIK, PROFILES
 from mpss_lib.evaluation import paper
-from mpss_lib.evaluation.calibration import (
-    NULL,
-    NULL_COHORTS,
-    NULL_LIMITS,
-    PLANTED,
-    PLANTED_COHORTS,
-)
 from mpss_lib.evaluation.inputs import Inputs
+from mpss_lib.evaluation.significance import is_at_floor, p_text
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
@@ -47,6 +41,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], kind: str = "num
     return Table(tuple(header), tuple(tuple(map(_cell, row)) for row in rows), kind)
 
 
+def number_text(value: float, digits: int = 2, *, is_signed: bool = False) -> str:
+    """Write a number with a true minus sign, and 0 without a sign."""
+    text = f"{value:{'+' if is_signed else ''}.{digits}f}"
+    if float(text) == 0.0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def interval_text(low: float, high: float, digits: int = 2, *, is_signed: bool = False) -> str:
+    """Write the ends of an interval."""
+    ends = (number_text(end, digits, is_signed=is_signed) for end in (low, high))
+    return " to ".join(ends)
+
+
 def _cell(value: Any) -> Cell:
     if isinstance(value, Cell):
         return value
@@ -55,7 +63,8 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, bool):
         return Cell("yes" if value else "")
     if isinstance(value, float):
-        return Cell(f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}")
+        text = f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}"
+        return Cell(text.replace("-", "−"))
     return Cell(str(value))
 
 
@@ -80,17 +89,24 @@ def clinical_table(inputs: Inputs) -> Table:
 
 
 def ledger_table(counts: Sequence[Row]) -> Table:
-    """Features left after each step, both profiles beside the paper."""
+    """Features left after each step, each profile beside the paper."""
     by = {(row["profile"], row["step"]): row for row in counts}
+    profiles = _profiles(counts)
     steps = dict.fromkeys(row["step"] for row in counts)
     rows = []
     for step in steps:
-        mine = [by[profile, step] for profile in PROFILES]
+        mine = [by[profile, step] for profile in profiles]
         cells = [row[name] for row in mine for name in ("n_removed", "n_after")]
         name = f"{step.partition('_')[0]} {paper.STEPS[step]}" if step in paper.STEPS else step
         rows.append([name, *cells, mine[0]["n_paper"]])
-    header = [f"{profile}: {what}" for profile in PROFILES for what in ("removed", "left")]
+    header = [f"{profile}: {what}" for profile in profiles for what in ("removed", "left")]
     return table(["removed are features that are", *header, "left in the paper"], rows)
+
+
+def _profiles(rows: Sequence[Row]) -> list[str]:
+    """Profiles that the rows are of, in their order."""
+    there = {row["profile"] for row in rows}
+    return [profile for profile in (AS_PUBLISHED, LOGLIK, *PROFILES[1:]) if profile in there]
 
 
 def level_table(levels: Sequence[Row]) -> Table:
@@ -107,23 +123,38 @@ def level_table(levels: Sequence[Row]) -> Table:
     for row in levels:
         by.setdefault(row["profile"], []).append([row[k] for k in keys.split(",")])
     if len(by) > 1 and all(rows == next(iter(by.values())) for rows in by.values()):
-        by = {"both": next(iter(by.values()))}
+        by = {"each": next(iter(by.values()))}
     return table(header.split(","), [[name, *row] for name, rows in by.items() for row in rows])
 
 
 def fisher_table(tests: Sequence[Row]) -> Table:
-    """Fisher's X by segment, both profiles and the paper."""
+    """Fisher's X by segment, each profile and the paper."""
     by = {
         (r["profile"], r["configuration"], r["segment"]): r for r in tests if r["test"] == "fisher"
     }
     rows: list[list[Any]] = []
     for configuration in CONFIGURATIONS:
-        for profile in PROFILES:
+        for profile in _profiles(tests):
             cells = [by.get((profile, configuration, s)) for s in SEGMENTS]
             rows.append([f"{configuration}, {profile}", *(_fisher_cell(cell) for cell in cells)])
         printed = paper.FISHER[configuration]
         rows.append([f"{configuration}, paper", *(_paper_cell(printed[s]) for s in SEGMENTS)])
     return table(["X", *SEGMENTS], rows)
+
+
+def seed_table(seeds: Sequence[Row]) -> Table:
+    """Fisher's X over the seeds of the splits: median, least and largest."""
+    by: dict[tuple[str, str, str], list[float]] = {}
+    for row in seeds:
+        key = (row["configuration"], row["profile"], row["segment"])
+        by.setdefault(key, []).append(row["fisher"])
+    rows: list[list[Any]] = []
+    for configuration in CONFIGURATIONS:
+        for profile in _profiles(seeds):
+            found = [by.get((configuration, profile, s)) for s in SEGMENTS]
+            cells = [x and Cell(f"{np.median(x):.1f}", f"{min(x):.0f}–{max(x):.0f}") for x in found]
+            rows.append([f"{configuration}, {profile}", *cells])
+    return table(["X over the seeds", *SEGMENTS], rows)
 
 
 def _paper_cell(x: float) -> Cell:
@@ -133,7 +164,7 @@ def _paper_cell(x: float) -> Cell:
 def _fisher_cell(row: Row | None) -> Cell | None:
     if row is None:
         return None
-    sign = "" if row["median_r"] is None else f"r {row['median_r']:+.2f}"
+    sign = "" if row["median_r"] is None else f"r {number_text(row['median_r'], is_signed=True)}"
     above = row["threshold"] is not None and row["statistic"] > row["threshold"]
     return Cell(f"{row['statistic']:.1f}", sign, is_marked=above)
 
@@ -142,7 +173,8 @@ EXACT = {
     "permutation_mean_r": "permutation of mean r",
     "permutation_fisher": "permutation of X",
     "permutation_pooled": "permutation of pooled rho",
-    "increment_mean_r": "radiomics add to clinical",
+    "conditional_mean_r": "radiomics add to clinical, mean r",
+    "conditional_pooled": "radiomics add to clinical, pooled rho",
 }
 APPROXIMATE = {
     "pooled_spearman": "pooled Spearman, one-sided t",
@@ -155,7 +187,7 @@ def test_table(tests: Sequence[Row], names: Mapping[str, str]) -> Table:
     """P-values of the named tests by profile, configuration and segment."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
     rows: list[list[Any]] = []
-    for profile in PROFILES:
+    for profile in _profiles(tests):
         for test, title in names.items():
             for configuration in CONFIGURATIONS:
                 cells = [by.get((profile, test, configuration, s)) for s in SEGMENTS]
@@ -169,8 +201,12 @@ def _p_cell(row: Row | None) -> Cell | None:
     if row is None or row["p_value"] is None:
         return None
     p = row["p_value"]
-    error = f"± {row['p_error']:.3f}" if row["p_error"] else ""
-    return Cell(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", error, is_marked=p <= 0.01)
+    note = f"± {row['p_error']:.3f}" if row["p_error"] else ""
+    if is_at_floor(row):
+        note = "floor"
+    if row["p_adjusted"] is not None:
+        note += f", together {p_text(row['p_adjusted'])}"
+    return Cell(p_text(p), note, is_marked=p <= 0.01)
 
 
 METRICS = {
@@ -202,41 +238,8 @@ def better_tables(better: Sequence[Row]) -> list[Table]:
 def _score_cell(row: Row | None) -> Cell | None:
     if row is None or row["value"] is None:
         return None
-    bounds = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
-    return Cell(f"{row['value']:.2f}", bounds, is_noted_below=True)
-
-
-def null_tables() -> list[Table]:
-    """How often each test rejected cohorts without any signal, a table for each level."""
-    found = {tuple(name.split()): counts for name, *counts in NULL}
-    columns = [(profile, c) for profile in PROFILES for c in CONFIGURATIONS]
-    header = [f"{profile}, {c}" for profile, c in columns]
-    parts = []
-    for k, (level, limit) in enumerate(zip((".01", ".05"), NULL_LIMITS, strict=True)):
-        rows = []
-        for test, title in TITLES.items():
-            counts = [found.get((*column, test)) for column in columns]
-            rows.append([title, *(n and _rate(n[k], limit) for n in counts)])
-        parts.append(table([f"rejected at {level}", *header], rows))
-    return parts
-
-
-def _rate(count: int, limit: int) -> Cell:
-    """Rejections with rate and standard error; bold above the limit of a test that holds."""
-    share = count / NULL_COHORTS
-    error = (share * (1.0 - share) / NULL_COHORTS) ** 0.5
-    return Cell(str(count), f"{share:.3f} ± {error:.3f}", is_marked=count > limit)
-
-
-def planted_table() -> Table:
-    """How often the tests found what was planted, nothing, and an open signal."""
-    of = f"of {PLANTED_COHORTS}"
-    header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]
-    rows = []
-    for name, *counts in PLANTED:
-        profile, configuration, test = name.split()
-        rows.append([f"{profile}: {TITLES[test]}, {configuration}", *counts])
-    return table(header, rows)
+    bounds = "" if row["low"] is None else interval_text(row["low"], row["high"])
+    return Cell(number_text(row["value"]), bounds, is_noted_below=True)
 
 
 def discoveries(univariate: Sequence[Row]) -> str:

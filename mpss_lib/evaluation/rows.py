@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mpss_lib.config import CONFIGURATIONS, CORRECTED
+from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Floats
 from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
 from mpss_lib.evaluation.randomised import STATES, Evaluation
+from mpss_lib.evaluation.seeds import SeedResult
 from mpss_lib.evaluation.stepwise import INTERCEPT
 from mpss_lib.sections import EvaluationSettings
 
@@ -65,23 +67,36 @@ def _coefficients(values: Floats, columns: npt.NDArray[Any]) -> dict[str, float]
     return {INTERCEPT: float(values[0]), **dict(named)}
 
 
-def result_rows(found: Evaluation, start: Mapping[str, str], settings: EvaluationSettings) -> Rows:
-    """Give one row for each outer split: the winner and its correlation in the test rows."""
+def result_rows(
+    found: Evaluation,
+    start: Mapping[str, str],
+    settings: EvaluationSettings,
+    *,
+    is_rival: bool = False,
+) -> Rows:
+    """Give one row for each outer split: the winner and its correlation in the test rows.
+
+    ``is_rival``: those of the other rule's winners.
+    """
     n_test = found.splits.test.shape[1]
+    winner, r = (found.rival_winner, found.rival_r) if is_rival else (found.winner, found.r)
+    p_value = correlation_p(r, n_test, settings.p_side)
     rows: Rows = []
     for g, configuration in enumerate(CONFIGURATIONS):
         for k, outer in enumerate(found.splits.outer):
-            is_valid = bool(found.is_valid[g, k])
+            is_valid = bool(np.isfinite(r[g, k]))
+            inner = int(winner[g, k])
+            n_terms = int(found.terms[k, inner, g].sum()) if inner >= 0 else 0
             rows.append(
                 {
                     **start,
                     "configuration": configuration,
                     "outer": outer,
                     "n_test": n_test,
-                    "inner": int(found.winner[g, k]),
-                    "n_terms": int(found.winning_terms(g, k).sum()),
-                    "r": float(found.r[g, k]) if is_valid else None,
-                    "p_value": float(found.p_value[g, k]) if is_valid else None,
+                    "inner": inner,
+                    "n_terms": n_terms,
+                    "r": float(r[g, k]) if is_valid else None,
+                    "p_value": float(p_value[g, k]) if is_valid else None,
                     "is_valid": is_valid,
                     "is_underpowered": n_test < settings.min_test,
                 }
@@ -139,12 +154,28 @@ def known(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[int]) -> Rows:
-    """Give one row for each permutation and configuration."""
+def seed_rows(found: Sequence[SeedResult], starts: Sequence[Mapping[str, str]]) -> Rows:
+    """Give one row for each seed and winner; ``starts`` of the profile and of its rival."""
+    return [
+        {
+            **starts[one.winner // 3],
+            "configuration": CONFIGURATIONS[one.winner % 3],
+            "seed": one.seed,
+            "fisher": one.fisher,
+            "mean_r": one.mean_r,
+            "median_r": known(one.median_r),
+            "n_valid": one.n_valid,
+        }
+        for one in found
+    ]
+
+
+def null_rows(null: Null, start: Mapping[str, str], kind: str, winners: Sequence[str]) -> Rows:
+    """Give one row for each permutation and configuration: that of each winner, "" for none."""
     return [
         {
             **start,
-            "configuration": CONFIGURATIONS[g],
+            "configuration": configuration,
             "kind": kind,
             "permutation": number,
             "fisher": float(null.fisher[k, g]),
@@ -152,5 +183,6 @@ def null_rows(null: Null, start: Mapping[str, str], kind: str, shown: Sequence[i
             "pooled_rho": known(float(null.pooled_rho[k, g])),
         }
         for k, number in enumerate(null.numbers)
-        for g in shown
+        for g, configuration in enumerate(winners)
+        if configuration
     ]

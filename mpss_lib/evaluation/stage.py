@@ -12,13 +12,14 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from mpss_lib.config import CORRECTED, Config
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import permutation, summary
+from mpss_lib.evaluation.added_value.cohort import added_rows
+from mpss_lib.evaluation.added_value.rows import ADDED_TABLES
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.models import elastic_rows, model_rows, winners_of
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK
-from mpss_lib.evaluation.profiles import profiles
+from mpss_lib.evaluation.permutation import CONDITIONAL, OUTCOME
 from mpss_lib.evaluation.randomised import Evaluation, transform
 from mpss_lib.evaluation.randomised import evaluate as evaluate_columns
 from mpss_lib.evaluation.report import write_report
@@ -29,16 +30,29 @@ from mpss_lib.evaluation.rows import (
     null_rows,
     prediction_rows,
     result_rows,
+    seed_rows,
 )
+from mpss_lib.evaluation.scanners.explained_rows import effect_rows
+from mpss_lib.evaluation.scanners.held_out import held_out_rows
+from mpss_lib.evaluation.seeds import over_seeds
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.evaluation.univariate import associations
+from mpss_lib.profiles import evaluation_profiles, rival_of, rival_profiles, setting_rows
 from mpss_lib.records import Unit
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, digest_of, read_parquet
 
 Answer = dict[str, Any]
-SPLIT_TABLES = ("split_fit", "split_result", "split_prediction", "better_model")
-MODEL_TABLES = ("model", "model_term")
+FEATURE_TABLES = ("univariate", "scanner_effect")
+SPLIT_TABLES = (
+    "split_fit",
+    "split_result",
+    "split_prediction",
+    "better_model",
+    "held_out_vendor",
+)
+MODEL_TABLES = ("model", "model_term", "model_harmonisation")
+SUMMARY_TABLES = ("combined_test", "profile_setting")
 
 
 def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answer:
@@ -62,14 +76,17 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answ
 
 
 def univariate(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Correlate each selected feature with the score of its segment; writes ``univariate``."""
+    """Correlate each selected feature with the score of its segment; ask what the scanner explains.
+
+    Writes ``FEATURE_TABLES``.
+    """
     return _univariate(load(cohort, lake, config), lake, config)
 
 
 def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
-    """Run the randomised evaluation of the segment ``part`` and its permutations, both profiles.
+    """Run the randomised evaluation of the segment ``part`` and its permutations in each profile.
 
-    Writes ``SPLIT_TABLES`` and ``permutation``; permutations that are there are not made again.
+    Writes ``SPLIT_TABLES``, ``split_seed`` and ``permutation``; what is there is not made again.
     """
     if part not in SEGMENTS:
         raise WrongArgumentError(f"{part!r} is no segment", way_out=f"one of {', '.join(SEGMENTS)}")
@@ -77,7 +94,10 @@ def evaluate(cohort: str, part: str, lake: Lake, config: Config) -> Answer:
 
 
 def summarise(cohort: str, lake: Lake, config: Config) -> Answer:
-    """Combine the runs of every segment into tests; writes ``combined_test``."""
+    """Combine the runs of every segment into tests, and judge the pooled predictions.
+
+    Writes ``SUMMARY_TABLES`` and ``ADDED_TABLES``.
+    """
     return _summarise(load(cohort, lake, config), lake, config)
 
 
@@ -105,32 +125,61 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
                 for profile, chosen in inputs.selected.items()
                 for segment in SEGMENTS
                 for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
-            ]
+            ],
+            "scanner_effect": effect_rows(inputs),
         }
 
-    answer = _step(inputs, inputs.cohort, inputs.digest, ("univariate",), make, lake, config)
+    answer = _step(inputs, inputs.cohort, inputs.digest, FEATURE_TABLES, make, lake, config)
     return answer | {"patients": len(inputs.studies), "left_out": len(inputs.left_out)}
 
 
 def _evaluate(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
-    answers = [_run_splits(inputs, segment, lake, config), _permute(inputs, segment, lake, config)]
-    return _together(inputs.cohort, answers)
+    return _together(
+        inputs.cohort,
+        [
+            _run_splits(inputs, segment, lake, config),
+            _run_seeds(inputs, segment, lake, config),
+            _permute(inputs, segment, lake, config),
+        ],
+    )
 
 
 def _run_splits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
         tables: dict[str, Rows] = {name: [] for name in SPLIT_TABLES}
-        for profile, settings in profiles(config.evaluation).items():
-            found = _evaluation(inputs, profile, segment, settings)
+        for profile, settings in evaluation_profiles(config).items():
+            name, rival = rival_of(profile)
+            found = _evaluation(inputs, profile, segment, settings, rival)
             start = _start(inputs, profile, segment)
             tables["split_fit"] += fit_rows(found, start)
             tables["split_result"] += result_rows(found, start, settings)
             tables["split_prediction"] += prediction_rows(found, inputs, start)
+            if rival:
+                start = _start(inputs, name, segment)
+                tables["split_result"] += result_rows(found, start, settings, is_rival=True)
         tables["better_model"] = better_rows(inputs, segment, config.evaluation.seed)
+        tables["held_out_vendor"] = held_out_rows(inputs, segment, evaluation_profiles(config))
         return tables
 
     key = f"{inputs.cohort}-{segment}"
     return _step(inputs, key, inputs.digest, SPLIT_TABLES, make, lake, config)
+
+
+def _run_seeds(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
+    def make() -> dict[str, Rows]:
+        settings = evaluation_profiles(config)[AS_PUBLISHED]
+        name, rival = rival_of(AS_PUBLISHED)
+        n_features = len(inputs.selected[AS_PUBLISHED].features)
+        y = transform(inputs.outcomes[segment], settings)
+        found = over_seeds(
+            inputs.design(AS_PUBLISHED, segment), n_features, y, settings, rival=rival
+        )
+        starts = [_start(inputs, profile, segment) for profile in (AS_PUBLISHED, name)]
+        return {"split_seed": seed_rows(found, starts)}
+
+    digest = digest_of([inputs.digest, f"seeds={config.evaluation.split_seeds}"])
+    key = f"{inputs.cohort}-{segment}"
+    return _step(inputs, key, digest, ("split_seed",), make, lake, config)
 
 
 def _permute(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Answer:
@@ -166,16 +215,22 @@ def _no_rows() -> dict[str, Rows]:
 
 def _permuted(inputs: Inputs, segment: str, numbers: range, config: Config) -> dict[str, Rows]:
     rows: Rows = []
-    for profile, settings in profiles(config.evaluation).items():
+    for profile, settings in evaluation_profiles(config).items():
         design, n_features = inputs.design(profile, segment), len(inputs.selected[profile].features)
         y = transform(inputs.outcomes[segment], settings)
-        given = (design, n_features, y, settings, draw(len(y), settings), numbers)
+        splits = draw(len(y), settings)
+        given = (design, n_features, y, settings, splits, numbers)
         start = _start(inputs, profile, segment)
-        null = permutation.permuted(OUTCOME, *given)
-        rows += null_rows(null, start, OUTCOME, (0, 1, 2))
-        if profile == CORRECTED:
-            null = permutation.permuted(RADIOMIC_BLOCK, *given)
-            rows += null_rows(null, start, RADIOMIC_BLOCK, (1, 2))
+        name, rival = rival_of(profile)
+        null = permutation.permuted(*given, rival=rival)
+        rows += null_rows(null, start, OUTCOME, CONFIGURATIONS)
+        if rival:
+            start = _start(inputs, name, segment)
+            rows += null_rows(null, start, OUTCOME, ("", "", "", *CONFIGURATIONS))
+        left = inputs.remainder(profile, segment, settings)
+        if profile != AS_PUBLISHED and left is not None:
+            null = permutation.permuted_remainder(left, settings, splits, numbers)
+            rows += null_rows(null, start, CONDITIONAL, ("combined",))
     return {"permutation": rows}
 
 
@@ -184,25 +239,39 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     digest = digest_of([inputs.digest, *sources.digests])
 
     def make() -> dict[str, Rows]:
-        return {"combined_test": summary.combined_rows(sources, inputs, config.evaluation)}
+        settings = [{"cohort_hash": inputs.cohort} | row for row in setting_rows(config)]
+        tests = summary.combined_rows(
+            sources, inputs, {**evaluation_profiles(config), **rival_profiles(config)}
+        )
+        return {"combined_test": tests, "profile_setting": settings}
 
-    return _step(inputs, inputs.cohort, digest, ("combined_test",), make, lake, config)
+    def judge() -> dict[str, Rows]:
+        fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
+        return added_rows(sources.predictions, fits, inputs, config)
+
+    cohort = inputs.cohort
+    answers = [
+        _step(inputs, cohort, digest, SUMMARY_TABLES, make, lake, config),
+        _step(inputs, cohort, inputs.digest, ADDED_TABLES, judge, lake, config),
+    ]
+    return _together(cohort, answers)
 
 
 def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
-        models: Rows = []
-        terms: Rows = []
+        tables: dict[str, Rows] = {name: [] for name in MODEL_TABLES}
         fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
-        for profile, settings in profiles(config.evaluation).items():
+        for profile, settings in evaluation_profiles(config).items():
             for segment in SEGMENTS:
                 winners = winners_of(fits[segment], profile)
                 found = model_rows(winners, inputs, segment, profile, settings)
-                models, terms = models + found[0], terms + found[1]
+                for name, rows in zip(MODEL_TABLES, found, strict=True):
+                    tables[name] += rows
         for segment in SEGMENTS:
-            found = elastic_rows(inputs, segment, config.evaluation.seed)
-            models, terms = models + found[0], terms + found[1]
-        return {"model": models, "model_term": terms}
+            fold_models = elastic_rows(inputs, segment, config.evaluation.seed)
+            for name, rows in zip(MODEL_TABLES[:2], fold_models, strict=True):
+                tables[name] += rows
+        return tables
 
     answer = _step(inputs, inputs.cohort, inputs.digest, MODEL_TABLES, make, lake, config)
     page, _ = write_report(inputs.cohort, lake, config, inputs)
@@ -228,17 +297,19 @@ def _fits(inputs: Inputs, segment: str, lake: Lake, config: Config) -> Rows:
         winners: Rows = fits.filter(fits["is_winner"]).to_pylist()
         return winners
     rows: Rows = []
-    for profile, settings in profiles(config.evaluation).items():
+    for profile, settings in evaluation_profiles(config).items():
         found = _evaluation(inputs, profile, segment, settings)
         rows += fit_rows(found, _start(inputs, profile, segment))
     return rows
 
 
 def _evaluation(
-    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings
+    inputs: Inputs, profile: str, segment: str, settings: EvaluationSettings, rival: str = ""
 ) -> Evaluation:
     columns = inputs.selected[profile].columns_of(segment)
-    return evaluate_columns(columns, inputs.clinical, inputs.outcomes[segment], settings)
+    given = (columns, inputs.clinical, inputs.outcomes[segment], settings)
+    scanners = inputs.pools if profile in inputs.harmonised else ()
+    return evaluate_columns(*given, rival=rival, scanners=scanners)
 
 
 def _start(inputs: Inputs, profile: str, segment: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,33 @@ from mpss_lib.config import CONFIGURATIONS, Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.combine import Test
+from mpss_lib.evaluation.conditional import Remainder
 from mpss_lib.evaluation.design import Floats, Ints
+from mpss_lib.evaluation.family import adjusted_p
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import (
+    CONDITIONAL,
     OUTCOME,
-    RADIOMIC_BLOCK,
-    increment_test,
+    observed_remainder,
     part_digest,
     permutation_parts,
     statistics,
 )
-from mpss_lib.evaluation.profiles import profiles
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.rows import Rows, known
-from mpss_lib.evaluation.splits import draw
+from mpss_lib.evaluation.splits import Splits, draw
+from mpss_lib.profiles import RIVALS
 from mpss_lib.sections import SEGMENTS, EvaluationSettings
 from mpss_lib.tables import Lake, read_parquet, sha256_of
 
 Key = tuple[str, str, str]
 
 _RUNS = ("split_result", "split_prediction")
+NUMBER, X, MEAN_R, POOLED = range(4)
+"""Columns of ``Sources.null``."""
+
+FAMILY = {"permutation_mean_r": OUTCOME, "conditional_mean_r": CONDITIONAL}
+"""Tests that answer the four questions, and the deals that each is judged by."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ class Sources:
     ----------
     r : (outer,) float64, NaN where the run is invalid
     predictions : (outer, n_test) float64, NaN where there was no winner
-    null : by key and kind: (permutations, 3) Fisher's X, mean r, pooled rho
+        The other winners of the same fits (``RIVALS``) keep none.
+    null : by key and kind: (permutations, 4) number, Fisher's X, mean r, pooled rho
     digests : content of the files read
     """
 
@@ -79,9 +88,9 @@ def read(inputs: Inputs, lake: Lake, config: Config) -> Sources:
             )
         results, guesses = (read_parquet(*one) for one in zip(paths, _RUNS, strict=True))
         digests += [sha256_of(path) for path in paths]
-        r |= _correlations(results)
-        n_test = int(results["n_test"][0].as_py())
-        predictions |= _predictions(guesses, segment, r, (config.evaluation.n_outer, n_test))
+        found = _correlations(results)
+        r |= found
+        predictions |= _predictions(guesses, found, _test_sizes(results))
     null, more = _null(inputs, lake, config)
     return Sources(r, predictions, null, (*digests, *more))
 
@@ -105,69 +114,120 @@ def _null(
                 rho = np.nan if row["pooled_rho"] is None else row["pooled_rho"]
                 found = (row["permutation"], row["fisher"], row["mean_r"], rho)
                 null.setdefault((name, row["kind"]), []).append(found)
-    arrays = {name: np.array(sorted(set(rows)))[:, 1:] for name, rows in null.items()}
+    arrays = {name: np.array(sorted(set(rows))) for name, rows in null.items()}
     return arrays, digests
 
 
-def combined_rows(sources: Sources, inputs: Inputs, settings: EvaluationSettings) -> Rows:
+def combined_rows(
+    sources: Sources, inputs: Inputs, profiles: Mapping[str, EvaluationSettings]
+) -> Rows:
     """Rows of ``combined_test``."""
     rows: Rows = []
-    for profile, own in profiles(settings).items():
+    for profile, own in profiles.items():
         splits = draw(len(inputs.studies), own)
-        n_test = splits.test.shape[1]
+        mine: Rows = []
         for segment in SEGMENTS:
             outcome = transform(inputs.outcomes[segment], own)
             for configuration in CONFIGURATIONS:
                 key = (profile, segment, configuration)
-                r = sources.r[key]
-                p = combine.correlation_p(r, n_test, own.p_side)
-                tests = _tests(sources, key, p, splits.test, outcome, own)
-                start = {
-                    "cohort_hash": inputs.cohort,
-                    "profile": profile,
-                    "segment": segment,
-                    "configuration": configuration,
-                }
-                end = {
-                    "n_valid": int(np.isfinite(r).sum()),
-                    "median_r": known(combine.median(r)),
-                    "median_p": known(combine.median(p)),
-                }
-                rows += [
-                    {**start, "test": name, **_plain(test), **end} for name, test in tests.items()
-                ]
+                tests = _tests(sources, key, splits.test, outcome, own)
+                mine += _rows(inputs.cohort, key, tests, sources.r[key], splits, own)
+            if (key, CONDITIONAL) in sources.null:
+                left = inputs.remainder(profile, segment, own)
+                mine += _conditional_rows(sources, inputs.cohort, key, left, splits, own)
+        rows += _judged_together(mine, sources)
     return rows
 
 
-def _tests(
-    sources: Sources,
+def _rows(
+    cohort: str,
     key: Key,
-    p: Floats,
-    test: Ints,
-    outcome: Floats,
+    tests: Mapping[str, Test],
+    r: Floats,
+    splits: Splits,
     settings: EvaluationSettings,
+) -> Rows:
+    """Rows of the tests of runs with the correlations ``r``."""
+    p = combine.correlation_p(r, splits.test.shape[1], settings.p_side)
+    profile, segment, configuration = key
+    return [
+        {
+            "cohort_hash": cohort,
+            "profile": profile,
+            "segment": segment,
+            "configuration": configuration,
+            "test": name,
+            **_plain(test),
+            "p_adjusted": None,
+            "n_valid": int(np.isfinite(r).sum()),
+            "median_r": known(combine.median(r)),
+            "median_p": known(combine.median(p)),
+        }
+        for name, test in tests.items()
+    ]
+
+
+def _tests(
+    sources: Sources, key: Key, test: Ints, outcome: Floats, settings: EvaluationSettings
 ) -> dict[str, Test]:
     r = sources.r[key]
     n_test = test.shape[1]
+    p = combine.correlation_p(r, n_test, settings.p_side)
     x, mean_r = statistics(r, n_test, settings)
     tests = {
         "fisher": combine.fisher(p, np.isfinite(r), settings.invalid_run),
-        "pooled_spearman": combine.pooled_spearman(sources.predictions[key], test, outcome),
         "nadeau_bengio": combine.nadeau_bengio(r, n_test, len(outcome) - n_test),
     }
     null = sources.null.get((key, OUTCOME))
     if null is not None:
-        tests["permutation_fisher"] = combine.permutation_test(x, null[:, 0])
-        tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, 1])
-        rho = tests["pooled_spearman"].statistic
-        tests["permutation_pooled"] = combine.permutation_test(rho, null[:, 2])
-    clinical = (key[0], key[1], "clinical")
-    dealt = [sources.null.get((name, RADIOMIC_BLOCK)) for name in (clinical, key)]
-    if key[2] == "combined" and dealt[0] is not None and dealt[1] is not None:
-        observed = np.array([statistics(sources.r[clinical], n_test, settings)[1], mean_r])
-        null = np.column_stack([dealt[0][:, 1], dealt[1][:, 1]])
-        tests["increment_mean_r"] = increment_test(observed, null)
+        tests["permutation_fisher"] = combine.permutation_test(x, null[:, X])
+        tests["permutation_mean_r"] = combine.permutation_test(mean_r, null[:, MEAN_R])
+    if key in sources.predictions:
+        pooled = combine.pooled_spearman(sources.predictions[key], test, outcome)
+        tests["pooled_spearman"] = pooled
+        if null is not None:
+            rho = pooled.statistic
+            tests["permutation_pooled"] = combine.permutation_test(rho, null[:, POOLED])
     return tests
+
+
+def _conditional_rows(
+    sources: Sources,
+    cohort: str,
+    key: Key,
+    left: Remainder | None,
+    splits: Splits,
+    settings: EvaluationSettings,
+) -> Rows:
+    """Rows of the tests of what radiomics add; ``df`` is what the clinical arm leaves."""
+    if left is None:
+        return []
+    found, r = observed_remainder(left, settings, splits)
+    null = sources.null[key, CONDITIONAL]
+    tests = {
+        "conditional_mean_r": combine.permutation_test(found.mean_r[0, 0], null[:, MEAN_R]),
+        "conditional_pooled": combine.permutation_test(found.pooled_rho[0, 0], null[:, POOLED]),
+    }
+    tests = {name: replace(test, df=left.df) for name, test in tests.items()}
+    return _rows(cohort, key, tests, r, splits, settings)
+
+
+def _judged_together(rows: Rows, sources: Sources) -> Rows:
+    """Give the tests of ``FAMILY``, over all segments, the p-value that they have together."""
+    mine = [row for row in rows if row["test"] in FAMILY]
+    nulls = [
+        sources.null[(row["profile"], row["segment"], row["configuration"]), FAMILY[row["test"]]]
+        for row in mine
+    ]
+    shared = set.intersection(*(set(null[:, NUMBER].tolist()) for null in nulls)) if nulls else ()
+    if shared:
+        observed = np.array([row["statistic"] for row in mine])
+        dealt = np.column_stack(
+            [null[np.isin(null[:, NUMBER], sorted(shared)), MEAN_R] for null in nulls]
+        )
+        for row, p in zip(mine, adjusted_p(observed, dealt).tolist(), strict=True):
+            row["p_adjusted"] = p
+    return rows
 
 
 def _correlations(results: pa.Table) -> dict[Key, Floats]:
@@ -179,20 +239,27 @@ def _correlations(results: pa.Table) -> dict[Key, Floats]:
     return {key: np.array([runs[k] for k in sorted(runs)]) for key, runs in found.items()}
 
 
+def _test_sizes(results: pa.Table) -> dict[str, int]:
+    """Patients of a test set by profile: a site may set another share than the paper."""
+    pairs = zip(results["profile"].to_pylist(), results["n_test"].to_pylist(), strict=True)
+    return dict(set(pairs))
+
+
 def _predictions(
-    guesses: pa.Table, segment: str, r: dict[Key, Floats], shape: tuple[int, int]
+    guesses: pa.Table, r: Mapping[Key, Floats], sizes: Mapping[str, int]
 ) -> dict[Key, Floats]:
-    """Values in the order they were written: outer split, then test row."""
+    """Values in the order they were written: outer split, then test row; of one segment."""
     answer: dict[Key, Floats] = {}
     profile = guesses["profile"].to_numpy(zero_copy_only=False)
     configuration = guesses["configuration"].to_numpy(zero_copy_only=False)
     outer, value = guesses["outer"].to_numpy(), guesses["value"].to_numpy()
-    for key in r:
-        if key[1] != segment:
+    rivals = {name for name, _ in RIVALS.values()}
+    for key, found in r.items():
+        if key[0] in rivals:
             continue
         use = (profile == key[0]) & (configuration == key[2])
         runs, values = outer[use], value[use]
-        table = np.full(shape, np.nan)
+        table = np.full((len(found), sizes[key[0]]), np.nan)
         for k in np.unique(runs).tolist():
             table[k] = values[runs == k]
         answer[key] = table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpss_lib.contract import berman_class
+from mpss_lib.contract import score_class
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Floats
 
@@ -39,7 +39,7 @@ def associations(columns: Mapping[str, Floats], score: Floats) -> list[Associati
     features = np.array([columns[name] for name in names]).reshape(len(names), len(score))
     ranks = rankdata(features, axis=1) if names else features
     answer = []
-    classes = np.array([berman_class(one) for one in score.tolist()], np.float64)
+    classes = np.array([score_class(one) for one in score.tolist()], np.float64)
     for outcome, y in (("raw", score), ("class5", classes)):
         rho = _correlate(ranks, np.asarray(rankdata(y), np.float64))
         p = np.where(np.isfinite(rho), correlation_p(rho, len(score)), 1.0)

@@ -16,6 +16,7 @@ from pathlib import Path
 from mpss_lib.config import STAGES, Address, Config
 from mpss_lib.locks import alone
 from mpss_lib.maintenance.copies import expire
+from mpss_lib.maintenance.service_logs import pack
 from mpss_lib.runtime.home import Home
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
@@ -42,7 +43,7 @@ def apply(home: Home, *, now: float | None = None) -> dict[str, int]:
     -------
     dict
         Removed: ``dicom`` (studies), ``versions``, ``quarantine``, ``logs``, ``snapshots`` (files),
-        ``vaults`` and ``homes`` (backups).
+        ``vaults`` and ``homes`` (backups). ``packed``: logs of services.
 
     Raises
     ------
@@ -52,7 +53,8 @@ def apply(home: Home, *, now: float | None = None) -> dict[str, int]:
     now = time.time() if now is None else now
     lake, config, days = home.lake, home.config, home.config.maintenance
     counts = {"logs": _remove_old(_logs(home), days.logs_days, now)}
-    with alone(lake.root, "the retention"):
+    with alone(lake.root, "the retention"):  # a purge overwrites lines of logs
+        counts["packed"] = pack(home.root / "logs", days.pack_logs_mb, now)
         ledger = ledger_of(lake)
         counts["dicom"] = _remove_dicom(lake, config, ledger, now)
         unpublished = _unpublished(lake, config, ledger)

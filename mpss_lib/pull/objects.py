@@ -29,9 +29,10 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive.modalities import told_modality
-from mpss_lib.pull.archive.session import ArchiveSession, Delivery
+from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.deidentification.coded import class_uid
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
+from mpss_lib.pull.retrieve.delivery import Delivery
 from mpss_lib.pull.taking import (
     NOT_NM_OBJECT,
     TWIN,

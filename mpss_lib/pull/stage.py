@@ -27,10 +27,11 @@ from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import ArchiveSession, archive_of
+from mpss_lib.pull.archive.session import ArchiveSession, archive_of, session_of
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.received import ReceivedLedger
+from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.upstream.gone import keep_gone
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import (
@@ -56,6 +57,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 STAGE = "pull"
+LEFT_S = 6 * 3600.0
+"""Age from which on what a killed run left in the staging folder or the ledger is removed."""
 
 
 def find(
@@ -290,6 +293,7 @@ def run(
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         clean_staging(sites)
+        arrivals_of(sites).sweep(LEFT_S)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = deliver(archive, before.study_uid, job, Path(folder), is_there=bool(there))
             if there and job.lacks(delivered):
@@ -307,7 +311,7 @@ def run(
 @contextmanager
 def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
     """Open one association for all studies of a batch; gives ``run`` with it."""
-    with ArchiveSession(sites.archive) as session:
+    with session_of(sites) as session:
         yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
 
 
@@ -333,7 +337,7 @@ def _write_row(
         write_record(STAGE, [unit], lake, config, "settled by its fetch")
 
 
-def clean_staging(sites: Sites, older_than_s: float = 6 * 3600.0) -> int:
+def clean_staging(sites: Sites, older_than_s: float = LEFT_S) -> int:
     """Remove what killed runs have left in the staging folder: it holds identifiers.
 
     Parameters

@@ -15,6 +15,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from mpss_lib.config import Sites
+from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.purge.file_texts import UnreadableError, texts_of
 from mpss_lib.purge.scrub import GONE, Has, rewrite_parquet, scrub
 from mpss_lib.purge.subject import Subject
@@ -174,9 +176,11 @@ def remove(found: Found) -> dict[str, int]:
     return counts
 
 
-def remove_rubbish(lake: Lake, staging: Path) -> int:
+def remove_rubbish(lake: Lake, sites: Sites) -> int:
     """Remove temporary files and what fetches left behind: nobody writes meanwhile."""
+    staging = sites.staging
     rubbish = [*lake.root.rglob(".tmp-*"), *(staging.iterdir() if staging.is_dir() else ())]
+    rubbish += arrivals_of(sites).studies()
     for path in rubbish:
         if path.is_dir():
             shutil.rmtree(path)

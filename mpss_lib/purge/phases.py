@@ -204,7 +204,7 @@ def _purge(request: str, home: Home, tell: Progress, *, has_results: bool) -> Re
     journal.begin(vault, mark)
     vault.add_tombstones(subject.tombstones)
     share_tombstones(home.root, vault.tombstones())
-    report.counts["temporary"] = erase.remove_rubbish(home.lake, home.sites.staging)
+    report.counts["temporary"] = erase.remove_rubbish(home.lake, home.sites)
     enter("rows")
     _set_tombstones(subject, home)
     report.counts |= _named("rows", erase.rewrite(planned.found, subject, home.lake, matcher))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,14 @@ from mpss_lib import config as settings
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime.airflow_home import USER, AirflowClient, AirflowHome
-from mpss_lib.runtime.services import Services, only_one
+from mpss_lib.runtime.services import Services, only_one, wait_for_file
 from mpss_lib.secrecy import seal
-from mpss_lib.sections import SiteSettings
 from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
 
 DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
 PREPARE_S = 300.0
+READY_S = 60.0
 
 
 def start_home(root: Path, console: Console) -> None:
@@ -27,12 +29,25 @@ def start_home(root: Path, console: Console) -> None:
         services = Services(root)
         services.end_all()
         airflow = AirflowHome.open(root)
-        bring_up(airflow, settings.load(root), services)
+        config = settings.load(root)
+        start_receiver(root, config, services)
+        bring_up(airflow, config, services)
     print_login(airflow, console)
     console.print(
         "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
         " then unpause mpss_clinical and mpss_ingest, the others after the first night."
     )
+
+
+def start_receiver(root: Path, config: Config, services: Services) -> None:
+    """Start the receiver of C-MOVE where the home has one and objects may come that way."""
+    if not config.receiver.port or config.archive.retrieve == "c-get":
+        return
+    ready = root / "receiver-ready.json"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "mpss_lib.cli", "receiver", "--ready-file", str(ready)]
+    services.start("receiver", command, dict(os.environ) | {"MPSS_HOME": str(root)})
+    wait_for_file(ready, services, "receiver", READY_S)
 
 
 def bring_up(
@@ -44,13 +59,13 @@ def bring_up(
     ----------
     airflow : AirflowHome
     config : Config
-        Its section ``site`` becomes the connections.
+        Its sections ``site`` and ``archive`` become the connections.
     services : Services
         Where the processes are recorded.
     overwrite : bool
         Change connections that are there: a demo's PACS has a new port at each start.
     """
-    prepared = airflow.prepare(config, connections(config.site), overwrite=overwrite)
+    prepared = airflow.prepare(config, connections(config), overwrite=overwrite)
     if prepared.wait(timeout=PREPARE_S) != 0:
         raise PlatformFaultError(
             "Airflow's database could not be prepared",
@@ -74,15 +89,16 @@ def print_login(airflow: AirflowHome, console: Console) -> None:
         console.print(moved, style="bold red", markup=False, soft_wrap=True)
 
 
-def connections(site: SiteSettings) -> dict[str, dict[str, Any]]:
+def connections(config: Config) -> dict[str, dict[str, Any]]:
     """Airflow connections of a home, as its settings say."""
+    archive, site = config.archive, config.site
     found: dict[str, dict[str, Any]] = {
         "mpss_pacs": {
             "conn_type": "dicom",
-            "host": site.archive_host,
-            "port": site.archive_port,
+            "host": archive.host,
+            "port": archive.port,
             "description": "The PACS that the platform pulls from",
-            "extra": {"called_aet": site.called_aet, "calling_aet": site.calling_aet},
+            "extra": {"called_aet": archive.called_aet, "calling_aet": archive.calling_aet},
         }
     }
     told = {

@@ -1,13 +1,15 @@
 """Bodies of the tasks: a stage over a batch, and our errors in Airflow's words.
 
-========================  ==========================================
+========================  ===================================================
 our error                 the task
-========================  ==========================================
+========================  ===================================================
+``ArchiveBusyError``,     is put back and tried again, at no try's cost,
+``ArchiveDownError``      until ``archive.patience_h`` is over (``patience``)
 ``TryAgainError``         fails this try; Airflow's retries go on
 ``WritersAtWorkError``    fails this try; Airflow's retries go on
 any other of ours         fails at once (``AirflowFailException``)
 foreign errors            fail this try; Airflow's retries go on
-========================  ==========================================
+========================  ===================================================
 """
 
 from __future__ import annotations
@@ -42,10 +44,19 @@ def airflow_errors() -> Iterator[None]:
     """Translate this package's errors: retry what may pass, fail the rest at once."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_lib.errors import MpssError, TryAgainError, WritersAtWorkError
+    from mpss_airflow.patience import wait_or_give_up
+    from mpss_lib.errors import (
+        ArchiveBusyError,
+        ArchiveDownError,
+        MpssError,
+        TryAgainError,
+        WritersAtWorkError,
+    )
 
     try:
         yield
+    except (ArchiveBusyError, ArchiveDownError) as error:
+        raise wait_or_give_up(error) from error
     except (TryAgainError, WritersAtWorkError):
         raise
     except MpssError as error:
@@ -82,7 +93,7 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
         home.sites,
         force=force,
         run_name=current_run(),
-        progress=_progress(len(keys)),
+        progress=progress_of(len(keys)),
     )
 
 
@@ -130,7 +141,8 @@ def plan_batches(keys: list[str], least: int, slots: int) -> list[list[str]]:
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
-def _progress(total: int) -> Callable[[str, str], None]:
+def progress_of(total: int) -> Callable[[str, str], None]:
+    """Make what is called after each of ``total`` studies: it logs how far a task is."""
     seen = 0
 
     def show(key: str, status: str) -> None:

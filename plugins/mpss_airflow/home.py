@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULTS_CONNECTION
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from mpss_lib.archive_sections import ArchiveSettings
     from mpss_lib.runtime.home import Home
-    from mpss_lib.sections import SiteSettings
 
 
 def open_home() -> Home:
@@ -30,7 +31,7 @@ def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
     registry = _connection(REGISTRY_CONNECTION)
     results = _connection(RESULTS_CONNECTION)
     if pacs is not None:
-        sites = replace(sites, archive=_archive(home.config.site, pacs))
+        sites = replace(sites, archive=_archive(home.config.archive, pacs))
     if registry is not None:
         sites = replace(sites, registry_url=url_of(registry))
     if results is not None:
@@ -48,27 +49,60 @@ def _connection(name: str) -> Connection | None:
         return None
 
 
-def _archive(site: SiteSettings, pacs: Connection) -> SiteSettings:
+def _archive(known: ArchiveSettings, pacs: Connection) -> ArchiveSettings:
     extra = pacs.extra_dejson
     changes = {
-        "archive_host": pacs.host or site.archive_host,
-        "archive_port": pacs.port or site.archive_port,
-        "called_aet": extra.get("called_aet") or site.called_aet,
-        "calling_aet": extra.get("calling_aet") or site.calling_aet,
+        "host": pacs.host or known.host,
+        "port": pacs.port or known.port,
+        "called_aet": extra.get("called_aet") or known.called_aet,
+        "calling_aet": extra.get("calling_aet") or known.calling_aet,
     }
-    return site.model_copy(update=changes)
+    return known.model_copy(update=changes)
 
 
 def url_of(connection: Connection) -> str:
     """Give the SQLAlchemy URL of a connection: its extra field ``url``, else made of its fields.
 
-    Airflow's own type ``postgres`` is no dialect of SQLAlchemy: it is PostgreSQL by psycopg.
+    Airflow's own type ``postgres`` is no dialect of SQLAlchemy: it is PostgreSQL by psycopg. Extra
+    fields become parameters of the URL (``sslmode``); empty ones, which forms leave, none.
+
+    Raises
+    ------
+    SettingsError
+        An extra field is a list or an object: no parameter of a URL.
     """
-    given = connection.extra_dejson.get("url")
-    if given:
-        return str(given)
-    kind, _, rest = connection.get_uri().partition("://")
+    from urllib.parse import urlencode
+
+    from airflow.sdk import Connection as Plain
+
+    extra = connection.extra_dejson
+    if extra.get("url"):
+        return str(extra["url"])
+    fields = ("conn_type", "host", "schema", "login", "password", "port")
+    bare = Plain(conn_id=connection.conn_id, **{name: getattr(connection, name) for name in fields})
+    kind, _, rest = bare.get_uri().partition("://")
+    query = urlencode(_parameters(connection.conn_id, extra))
+    if query:
+        rest += ("?" if connection.schema else "/?") + query
     return f"postgresql+psycopg://{rest}" if kind in _POSTGRES else f"{kind}://{rest}"
+
+
+def _parameters(name: str, extra: Mapping[str, Any]) -> dict[str, str]:
+    """Extra fields that say something, as text."""
+    from mpss_lib.errors import SettingsError
+
+    told = {key: value for key, value in extra.items() if value not in (None, "", [], {})}
+    for key, value in told.items():
+        if not isinstance(value, str | int | float):
+            raise SettingsError(
+                f"the extra field {key!r} of the connection {name} is no plain value",
+                way_out="write the address into the extra field url:"
+                ' {"url": "postgresql://user:password@host:5432/database"}',
+            )
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in told.items()
+    }
 
 
 _POSTGRES = ("postgres", "postgresql")

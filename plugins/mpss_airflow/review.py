@@ -37,6 +37,28 @@ def pending_studies(most: int = 1000) -> list[dict[str, str]]:
     ]
 
 
+def publish_answer(study: Mapping[str, str]) -> str | None:
+    """Publish what was just decided about a study; None where the snapshot has it already.
+
+    Reviewers answer one after the other: what one publish shows, the next need not publish again.
+    """
+    from mpss_airflow.cohort import snapshot
+    from mpss_lib.quality.review import reviews_of
+    from mpss_lib.warehouse.reader import rows
+
+    lake, key = open_home().lake, study["study_key"]
+    decided = {(row["decided_at"], row["reviewer"]) for row in reviews_of(lake, key)}
+    with airflow_errors():
+        shown = rows(
+            lake, "select decided_at, reviewer from quality.review where study_key = ?", [key]
+        )
+    if decided <= {(row["decided_at"], row["reviewer"]) for row in shown}:
+        log.info("the snapshot has every decision about %s", key)
+        return None
+    snapshot()
+    return key
+
+
 def record_answer(study: Mapping[str, str], answer: Mapping[str, Any]) -> str:
     """Store one answer; ``Later`` stores nothing and the study is asked for again."""
     from mpss_lib.quality.review import record_review
@@ -52,7 +74,7 @@ def record_answer(study: Mapping[str, str], answer: Mapping[str, Any]) -> str:
             home.config,
             study["study_key"],
             DECISIONS[choice],
-            reason=str((answer.get("params_input") or {}).get("reason", "")),
+            reason=str((answer.get("params_input") or {}).get("reason") or ""),
             reviewer=str(user.get("name") or user.get("id") or "unknown"),
         )
     return str(choice)

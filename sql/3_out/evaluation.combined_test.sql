@@ -12,6 +12,7 @@ select
     threshold,
     p_value,
     p_error,
+    p_adjusted,
     n_valid,
     median_r,
     median_p,

@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peak_memory import forget_peak, peak_mb
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError
 from mpss_lib.pull import stage
@@ -43,7 +44,6 @@ from mpss_lib.pull.objects import announced_by
 from mpss_lib.pull.person import settle
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, study_row
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
@@ -291,7 +291,7 @@ class Session(ArchiveSession):
     """A session whose association is a list of answers."""
 
     def __init__(self) -> None:
-        super().__init__(SiteSettings())
+        super().__init__(ArchiveSettings())
         self.peer = _Association()
 
     def association(self) -> _Association:  # type: ignore[override]
@@ -325,7 +325,7 @@ def _full(session: Session, folder: Path, config: Config) -> None:
     """Through ``find`` to a lake and a vault of its own."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         root = Path(place)
-        sites = Sites(root / "vault.sqlite", root / "staging", SiteSettings())
+        sites = Sites(root / "vault.sqlite", root / "staging", ArchiveSettings())
         stage.find(WINDOW, Lake(root / "lake"), config, sites, session=session)
 
 

@@ -38,6 +38,7 @@ from fabricated_lake import BINNED, ONCE
 from peak_memory import peak_mb
 from warehouse_lake import BigLake, unsynced
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import CHAIN, run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive, serve_forever
@@ -45,7 +46,6 @@ from mpss_lib.demo.cohort import make_hospital
 from mpss_lib.pull import stage as pull
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.schemas import TABLES
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 @contextmanager
-def served(folder: Path, n: int) -> Iterator[tuple[SiteSettings, list[Came]]]:
+def served(folder: Path, n: int) -> Iterator[tuple[ArchiveSettings, list[Came]]]:
     """An archive in another process with studies of the demo; its address, their dates and UIDs."""
     hospital = make_hospital(folder / "hospital", patients=n, workers=1)
     Archive(folder / "archive").add(*sorted(hospital.objects.glob("*.dcm")))
@@ -92,9 +92,7 @@ def served(folder: Path, n: int) -> Iterator[tuple[SiteSettings, list[Came]]]:
     process.start()
     try:
         port = ours.recv()
-        site = SiteSettings(
-            archive_host="127.0.0.1", archive_port=port, called_aet=AET, calling_aet="MPSS"
-        )
+        site = ArchiveSettings(host="127.0.0.1", port=port, called_aet=AET, calling_aet="MPSS")
         came = [
             (date.fromisoformat(study["study_date"]), study["study_instance_uid"])
             for study in hospital.truth["studies"]
@@ -171,7 +169,7 @@ def clock(work: Callable[[], object]) -> tuple[float, Any]:
 
 
 def measure(
-    home: Path, size: int, site: SiteSettings, came: list[Came], *, is_wide: bool
+    home: Path, size: int, site: ArchiveSettings, came: list[Came], *, is_wide: bool
 ) -> dict[str, float]:
     config = Config.model_validate({"cohort": {"accept": "pass"}, "site": site.model_dump()})
     sites = Sites(home / "vault.sqlite", home / "staging", site)

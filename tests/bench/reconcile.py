@@ -22,10 +22,10 @@ from peak_memory import peak_mb
 from reconciled_hospital import PLANTED, build, plant
 
 from mpss_lib import tables
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull.upstream.reconcile_door import reconcile
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)
@@ -51,7 +51,7 @@ def measure(root: Path, n: int, n_gaps: int, seed: int) -> int:
         sites = Sites(
             vault=root / "vault.sqlite",
             staging=root / "staging",
-            archive=SiteSettings(archive_port=server.port, called_aet="HOSPITAL"),
+            archive=ArchiveSettings(port=server.port, called_aet="HOSPITAL"),
         )
         sync = tables.sync
         tables.sync = lambda path: None  # only while the hospital is made

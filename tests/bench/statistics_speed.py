@@ -20,12 +20,15 @@ from oracles.statistics_cohort import SEGMENTS, make_cohort
 from oracles.stepwise import dummies
 from scipy.stats import spearmanr
 
+from mpss_lib.config import AS_PUBLISHED, Config
 from mpss_lib.evaluation import CONFIGURATIONS, evaluate
+from mpss_lib.evaluation.conditional import remainder
 from mpss_lib.evaluation.design import encode
-from mpss_lib.evaluation.permutation import OUTCOME, RADIOMIC_BLOCK, permuted
-from mpss_lib.evaluation.profiles import profiles
+from mpss_lib.evaluation.permutation import permuted, permuted_remainder
 from mpss_lib.evaluation.randomised import transform
+from mpss_lib.evaluation.seeds import over_seeds
 from mpss_lib.evaluation.splits import draw
+from mpss_lib.profiles import evaluation_profiles, rival_of
 from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection import steps
 
@@ -56,6 +59,7 @@ def main() -> None:
         say(what, ours, "target 5 s")
         with_statsmodels(cohort, whole, ours, screen_p, stride)
     permutations(cohort)
+    seeds(cohort)
     selection()
 
 
@@ -69,18 +73,34 @@ def permutations(cohort) -> None:
     """CPU of 200 permutations of everything, from 20 of one segment in each profile."""
     design = encode({**cohort.radiomics["MYO"], **cohort.clinical})
     total = 0.0
-    for profile, own in profiles(EvaluationSettings()).items():
+    for profile, own in evaluation_profiles(Config()).items():
         y = transform(cohort.scores["MYO"], own)
-        given = (design, 56, y, own, draw(428, own), range(20))
-        for kind in (OUTCOME, RADIOMIC_BLOCK):
-            if kind == RADIOMIC_BLOCK and profile != "corrected":
-                continue
+        splits, (_, rival) = draw(428, own), rival_of(profile)
+        begin = time.process_time()
+        permuted(design, 56, y, own, splits, range(20), rival)
+        total += on_two_cores(profile, "outcome", begin)
+        if profile != AS_PUBLISHED:
             begin = time.process_time()
-            permuted(kind, *given)
-            wall = (time.process_time() - begin) / 20 * 7 * 200 / 2
-            total += wall
-            say(f"200 permutations, {profile}, {kind}, on 2 cores", wall, "")
+            left = remainder(cohort.radiomics["MYO"], cohort.clinical, y, own)
+            permuted_remainder(left, own, splits, range(20))
+            total += on_two_cores(profile, "conditional", begin)
     say("200 permutations of everything, on 2 cores", total, "target 300 s")
+
+
+def seeds(cohort) -> None:
+    """CPU of Fisher's X over 20 seeds of the splits, from those of one segment."""
+    design = encode({**cohort.radiomics["MYO"], **cohort.clinical})
+    own = evaluation_profiles(Config())[AS_PUBLISHED]
+    begin = time.process_time()
+    over_seeds(design, 56, cohort.scores["MYO"], own, rival_of(AS_PUBLISHED)[1])
+    say("X over 20 seeds, 7 segments, on 2 cores", (time.process_time() - begin) * 7 / 2, "")
+
+
+def on_two_cores(profile: str, kind: str, begin: float) -> float:
+    """Scale 20 deals of one segment to 200 of seven."""
+    wall = (time.process_time() - begin) / 20 * 7 * 200 / 2
+    say(f"200 permutations, {profile}, {kind}, on 2 cores", wall, "")
+    return wall
 
 
 def with_statsmodels(cohort, whole, ours: float, screen_p: float, stride: int) -> None:

@@ -35,7 +35,7 @@ from mpss_lib.evaluation import evaluate
 from mpss_lib.evaluation.permutation import OUTCOME, permuted
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.splits import draw
-from mpss_lib.evaluation.profiles import profiles
+from mpss_lib.profiles import evaluation_profiles
 from mpss_lib.radiomics.extraction import measure_regions
 from mpss_lib.radiomics.stage import settings_of
 from mpss_lib.radiomics.verify import verify
@@ -48,7 +48,7 @@ assert all(family.is_sound for family in verify())
 rng = np.random.default_rng(2)
 columns = {f"x{i}": rng.normal(size=60) for i in range(5)}
 clinical = {"sex": np.array(["F", "M"])[rng.integers(0, 2, size=60)], "age": rng.normal(size=60)}
-for settings in profiles(Config().evaluation).values():
+for settings in evaluation_profiles(Config()).values():
     y = rng.uniform(0.0, 400.0, size=60)
     evaluate(columns, clinical, y, settings)
     design = encode({**columns, **clinical})

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from fabricated_lake import Builder, fabricate, settings
 from mpss_airflow.cohort import export_results as body
+from mpss_airflow.home import url_of
 
 from mpss_lib.config import sites_of
-from mpss_lib.errors import ResultsBusyError
+from mpss_lib.errors import ResultsBusyError, SettingsError
 from mpss_lib.publication.stage import export_results
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
@@ -72,3 +73,32 @@ def test_what_may_pass_is_tried_again_and_what_needs_a_person_is_not(root, postg
         export("postgresql://me:secret@127.0.0.1:1/x?connect_timeout=2")
     with pytest.raises(AirflowFailException, match="refuses the connection"):
         export(postgres.url(user="nobody_here"))
+
+
+@pytest.mark.parametrize(
+    ("extra", "tail"),
+    [
+        (None, "db/results"),
+        ("", "db/results"),
+        ("{}", "db/results"),  # what the UI, the REST interface and the bootstrap leave
+        ('{"sslmode": "", "options": null}', "db/results"),
+        ('{"sslmode": "require"}', "db/results?sslmode=require"),
+        ('{"keepalives": 1, "x": true}', "db/results?keepalives=1&x=true"),
+    ],
+)
+def test_extra_fields_become_parameters_of_the_address(extra, tail):
+    from airflow.sdk import Connection
+
+    known = Connection(
+        conn_id="mpss_results", conn_type="postgres", host="db", schema="results",
+        login="me", password="a/b@c", extra=extra,  # noqa: S106
+    )  # fmt: skip
+    assert url_of(known) == f"postgresql+psycopg://me:a%2Fb%40c@{tail}"
+
+
+def test_an_extra_field_that_is_no_parameter_is_named():
+    from airflow.sdk import Connection
+
+    known = Connection(conn_id="mpss_results", conn_type="postgres", extra='{"ssl": {"ca": "x"}}')
+    with pytest.raises(SettingsError, match="extra field 'ssl' of the connection mpss_results"):
+        url_of(known)

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from standin_phantom import hollow_sphere
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.cohort import make_hospital
@@ -15,7 +16,6 @@ from mpss_lib.demo.plan import EXPECTED_FLOW
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage as pull
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 
 CONFIG = Config()
@@ -28,8 +28,8 @@ def test_each_object_arrives_and_meets_its_reason(tmp_path):
     archive = Archive(tmp_path / "archive")
     assert archive.add(*hospital.objects.glob("*.dcm")).stored == hospital.n_objects
     with archive.serve(aet="DEMOPACS", allowed_aets=["MPSS"]) as server:
-        site = SiteSettings(archive_port=server.port, called_aet="DEMOPACS")
-        sites = Sites(tmp_path / "vault.sqlite", tmp_path / "staging", site, hospital.registry_url)
+        pacs = ArchiveSettings(port=server.port, called_aet="DEMOPACS")
+        sites = Sites(tmp_path / "vault.sqlite", tmp_path / "staging", pacs, hospital.registry_url)
         window = (
             date.fromisoformat(hospital.first_date),
             date.fromisoformat(hospital.last_date),

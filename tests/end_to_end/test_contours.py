@@ -30,8 +30,8 @@ pytestmark = pytest.mark.pacs
 
 PATIENT = replace(SUBJECT, patient_name="CANARYNAME^Anna", patient_id="CANARYID")
 SETTINGS = """\
-[site]
-archive_port = {port}
+[archive]
+port = {port}
 called_aet = "HOSPITAL"
 [pull]
 contour_names = {{ EPI = ["Aussenwand"] }}

@@ -4,10 +4,12 @@ import io
 import json
 import re
 import sys
+import threading
 import warnings
 from collections import Counter
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,7 @@ def quick_and_quiet(monkeypatch, site, airflow_database, dagbag):
 def prepare(monkeypatch, site, dagbag):
     """No retry (a failure shows at once); the home and the registry of this module."""
     monkeypatch.setenv("MPSS_HOME", str(site.root))
+    monkeypatch.setenv("MPSS_ARCHIVE__PATIENCE_H", "0")
     set_registry(monkeypatch, site.hospital.registry_url)
     for dag in dagbag.dags.values():
         for task in dag.tasks:
@@ -250,10 +253,10 @@ def test_what_is_mended_goes_on_and_in_the_end_nothing_is_missing(
     from mpss_airflow.maintenance import retry_quarantined
 
     monkeypatch.setattr("mpss_airflow.batch.current_run", lambda: "by hand")
-    monkeypatch.setenv("MPSS_SITE__CALLED_AET", "HOSPITAL")
+    monkeypatch.setenv("MPSS_ARCHIVE__CALLED_AET", "HOSPITAL")
     mended, *broken = sorted(site.broken)
     with serving(site, monkeypatch) as server:
-        monkeypatch.setenv("MPSS_SITE__ARCHIVE_PORT", str(server.port))
+        monkeypatch.setenv("MPSS_ARCHIVE__PORT", str(server.port))
         assert retry_by_hand(monkeypatch) == 1
         assert {row["tries"] for row in site.lake.quarantined()} == {2}
         # One is mended: the weekly retry takes it on, though too many are still broken.
@@ -295,11 +298,32 @@ def test_an_archive_that_does_not_serve_us_is_named(case, bad_night, site, dagba
     where = f"127.0.0.1:{port} (called {called}, calling {calling})"
     if case == "down":
         assert f"nobody answers at {where} | way out: check host and port" in find
+        assert "(waited for 0 minutes: archive.patience_h)" in find
     else:
         assert f"the archive at {where} refused us" in find
         assert "way out: let the PACS team enter our AE title" in find
     assert "find_studies: failed" in verdict
     assert site.flow() == before
+
+
+def test_an_archive_that_is_away_is_waited_for_and_the_run_goes_green(
+    bad_night, site, dagbag, monkeypatch, caplog
+):
+    """A night of which the archive has nothing: it is asked while it is away, and again."""
+    monkeypatch.setenv("MPSS_ARCHIVE__PATIENCE_H", "1")
+    monkeypatch.setattr("mpss_airflow.patience.FIRST_PAUSE_S", 1.0)
+    port = free_port()
+    set_archive(monkeypatch, port, "DEMOPACS")
+    with ExitStack() as stack:
+        serve = partial(site.archive.serve, port=port, aet="DEMOPACS", allowed_aets=["MPSS"])
+        timer = threading.Timer(6.0, lambda: stack.enter_context(serve()))
+        stack.callback(timer.join)
+        timer.start()
+        done, said = run(dagbag, "mpss_ingest", **{"from": "2001-01-01", "to": "2001-01-01"})
+    assert str(done.state) == "success", failure(said)
+    assert "the task is tried again in 1 s (waited for 0 of 60 minutes)" in caplog.text
+    [found] = [one for one in done.get_task_instances() if one.task_id == "find_studies"]
+    assert (str(found.state), found.try_number) == ("success", 1)
 
 
 @pytest.fixture

@@ -86,10 +86,12 @@ def standard(x: np.ndarray) -> np.ndarray:
 def evaluated(tmp_path_factory):
     """A small cohort, selected and evaluated: (lake, config, cohort hash, answer)."""
     config = Config(
-        evaluation=EvaluationSettings(n_outer=6, n_inner=3, permutations=5, permutation_chunk=3)
+        evaluation=EvaluationSettings(
+            n_outer=6, n_inner=3, permutations=5, permutation_chunk=3, split_seeds=2
+        )
     )
     lake = Lake(tmp_path_factory.mktemp("lake"))
-    fill(lake, config, n=30)
+    fill(lake, config, n=30, vendors=True)
     select_run(COHORT, lake, config)
     return lake, config, COHORT, stage.run(COHORT, lake, config)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mpss_lib.contract import berman_class
+from mpss_lib.contract import berman_class, score_class
 from mpss_lib.evaluation import combine
 from mpss_lib.evaluation.permutation import order
 from mpss_lib.evaluation.univariate import associations
@@ -83,10 +83,10 @@ def test_nothing_to_combine_gives_no_number():
 
 
 def test_permutations_are_numbered():
-    first = order(4, "outcome", 20, seed=1)
-    assert first.tolist() == order(4, "outcome", 20, seed=1).tolist()
+    first = order(4, 20, seed=1)
+    assert first.tolist() == order(4, 20, seed=1).tolist()
     assert sorted(first) == list(range(20))
-    assert first.tolist() != order(4, "radiomic_block", 20, seed=1).tolist()
+    assert first.tolist() != order(5, 20, seed=1).tolist()
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,19 @@ def test_berman_class(score, expected):
     assert berman_class(score) == expected
 
 
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [(0, 0), (1e-9, 1), (0.3, 1), (0.5, 1), (10, 1), (10.01, 2), (100, 2), (400, 3), (400.5, 4)],
+)
+def test_a_true_score_above_nothing_is_calcium(score, expected):
+    """Berman et al.: 0; above 0 to 10; above 10 to 100; above 100 to 400; above 400."""
+    assert score_class(score) == expected
+
+
 def test_associations_equal_scipy_and_hold_the_false_discoveries():
     rng = np.random.default_rng(5)
     score = np.maximum(0, rng.normal(size=60)) * 300
+    score[:3] = 0.2
     columns = {f"f{k}": rng.normal(size=60) for k in range(8)} | {"flat": np.ones(60)}
     columns["found"] = score + rng.normal(size=60)
     rows = {(row.outcome, row.feature): row for row in associations(columns, score)}
@@ -109,7 +119,7 @@ def test_associations_equal_scipy_and_hold_the_false_discoveries():
             assert row.p_value == 1.0
             assert np.isnan(row.rho)
             continue
-        y = score if outcome == "raw" else [berman_class(one) for one in score]
+        y = score if outcome == "raw" else [score_class(one) for one in score]
         expected = stats.spearmanr(columns[feature], y)
         assert row.rho == pytest.approx(expected.statistic)
         assert row.p_value == pytest.approx(expected.pvalue, rel=1e-6)

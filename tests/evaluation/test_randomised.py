@@ -23,6 +23,7 @@ VARIANTS = (
     {"winner": "min_aic", "final_coef": "train", "loglik_variance": "mse"},
     {"winner": "dev_r2", "final_coef": "train+dev", "outcome_transform": "log1p"},
     {"winner": "common_aic", "final_coef": "train+dev", "categorical_screen": "kruskal"},
+    {"winner": "max_loglik"},
 )
 
 
@@ -50,6 +51,20 @@ def test_equals_the_slow_twin(tables, variant):
                     assert fast.llf[k, inner, g] == pytest.approx(wanted["llf"], abs=1e-6)
             assert fast.winner[g, k] == slow["winner"][g, k]
             assert fast.r[g, k] == pytest.approx(slow["r"][g, k], abs=1e-7, nan_ok=True)
+
+
+@pytest.mark.parametrize("rival", ["max_loglik", "max_aic", "min_aic"])
+def test_the_rival_takes_what_it_would_take_alone(tables, rival):
+    """The same fits judged by another rule: as an evaluation with that rule alone."""
+    settings = EvaluationSettings(**SMALL)
+    both = evaluate(*tables, settings, rival=rival)
+    alone = evaluate(*tables, settings.model_copy(update={"winner": rival}))
+    plain = evaluate(*tables, settings)
+    assert both.rival_winner.tolist() == alone.winner.tolist()
+    assert np.array_equal(both.rival_r, alone.r, equal_nan=True)
+    assert np.array_equal(both.r, plain.r, equal_nan=True)
+    assert both.predictions.tobytes() == plain.predictions.tobytes()
+    assert plain.rival_r.shape == (0, 3)
 
 
 def test_one_outer_split_alone_gives_the_same(tables):

@@ -64,6 +64,14 @@ def test_what_governs_every_batch_is_read_at_its_old_place_and_told(tmp_path, ca
         settings.load(tmp_path, {})
 
 
+def test_the_address_of_the_archive_is_read_at_its_old_place_and_told(tmp_path, caplog):
+    (tmp_path / "mpss.toml").write_text('[site]\narchive_host = "pacs"\ncalled_aet = "OLD"\n')
+    archive = settings.load(tmp_path, {"MPSS_SITE__ARCHIVE_PORT": "4242"}).archive
+    assert (archive.host, archive.port, archive.called_aet) == ("pacs", 4242, "OLD")
+    assert "mpss.toml: setting site.archive_host is archive.host now: move it" in caplog.text
+    assert "MPSS_SITE__ARCHIVE_PORT: the setting is archive.port now: rename it" in caplog.text
+
+
 def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config):
     """Changed only with what changes a number: else every study is done again."""
     assert {stage: config.address(stage).config for stage in settings.STAGES} == {
@@ -72,10 +80,11 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "segmentation": "cf0acd8bbfd4",
         "quality": "f010b308431f",
         "radiomics": "e098b3e08b08",
+        "stability": "ddbdf98c0b83",
         "warehouse": "7fe92e941b12",
-        "selection": "2759f9a92f22",
-        "evaluation": "a1f53aeb7ff3",
-        "publication": "1b6687fecc4c",
+        "selection": "ef0084751fb1",
+        "evaluation": "2078e7e3276b",
+        "publication": "6377abe4c949",
     }
 
 
@@ -93,7 +102,8 @@ def test_a_thicker_wall_makes_new_radiomics_and_quality_but_not_new_volumes(tmp_
     thick = settings.load(tmp_path, {"MPSS_SEGMENTATION__WALL_MM": "12.0"})
     changed = {s for s in settings.STAGES if thin.address(s) != thick.address(s)}
     assert changed == {
-        "segmentation", "quality", "radiomics", "selection", "evaluation", "publication",
+        "segmentation", "quality", "radiomics", "stability", "selection", "evaluation",
+        "publication",
     }  # fmt: skip
 
 
@@ -102,7 +112,7 @@ def test_addresses_and_thread_counts_change_no_hash(tmp_path):
     other = settings.load(
         tmp_path,
         {
-            "MPSS_SITE__ARCHIVE_PORT": "4242",
+            "MPSS_ARCHIVE__PORT": "4242",
             "MPSS_WAREHOUSE__THREADS": "8",
             "MPSS_PULL__LOOKBACK_DAYS": "3",
         },

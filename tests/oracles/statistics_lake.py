@@ -46,8 +46,16 @@ def study_key(k: int) -> str:
     return f"study{k:04d}"
 
 
-def fill(lake: Lake, config: Config, n: int, seed: int = 1, extra: int = 2) -> Cohort:
-    """Write catalogue, features of ``n`` members and ``extra`` other studies, and the cohort."""
+VENDORS = ("Acme", "Bolt", "Corr")
+
+
+def fill(
+    lake: Lake, config: Config, n: int, seed: int = 1, extra: int = 2, vendors: bool = False
+) -> Cohort:
+    """Write catalogue, features of ``n`` members and ``extra`` other studies, and the cohort.
+
+    With ``vendors`` each study names its scanner, by turns; else none does.
+    """
     cohort = make_cohort(seed, n + extra)
     radiomics = config.address("radiomics")
     rows = catalogue_rows()
@@ -56,6 +64,9 @@ def fill(lake: Lake, config: Config, n: int, seed: int = 1, extra: int = 2) -> C
     noise = rng.normal(size=(n + extra, len(SEGMENTS), len(rows), len(config.radiomics.bins)))
     for k in range(n + extra):
         _write_features(lake, config, cohort, k, rows, noise[k])
+    if vendors:
+        for k in range(n + extra):
+            _write_volume(lake, config, k)
     members = [study_key(k) for k in range(n)]
     address = config.address("warehouse")
     lake.write(
@@ -83,6 +94,14 @@ def outcome_row(cohort: Cohort, k: int) -> dict[str, object]:
         )
     arteries = {"cac_total": "MYO", "cac_lad": "LAD3", "cac_lcx": "LCX3", "cac_rca": "RCA3"}
     return values | {name: float(cohort.scores[s][k]) for name, s in arteries.items()}
+
+
+def _write_volume(lake: Lake, config: Config, k: int) -> None:
+    kinds = TABLES["volume"].columns
+    row: dict[str, object] = {name: [] if pa.types.is_list(kinds[name]) else None for name in kinds}
+    row |= {"study_key": study_key(k), "object_key": "o", "is_chosen": True}
+    row |= {"manufacturer": VENDORS[k % 3], "model": f"M{k % 3}"}
+    lake.write("volume", config.address("intake"), study_key(k), "x", [row])
 
 
 def _write_features(lake, config, cohort, k, rows, noise) -> None:

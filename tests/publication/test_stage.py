@@ -4,12 +4,13 @@ import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
-from mpss_lib.sections import EvaluationSettings, SiteSettings
+from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.snapshot_file import asking
 from mpss_lib.sql_files import sql_folder
@@ -60,7 +61,7 @@ scores as (
         model.intercept + coalesce(sum(contribution), 0) as score
     from model
     left join contributions using (model_key)
-    where profile = 'as_published' and (not $training or list_contains(test_studies, $study))
+    where profile = 'site' and (not $training or list_contains(test_studies, $study))
     group by model.model_key, model.segment, model.configuration, model.intercept
 )
 select segment, configuration, avg(score), min(score), max(score), count(*)
@@ -72,7 +73,7 @@ group by all
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sites")
-    return Sites(folder / "vault.sqlite", folder, SiteSettings())
+    return Sites(folder / "vault.sqlite", folder, ArchiveSettings())
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +126,7 @@ def test_a_study_of_the_training_cohort_is_predicted_out_of_sample(home, sites):
         tested = sum(
             study_key(3) in m["test_studies"]
             for m in models
-            if (m["profile"], m["segment"], m["configuration"])
-            == ("as_published", segment, configuration)
+            if (m["profile"], m["segment"], m["configuration"]) == ("site", segment, configuration)
         )
         assert row["n_models"] == tested
         assert row["is_training_study"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive, ArchiveServer
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))
@@ -39,23 +39,23 @@ def server(archive: Archive) -> Iterator[ArchiveServer]:
 
 
 @pytest.fixture
-def site_of() -> Callable[[int], SiteSettings]:
-    def make(port: int, **settings: object) -> SiteSettings:
+def site_of() -> Callable[[int], ArchiveSettings]:
+    def make(port: int, **settings: object) -> ArchiveSettings:
         plain = {
-            "archive_port": port,
+            "port": port,
             "called_aet": "HOSPITAL",
             "calling_aet": "MPSS",
             "connection_timeout_s": 3,
             "acse_timeout_s": 3,
             "dimse_timeout_s": 5,
         }
-        return SiteSettings.model_validate(plain | settings)
+        return ArchiveSettings.model_validate(plain | settings)
 
     return make
 
 
 @pytest.fixture
-def sites_of(tmp_path: Path, site_of: Callable[..., SiteSettings]) -> Callable[..., Sites]:
+def sites_of(tmp_path: Path, site_of: Callable[..., ArchiveSettings]) -> Callable[..., Sites]:
     def make(port: int, **settings: object) -> Sites:
         return Sites(
             vault=tmp_path / "vault.sqlite",

@@ -61,7 +61,7 @@ def swept():
 
 def test_an_unknown_host_is_down(sites_of):
     with pytest.raises(ArchiveDownError, match="no-such-host"):
-        echo(sites_of(11112, archive_host="no-such-host.invalid"))
+        echo(sites_of(11112, host="no-such-host.invalid"))
 
 
 @leaves_socket
@@ -70,7 +70,7 @@ def test_nobody_answers(sites_of, swept):
     with pytest.raises(ArchiveDownError) as found:
         echo(sites_of(port))
     text = str(found.value)
-    assert all(part in text for part in (f"127.0.0.1:{port}", "HOSPITAL", "MPSS", "archive_port"))
+    assert all(part in text for part in (f"127.0.0.1:{port}", "HOSPITAL", "MPSS", "archive.port"))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_nobody_answers(sites_of, swept):
 def test_wrong_titles_are_refused(server, sites_of, titles, reason):
     with pytest.raises(ArchiveRefusedError, match=reason) as found:
         echo(sites_of(server.port, **titles))
-    assert "site.calling_aet" in found.value.way_out
+    assert "archive.calling_aet" in found.value.way_out
 
 
 @pytest.mark.parametrize("closes", [True, False])
@@ -109,7 +109,7 @@ def test_an_archive_without_c_get_is_refused(archive, sites_of):
             context for context in peer._server.contexts if context.abstract_syntax != Get
         ]
         with pytest.raises(ArchiveRefusedError, match="does not offer C-GET"):
-            echo(sites_of(peer.port))
+            echo(sites_of(peer.port, retrieve="c-get"))
 
 
 def test_not_authorised_is_refused(faulty, script, archive, lake, config):
@@ -386,12 +386,12 @@ def test_burned_in_text_stays_at_the_archive(faulty, archive, lake, config):
 
 def test_a_full_staging_disk_is_the_platforms_fault(faulty, archive, lake, config, monkeypatch):
     archive.add(make_nm(1))
-    from mpss_lib.pull.archive import session as client
+    from mpss_lib.pull.retrieve import delivery
 
-    def full(self, sop_uid, path, content):
+    def full(self, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(client._Receiver, "_keep", full)
+    monkeypatch.setattr(delivery.Path, "write_bytes", full)
     with pytest.raises(PlatformFaultError, match="No space left"):
         pull_one(faulty, lake, config)
 

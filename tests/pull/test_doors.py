@@ -89,11 +89,11 @@ def test_an_archive_that_ignores_the_key_does_not_name_others(archive, sites_of,
 def command(tmp_path, monkeypatch, server):
     monkeypatch.setenv("MPSS_HOME", str(tmp_path))
     for name, value in (
-        ("ARCHIVE_PORT", server.port),
+        ("PORT", server.port),
         ("CALLED_AET", '"HOSPITAL"'),
         ("CALLING_AET", '"MPSS"'),
     ):
-        monkeypatch.setenv(f"MPSS_SITE__{name}", str(value))
+        monkeypatch.setenv(f"MPSS_ARCHIVE__{name}", str(value))
     return lambda *arguments: CliRunner().invoke(app, ["find", *arguments])
 
 

@@ -314,6 +314,14 @@ def test_burned_in_annotation_is_denied_only_where_it_was(said, written):
     assert cleaned(dataset)[1].get("BurnedInAnnotation") == written
 
 
+@pytest.mark.parametrize(("said", "written"), [("YES", "YES"), ("NO", None), ("JOHN", None)])
+def test_what_shows_no_patient_says_so_still(said, written):
+    for keyword in ("QualityControlImage", "SyntheticData"):
+        kept = cleaned(make_nm(1, **{keyword: said}))[1]
+        assert kept.get("QualityControlImage") == written
+        assert "SyntheticData" not in kept
+
+
 @pytest.mark.parametrize(
     ("attributes", "why"),
     [

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
 from mpss_lib.pull.stage import clean_staging
-from mpss_lib.sections import SiteSettings
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import MISSING, Difference, note, noted
 
@@ -28,7 +28,7 @@ def listed_but_gone(monkeypatch):
 @pytest.mark.usefixtures("listed_but_gone")
 def test_a_staging_folder_that_its_run_has_just_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "is_dir", lambda _: True)  # it was there when it was asked
-    sites = Sites(tmp_path / "vault.sqlite", tmp_path / "staging", SiteSettings())
+    sites = Sites(tmp_path / "vault.sqlite", tmp_path / "staging", ArchiveSettings())
     (sites.staging / "S1.killed").mkdir(parents=True)
     assert clean_staging(sites, older_than_s=-60.0) == 1
     assert list(sites.staging.iterdir()) == []

@@ -310,7 +310,7 @@ def running():
     services = Services(root)
     try:
         home = AirflowHome.open(root)
-        bootstrap = home.prepare(config, connections(config.site), overwrite=False)
+        bootstrap = home.prepare(config, connections(config), overwrite=False)
         assert bootstrap.wait(timeout=300) == 0, (root / "logs" / "bootstrap.log").read_text()
         home.start(config, services)
         home.wait_until_healthy(services)

@@ -81,6 +81,13 @@ def test_a_sound_lake_meets_every_expectation(sound):
     assert published(sound, "from quality.expectation_failure") == []
 
 
+def test_a_feature_that_the_scanner_explains_is_shown_and_holds_nothing_back(sound):
+    sound.scanners(share=0.3, p=0.001)
+    counts = check(sound, "features")
+    assert (counts["stops"], counts["held_back"], counts["warnings"]) == (0, 0, 1)
+    assert "owes 14 % or more of its variance" in stage.quality_page(sound.lake).read_text()
+
+
 def test_batches_of_every_table_meet_them_as_well(sound):
     """A batch of predictions has a column that no landing file has: where a row came from."""
     eager = sound.config.model_copy(

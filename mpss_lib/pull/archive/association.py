@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -23,9 +23,11 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -33,8 +35,9 @@ from mpss_lib.errors import (
     ArchiveRefusedError,
     PlatformFaultError,
 )
+from mpss_lib.pull.archive.line import Line
+from mpss_lib.pull.archive.tls import ToldContext, tls_arguments, why_refused
 from mpss_lib.pull.parking import Checkpoint
-from mpss_lib.sections import SiteSettings
 
 CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
 """Regions that somebody drew: fetched where the archive offers them."""
@@ -82,11 +85,11 @@ class ArchiveAssociation:
 
     Parameters
     ----------
-    settings : SiteSettings
+    settings : ArchiveSettings
         Host, port, AE titles, time-outs.
     """
 
-    def __init__(self, settings: SiteSettings) -> None:
+    def __init__(self, settings: ArchiveSettings) -> None:
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
@@ -94,7 +97,8 @@ class ArchiveAssociation:
         self.n_requests = 0
         self._assoc: Association | None = None
         self.receiver: Receiver | None = None
-        self._socket: socket.socket | None = None
+        self.quiet_elsewhere_s: Callable[[], float] | None = None
+        self._line: Line | None = None
         self._offer = OFFER
         self.stored_as: dict[str, str] = {}
 
@@ -140,15 +144,17 @@ class ArchiveAssociation:
         if self._assoc is not None and self._assoc.is_established:
             return self._assoc
         self.drop()
-        site = self.settings
-        entity = _application_entity(site, self._offer)
-        roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES]
+        to = self.settings
+        entity = _application_entity(to, self._offer)
+        tls = tls_arguments(to)
+        roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES if self._gets]
         try:
             assoc = entity.associate(
-                site.archive_host,
-                site.archive_port,
-                ae_title=site.called_aet,
+                to.host,
+                to.port,
+                ae_title=to.called_aet,
                 ext_neg=roles,
+                tls_args=tls,
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, self._on_open),
                     (evt.EVT_C_STORE, self._on_store),
@@ -158,11 +164,11 @@ class ArchiveAssociation:
             raise self._down() from unknown
         self._assoc = assoc
         if not assoc.is_established:
-            error = self._not_established(assoc)
+            error = self._tls_refused(tls) or self._not_established(assoc)
             self._forget()
             raise error
         if self._offer is OFFER:
-            self._check_contexts(assoc)
+            self._check_contexts()
         return assoc
 
     @contextmanager
@@ -186,18 +192,20 @@ class ArchiveAssociation:
         """Close the socket: pynetdicom leaves one that the archive has closed first open."""
         if self._assoc is not None and self._assoc.dul.is_alive():
             self._assoc.dul.join(timeout=1.0)
-        if self._socket is not None:
-            self._socket.close()
-        self._assoc = self._socket = None
+        if self._line is not None:
+            self._line.socket.close()
+        self._assoc = self._line = None
 
     def _on_open(self, event: evt.Event) -> None:
-        """Note that somebody answered; set TCP_NODELAY (Nagle costs 40 ms for each object).
+        """Note that somebody answered, and watch the line.
 
         The association's thread has not reached its checkpoint yet: here it gets a safe one.
         """
         event.assoc._reactor_checkpoint = Checkpoint(event.assoc)
-        self._socket = event.assoc.dul.socket.socket
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._line = Line(event.assoc, self.settings.dimse_timeout_s, self._quiet_elsewhere_s)
+
+    def _quiet_elsewhere_s(self) -> float:
+        return inf if self.quiet_elsewhere_s is None else self.quiet_elsewhere_s()
 
     def _on_store(self, event: evt.Event) -> int:
         if self.receiver is None:
@@ -209,30 +217,52 @@ class ArchiveAssociation:
                 return SUCCESS
         return self.receiver.take(uid, event.encoded_dataset())
 
-    def offers(self, sop_class: str) -> bool:
-        """Whether the archive sends objects of a class over C-GET."""
-        return _sends(self.association(), sop_class)
+    @property
+    def _gets(self) -> bool:
+        return self.settings.retrieve != "c-move"
 
-    def _check_contexts(self, assoc: Association) -> None:
-        accepted = {context.abstract_syntax for context in assoc.accepted_contexts}
-        lacking = [
-            name
-            for name, is_there in (
-                ("C-FIND", StudyRootQueryRetrieveInformationModelFind in accepted),
-                ("C-GET", StudyRootQueryRetrieveInformationModelGet in accepted),
-                ("NM objects over C-GET (role SCP)", _sends(assoc, NuclearMedicineImageStorage)),
-            )
-            if not is_there
-        ]
+    def offers(self, sop_class: str) -> bool:
+        """Whether the archive sends objects of a class: over C-GET it says so."""
+        return self.lacks_for_get() != "" or _sends(self.association(), sop_class)
+
+    def lacks_for_get(self) -> str:
+        """Say what the archive does not offer for C-GET, "" where it can be tried."""
+        assoc = self.association()
+        if not self._gets or not _accepts(assoc, StudyRootQueryRetrieveInformationModelGet):
+            return "the archive does not offer C-GET"
+        if not _sends(assoc, NuclearMedicineImageStorage):
+            return "the archive does not offer NM objects over C-GET (role SCP)"
+        return ""
+
+    def lacks_for_move(self) -> str:
+        """Say what the archive does not offer for C-MOVE, "" where it can be tried."""
+        if _accepts(self.association(), StudyRootQueryRetrieveInformationModelMove):
+            return ""
+        return "the archive does not offer C-MOVE"
+
+    def _check_contexts(self) -> None:
+        """Refuse an archive that lists nothing, or sends nothing by any way that is allowed.
+
+        Raises
+        ------
+        ArchiveRefusedError
+        """
+        lacking = []
+        if not _accepts(self.association(), StudyRootQueryRetrieveInformationModelFind):
+            lacking = ["the archive does not offer C-FIND"]
+        by_way = {"c-get": self.lacks_for_get, "c-move": self.lacks_for_move}
+        asked = [ask() for name, ask in by_way.items() if self.settings.retrieve in ("auto", name)]
+        if all(asked):
+            lacking += asked
         if lacking:
             self.close()
             raise ArchiveRefusedError(
-                f"the archive at {self._where()} does not offer {', '.join(lacking)}",
+                f"{'; '.join(lacking)} ({self._where()})",
                 way_out="ask the PACS team to allow these services for our AE title",
             )
 
     def _not_established(self, assoc: Association) -> PlatformFaultError | ArchiveBusyError:
-        if self._socket is None:
+        if self._line is None:
             return self._down()
         answer = assoc.acceptor.primitive
         if assoc.is_rejected and answer is not None:
@@ -240,31 +270,44 @@ class ArchiveAssociation:
         if assoc.rejected_contexts:
             return ArchiveRefusedError(
                 f"the archive at {self._where()} accepts none of our services",
-                way_out="ask the PACS team to allow C-ECHO, C-FIND and C-GET for our AE title",
+                way_out="ask the PACS team to allow C-ECHO, C-FIND and C-GET or C-MOVE for our AE"
+                " title",
             )
         return ArchiveBusyError(
             f"the archive at {self._where()} broke off while we called",
             way_out="try again; if it lasts, ask the PACS team for its log (AE title, TLS)",
         )
 
+    def _tls_refused(self, tls: tuple[ToldContext, str] | None) -> ArchiveRefusedError | None:
+        """Say why there is no TLS connection, where that is what is wrong."""
+        refusal = None if tls is None else tls[0].refusal
+        refusal = refusal or (None if self._line is None else self._line.refusal)
+        if refusal is None:
+            return None
+        return ArchiveRefusedError(
+            f"no TLS with the archive at {self._where()}: {why_refused(refusal)}",
+            way_out="correct archive.tls and the files and the name it goes with, or have the PACS"
+            " team correct its certificate",
+        )
+
     def _down(self) -> ArchiveDownError:
         return ArchiveDownError(
             f"nobody answers at {self._where()}",
-            way_out="check host and port (site.archive_host, site.archive_port), the network and"
+            way_out="check host and port (archive.host, archive.port), the network and"
             " whether the archive runs",
         )
 
     def _rejected(self, answer: Any) -> ArchiveRefusedError | ArchiveBusyError:
         reason = str(answer.reason_str)
-        if answer.result == 0x02:  # transient (PS3.8 table 9-21)
+        if answer.result == 0x02 or answer.result_source == 0x03:  # transient, or congestion
             return ArchiveBusyError(
                 f"the archive at {self._where()} is busy: {reason}",
                 way_out="try again later; use fewer associations (pool mpss_pacs)",
             )
         return ArchiveRefusedError(
             f"the archive at {self._where()} refused us: {reason}",
-            way_out="let the PACS team enter our AE title, or correct site.calling_aet and"
-            " site.called_aet",
+            way_out="let the PACS team enter our AE title, or correct archive.calling_aet and"
+            " archive.called_aet",
         )
 
     def lost(self, service: str) -> ArchiveBusyError:
@@ -274,7 +317,7 @@ class ArchiveAssociation:
             f"{service}: the archive at {self._where()} broke off or did not answer in"
             f" {self.settings.dimse_timeout_s:g} s",
             way_out="try again; if it lasts, check that the archive knows our AE title and raise"
-            " site.dimse_timeout_s",
+            " archive.dimse_timeout_s",
         )
 
     def failed(self, service: str, code: int) -> PlatformFaultError | ArchiveBusyError:
@@ -289,11 +332,12 @@ class ArchiveAssociation:
         )
 
     def _where(self) -> str:
-        site = self.settings
-        return (
-            f"{site.archive_host}:{site.archive_port}"
-            f" (called {site.called_aet}, calling {site.calling_aet})"
-        )
+        to = self.settings
+        return f"{to.host}:{to.port} (called {to.called_aet}, calling {to.calling_aet})"
+
+
+def _accepts(assoc: Association, service: str) -> bool:
+    return any(context.abstract_syntax == service for context in assoc.accepted_contexts)
 
 
 def _sends(assoc: Association, sop_class: str) -> bool:
@@ -303,15 +347,19 @@ def _sends(assoc: Association, sop_class: str) -> bool:
     )
 
 
-def _application_entity(site: SiteSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
-    entity = AE(site.calling_aet)
+def _application_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+    entity = AE(to.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
-    entity.connection_timeout = site.connection_timeout_s
-    entity.acse_timeout = site.acse_timeout_s
-    entity.dimse_timeout = site.dimse_timeout_s
+    entity.connection_timeout = to.connection_timeout_s
+    entity.acse_timeout = to.acse_timeout_s
+    entity.dimse_timeout = to.dimse_timeout_s
     entity.network_timeout = None  # an idle association is the archive's to end
     entity.add_requested_context(Verification)
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+    if to.retrieve != "c-get":
+        entity.add_requested_context(StudyRootQueryRetrieveInformationModelMove)
+    if to.retrieve == "c-move":
+        return entity
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
     for uid in FETCHED_CLASSES:
         for syntaxes in offer:

@@ -11,9 +11,10 @@ from mpss_lib.config import Config
 from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatientsError
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.counts import check_counts
-from mpss_lib.pull.archive.session import ArchiveSession, Delivery
+from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.objects import Manifest, StudyJob, announced_by
 from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
+from mpss_lib.pull.retrieve.delivery import Delivery
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before, patient_key_of
 

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
-from mpss_lib.sections import SiteSettings
+from mpss_lib.secrecy import without_passwords
 from mpss_lib.tables import write_json
 
 FILE = "archive-habits.json"
@@ -46,6 +47,8 @@ class Habits:
         A star in PatientID finds what ends in the rest.
     untimed, undated : bool or None
         There are studies without a StudyTime, without a StudyDate.
+    way : str
+        By which objects were seen to come: ``C-GET``, ``C-MOVE``; "" unknown.
     is_probed : bool
         It was asked on purpose, at the first start (``mpss_lib.pull.archive.probe``).
     """
@@ -62,6 +65,7 @@ class Habits:
     wildcards: bool | None = None
     untimed: bool | None = None
     undated: bool | None = None
+    way: str = ""
     is_probed: bool = False
 
     def joined(self, seen: Habits) -> Habits:
@@ -107,8 +111,10 @@ def remember_habits(sites: Sites, seen: Habits) -> Habits:
     return after
 
 
-def _address(site: SiteSettings) -> str:
-    return f"{site.called_aet}@{site.archive_host}:{site.archive_port}"
+def _address(archive: ArchiveSettings) -> str:
+    if archive.retrieve == "dicomweb":
+        return without_passwords(archive.web_url)
+    return f"{archive.called_aet}@{archive.host}:{archive.port}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -388,5 +388,5 @@ def _too_long() -> PlatformFaultError:
     return PlatformFaultError(
         "the archive cuts the list of studies short even for one minute of a day",
         way_out="ask the PACS team to raise the limit of C-FIND answers for our AE title,"
-        " or correct site.find_limit",
+        " or correct archive.find_limit",
     )

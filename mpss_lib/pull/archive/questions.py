@@ -188,7 +188,7 @@ class ArchiveQuestions(ArchiveAssociation):
             If it always breaks while a C-ECHO succeeds: the fault lies with this study, the
             others must go on.
         ArchiveBusyError
-            If the archive does not answer a C-ECHO either.
+            If the archive does not answer a C-ECHO either, or no such question about others.
         """
         for attempt in range(attempts):
             try:
@@ -198,10 +198,14 @@ class ArchiveQuestions(ArchiveAssociation):
                 self.drop()
             wait_before(attempt + 1)
         self.echo()
+        self.doubt_lists(problem)
         raise IncompleteStudyError(
             f"{what} failed {attempts} times, the archive is well otherwise; last: {problem}",
             way_out="look at this study in the archive; then `mpss quarantine retry`",
         )
+
+    def doubt_lists(self, problem: str) -> None:
+        """Raise where lists of other studies fail as well; here no other study is known."""
 
     # --------------------------------------------------------------- C-FIND
 

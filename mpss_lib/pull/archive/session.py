@@ -1,4 +1,4 @@
-"""Client of the hospital's archive (PACS): C-ECHO, C-FIND and C-GET in one association.
+"""Client of the hospital's archive (PACS): lists and retrievals.
 
 Nothing that the archive says about its own success is believed: a list counts only when its last
 status is 0x0000, and what was fetched is what lies in the staging folder. ``"Status" not in s``
@@ -8,99 +8,116 @@ or an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
-from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED
 from mpss_lib.errors import (
     ArchiveBusyError,
+    ArchiveRefusedError,
     IncompleteStudyError,
-    PlatformFaultError,
     SettingsError,
+    StudyFaultError,
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer
-from mpss_lib.pull.archive.association import (
-    NOT_AUTHORISED,
-    OUT_OF_RESOURCES,
-    SUCCESS,
-)
-from mpss_lib.pull.archive.queries import get_queries, object_query
-from mpss_lib.pull.archive.questions import ArchiveQuestions, wait_before
+from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
+from mpss_lib.pull.archive.questions import ArchiveQuestions
+from mpss_lib.pull.archive.tls import client_context, days_left
+from mpss_lib.pull.archive.web import WebArchive
+from mpss_lib.pull.retrieve.c_get import CGet
+from mpss_lib.pull.retrieve.c_move import CMove, Destination, destination_of
+from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
+from mpss_lib.pull.retrieve.delivery import Delivery, Order
+from mpss_lib.pull.retrieve.study import fetch_study
+from mpss_lib.pull.retrieve.wado_rs import WadoRs
+from mpss_lib.pull.retrieve.way import Way
+from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 
-_NAMES = frozenset(syntax.name for syntax in NAMED)
+log = logging.getLogger(__name__)
 
-_CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
-"""Ends of what ``_try_get`` says where the archive has the object and cannot send it
-(PS3.4 C.4.3.1.4): no accepted transfer syntax, a file that it cannot read."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One object as it came.
-
-    Parameters
-    ----------
-    path : Path
-        A DICOM file: our file meta and the bytes as received.
-    has_twin : bool
-        The same SOP Instance UID came again with other bytes.
-    problem : str
-        Why it did not come; "" where it did.
-    syntax : str
-        Name of the transfer syntax in which it is stored, where that is why it did not come.
-    """
-
-    path: Path
-    has_twin: bool
-    problem: str = ""
-    syntax: str = ""
-
-
-class _Receiver:
-    """Takes the objects of one fetch; runs in the association's thread."""
-
-    def __init__(self, folder: Path, sop_uids: Sequence[str]) -> None:
-        self._paths = {uid: folder / f"{n:05d}.dcm" for n, uid in enumerate(sop_uids)}
-        self.delivered: dict[str, Delivery] = {}
-        self.error: OSError | None = None
-
-    def take(self, sop_uid: str, content: bytes) -> int:
-        path = self._paths.get(sop_uid)
-        if path is None:
-            return SUCCESS  # not asked for (it came to the series since): the next query sees it
-        try:
-            return self._keep(sop_uid, path, content)
-        except OSError as error:
-            self.error = error
-            return OUT_OF_RESOURCES
-
-    def give_up(self, sop_uid: str, problem: str, syntax: str) -> None:
-        """Note of an object that did not come why it did not."""
-        missing = Delivery(self._paths[sop_uid], False, problem, syntax)
-        self.delivered.setdefault(sop_uid, missing)
-
-    def _keep(self, sop_uid: str, path: Path, content: bytes) -> int:
-        before = self.delivered.get(sop_uid)
-        if before is not None:
-            has_twin = before.has_twin or before.path.read_bytes() != content
-            self.delivered[sop_uid] = Delivery(path, has_twin)
-            return SUCCESS
-        part = path.with_suffix(".part")
-        part.write_bytes(content)
-        part.replace(path)
-        self.delivered[sop_uid] = Delivery(path, has_twin=False)
-        return SUCCESS
+EXPIRY_DAYS = 30
+"""From when on each night warns of our certificate."""
+_MOST_OTHERS = 2
+"""Other studies that are asked for an object where nothing came of one."""
 
 
 class ArchiveSession(ArchiveQuestions):
-    """Queries and retrievals over one association; use it in a ``with`` statement."""
+    """Queries and retrievals over one association; use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    settings : ArchiveSettings
+        Address, AE titles, time-outs, and which ways may be taken.
+    to : Destination, optional
+        The site's receiver.
+    others : callable, optional
+        Study Instance UIDs that the archive has named: asked for an object, where nothing came.
+    known_way : str
+        By which its objects were seen to come.
+    """
+
+    def __init__(
+        self,
+        settings: ArchiveSettings,
+        to: Destination | None = None,
+        others: Callable[[], Iterable[str]] = tuple,
+        known_way: str = "",
+    ) -> None:
+        super().__init__(settings)
+        self._web = WebArchive(settings) if settings.web_url else None
+        ways: dict[str, Way] = {
+            "c-get": CGet(self),
+            "c-move": CMove(self, to),
+            "dicomweb": WadoRs(self._web),
+        }
+        wanted = settings.retrieve
+        self._ways = [way for name, way in ways.items() if wanted in ("auto", name)]
+        self._others, self._known_way = others, known_way
+        self._chosen: Way | None = None
+        self._seen: Sample | None = None
+
+    @property
+    def _lists_by_web(self) -> WebArchive | None:
+        return self._web if self.settings.retrieve == "dicomweb" else None
+
+    def close(self) -> None:
+        """Release the association, and end the connections of DICOMweb."""
+        super().close()
+        if self._web is not None:
+            self._web.close()
+
+    def echo(self) -> None:
+        """Verify that the archive answers: C-ECHO, or a list of one study over DICOMweb."""
+        web = self._lists_by_web
+        if web is None:
+            super().echo()
+        else:
+            web.echo()
+
+    def offers(self, sop_class: str) -> bool:
+        """Whether the archive sends objects of a class: only C-GET says so beforehand."""
+        return self._lists_by_web is not None or super().offers(sop_class)
+
+    def _find_each(self, query: Dataset) -> Iterator[Dataset | None]:
+        web = self._lists_by_web
+        if web is None:
+            yield from super()._find_each(query)
+            return
+        self.n_requests += 1
+        yield from web.find(query)
+
+    @property
+    def way(self) -> str:
+        """Name of the way by which objects came in this session, "" before the first one."""
+        return self._chosen.name if self._chosen is not None and self._seen is not None else ""
 
     def fetch(
         self,
@@ -111,21 +128,14 @@ class ArchiveSession(ArchiveQuestions):
         attempts: int,
         spared: frozenset[str] = frozenset(),
     ) -> dict[str, Delivery]:
-        """Fetch objects into a folder by C-GET, and again one by one what did not come.
+        """Fetch objects into a folder, and again one by one what did not come.
 
         Parameters
         ----------
-        study_uid : str
-        wanted : sequence of ObjectAnswer
-            The manifest.
-        whole_series : frozenset of str
-            Series of which every object is wanted: asked for as a whole.
+        study_uid, wanted, whole_series, attempts, spared
+            As in ``Order``.
         folder : Path
             Must be there. File names are made here, never by the archive.
-        attempts : int
-            How often a missing object is asked for.
-        spared : frozenset of str
-            SOP Instance UIDs of objects that nobody waits for.
 
         Returns
         -------
@@ -138,97 +148,139 @@ class ArchiveSession(ArchiveQuestions):
         IncompleteStudyError
             If objects are still missing while the archive is well.
         ArchiveBusyError
-            If the archive went away.
+            If the archive went away, or delivers nothing more of any study.
+        ArchiveRefusedError
+            If it delivers nothing of other studies either.
         """
-        receiver = self.receiver = _Receiver(folder, [one.sop_uid for one in wanted])
-        size = self.settings.uids_per_request
-        problem = ""
-        answers: dict[str, str] = {}
+        order = Order(study_uid, wanted, whole_series, attempts, spared)
+        if not wanted:
+            return {}
+        way = self._way_for(order, folder)
         try:
-            for query in get_queries(study_uid, wanted, whole_series, size):
-                problem = self._try_get(query) or problem
-            for attempt in range(attempts):
-                missing = [one for one in wanted if one.sop_uid not in receiver.delivered]
-                if not missing or receiver.error is not None:
-                    break
-                wait_before(attempt)
-                for one in missing:
-                    answers[one.sop_uid] = self._try_get(object_query(study_uid, one))
-                    problem = answers[one.sop_uid] or problem
-            self._fetch_otherwise(study_uid, wanted, receiver)
-        finally:
-            self.receiver = None
-        for uid, answer in answers.items():
-            syntax = self.stored_as.get(uid, "")
-            syntax = syntax if syntax in _NAMES else ""
-            if uid in spared or syntax or answer.endswith(_CANNOT_SEND):
-                receiver.give_up(uid, answer or "every request ended with success", syntax)
-        self._check_delivery(receiver, len(wanted), problem)
-        return receiver.delivered
+            delivered = self._fetch_by(way, order, folder)
+        except ArchiveRefusedError:
+            if not self._known_way:
+                raise
+            self._known_way, self._chosen = "", None  # it was so once: find out anew
+            delivered = self._fetch_by(self._way_for(order, folder), order, folder)
+        came = [one for one in wanted if not delivered[one.sop_uid].problem]
+        if came:
+            self._seen = study_uid, came[0]
+        return delivered
 
-    def _fetch_otherwise(
-        self, study_uid: str, wanted: Sequence[ObjectAnswer], receiver: _Receiver
-    ) -> None:
-        """Ask for what did not come in the syntaxes in which it may be stored.
-
-        Some archives send over the first context that they accepted and cannot where the object is
-        compressed. What comes in a syntax that is not accepted is not kept; ``stored_as`` names it.
-        """
-        for syntaxes in (LOSSLESS, NAMED):
-            missing = [
-                one
-                for one in wanted
-                if one.sop_uid not in receiver.delivered and one.sop_uid not in self.stored_as
-            ]
-            if not missing or receiver.error is not None:
-                return
-            with self.offering(syntaxes):
-                for one in missing:
-                    self._try_get(object_query(study_uid, one))
-
-    def _check_delivery(self, receiver: _Receiver, n_wanted: int, problem: str) -> None:
-        if receiver.error is not None:
-            raise PlatformFaultError(
-                f"the staging folder refused a file: {receiver.error.strerror}",
-                way_out="free disk space or correct its rights, then run again",
-            ) from receiver.error
-        n_missing = n_wanted - len(receiver.delivered)
-        if n_missing:
+    def _fetch_by(self, way: Way, order: Order, folder: Path) -> dict[str, Delivery]:
+        doubt = partial(self._check_others, way, order.study_uid, folder)
+        try:
+            return fetch_study(way, order, folder, self.settings.uids_per_request, doubt)
+        except IncompleteStudyError:
             self.echo()  # raises where the archive itself is gone
-            raise IncompleteStudyError(
-                f"{n_missing} of {n_wanted} announced objects did not come"
-                f" ({self._why_not(problem)})",
-                way_out="look at this study in the archive; then `mpss quarantine retry`",
+            raise
+
+    def _way_for(self, order: Order, folder: Path) -> Way:
+        if self._chosen is None:
+            known = [way for way in self._ways if way.name == self._known_way and not way.lacks()]
+            samples = self._samples(order.study_uid, (order.study_uid, order.wanted[0]))
+            self._chosen = known[0] if known else choose(self._ways, samples, folder)
+        return self._chosen
+
+    def _check_others(self, way: Way, study_uid: str, folder: Path, problem: str) -> None:
+        """Ask for an object of other studies, where nothing came of one.
+
+        Raises
+        ------
+        ArchiveBusyError
+            If one that came in this session does not come any more.
+        ArchiveRefusedError
+            If nothing comes of any other study.
+        """
+        if self._seen is not None:
+            if tried(way, [self._seen], folder)[-1]:
+                raise ArchiveBusyError(
+                    f"the archive delivers nothing any more by {way.name}, not even what it"
+                    f" delivered a while ago: {problem}",
+                    way_out="try again; if it lasts, ask the PACS team for its log",
+                )
+            return
+        samples = list(self._samples(study_uid))
+        if samples and (problems := tried(way, samples, folder))[-1]:
+            told = f"nothing of {1 + len(problems)} studies came ({problem})"
+            raise nothing_comes({way.name: told, **self._why_not_others(way)})
+
+    def doubt_lists(self, problem: str) -> None:
+        """Ask for the series of other studies, where the lists of one always break.
+
+        Raises
+        ------
+        ArchiveBusyError
+            If they break too.
+        """
+        others = list(islice(self._others(), 1 + _MOST_OTHERS))  # one of them may be the same
+        n_broken = 0
+        for uid in others:
+            try:
+                self.find_series(uid)
+            except ArchiveBusyError:
+                self.drop()
+                n_broken += 1
+        if n_broken > 1 and n_broken == len(others):
+            raise ArchiveBusyError(
+                f"the archive answers C-ECHO and lists nothing of other studies either: {problem}",
+                way_out="try again; if it lasts, ask the PACS team for its log",
             )
 
-    def _why_not(self, problem: str) -> str:
-        names = sorted({name for name in self.stored_as.values() if name in _NAMES})
-        stored = f"; stored as {', '.join(names)}, which is not accepted" if names else ""
-        return (problem or "every request ended with success") + stored
+    def _why_not_others(self, way: Way) -> dict[str, str]:
+        others = [one for one in self._ways if one.name != way.name]
+        return {one.name: why for one in others if (why := one.lacks())}
 
-    # ---------------------------------------------------------------- C-GET
+    def _samples(self, but: str, *first: Sample) -> Iterator[Sample]:
+        """Objects of some studies that the archive has named, each of another one."""
+        yield from first
+        uids = (uid for uid in self._others() if uid != but)
+        for uid in islice(uids, _MOST_OTHERS):
+            try:
+                one = self._an_object(uid)
+            except StudyFaultError:
+                continue
+            if one is not None:
+                yield uid, one
 
-    def _try_get(self, query: Dataset) -> str:
-        """Ask once; say what went wrong, "" if nothing did."""
-        try:
-            model = StudyRootQueryRetrieveInformationModelGet
-            code = SUCCESS
-            for status, _ in self.association().send_c_get(query, model):
-                if "Status" not in status:
-                    raise self.lost("C-GET")
-                code = int(status.Status)
-            if code in NOT_AUTHORISED:
-                raise self.failed("C-GET", code)
-        except ArchiveBusyError as error:
-            self.drop()
-            return error.problem
-        return "" if code == SUCCESS else f"C-GET ended with status 0x{code:04X}"
+    def _an_object(self, study_uid: str) -> ObjectAnswer | None:
+        for series in self.find_series(study_uid):
+            if series.modality in ("NM", ""):
+                return next(iter(self.find_objects(study_uid, series.series_uid)), None)
+        return None
 
 
 def echo(sites: Sites) -> None:
     """Verify the archive of a site (C-ECHO); raises what is wrong, with the way out."""
     with ArchiveSession(sites.archive) as session:
         session.echo()
+
+
+@contextmanager
+def session_of(sites: Sites) -> Iterator[ArchiveSession]:
+    """Open a session with a site's archive; by which way objects came is remembered."""
+    vault = Vault(sites.vault)
+
+    def others() -> list[str]:
+        return [one.study_uid for one in reversed(vault.everybody())]
+
+    _warn_of_expiry(sites.archive)
+    known = known_habits(sites).way
+    with ArchiveSession(sites.archive, destination_of(sites), others, known) as session:
+        try:
+            yield session
+        finally:
+            if session.way and session.way != known:
+                remember_habits(sites, Habits(way=session.way))
+
+
+def _warn_of_expiry(archive: ArchiveSettings) -> None:
+    if not archive.tls:
+        return
+    client_context(archive)  # says what is wrong with the files, before they are read here
+    if (left := days_left(archive)) < EXPIRY_DAYS:
+        log.warning("our TLS certificate (archive.tls_certificate) is good for %d days", left)
 
 
 @contextmanager
@@ -249,5 +301,5 @@ def archive_of(
                 f"the {name} ({path.name}) lies inside the lake",
                 way_out="put it beside the lake: it holds identifiers",
             )
-    with ArchiveSession(sites.archive) if session is None else nullcontext(session) as archive:
+    with session_of(sites) if session is None else nullcontext(session) as archive:
         yield archive

@@ -37,7 +37,7 @@ from mpss_lib.pull.deidentification.equipment import clean_maker, clean_model, c
 from mpss_lib.pull.deidentification.free_text import TextCleaner
 from mpss_lib.pull.deidentification.moments import Moments
 from mpss_lib.pull.deidentification.names import UNREADABLE, Named, named_by, named_in
-from mpss_lib.pull.deidentification.pictures import burned_in
+from mpss_lib.pull.deidentification.pictures import burned_in, is_phantom
 from mpss_lib.pull.deidentification.plausible import kept_number
 from mpss_lib.pull.deidentification.stored_bits import without_unused_bits
 
@@ -158,6 +158,8 @@ class Deidentifier:
             _put(kept, "PatientAge", age, "AS")
         if burned_in(received) == "NO" and "PixelData" in kept:
             kept.BurnedInAnnotation = "NO"
+        if "PixelData" in kept and is_phantom(received):
+            kept.QualityControlImage = "YES"
         kept.PatientIdentityRemoved = "YES"
         kept.LongitudinalTemporalInformationModified = "MODIFIED"
         kept.DeidentificationMethod = self.subject.method

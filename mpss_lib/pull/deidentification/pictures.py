@@ -7,6 +7,7 @@ import re
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from mpss_lib.dicom.said import NO_PATIENT
 from mpss_lib.pull.deidentification.names import UNREADABLE, fold
 
 BURNED_IN = "burned_in"
@@ -29,6 +30,12 @@ def burned_in(received: Dataset) -> str:
     if "YES" in said:
         return "YES"
     return "NO" if said == {"NO"} else ""
+
+
+def is_phantom(received: Dataset) -> bool:
+    """Whether an object says that it shows no patient."""
+    told = [text for keyword in NO_PATIENT for text in _texts(received, keyword)]
+    return any(text.upper() == "YES" for text in told)
 
 
 def why_picture(received: Dataset) -> str:

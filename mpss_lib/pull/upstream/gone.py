@@ -57,7 +57,7 @@ def check_has_others(identity: Identity, archive: ArchiveSession, lake: Lake, va
     ):
         raise PlatformFaultError(
             f"the archive has neither this study nor the {len(asked)} newest others of the lake",
-            way_out="check site.archive_host, site.called_aet and what our AE title may see;"
+            way_out="check archive.host, archive.called_aet and what our AE title may see;"
             " nothing was called deleted",
         )
 

@@ -280,7 +280,7 @@ def _of_unlisted(key: str, told: Told | None, kept: Kept, modality: str) -> Iter
             EXTRA,
             "the archive has it, its list of that date lacks it",
             "the list is not whole: ask the PACS team for the limit of C-FIND answers for our AE"
-            " title and set site.find_limit, then reconcile again",
+            " title and set archive.find_limit, then reconcile again",
         )
 
 

@@ -219,7 +219,7 @@ def _check_is_same_archive(told: Mapping[str, Told], asked: Mapping[str, Told | 
     if not told and len(asked) >= SUSPECT_FROM and not any(asked.values()):
         raise PlatformFaultError(
             f"the archive has none of the {len(asked)} studies that the lake knows of this window",
-            way_out="check site.archive_host, site.called_aet and what our AE title may see;"
+            way_out="check archive.host, archive.called_aet and what our AE title may see;"
             " nothing was called deleted",
         )
 

@@ -31,7 +31,7 @@ SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
 TABLES_OF: Mapping[str, tuple[str, ...]] = {
     "study": ("study", "instance", "volume", "segmentation", "quality_verdict"),
     "clinical": ("clinical",),
-    "features": ("feature_catalogue", "feature_once", "feature_binned"),
+    "features": ("feature_catalogue", "feature_once", "feature_binned", "scanner_effect"),
     "predictions": ("prediction",),
 }
 """Lake tables of which a suite also checks files, columns and rows."""

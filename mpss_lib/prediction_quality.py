@@ -1,0 +1,122 @@
+"""How good predictions are: do they tell cases from others, rank, are they calibrated.
+
+DeLong, DeLong & Clarke-Pearson 1988 (Biometrics 44:837), by the ranks of Sun & Xu 2014 (IEEE Signal
+Process. Lett. 21:1389). Calibration of a continuous outcome as in Steyerberg, Clinical Prediction
+Models (2nd ed. 2019), chapter 15: in the large, the mean of outcome less prediction (ideal 0); the
+slope of the outcome on the prediction (ideal 1), after Cox 1958 (Biometrika 45:562).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atanh, nan, sqrt, tanh
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+LEVEL = 0.95
+"""Level of the intervals, unless another one is asked for."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the ends of its interval; NaN where it is not defined."""
+
+    value: float
+    low: float = nan
+    high: float = nan
+
+
+def delong(guesses: Floats, is_case: Flags) -> tuple[Floats, Floats]:
+    """Areas under the ROC curves of several guesses about the same patients.
+
+    Parameters
+    ----------
+    guesses : (k, n) float64
+    is_case : (n,) bool
+
+    Returns
+    -------
+    areas : (k,) float64
+        NaN where cases or others are missing.
+    covariance : (k, k) float64
+        Of the areas; NaN where there are not two cases and two others.
+    """
+    from scipy.stats import rankdata
+
+    count = len(guesses)
+    cases, others = guesses[:, is_case], guesses[:, ~is_case]
+    m, n = cases.shape[1], others.shape[1]
+    if m == 0 or n == 0:
+        return np.full(count, nan), np.full((count, count), nan)
+    every = rankdata(np.hstack([cases, others]), axis=1)
+    above = (every[:, :m] - rankdata(cases, axis=1)) / n
+    below = 1.0 - (every[:, m:] - rankdata(others, axis=1)) / m
+    areas: Floats = above.mean(axis=1)
+    if m < 2 or n < 2:
+        return areas, np.full((count, count), nan)
+    covariance = np.atleast_2d(np.cov(above)) / m + np.atleast_2d(np.cov(below)) / n
+    return areas, covariance
+
+
+def auc(guess: Floats, is_case: Flags, level: float = LEVEL) -> Estimate:
+    """Area under the ROC curve with DeLong's interval, cut to 0..1."""
+    areas, covariance = delong(guess[None, :], is_case)
+    reach = _quantile(level) * float(np.sqrt(covariance[0, 0]))
+    area = float(areas[0])
+    if np.isnan(reach):
+        return Estimate(area)
+    return Estimate(area, max(area - reach, 0.0), min(area + reach, 1.0))
+
+
+def spearman(guess: Floats, outcome: Floats, level: float = LEVEL) -> Estimate:
+    """Rank correlation; interval by Fisher's z with the error of Bonett & Wright 2000.
+
+    NaN where one of the two is constant; no interval below 5 patients.
+    """
+    from scipy.stats import rankdata
+
+    if len(guess) < 2 or np.ptp(guess) == 0.0 or np.ptp(outcome) == 0.0:
+        return Estimate(nan)
+    rho = float(np.corrcoef(rankdata(guess), rankdata(outcome))[0, 1])
+    if len(guess) < 5 or abs(rho) >= 1.0:
+        return Estimate(rho)
+    reach = _quantile(level) * sqrt((1.0 + 0.5 * rho * rho) / (len(guess) - 3))
+    return Estimate(rho, tanh(atanh(rho) - reach), tanh(atanh(rho) + reach))
+
+
+def calibration(guess: Floats, outcome: Floats, level: float = LEVEL) -> dict[str, Estimate]:
+    """In-the-large, slope and intercept with intervals (t), shape (n,) each; NaN if constant."""
+    from scipy.stats import t
+
+    n = len(guess)
+    gap = outcome - guess
+    reach = float(t.ppf(0.5 + 0.5 * level, n - 1)) * float(gap.std(ddof=1)) / sqrt(n)
+    mean = float(gap.mean())
+    told = {"calibration_in_the_large": Estimate(mean, mean - reach, mean + reach)}
+    centred = guess - guess.mean()
+    spread = float(centred @ centred)
+    if spread == 0.0 or n < 3:
+        return told | dict.fromkeys(("calibration_slope", "calibration_intercept"), Estimate(nan))
+    slope = float(centred @ outcome) / spread
+    intercept = float(outcome.mean() - slope * guess.mean())
+    rest = outcome - intercept - slope * guess
+    error = sqrt(float(rest @ rest) / (n - 2))
+    quantile = float(t.ppf(0.5 + 0.5 * level, n - 2))
+    errors = {
+        "calibration_slope": (slope, error / sqrt(spread)),
+        "calibration_intercept": (intercept, error * sqrt(1.0 / n + guess.mean() ** 2 / spread)),
+    }
+    return told | {
+        name: Estimate(value, value - quantile * se, value + quantile * se)
+        for name, (value, se) in errors.items()
+    }
+
+
+def _quantile(level: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + 0.5 * level))

@@ -1,0 +1,1 @@
+"""How objects come from the archive: one loop, several ways."""

@@ -1,0 +1,97 @@
+"""A way by which objects come from the archive: what each of them must be able to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from pydicom.dataset import Dataset
+
+from mpss_lib.errors import ArchiveBusyError
+from mpss_lib.pull.archive.association import NOT_AUTHORISED, SUCCESS
+from mpss_lib.pull.archive.questions import ArchiveQuestions
+from mpss_lib.pull.retrieve.delivery import Basket
+
+
+class Way(Protocol):
+    """One way of retrieval; the loop over what is missing is ``study.fetch_study``."""
+
+    @property
+    def name(self) -> str:
+        """How an operator calls it, ``C-GET``."""
+
+    @property
+    def stored_as(self) -> Mapping[str, str]:
+        """SOP Instance UID -> name of the syntax in which an object was seen that is not kept."""
+
+    def lacks(self) -> str:
+        """Say what it takes and is not there, "" where it can be tried."""
+
+    def delivering(self, study_uid: str, basket: Basket) -> AbstractContextManager[None]:
+        """Let objects of a study fall into a basket, within the block."""
+
+    def ask(self, query: Dataset) -> str:
+        """Ask for series or objects, once; say what went wrong, "" if nothing did.
+
+        Raises
+        ------
+        ArchiveRefusedError
+            The archive does not allow it.
+        ArchiveBusyError
+            Something of ours that the way needs is away.
+        """
+
+    def ask_otherwise(self, study_uid: str) -> None:
+        """Ask for what is missing in another manner, where the way has one."""
+
+
+def asked(
+    archive: ArchiveQuestions,
+    service: str,
+    answers: Callable[[], Iterable[tuple[Dataset, Dataset | None]]],
+    progress: Callable[[], object],
+) -> str:
+    """Follow the answers to a C-GET or C-MOVE to their end.
+
+    Parameters
+    ----------
+    answers : callable
+        Sends the request; (status, identifier) for each answer.
+    progress : callable
+        Another value each time something has come. Answers that stay pending without anything
+        coming for twice the time-out are not waited for.
+
+    Returns
+    -------
+    str
+        What went wrong, "" if nothing did.
+    """
+    try:
+        code = _last_status(archive, service, answers(), progress)
+        if code in NOT_AUTHORISED:
+            raise archive.failed(service, code)
+    except ArchiveBusyError as error:
+        archive.drop()
+        return error.problem
+    return "" if code == SUCCESS else f"{service} ended with status 0x{code:04X}"
+
+
+def _last_status(
+    archive: ArchiveQuestions,
+    service: str,
+    answers: Iterable[tuple[Dataset, Dataset | None]],
+    progress: Callable[[], object],
+) -> int:
+    code, seen, since = SUCCESS, progress(), time.monotonic()
+    for status, _ in answers:
+        if "Status" not in status:
+            raise archive.lost(service)
+        code = int(status.Status)
+        now = progress()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > 2 * archive.settings.dimse_timeout_s:
+            raise archive.lost(f"{service} (pending, and nothing came)")
+    return code

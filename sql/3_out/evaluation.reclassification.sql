@@ -1,0 +1,14 @@
+-- One row is one observed class and how two configurations classify patients of it.
+-- grain: cohort_hash profile segment configuration compared_with observed reference moved_to
+-- checked: with raw.reclassification
+select
+    cohort_hash,
+    profile,
+    segment,
+    configuration,
+    compared_with,
+    observed,
+    reference,
+    moved_to,
+    n,
+from raw.reclassification

@@ -1,0 +1,42 @@
+-- a table of reclassification counts every patient with a pooled prediction once
+-- suite: snapshot
+-- consequence: warn
+with
+
+patients as (
+    select
+        cohort_hash,
+        profile,
+        segment,
+        configuration,
+        count(*) as n_patients,
+    from raw.pooled_prediction
+    group by all
+),
+
+counted as (
+    select
+        cohort_hash,
+        profile,
+        segment,
+        configuration,
+        sum(n) as n_counted,
+    from raw.reclassification
+    group by all
+)
+
+select
+    counted.cohort_hash,
+    counted.profile,
+    counted.segment,
+    counted.configuration,
+    counted.n_counted,
+    patients.n_patients,
+from counted
+left join patients
+    on
+        counted.cohort_hash = patients.cohort_hash
+        and counted.profile = patients.profile
+        and counted.segment = patients.segment
+        and counted.configuration = patients.configuration
+where counted.n_counted is distinct from patients.n_patients
