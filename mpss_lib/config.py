@@ -36,6 +36,7 @@ from mpss_lib.sections import (
     SegmentationSettings,
     SelectionSettings,
     SiteSettings,
+    StabilitySettings,
     WarehouseSettings,
 )
 
@@ -47,6 +48,7 @@ STAGES = (
     "segmentation",
     "quality",
     "radiomics",
+    "stability",
     "warehouse",
     "selection",
     "evaluation",
@@ -98,8 +100,9 @@ READS: Mapping[str, tuple[str, ...]] = {
     "segmentation": ("intake",),
     "quality": ("intake", "segmentation"),
     "radiomics": ("intake", "segmentation"),
+    "stability": ("intake", "segmentation", "radiomics"),
     "warehouse": (),
-    "selection": ("radiomics",),
+    "selection": ("radiomics", "stability"),
     "evaluation": ("radiomics", "selection"),
     "publication": ("evaluation",),
 }
@@ -156,6 +159,7 @@ class Config(BaseModel):
     segmentation: SegmentationSettings = SegmentationSettings()
     quality: QualitySettings = QualitySettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
+    stability: StabilitySettings = StabilitySettings()
     cohort: CohortSettings = CohortSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     selection: SelectionSettings = SelectionSettings()

@@ -36,12 +36,14 @@ SITES_OWN: Mapping[str, frozenset[str]] = MappingProxyType(
 
 _PAPER_SELECTION: Mapping[str, Any] = {
     "max_nan_share": 0.0,
+    "min_icc": 0.0,
     "min_variety_rho": 0.98,
     "dynamic_range": "signed",
     "min_dynamic_range": 1e-5,
     "correlation": 0.95,
     "closure": "transitive",
     "rows": "per_segment",
+    "grey_level": "published",
     "preferred_bins": 64,
 }
 _PAPER_EVALUATION: Mapping[str, Any] = {
@@ -69,8 +71,12 @@ _PAPER_EVALUATION: Mapping[str, Any] = {
 SELECTION: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         AS_PUBLISHED: _PAPER_SELECTION,
-        # By the signed mean every feature with a negative mean would fall out.
-        CORRECTED: {**_PAPER_SELECTION, "dynamic_range": "abs_mean"},
+        CORRECTED: {
+            **_PAPER_SELECTION,
+            "min_icc": 0.75,  # where stability was measured for the cohort
+            "dynamic_range": "abs_mean",  # by the signed one features with a negative mean go
+            "grey_level": "stable",
+        },
     }
 )
 EVALUATION: Mapping[str, Mapping[str, Any]] = MappingProxyType(

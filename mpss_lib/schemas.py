@@ -315,6 +315,44 @@ _IMAGE = (
     ),
 )
 
+_STABILITY = (
+    _table(
+        "perturbation",
+        "stability",
+        "study",
+        "study_key perturbation",
+        study_key=TEXT,
+        perturbation=TEXT,
+        family=TEXT,  # shift | rotation | counts | wall | base
+        position=WHOLE,
+        thinning=TEXT,  # pixels | noise: what was thinned; "" where nothing was
+        n_voxels=WHOLE,  # of the perturbed myocardium
+        values_path=TEXT,  # below the lake: values by perturbation, segment, bins and feature
+    ),
+    _table(
+        "feature_stability",
+        "stability",
+        "cohort",
+        "cohort_hash family segment bins feature",
+        cohort_hash=TEXT,
+        family=TEXT,  # all | shift | rotation | counts | wall | base
+        segment=TEXT,
+        bins=WHOLE,
+        feature=TEXT,
+        n_studies=WHOLE,  # with a value under every perturbation of the family
+        n_perturbations=WHOLE,
+        icc1=REAL,
+        icc1_low=REAL,  # 95 % interval
+        icc1_high=REAL,
+        icc3=REAL,
+        icc3_low=REAL,
+        icc3_high=REAL,
+        mean=REAL,
+        sd_between=REAL,  # of the studies' means
+        sd_within=REAL,  # of the perturbed values of a study
+    ),
+)
+
 _CHECKED = (
     _table(
         "expectation_result",
@@ -445,14 +483,23 @@ _COHORT = (
         cohort_hash=TEXT,
         profile=TEXT,
         bins=WHOLE,
+        n_features=WHOLE,
         n_identical=WHOLE,
         n_low_range=WHOLE,
+        low_range_change=REAL,  # of their share, against the mean share at 64 and 128
         rank_stability=REAL,
         n_correlated_pairs=WHOLE,
+        pairs_change=REAL,  # against the mean of 64 and 128
+        n_stable=WHOLE,  # features with an ICC of 0.75; null where it was not measured
+        n_distinct=WHOLE,  # of these, what S5 and S6 leave; null where the rule does not ask
+        mean_icc=REAL,
         bootstrap_share=REAL,
+        rule=TEXT,  # published | stable | ranks (where stability was not measured)
+        removed_by=TEXT,  # identical | low_range | pairs | ranks | fewer, "" for a survivor
         is_survivor=FLAG,
         is_chosen=FLAG,
         is_runner_up=FLAG,
+        why=TEXT,  # of the chosen level: a sentence; "" for the others
     ),
     _table(
         "variety_correlation",
@@ -799,7 +846,7 @@ _COHORT = (
 )
 
 TABLES: Mapping[str, LakeTable] = MappingProxyType(
-    {table.name: table for table in (*_PULL, *_IMAGE, *_CHECKED, *_COHORT)}
+    {table.name: table for table in (*_PULL, *_IMAGE, *_STABILITY, *_CHECKED, *_COHORT)}
 )
 """Every lake table by name."""
 

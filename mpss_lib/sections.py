@@ -310,19 +310,36 @@ class WarehouseSettings(Section):
     complete_share: float = Field(default=0.9, ge=0, le=1)  # known covariates, else a warning
 
 
+class StabilitySettings(Section):
+    """Perturbations of each study, by which the stability of its features is measured."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"before_selection"})
+
+    before_selection: bool = False  # measure new studies whenever features are chosen
+    shifts: int = Field(default=6, ge=2)
+    rotations: int = Field(default=6, ge=2)
+    rotation_deg: float = Field(default=3.0, gt=0, le=15)
+    count_pairs: int = Field(default=2, ge=1)  # of halves of the counts
+    wall_voxels: float = Field(default=0.5, gt=0, le=1)
+    base_slices: float = Field(default=1.0, gt=0, le=2)
+    seed: int = Field(default=20190124, ge=0)
+
+
 class SelectionSettings(Section):
     """Choice of features, blind to the outcome: steps S0-S7."""
 
     unhashed: ClassVar[frozenset[str]] = frozenset({"bootstrap"})
 
     max_nan_share: float = Field(default=0.0, ge=0, le=1)
+    min_icc: float = Field(default=0.0, ge=0, lt=1)  # S2b, where stability was measured; 0: none
     min_variety_rho: float = Field(default=0.98, ge=0, le=1)
     dynamic_range: Literal["signed", "abs_mean"] = "signed"
     min_dynamic_range: float = Field(default=1e-5, ge=0)
     correlation: float = Field(default=0.95, gt=0, le=1)
     closure: Literal["transitive", "direct"] = "transitive"
     rows: Literal["per_segment", "pooled"] = "per_segment"
-    preferred_bins: int = Field(default=64, ge=0)
+    grey_level: Literal["published", "stable"] = "published"
+    preferred_bins: int = Field(default=64, ge=0)  # where the rule leaves several; 0: none
     bootstrap: int = Field(default=25, ge=0)
     seed: int = Field(default=20210129, ge=0)
 

@@ -7,11 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from mpss_lib.batch import CHAIN, BatchResult, TooManyFaultsError, standing_still, write_record
-from mpss_lib.config import Config
+from mpss_lib.batch import (
+    CHAIN,
+    TOMBSTONE,
+    BatchResult,
+    TooManyFaultsError,
+    run_stage,
+    standing_still,
+    write_record,
+)
+from mpss_lib.config import Config, Sites
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
-from mpss_lib.tables import Lake
+from mpss_lib.tables import Lake, read_parquet
 
 log = logging.getLogger(__name__)
 
@@ -120,3 +128,65 @@ def cohort_step(
         if units := answer.pop("units"):
             write_record(stage, units, lake, config, run_name)
     return answer
+
+
+def members_of(cohort: str, lake: Lake, config: Config) -> list[str]:
+    """Study keys of a frozen cohort, sorted; none that withdrew.
+
+    Raises
+    ------
+    WrongArgumentError
+        It is not frozen with these settings.
+    """
+    path = lake.current_path("cohort_member", config.address("warehouse"), cohort)
+    if path is None:
+        raise WrongArgumentError(
+            f"cohort {cohort} is not frozen with these settings",
+            way_out="freeze it: run mpss_evaluate from freeze_cohort",
+        )
+    keys = read_parquet(path, "cohort_member")["study_key"].to_pylist()
+    return sorted(key for key in keys if not key.startswith(TOMBSTONE))
+
+
+def measure_stability(
+    cohort: str,
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    *,
+    run_name: str = "by hand",
+    force: bool = False,
+    progress: Callable[[str, str], None] | None = None,
+) -> dict[str, Any]:
+    """Measure the studies of a frozen cohort under perturbations, then sum the cohort up.
+
+    A study that is measured already is skipped, so that it goes on where it was stopped.
+
+    Parameters
+    ----------
+    cohort : str
+        Cohort hash.
+    lake, config, sites
+    run_name : str
+        Name of the run that asks; only its digest is stored.
+    force : bool
+        Do again what is identical.
+    progress : callable, optional
+        Called with (study key, status) after each study.
+
+    Returns
+    -------
+    dict
+        What ``stability.stage.summarise`` says.
+
+    Raises
+    ------
+    WrongArgumentError
+        The cohort is not frozen with these settings.
+    TooManyFaultsError
+        More studies were quarantined than the settings allow.
+    """
+    keys = members_of(cohort, lake, config)
+    told: dict[str, Any] = {"run_name": run_name, "force": force}
+    run_stage("stability", keys, lake, config, sites, progress=progress, **told)
+    return cohort_step("stability", "summarise", [cohort], lake, config, **told)

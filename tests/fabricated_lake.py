@@ -273,6 +273,24 @@ class Builder:
                 [("S1_undefined", 4, 166), ("S6_correlated", 3, 56)], start=1
             )
         ]
+        measured = [
+            row(
+                "feature_stability",
+                cohort_hash=cohort,
+                family=family,
+                segment="MYO",
+                bins=64,
+                feature=name,
+                **dict.fromkeys(("icc1", "icc3"), icc),
+                **dict.fromkeys(("icc1_low", "icc3_low"), icc - 0.1),
+                **dict.fromkeys(("icc1_high", "icc3_high"), icc),
+            )
+            for family in ("all", "wall")
+            for name, icc in (("ih_entropy", 0.9), ("ivh_v10", 0.6))
+        ]
+        self.record(
+            "stability", cohort, "done", [self.write("feature_stability", cohort, measured)]
+        )
         files = [
             self.write("selection_count", cohort, counts),
             self.write("selection_step", cohort, ledger),

@@ -26,6 +26,7 @@ WRITERS = {
         "intake S0000000000000000",
     ],
     "segmentation import": ["{home}-masks.dcm {study}"],
+    "stability": ["", "{cohort} --bins 8 --force"],
     "warehouse activate": ["all", "radiomics"],
     "warehouse check": ["", "--force --publish"],
     "warehouse compact": [""],

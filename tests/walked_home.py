@@ -35,6 +35,10 @@ accept = "pass"
 [warehouse]
 threads = 1
 compact_from = 8
+[stability]
+shifts = 2
+rotations = 2
+count_pairs = 1
 [evaluation]
 n_outer = 8
 n_inner = 4
@@ -112,7 +116,7 @@ def hospital(folder: Path) -> Iterator[Walked]:
         home = Walked(root, {"first": made.first_date, "last": made.last_date})
         call(root, "find", made.first_date, made.last_date)
         import_registry(home.lake, home.config, sites_of(home.config, root))
-        for name in CHAIN:
+        for name in (*CHAIN, "stability"):
             call(root, "run", name)
         call(root, "run", "warehouse")
         for name in AFTER_PUBLISH:

@@ -13,7 +13,6 @@ def cross_products(
     x: Floats,
     rows: Ints,
     columns: Ints,
-    begin: int,
     mean: Floats,
     centred: Floats,
     own: Floats,
@@ -22,40 +21,38 @@ def cross_products(
     """Means, centred rows, and centred cross-products of some columns of ``x`` over ``rows``.
 
     Column j of what is filled is ``columns[j]`` of ``x``. ``own`` is the diagonal, 0 where the
-    column is constant in these rows. With ``begin`` above 0 only the columns from there on are read
-    and replaced, in ``mean``, ``centred`` and in the rows and columns of ``gram``; what is there of
-    the columns before is used as it stands.
+    column is constant in these rows.
     """
     n, m = rows.shape[0], columns.shape[0]
-    mean[begin:] = 0.0
+    mean[:] = 0.0
     for r in range(n):
         source, row0 = x[rows[r]], centred[r]
-        for j in range(begin, m):
+        for j in range(m):
             row0[j] = source[columns[j]]
             mean[j] += row0[j]
-    for j in range(begin, m):
+    for j in range(m):
         mean[j] /= n
     for r in range(n):
         row0 = centred[r]
-        for j in range(begin, m):
+        for j in range(m):
             row0[j] -= mean[j]
-    gram[begin:m, :m] = 0.0
+    gram[:m, :m] = 0.0
     for r in range(0, n - n % 4, 4):
         # Four rows at a time, a quarter of the traffic to and from ``gram``; rows as views and
         # columns from 0, else the check for negative indices keeps the loop from vectorising.
         row0, row1, row2, row3 = centred[r], centred[r + 1], centred[r + 2], centred[r + 3]
-        for i in range(begin, m):
+        for i in range(m):
             f0, f1, f2, f3 = row0[i], row1[i], row2[i], row3[i]
             out = gram[i]
             for j in range(i + 1):
                 out[j] += (f0 * row0[j] + f1 * row1[j]) + (f2 * row2[j] + f3 * row3[j])
     for r in range(n - n % 4, n):
         row0 = centred[r]
-        for i in range(begin, m):
+        for i in range(m):
             out = gram[i]
             for j in range(i + 1):
                 out[j] += row0[i] * row0[j]
-    for i in range(begin, m):
+    for i in range(m):
         for j in range(i):
             gram[j, i] = gram[i, j]
         raw = gram[i, i] + n * mean[i] * mean[i]
@@ -65,7 +62,6 @@ def cross_products(
 @njit(cache=True, error_model="numpy", nogil=True)
 def pick_products(
     columns: Ints,
-    begin: int,
     mean: Floats,
     own: Floats,
     gram: Floats,
@@ -73,16 +69,14 @@ def pick_products(
     few_own: Floats,
     few_gram: Floats,
 ) -> None:
-    """Copy what belongs to some of the columns; those before ``begin`` have it already."""
+    """Copy what belongs to some of the columns."""
     m = columns.shape[0]
-    for i in range(begin, m):
+    for i in range(m):
         few_mean[i] = mean[columns[i]]
         few_own[i] = own[columns[i]]
         source, out = gram[columns[i]], few_gram[i]
         for j in range(m):
             out[j] = source[columns[j]]
-        for j in range(begin):
-            few_gram[j, i] = out[j]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -45,8 +45,6 @@ class Terms(NamedTuple):
         Rows by ascending value (of a factor, by code), and whether the place is the last of equal
         values: what the screen ranks.
     configurations : (3, terms) bool, which terms are candidates in which
-    n_kept : int
-        The terms from here on are dealt out together with the outcome.
     """
 
     x: Floats
@@ -55,7 +53,6 @@ class Terms(NamedTuple):
     order: Places
     closes: Flags
     configurations: Flags
-    n_kept: int
 
 
 class Outcomes(NamedTuple):
@@ -65,14 +62,11 @@ class Outcomes(NamedTuple):
     ----------
     values, order, closes : (p, n) float64, int32, bool
         As dealt; and in ascending order as the terms are.
-    deals : (p, n) int64
-        Row r takes the dealt terms' values of row ``deals[p, r]``; unread where no term is dealt.
     """
 
     values: Floats
     order: Places
     closes: Flags
-    deals: Ints
 
 
 class Rows(NamedTuple):
@@ -125,10 +119,9 @@ class _Outer(NamedTuple):
     """What the inner splits of one outer split share.
 
     ``strengths`` (p, inner, terms) of the screen. Over train and dev rows together: ``mean``,
-    ``own`` (frames, m), ``gram`` (frames, m, m), ``cross`` (p, m), ``y`` (p, 2: mean, sum of
-    squares); a frame for each outcome if columns are dealt out with it, of which only the rows and
-    columns of ``gram`` that are dealt are filled, but in the first. ``best_score`` (p, winners)
-    and ``best`` (p, winners, 1 + m), the coefficients, are of the best inner split so far.
+    ``own`` (m,), ``gram`` (m, m), ``cross`` (p, m), ``y`` (p, 2: mean, sum of squares).
+    ``best_score`` (p, winners) and ``best`` (p, winners, 1 + m), the coefficients, are of the best
+    inner split so far.
     """
 
     strengths: Floats
@@ -167,10 +160,8 @@ def run_splits(
 def _make_shared(terms: Terms, outcomes: Outcomes, rows: Rows, n_winners: int) -> _Outer:
     m, n_terms = terms.x.shape[1], terms.levels.shape[0]
     p, n_inner = outcomes.values.shape[0], rows.train.shape[1]
-    n_frames = p if terms.n_kept < n_terms else 1
     return _Outer(
-        np.empty((p, n_inner, n_terms)),
-        np.empty((n_frames, m)), np.empty((n_frames, m)), np.empty((n_frames, m, m)),
+        np.empty((p, n_inner, n_terms)), np.empty(m), np.empty(m), np.empty((m, m)),
         np.empty((p, m)), np.empty((p, 2)), np.empty((p, n_winners)),
         np.zeros((p, n_winners, 1 + m)),
     )  # fmt: skip
@@ -183,41 +174,22 @@ def _open_outer(
     """Screen all inner splits of an outer one; products over their rows, which are the same."""
     n, m = terms.x.shape
     n_inner, n_train = train.shape
-    n_both = n_train + dev.shape[1]
-    is_dealt = terms.n_kept < terms.levels.shape[0]
-    all_columns = np.arange(m)
-    zero = terms.first[0]  # a literal would have the callees compiled once more
     shared.best_score[:] = -inf
     shared.best[:] = 0.0
     both = np.concatenate((train[0], dev[0]))
-    dealt_both = np.empty(n_both, np.int64)
-    centred = np.empty((n_both, m))
+    centred = np.empty((both.shape[0], m))
     is_train = np.zeros((n, n_inner), np.int32)
     for inner in range(n_inner):
         for r in range(n_train):
             is_train[train[inner, r], inner] = 1
     doubled = np.zeros((n, n_inner), np.int32)
-    dealt_doubled = np.empty((n, n_inner), np.int32)
     squares = np.empty(n_inner)
-    cross_products(
-        terms.x, both, all_columns, zero, shared.mean[0], centred, shared.own[0], shared.gram[0]
-    )
+    cross_products(terms.x, both, np.arange(m), shared.mean, centred, shared.own, shared.gram)
     for p in range(outcomes.values.shape[0]):
         rank_outcome(outcomes.order[p], outcomes.closes[p], is_train, n_train, doubled, squares)
-        if is_dealt:
-            deal = outcomes.deals[p]
-            for r in range(n):
-                for inner in range(n_inner):
-                    dealt_doubled[deal[r], inner] = doubled[r, inner]
-            for r in range(n_both):
-                dealt_both[r] = deal[both[r]]
-            cross_products(
-                terms.x, dealt_both, all_columns, terms.first[terms.n_kept], shared.mean[p],
-                centred, shared.own[p], shared.gram[p],
-            )  # fmt: skip
         screen(
-            terms.order, terms.closes, terms.levels, terms.n_kept, doubled, dealt_doubled, squares,
-            n_train, limits, shared.strengths[p],
+            terms.order, terms.closes, terms.levels, doubled, squares, n_train, limits,
+            shared.strengths[p],
         )  # fmt: skip
         shared.y[p, 0], shared.y[p, 1] = centre_outcome(
             outcomes.values[p], both, centred, shared.cross[p]
@@ -231,35 +203,19 @@ def _fit_inner(
 ) -> None:  # fmt: skip
     """Fit one inner split for each outcome and configuration; keep the best coefficients."""
     dev = rows.dev[outer, inner]
-    is_dealt = terms.n_kept < terms.levels.shape[0]
     is_kept = fits.states.shape[0] > 0
-    wanted, place, n_fixed = _wanted_columns(terms, shared.strengths[:, inner])
-    n_wanted, zero = wanted.shape[0], terms.first[0]
-    centred = np.empty((dev.shape[0], n_wanted))
-    products = _make_products(rows.train.shape[2], dev.shape[0], n_wanted)
+    wanted, place = _wanted_columns(terms, shared.strengths[:, inner])
+    centred = np.empty((dev.shape[0], wanted.shape[0]))
+    products = _make_products(rows.train.shape[2], dev.shape[0], wanted.shape[0])
     sizes, means, owns, grams = products.sizes, products.means, products.owns, products.grams
-    cross_products(terms.x, dev, wanted, zero, means[DEV], centred, owns[DEV], grams[DEV])
+    cross_products(terms.x, dev, wanted, means[DEV], centred, owns[DEV], grams[DEV])
     pick_products(
-        wanted, zero, shared.mean[0], shared.own[0], shared.gram[0], means[BOTH], owns[BOTH],
-        grams[BOTH],
-    )  # fmt: skip
-    if not is_dealt:
-        subtract_products(sizes[TRAIN], sizes[DEV], means, owns, grams)
-    dealt_dev = np.empty(dev.shape[0], np.int64)
+        wanted, shared.mean, shared.own, shared.gram, means[BOTH], owns[BOTH], grams[BOTH]
+    )
+    subtract_products(sizes[TRAIN], sizes[DEV], means, owns, grams)
     passing = np.empty(terms.levels.shape[0], np.int64)
     places = np.empty((3, terms.x.shape[1] + 1), np.int64)
     for p in range(outcomes.values.shape[0]):
-        if is_dealt:
-            for r in range(dev.shape[0]):
-                dealt_dev[r] = outcomes.deals[p, dev[r]]
-            cross_products(
-                terms.x, dealt_dev, wanted, n_fixed, means[DEV], centred, owns[DEV], grams[DEV]
-            )
-            pick_products(
-                wanted, n_fixed, shared.mean[p], shared.own[p], shared.gram[p], means[BOTH],
-                owns[BOTH], grams[BOTH],
-            )  # fmt: skip
-            subtract_products(sizes[TRAIN], sizes[DEV], means, owns, grams)
         _add_outcome(
             outcomes.values[p], dev, centred, wanted, shared.y[p], shared.cross[p], products
         )
@@ -311,16 +267,16 @@ def _keep_fit(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _wanted_columns(terms: Terms, strengths: Floats) -> tuple[Ints, Ints, int]:
+def _wanted_columns(terms: Terms, strengths: Floats) -> tuple[Ints, Ints]:
     """Columns that pass the screen for some outcome: no others are looked at.
 
-    Returns the columns, the place of each wanted term's first one among them, and how many of
-    them are not dealt out. ``strengths``: (p, terms).
+    Returns the columns and the place of each wanted term's first one among them. ``strengths``:
+    (p, terms).
     """
     n_terms = terms.levels.shape[0]
     wanted = np.empty(terms.x.shape[1], np.int64)
     place = np.zeros(n_terms, np.int64)
-    n_wanted = n_fixed = terms.first[0]
+    n_wanted = 0
     for t in range(n_terms):
         is_wanted = False
         for p in range(strengths.shape[0]):
@@ -330,9 +286,7 @@ def _wanted_columns(terms: Terms, strengths: Floats) -> tuple[Ints, Ints, int]:
             for j in range(terms.first[t], terms.first[t + 1]):
                 wanted[n_wanted] = j
                 n_wanted += 1
-        if t < terms.n_kept:
-            n_fixed = n_wanted
-    return wanted[:n_wanted], place, n_fixed
+    return wanted[:n_wanted], place
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -409,8 +363,6 @@ def _try_test(
 ) -> None:
     """Predict the test rows with the winners and correlate."""
     n_test, m = test.shape[0], terms.x.shape[1]
-    last_kept = terms.first[terms.n_kept]
-    is_dealt = terms.n_kept < terms.levels.shape[0]
     y = np.empty(n_test)
     for p in range(outcomes.values.shape[0]):
         for g in range(runs.chosen.shape[2]):
@@ -425,10 +377,9 @@ def _try_test(
                 row = test[r]
                 y[r] = outcomes.values[p, row]
                 guess[r] = best[0]
-                dealt_row = outcomes.deals[p, row] if is_dealt else row
                 for j in range(m):
                     if best[1 + j] != 0.0:
-                        guess[r] += best[1 + j] * terms.x[row if j < last_kept else dealt_row, j]
+                        guess[r] += best[1 + j] * terms.x[row, j]
             runs.correlations[p, outer, g] = _pearson(guess, y)
 
 

@@ -56,9 +56,7 @@ def screen(
     order: Places,
     closes: Flags,
     levels: Ints,
-    n_kept: int,
     doubled: Places,
-    dealt_doubled: Places,
     squares: Floats,
     n: int,
     limits: Floats,
@@ -67,10 +65,9 @@ def screen(
     """Strength of each term; below 1 where a term does not pass the screen.
 
     ``order`` and ``closes`` (terms, rows) as for the outcome, whose doubled ranks and sums of
-    squares are ``doubled`` (rows, splits) and ``squares`` (splits,); the terms from ``n_kept`` on
-    go with ``dealt_doubled``. ``strength`` (splits, terms) gets |rho| / limit of a number; of a
-    factor (``levels`` > 0) the Kruskal-Wallis H / limit, its limit standing in ``limits`` by levels
-    present.
+    squares are ``doubled`` (rows, splits) and ``squares`` (splits,). ``strength`` (splits, terms)
+    gets |rho| / limit of a number; of a factor (``levels`` > 0) the Kruskal-Wallis H / limit, its
+    limit standing in ``limits`` by levels present.
     """
     n_splits = doubled.shape[1]
     below = np.empty(n_splits, np.int32)
@@ -81,7 +78,6 @@ def screen(
     present = np.empty(n_splits, np.int64)
     shift = 0.5 * (n + 1)
     for t in range(order.shape[0]):
-        ranks_y = doubled if t < n_kept else dealt_doubled
         below[:] = 0
         size[:] = 0
         total[:] = 0
@@ -90,7 +86,7 @@ def screen(
         present[:] = 0
         was_closed = True
         for k in range(order.shape[1]):
-            row = ranks_y[order[t, k]]
+            row = doubled[order[t, k]]
             if was_closed and closes[t, k] and levels[t] == 0:
                 for i in range(n_splits):
                     below[i] += row[i] > 0

@@ -17,7 +17,7 @@ freedom as the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -107,27 +107,39 @@ def clinical_arm(clinical: Mapping[str, Any], settings: EvaluationSettings) -> F
 
     Every term stands in it as it is. Splines of the numbers with more values than knots, then
     products of pairs of terms, follow as long as there are ``PATIENTS_A_COLUMN`` for each column.
+    Products of ``DEMOGRAPHIC`` terms are those of their splines: calcium may bend along both.
     """
     plain = {name: _plain(np.asarray(values)) for name, values in clinical.items()}
-    n = len(next(iter(plain.values())))
-    columns = [np.ones((n, 1)), *plain.values()]
-    more = [
-        _bends(values[:, 0], settings.arm_knots)
+    bends = {
+        name: _bends(values[:, 0], settings.arm_knots)
         for name, values in plain.items()
         if np.asarray(clinical[name]).dtype.kind not in FACTOR_KINDS
-    ]
-    more += [_products(plain[a], plain[b]) for a, b in _pairs(tuple(plain), settings)]
-    for block in more:
+    }
+    whole = {
+        name: np.hstack([values, bends[name]]) if name in bends else values
+        for name, values in plain.items()
+    }
+    n = len(next(iter(plain.values())))
+    columns = [np.ones((n, 1)), *plain.values()]
+    for block in (*bends.values(), *_products(plain, whole, settings)):
         if (sum(one.shape[1] for one in columns) + block.shape[1]) * PATIENTS_A_COLUMN <= n:
             columns.append(block)
     return _orthonormal(np.hstack(columns))
 
 
-def _pairs(names: Sequence[str], settings: EvaluationSettings) -> list[tuple[str, str]]:
-    if settings.arm_products == "none":
-        return []
-    chosen = names if settings.arm_products == "all" else [n for n in names if n in DEMOGRAPHIC]
-    return list(combinations(chosen, 2))
+def _products(
+    plain: Mapping[str, Floats], whole: Mapping[str, Floats], settings: EvaluationSettings
+) -> list[Floats]:
+    """Blocks of products of two terms, (n, columns) each, of the demographic ones first."""
+    first = [name for name in plain if name in DEMOGRAPHIC]
+    pairs = {frozenset(pair): pair for pair in combinations(first, 2)}
+    found = [_times(whole[a], whole[b]) for a, b in pairs.values()]
+    found += [
+        _times(plain[a], plain[b])
+        for a, b in combinations(plain, 2)
+        if frozenset((a, b)) not in pairs and settings.arm_products == "all"
+    ]
+    return [] if settings.arm_products == "none" else found
 
 
 def _plain(values: Any) -> Floats:
@@ -137,7 +149,7 @@ def _plain(values: Any) -> Floats:
 
 
 def _bends(x: Floats, n_knots: int) -> Floats:
-    """Columns of a restricted cubic spline beside the linear one, (n, knots - 2).
+    """Columns of a restricted cubic spline beside the linear one, (n, knots - 2), of spread 1.
 
     Cubic between the knots, linear beyond the outer ones (Harrell, formula 2.25). A number that
     takes few values has none.
@@ -151,16 +163,14 @@ def _bends(x: Floats, n_knots: int) -> Floats:
 
     before, last = knots[-2], knots[-1]
     gap = last - before
-    return np.column_stack(
-        [
-            (cube(t) - cube(before) * (last - t) / gap + cube(last) * (before - t) / gap)
-            / (last - knots[0]) ** 2
-            for t in knots[:-2]
-        ]
-    )
+    columns = [
+        cube(t) - cube(before) * (last - t) / gap + cube(last) * (before - t) / gap
+        for t in knots[:-2]
+    ]
+    return np.column_stack([(column - column.mean()) / column.std() for column in columns])
 
 
-def _products(a: Floats, b: Floats) -> Floats:
+def _times(a: Floats, b: Floats) -> Floats:
     """Every column of ``a`` times every one of ``b``, (n, columns)."""
     return np.asarray((a[:, :, None] * b[:, None, :]).reshape(len(a), -1))
 

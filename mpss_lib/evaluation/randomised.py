@@ -160,14 +160,12 @@ def run(
     *,
     is_kept: bool = True,
     configurations: Sequence[int] = (0, 1, 2),
-    deals: Ints | None = None,
     rival: str = "",
 ) -> Raw:
     """Run the kernel for one or many (permuted) outcomes, shape (p, n).
 
-    Configurations that are not asked for have no candidates, hence no valid run. With ``deals``,
-    shape (p, n), the clinical terms are dealt out too: row r takes those of row ``deals[p, r]``.
-    With a ``rival`` rule its winners follow those of the three configurations.
+    Configurations that are not asked for have no candidates, hence no valid run. With a ``rival``
+    rule its winners follow those of the three configurations.
     """
     x, _, _ = design.standardised()
     levels = _levels(design, settings)
@@ -185,11 +183,9 @@ def run(
         correlations=np.zeros(runs),
         predictions=np.zeros((*runs, splits.test.shape[1])),
     )
-    dealt = np.zeros((1, 1), np.int64) if deals is None else deals
-    n_kept = n_terms if deals is None else n_radiomics
     run_splits(
-        Terms(x, design.first, levels, *_ascending(design.codes), allowed, n_kept),
-        Outcomes(np.ascontiguousarray(outcomes), *_ascending(outcomes), dealt),
+        Terms(x, design.first, levels, *_ascending(design.codes), allowed),
+        Outcomes(np.ascontiguousarray(outcomes), *_ascending(outcomes)),
         Rows(splits.test, splits.train, splits.dev),
         _limits(splits, settings, levels),
         _rules(settings, rival),

@@ -160,7 +160,7 @@ def stage_of(setting: str, config: Config) -> str:
             way_out="write section.key as in segmentation.wall_mm, or a section:"
             f" {', '.join(sorted(Config.model_fields))}",
         )
-    is_hashed = section in {*CHAIN, *OF_A_COHORT, "cohort"}
+    is_hashed = section in {*CHAIN, "stability", *OF_A_COHORT, "cohort"}
     if not is_hashed or (name and name in type(known).unhashed):
         raise WrongArgumentError(
             f"{setting!r} changes no number: nothing is to be done again",

@@ -18,7 +18,7 @@ from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.stage import find
 from mpss_lib.pull.vault import Vault
 from mpss_lib.runtime.home import Home
-from mpss_lib.steps import cohort_step
+from mpss_lib.steps import cohort_step, measure_stability
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.cohort import EmptyCohortError
 
@@ -134,6 +134,9 @@ def _do_cohort(steps: Sequence[Step], home: Home, tell: Tell) -> None:
         except EmptyCohortError as error:
             tell(f"no evaluation: {error}")
             return
+        if config.stability.before_selection:
+            measured = measure_stability(cohort, lake, config, home.sites, run_name=RUN_NAME)
+            tell(f"stability: {measured}")
         for stage in OF_A_COHORT:
             answer = cohort_step(stage, "run", [cohort], lake, config, run_name=RUN_NAME)
             tell(f"{stage}: {answer}")

@@ -1,9 +1,9 @@
 """S7: the number of bins, chosen once for all segments, blind to the outcome.
 
-Coarse side: keep the levels with the fewest constant features whose ranks are stable towards the
-next finer level. Fine side: of those, keep the levels without many more correlated pairs than the
-coarsest of them. The preferred level is taken if it is among those that are left, else the
-smallest.
+Here each level is measured; ``level_rules`` decides. Which rule it is says
+``selection.grey_level``: the paper's, or stability under perturbation. Where that was not measured
+for the cohort, the stability of ranks between neighbouring levels stands in for it, and the rows
+say so.
 """
 
 from __future__ import annotations
@@ -16,110 +16,140 @@ from itertools import pairwise
 import numpy as np
 
 from mpss_lib.sections import SelectionSettings
-from mpss_lib.selection.steps import Floats, Ints
+from mpss_lib.selection.level_rules import RANKS, STABLE, Level, changes, choose
+from mpss_lib.selection.steps import Flags, Floats, Ints, correlations, drop_correlated
+from mpss_lib.stable_features import GOOD_ICC
 
-STABILITY_MARGIN = 0.01
-PAIR_FACTOR = 1.10
 PAIR_RHO = 0.9
 
 
 @dataclass(frozen=True)
-class Level:
-    """One grey level: what the rule looks at and what it decides.
-
-    ``n_low_range`` is reported, the rule does not use it. ``bootstrap_share`` is the share of
-    resampled cohorts that choose this level (NaN without resampling).
-    """
-
-    bins: int
-    n_identical: int
-    n_low_range: int
-    rank_stability: float
-    n_correlated_pairs: int
-    bootstrap_share: float = float("nan")
-    is_survivor: bool = False
-    is_chosen: bool = False
-    is_runner_up: bool = False
-
-
-def choose(levels: Sequence[Level], settings: SelectionSettings) -> list[Level]:
-    """Mark survivors, the chosen level and the runner-up."""
-    fewest = min(level.n_identical for level in levels)
-    stable = max(level.rank_stability for level in levels) - STABILITY_MARGIN
-    coarse = [x for x in levels if x.n_identical == fewest and x.rank_stability >= stable]
-    coarse = coarse or list(levels)
-    limit = PAIR_FACTOR * coarse[0].n_correlated_pairs
-    kept = [level.bins for level in coarse if level.n_correlated_pairs <= limit]
-    chosen = settings.preferred_bins if settings.preferred_bins in kept else kept[0]
-    others = [level for level in levels if level.bins != chosen]
-    ranked = sorted(others, key=lambda x: (x.bins not in kept, x.n_identical, -x.rank_stability))
-    runner_up = ranked[0].bins if ranked else -1
-    return [
-        replace(
-            level,
-            is_survivor=level.bins in kept,
-            is_chosen=level.bins == chosen,
-            is_runner_up=level.bins == runner_up,
-        )
-        for level in levels
-    ]
-
-
-def describe(
-    ranks: Mapping[int, Floats],
-    kept: Mapping[int, Sequence[str]],
-    dependent: frozenset[str],
-    counts: Mapping[int, tuple[int, int]],
-) -> list[Level]:
-    """Measure each level.
+class Material:
+    """What S0-S5 say of one grey level.
 
     Parameters
     ----------
-    ranks : mapping of bins to (segment, feature, patient) float64
-        Standard ranks of the features kept after S4 at that level.
-    kept : mapping of bins to feature names, in the order of ``ranks``
-    dependent : frozenset of str
-        Features that depend on the bins: only these say something of stability.
-    counts : mapping of bins to (identical, low range)
+    ranks : (segment, feature, patient) float64
+        Standard ranks of the features that are left after S4.
+    names : sequence of str
+        These features.
+    n_identical : int
+    is_low : (feature,) bool
+        Whether S5 would drop it.
+    icc : (feature,) float64, optional
+        Median over the segments; None where stability was not measured.
     """
-    bins = sorted(ranks)
-    stability = [_stability(ranks, kept, dependent, a, b) for a, b in _steps(bins)]
-    stability.append(stability[-1] if stability else 1.0)
+
+    ranks: Floats
+    names: Sequence[str]
+    n_identical: int
+    is_low: Flags
+    icc: Floats | None = None
+
+
+def judge(
+    levels: Mapping[int, Material], dependent: frozenset[str], settings: SelectionSettings
+) -> list[Level]:
+    """Measure each level, choose one, and say how often resampled cohorts would.
+
+    Parameters
+    ----------
+    levels : mapping of bins to Material
+    dependent : frozenset of str
+        Features that depend on the bins: only these say something of the ranks' stability.
+    settings : SelectionSettings
+    """
+    rule: str = settings.grey_level
+    if rule == STABLE and any(level.icc is None for level in levels.values()):
+        rule = RANKS
+    chosen = choose(_describe(levels, dependent, rule, settings), rule, settings.preferred_bins)
+    shares = _bootstrap_shares(levels, dependent, rule, settings)
+    return [replace(x, bootstrap_share=shares.get(x.bins, float("nan"))) for x in chosen]
+
+
+def _describe(
+    levels: Mapping[int, Material],
+    dependent: frozenset[str],
+    rule: str,
+    settings: SelectionSettings,
+) -> list[Level]:
+    bins = sorted(levels)
+    ranks = {b: levels[b].ranks for b in bins}
+    names = {b: levels[b].names for b in bins}
+    steady = [_stability(ranks, names, dependent, a, b) for a, b in pairwise(bins)]
+    steady.append(steady[-1] if steady else 1.0)
+    pairs = {b: _pairs(ranks[b]) for b in bins}
+    low = {b: int(levels[b].is_low.sum()) for b in bins}
+    more_low = changes({b: low[b] / max(len(names[b]), 1) for b in bins})
+    more_pairs = changes({b: float(n) for b, n in pairs.items()})
     return [
-        Level(b, counts[b][0], counts[b][1], t, _pairs(ranks[b]))
-        for b, t in zip(bins, stability, strict=True)
+        Level(
+            bins=b,
+            n_features=len(names[b]),
+            n_identical=levels[b].n_identical,
+            n_low_range=low[b],
+            low_range_change=more_low[b],
+            rank_stability=steady[k],
+            n_correlated_pairs=pairs[b],
+            pairs_change=more_pairs[b],
+            n_stable=_n_stable(levels[b]),
+            n_distinct=_n_distinct(levels[b], settings) if rule == STABLE else None,
+            mean_icc=_mean_icc(levels[b]),
+        )
+        for k, b in enumerate(bins)
     ]
 
 
-def bootstrap_shares(
-    ranks: Mapping[int, Floats],
-    kept: Mapping[int, Sequence[str]],
+def _n_stable(level: Material) -> int | None:
+    return None if level.icc is None else int((level.icc >= GOOD_ICC).sum())
+
+
+def _mean_icc(level: Material) -> float:
+    known = np.array([]) if level.icc is None else level.icc[np.isfinite(level.icc)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _n_distinct(level: Material, settings: SelectionSettings) -> int:
+    """Stable features that S5 and S6 would leave at this level."""
+    if level.icc is None:
+        return 0
+    kept = [int(k) for k in np.flatnonzero((level.icc >= GOOD_ICC) & ~level.is_low)]
+    gone = drop_correlated(
+        correlations(level.ranks[:, kept]),
+        [level.names[k] for k in kept],
+        settings.correlation,
+        settings.closure,
+    )
+    return len(kept) - len(gone)
+
+
+def _bootstrap_shares(
+    levels: Mapping[int, Material],
     dependent: frozenset[str],
-    counts: Mapping[int, tuple[int, int]],
+    rule: str,
     settings: SelectionSettings,
 ) -> dict[int, float]:
     """Share of resampled cohorts that choose each level; empty without resampling.
 
     Resampled patients keep their ranks of the full cohort, ranked again by weight: equal values
-    stay ties. The sets of features are those of the full cohort.
+    stay ties. The sets of features, their ranges and their ICC are those of the full cohort.
     """
     if settings.bootstrap == 0:
         return {}
-    n = next(iter(ranks.values())).shape[2]
+    n = next(iter(levels.values())).ranks.shape[2]
     rng = np.random.default_rng(settings.seed)
-    orders = {b: np.argsort(values, axis=2, kind="stable") for b, values in ranks.items()}
-    bounds = {b: _tie_bounds(values, orders[b]) for b, values in ranks.items()}
+    orders = {b: np.argsort(x.ranks, axis=2, kind="stable") for b, x in levels.items()}
+    bounds = {b: _tie_bounds(x.ranks, orders[b]) for b, x in levels.items()}
     votes: Counter[int] = Counter()
     for _ in range(settings.bootstrap):
         weights = np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64)
-        again = {b: _weighted_ranks(orders[b], bounds[b], weights) for b in ranks}
-        levels = choose(describe(again, kept, dependent, counts), settings)
-        votes[next(level.bins for level in levels if level.is_chosen)] += 1
-    return {b: votes[b] / settings.bootstrap for b in ranks}
-
-
-def _steps(bins: Sequence[int]) -> list[tuple[int, int]]:
-    return list(pairwise(bins))
+        again = {
+            b: replace(x, ranks=_weighted_ranks(orders[b], bounds[b], weights))
+            for b, x in levels.items()
+        }
+        found = choose(_describe(again, dependent, rule, settings), rule, settings.preferred_bins)
+        votes[next(level.bins for level in found if level.is_chosen)] += 1
+    return {b: votes[b] / settings.bootstrap for b in levels}
 
 
 def _stability(

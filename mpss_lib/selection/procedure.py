@@ -12,11 +12,15 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.profiles import selection_profiles
 from mpss_lib.sections import BINS, SelectionSettings
 from mpss_lib.selection import steps
-from mpss_lib.selection.grey_level import Level, bootstrap_shares, choose, describe
+from mpss_lib.selection.grey_level import Material, judge
+from mpss_lib.selection.level_rules import Level
 from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats, VarietyPair
 
 MIN_PATIENTS = 5
 """Rank correlations of fewer patients say nothing."""
+
+Stability = Mapping[int, Mapping[str, float]]
+"""Bins -> feature -> ICC(1) under perturbation of the image, median over the segments."""
 
 _PREPARES = ("max_nan_share", "min_variety_rho", "rows")
 """Settings of S0-S4: profiles in which they are equal share those steps."""
@@ -65,6 +69,7 @@ class _AtLevel:
     entries: list[Entry]
     notes: list[str]
     varieties: list[VarietyPair]
+    icc: Floats | None
 
     @property
     def names(self) -> list[str]:
@@ -87,6 +92,7 @@ def select(
     settings: SelectionSettings | None = None,
     *,
     bins: Sequence[int] = BINS,
+    stability: Stability | None = None,
 ) -> Selection:
     """Choose features and the grey level, blind to any outcome.
 
@@ -101,6 +107,8 @@ def select(
     settings : SelectionSettings, optional
     bins : sequence of int
         Bin numbers of the third axis, ascending.
+    stability : mapping, optional
+        Bins -> feature -> ICC; where it was not measured S2b drops nothing.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def select(
         If shapes do not match or fewer than 5 patients are left.
     """
     settings = settings or SelectionSettings()
-    return _choose(_prepare(values, catalogue, settings, bins), settings)
+    return _choose(_prepare(values, catalogue, settings, bins, stability), settings)
 
 
 def select_profiles(
@@ -117,14 +125,16 @@ def select_profiles(
     settings: SelectionSettings,
     *,
     bins: Sequence[int] = BINS,
+    stability: Stability | None = None,
 ) -> dict[str, Selection]:
     """Do ``select`` for each profile; what they share of S0-S4 is done once."""
     prepared: dict[Any, _Prepared] = {}
     chosen = {}
     for profile, own in selection_profiles(settings).items():
-        shared = tuple(getattr(own, name) for name in _PREPARES)
+        least = own.min_icc if stability is not None else 0.0
+        shared = (least, *(getattr(own, name) for name in _PREPARES))
         if shared not in prepared:
-            prepared[shared] = _prepare(values, catalogue, own, bins)
+            prepared[shared] = _prepare(values, catalogue, own, bins, stability)
         chosen[profile] = _choose(prepared[shared], own)
     return chosen
 
@@ -134,6 +144,7 @@ def _prepare(
     catalogue: Sequence[Mapping[str, Any]],
     settings: SelectionSettings,
     bins: Sequence[int],
+    stability: Stability | None,
 ) -> _Prepared:
     """S0-S4 at each grey level."""
     features = steps.read_catalogue(catalogue)
@@ -143,7 +154,12 @@ def _prepare(
     kept = [k for k, f in enumerate(features) if f.name not in gone]
     candidates = [features[k] for k in kept]
     levels = {
-        b: _at_level(_rows(block[:, :, g, kept], settings), candidates, settings)
+        b: _at_level(
+            _rows(block[:, :, g, kept], settings),
+            candidates,
+            settings,
+            None if stability is None else stability.get(b, {}),
+        )
         for g, b in enumerate(bins)
     }
     return _Prepared(len(features), block.shape[0], tuple(first), levels)
@@ -196,8 +212,13 @@ def _rows(block: Floats, settings: SelectionSettings) -> Floats:
     return np.ascontiguousarray(block.transpose(1, 2, 0))
 
 
-def _at_level(values: Floats, features: list[Feature], settings: SelectionSettings) -> _AtLevel:
-    """S1-S4 at one grey level."""
+def _at_level(
+    values: Floats,
+    features: list[Feature],
+    settings: SelectionSettings,
+    icc: Mapping[str, float] | None,
+) -> _AtLevel:
+    """S1-S4 at one grey level; ``icc`` of its features, None where it was not measured."""
     names = [f.name for f in features]
     entries = steps.drop_undefined(values, names, settings.max_nan_share)
     values, features = _without(values, features, entries)
@@ -205,6 +226,8 @@ def _at_level(values: Floats, features: list[Feature], settings: SelectionSettin
     values = np.ascontiguousarray(values[:, :, complete])
     same = steps.drop_identical(values, [f.name for f in features])
     values, features = _without(values, features, same)
+    weak = steps.drop_unstable(icc, [f.name for f in features], settings.min_icc)
+    values, features = _without(values, features, weak)
     ranks = steps.standard_ranks(values)
     rho = steps.correlations(ranks)
     pairs = steps.variety_pairs(rho, features)
@@ -218,9 +241,10 @@ def _at_level(values: Floats, features: list[Feature], settings: SelectionSettin
         values[:, kept],
         [features[k] for k in kept],
         ranks[:, kept],
-        [*entries, *same, *variety, *double],
+        [*entries, *same, *weak, *variety, *double],
         notes,
         pairs,
+        None if icc is None else np.array([icc.get(features[k].name, np.nan) for k in kept]),
     )
 
 
@@ -236,25 +260,22 @@ def _redundant(level: _AtLevel, settings: SelectionSettings) -> list[Entry]:
     )
 
 
+def _material(level: _AtLevel, settings: SelectionSettings) -> Material:
+    low = {entry.feature for entry in steps.drop_low_range(level.values, level.names, settings)}
+    return Material(
+        ranks=level.ranks,
+        names=level.names,
+        n_identical=sum(entry.step == "S2_identical" for entry in level.entries),
+        is_low=np.array([name in low for name in level.names], np.bool_),
+        icc=level.icc,
+    )
+
+
 def _grey_levels(levels: Mapping[int, _AtLevel], settings: SelectionSettings) -> list[Level]:
-    ranks = {b: level.ranks for b, level in levels.items()}
-    kept = {b: level.names for b, level in levels.items()}
     dependent = frozenset(
         f.name for level in levels.values() for f in level.features if f.depends_on_bins
     )
-    counts = {
-        b: (
-            sum(entry.step == "S2_identical" for entry in level.entries),
-            len(steps.drop_low_range(level.values, level.names, settings)),
-        )
-        for b, level in levels.items()
-    }
-    table = choose(describe(ranks, kept, dependent, counts), settings)
-    shares = bootstrap_shares(ranks, kept, dependent, counts, settings)
-    return [
-        Level(**{**vars(level), "bootstrap_share": shares.get(level.bins, float("nan"))})
-        for level in table
-    ]
+    return judge({b: _material(x, settings) for b, x in levels.items()}, dependent, settings)
 
 
 def _without(

@@ -18,8 +18,10 @@ from mpss_lib.feature_values import feature_files, lay_out
 from mpss_lib.profiles import VERSIONS, selection_profiles
 from mpss_lib.records import Unit
 from mpss_lib.selection.blind import connect
-from mpss_lib.selection.procedure import Selection, select_profiles
+from mpss_lib.selection.level_rules import Level
+from mpss_lib.selection.procedure import Selection, Stability, select_profiles
 from mpss_lib.selection.steps import PAPER_COUNTS, STEPS, Floats
+from mpss_lib.stable_features import middle_by_level
 from mpss_lib.tables import Lake, Written, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
@@ -70,9 +72,9 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
     if written and not force:
         return _answer(cohort, "skipped", written, lake, config)
     bins = sorted(config.radiomics.bins)
-    rows, values = _read(sources, bins)
+    rows, values, stability = _read(sources, bins)
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    found = select_profiles(values, rows, config.selection, bins=bins)
+    found = select_profiles(values, rows, config.selection, bins=bins, stability=stability)
     for profile, chosen in found.items():
         start = {"cohort_hash": cohort, "profile": profile}
         tables["selection_step"] += _ledger_rows(start, chosen)
@@ -82,7 +84,7 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
             for position, name in enumerate(chosen.features, start=1)
         ]
         tables["variety_correlation"] += [{**start, **asdict(pair)} for pair in chosen.varieties]
-        tables["grey_level"] += [{**start, **asdict(level)} for level in chosen.grey_levels]
+        tables["grey_level"] += [{**start, **_known(level)} for level in chosen.grey_levels]
     written = tuple(
         lake.write(table, address, cohort, digest, found) for table, found in tables.items()
     )
@@ -91,17 +93,22 @@ def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> dict
 
 @dataclass(frozen=True)
 class _Sources:
-    """Files of a cohort: its members, the catalogue, and the features of ``studies``."""
+    """Files of a cohort: its members, the catalogue, and the features of ``studies``.
+
+    ``stability`` has one file where the cohort was measured under perturbations, else none.
+    """
 
     member: Path
     catalogue: Path
     studies: list[str]
     features: dict[str, list[Path]]
+    stability: list[Path]
 
     @property
     def digests(self) -> list[str]:
         """Content of every file that is read."""
         paths = [self.member, self.catalogue, *chain.from_iterable(self.features.values())]
+        paths += self.stability
         return [sha256_of(path) for path in paths]
 
 
@@ -132,17 +139,31 @@ def _sources(cohort: str, lake: Lake, config: Config) -> _Sources:
             detail=f"{len(shared)} of {n_wanted} members have them",
         )
     features = {table: [found[key] for key in shared] for table, found in files.items()}
-    return _Sources(member, catalogue, shared, features)
+    measured = lake.current_path("feature_stability", config.address("stability"), cohort)
+    return _Sources(member, catalogue, shared, features, [measured] if measured else [])
 
 
-def _read(sources: _Sources, bins: Sequence[int]) -> tuple[list[dict[str, Any]], Floats]:
-    """Catalogue rows and values (patient, segment, bins, feature) in its order."""
+def _read(
+    sources: _Sources, bins: Sequence[int]
+) -> tuple[list[dict[str, Any]], Floats, Stability | None]:
+    """Catalogue rows, values (patient, segment, bins, feature) in its order, stability."""
     files = {"catalogue": [sources.catalogue], **sources.features}
+    files |= {"feature_stability": sources.stability} if sources.stability else {}
     with closing(connect(files)) as connection:
         found = {name: connection.view(name).to_arrow_table() for name in files}
     rows: list[dict[str, Any]] = found.pop("catalogue").sort_by("position").to_pylist()
     names = [row["sera_name"] for row in rows]
-    return rows, lay_out(found, sources.studies, bins, names).values
+    measured = found.pop("feature_stability", None)
+    stability = None if measured is None else middle_by_level(measured.to_pylist())
+    return rows, lay_out(found, sources.studies, bins, names).values, stability
+
+
+def _known(level: Level) -> dict[str, Any]:
+    """Columns of a level; null where there is nothing to compare with, or nothing was measured."""
+    row = asdict(level)
+    for name in ("low_range_change", "pairs_change", "mean_icc"):
+        row[name] = None if np.isnan(row[name]) else row[name]
+    return row
 
 
 def _ledger_rows(start: Mapping[str, str], chosen: Selection) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ STEPS = (
     "S0_family",
     "S1_undefined",
     "S2_identical",
+    "S2b_unstable",
     "S3_variety",
     "S4_same_ranks",
     "S5_dynamic_range",
@@ -31,7 +32,7 @@ STEPS = (
     "selected",
 )
 PAPER_COUNTS: Mapping[str, int] = dict(
-    zip(STEPS[:-1], (215, 166, 166, 162, 121, 118, 113, 56), strict=True)
+    zip(STEPS[:-1], (215, 166, 166, 162, 162, 121, 118, 113, 56), strict=True)
 )
 """Features left after each step in the paper (Ashrafinia et al. 2021, sections 2.4.1 and 3.2)."""
 
@@ -117,6 +118,22 @@ def drop_identical(values: Floats, names: Sequence[str]) -> list[Entry]:
         Entry(name, "S2_identical", "one value for all patients", float(x))
         for name, x, flag in zip(names, spread, flags, strict=True)
         if flag
+    ]
+
+
+def drop_unstable(
+    icc: Mapping[str, float] | None, names: Sequence[str], least: float
+) -> list[Entry]:
+    """S2b: features whose ICC under perturbation of the image is below ``least``; 0 drops none.
+
+    The paper has no such step. One that could not be measured is not stable.
+    """
+    if icc is None or least <= 0.0:
+        return []
+    return [
+        Entry(name, "S2b_unstable", f"ICC below {least:g}", float(icc.get(name, np.nan)))
+        for name in names
+        if not icc.get(name, np.nan) >= least
     ]
 
 

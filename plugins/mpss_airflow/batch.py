@@ -93,7 +93,7 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
         home.sites,
         force=force,
         run_name=current_run(),
-        progress=_progress(len(keys)),
+        progress=progress_of(len(keys)),
     )
 
 
@@ -141,7 +141,8 @@ def plan_batches(keys: list[str], least: int, slots: int) -> list[list[str]]:
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
-def _progress(total: int) -> Callable[[str, str], None]:
+def progress_of(total: int) -> Callable[[str, str], None]:
+    """Make what is called after each of ``total`` studies: it logs how far a task is."""
     seen = 0
 
     def show(key: str, status: str) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, current_run, run_stage, without_keys
+from mpss_airflow.batch import airflow_errors, current_run, progress_of, run_stage, without_keys
 from mpss_airflow.home import connected_home, open_home
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,25 @@ def cohort_step(stage: str, step: str, *arguments: str) -> dict[str, Any]:
     with airflow_errors():
         answer = do(stage, step, arguments, home.lake, home.config, run_name=current_run())
     log.info("%s.%s: %s", stage, step, answer)
+    return answer
+
+
+def measure_stability(cohort: str) -> dict[str, Any]:
+    """Measure a cohort under perturbations, if the settings ask for it before a selection."""
+    from mpss_lib.steps import measure_stability as do
+    from mpss_lib.steps import members_of
+
+    home = open_home()
+    if not home.config.stability.before_selection:
+        log.info("stability: not asked for (stability.before_selection)")
+        return {"cohort": cohort, "is_measured": False}
+    with airflow_errors():
+        answer = do(
+            *(cohort, home.lake, home.config, home.sites),
+            run_name=current_run(),
+            progress=progress_of(len(members_of(cohort, home.lake, home.config))),
+        )
+    log.info("stability: %s", answer)
     return answer
 
 

@@ -27,6 +27,7 @@ LATE = (
     "pydicom.sr._snomed_dict",
     "scipy.ndimage",
     "scipy.spatial",
+    "scipy.spatial.transform",
     "scipy.stats",
     "skimage.measure",
     "sklearn.linear_model",

@@ -74,6 +74,18 @@ def cohort_task(stage: str, name: str) -> Any:
     return work
 
 
+def stability_task() -> Any:
+    """Make the task that measures the stability of features before they are chosen."""
+
+    @task(task_id="measure_stability", multiple_outputs=False)
+    def work(cohort: str) -> dict[str, Any]:
+        from mpss_airflow.cohort import measure_stability
+
+        return measure_stability(cohort)
+
+    return work
+
+
 def verdict_task(task_id: str) -> Any:
     """Make the last task of a run whose tasks do not stop each other: red if any failed."""
 

@@ -54,7 +54,7 @@ EDGES = {
     },
 }
 CHAIN = (
-    "freeze_cohort", "select_features", "univariate", "evaluate", "summarise",
+    "freeze_cohort", "measure_stability", "select_features", "univariate", "evaluate", "summarise",
     "register_model", "snapshot", "predict", "check", "snapshot_predictions",
     "export_results",
 )  # fmt: skip

@@ -60,13 +60,16 @@ def test_terms_and_products_of_the_arm(cohort):
     some = clinical_arm(clinical, SETTINGS)
     every = clinical_arm(clinical, EvaluationSettings(arm_products="all"))
     assert plain.shape[1] == 1 + 3 * 3 + 1 + 3 + 5
-    assert some.shape[1] == plain.shape[1] + 6
+    assert some.shape[1] == plain.shape[1] + 3 * 3 + 3 * 9
     assert every.shape[1] > 60
     for name in ("smoking", "diabetes", "hypertension", "hyperlipidemia", "family_history"):
         assert is_spanned(clinical[name], plain)
     for level in np.unique(clinical["race"]):
         assert is_spanned((clinical["race"] == level).astype(float), plain)
-    for product in (clinical["age"] * clinical["bmi"], clinical["age"] * male):
+    lines = (clinical["age"] * clinical["bmi"], clinical["age"] * male)
+    knots = {name: np.quantile(clinical[name], PLACES[4]) for name in ("age", "bmi")}
+    bent = [natural_spline(clinical[k], knots[k], np.array([0.0, 1.0, 0.0, 2.0])) for k in knots]
+    for product in (*lines, bent[0] * bent[1], bent[1] * male):
         assert not is_spanned(product, plain)
         assert is_spanned(product, some)
     smoker = clinical["smoking"] * (clinical["race"] == "black")

@@ -35,7 +35,7 @@ def test_page_stands_alone_and_says_what_it_must(evaluated):
     found = json.loads(data.read_text(encoding="utf-8"))
     assert found["cohort_hash"] == cohort
     steps = [(row["profile"], row["step"]) for row in found["selection"]]
-    assert len(set(steps)) == len(steps) == 2 * 8
+    assert len(set(steps)) == len(steps) == 2 * 9
     assert set(found["selected"]) == {"as_published", "corrected", "site"}
     assert len(found["paper_contradictions"]) == 21
     assert answer["units"]

@@ -27,10 +27,10 @@ def tables(draw):
     )
     outcome = np.where(rng.random(N) < draw(st.floats(0, 1)), 0.0, rng.exponential(size=N))
     train = np.array([rng.permutation(N)[:N_TRAIN] for _ in range(N_SPLITS)])
-    return values, outcome, train, rng.permutation(N)
+    return values, outcome, train
 
 
-def strengths(values, outcome, train, n_kept, deal):
+def strengths(values, outcome, train):
     """Of the kernels; the last term is a factor of four levels, every limit is 1."""
     is_train = np.zeros((N, N_SPLITS), np.int32)
     for split, rows in enumerate(train):
@@ -38,25 +38,23 @@ def strengths(values, outcome, train, n_kept, deal):
     order, closes = _ascending(outcome[None])
     doubled, squares = np.zeros((N, N_SPLITS), np.int32), np.zeros(N_SPLITS)
     rank_outcome(order[0], closes[0], is_train, N_TRAIN, doubled, squares)
-    dealt = np.zeros_like(doubled)
-    dealt[deal] = doubled
     found = np.full((N_SPLITS, len(values)), np.nan)
     levels = np.array([0] * (len(values) - 1) + [4])
-    screen(*_ascending(values), levels, n_kept, doubled, dealt, squares, N_TRAIN, np.ones(4), found)
+    screen(*_ascending(values), levels, doubled, squares, N_TRAIN, np.ones(4), found)
     return found, doubled
 
 
 @settings(deadline=None)
-@given(tables(), st.integers(0, 5))
-def test_screen_is_spearman_and_kruskal_of_each_train_set(table, n_kept):
-    values, outcome, train, deal = table
-    found, doubled = strengths(values, outcome, train, n_kept, deal)
+@given(tables())
+def test_screen_is_spearman_and_kruskal_of_each_train_set(table):
+    values, outcome, train = table
+    found, doubled = strengths(values, outcome, train)
     for split, rows in enumerate(train):
         y = outcome[rows]
         assert (doubled[rows, split] == 2 * rankdata(y)).all()
         assert doubled[:, split].sum() == N_TRAIN * (N_TRAIN + 1)
         for term, column in enumerate(values):
-            x = column[rows] if term < n_kept else column[deal[rows]]
+            x = column[rows]
             wanted = 0.0
             if np.ptp(x) > 0 and np.ptp(y) > 0:
                 if term < len(values) - 1:

@@ -80,10 +80,11 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "segmentation": "cf0acd8bbfd4",
         "quality": "f010b308431f",
         "radiomics": "e098b3e08b08",
+        "stability": "ddbdf98c0b83",
         "warehouse": "7fe92e941b12",
-        "selection": "2759f9a92f22",
-        "evaluation": "b8b307007b78",
-        "publication": "b7b055eeec0d",
+        "selection": "ef0084751fb1",
+        "evaluation": "8d31eed31db0",
+        "publication": "63b21891ac5f",
     }
 
 
@@ -101,7 +102,8 @@ def test_a_thicker_wall_makes_new_radiomics_and_quality_but_not_new_volumes(tmp_
     thick = settings.load(tmp_path, {"MPSS_SEGMENTATION__WALL_MM": "12.0"})
     changed = {s for s in settings.STAGES if thin.address(s) != thick.address(s)}
     assert changed == {
-        "segmentation", "quality", "radiomics", "selection", "evaluation", "publication",
+        "segmentation", "quality", "radiomics", "stability", "selection", "evaluation",
+        "publication",
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from oracles.statistics_lake import COHORT, catalogue_rows, fill, study_key
 
 from mpss_lib.config import AS_PUBLISHED, CORRECTED, SITE, Config
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.sections import SelectionSettings
+from mpss_lib.sections import BINS, SelectionSettings
 from mpss_lib.selection import stage
 from mpss_lib.selection.blind import connect
 from mpss_lib.tables import Lake
@@ -64,7 +64,7 @@ def check(profile, answer, steps, counts, chosen, levels):
     assert [row["n_before"] - row["n_removed"] for row in counts] == [
         row["n_after"] for row in counts
     ]
-    assert [row["n_paper"] for row in counts] == [215, 166, 166, 162, 121, 118, 113, 56]
+    assert [row["n_paper"] for row in counts] == [215, 166, 166, 162, 162, 121, 118, 113, 56]
     assert counts[-1]["n_after"] == answer["selected"][profile] == len(chosen)
     assert {row["bins"] for row in chosen} == {answer["bins"][profile]}
     assert counts[0]["n_patients"] == 20
@@ -105,3 +105,57 @@ def test_the_connection_sees_its_files_and_nothing_else(lake, tmp_path):
         ):
             with pytest.raises(duckdb.Error):
                 connection.execute(attempt)
+
+
+def measured_rows(least: float) -> list[dict]:
+    """A table of a cohort: every other feature has the ICC ``least``, the others are stable."""
+    names = [row["sera_name"] for row in catalogue_rows()]
+    spread = [f"{one}{end}" for one in ("icc1", "icc3") for end in ("", "_low", "_high")]
+    return [
+        {
+            "cohort_hash": COHORT,
+            "family": family,
+            "segment": segment,
+            "bins": bins,
+            "feature": name,
+            "n_studies": 20,
+            "n_perturbations": 20,
+            **dict.fromkeys(spread, 0.0 if family == "wall" else least if k % 2 else 0.9),
+            **dict.fromkeys(("mean", "sd_between", "sd_within"), 1.0),
+        }
+        for family in ("all", "wall")
+        for segment in ("MYO", "LAD3")
+        for bins in BINS
+        for k, name in enumerate(names)
+    ]
+
+
+def test_a_measured_cohort_is_chosen_from_anew_by_what_is_stable(tmp_path):
+    lake = Lake(tmp_path / "lake")
+    fill(lake, CONFIG, n=20)
+    before = stage.run(COHORT, lake, CONFIG)
+    address = CONFIG.address("selection")
+    plain = {p: n for p, n in before["selected"].items() if p == "as_published"}
+    assert {row["rule"] for row in lake.rows("grey_level", address, COHORT)} == {
+        "published",
+        "ranks",
+    }
+    lake.write("feature_stability", CONFIG.address("stability"), COHORT, "d", measured_rows(0.74))
+    after = stage.run(COHORT, lake, CONFIG)
+    assert after["units"][0].status == "done"
+    assert after["selected"]["as_published"] == plain["as_published"]
+    ledger = lake.rows("selection_step", address, COHORT)
+    gone = {row["feature"] for row in ledger if row["step"] == "S2b_unstable"}
+    assert {row["profile"] for row in ledger if row["step"] == "S2b_unstable"} == {"corrected"}
+    odd = {row["sera_name"] for k, row in enumerate(catalogue_rows()) if k % 2}
+    assert gone
+    assert gone <= odd
+    chosen = {row["feature"] for row in lake.rows("selected_feature", address, COHORT)
+              if row["profile"] == "corrected"}  # fmt: skip
+    assert not chosen & odd
+    levels = lake.rows("grey_level", address, COHORT)
+    assert {(row["profile"], row["rule"]) for row in levels} == {
+        ("as_published", "published"),
+        ("corrected", "stable"),
+    }
+    assert [bool(row["why"]) for row in levels] == [row["is_chosen"] for row in levels]

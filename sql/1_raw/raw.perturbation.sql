@@ -1,0 +1,5 @@
+-- One row is one perturbation of one study: under what its features were measured again.
+-- grain: study_key perturbation
+-- stored: view
+select *,
+from ${perturbation}

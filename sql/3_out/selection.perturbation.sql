@@ -1,0 +1,11 @@
+-- One row is one perturbation of one study: its family, its myocardium, and what was thinned.
+-- grain: study_key perturbation
+-- checked: with raw.perturbation
+select
+    study_key,
+    perturbation,
+    family,
+    thinning,
+    "position",
+    n_voxels,
+from raw.perturbation
