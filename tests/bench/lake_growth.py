@@ -38,6 +38,7 @@ from fabricated_lake import BINNED, ONCE
 from peak_memory import peak_mb
 from warehouse_lake import BigLake, unsynced
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import CHAIN, run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive, serve_forever
@@ -45,7 +46,6 @@ from mpss_lib.demo.cohort import make_hospital
 from mpss_lib.pull import stage as pull
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.schemas import TABLES
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 

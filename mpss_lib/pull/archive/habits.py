@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
 from mpss_lib.secrecy import without_passwords
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import write_json
 
 FILE = "archive-habits.json"

@@ -8,6 +8,7 @@ or an answer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -27,6 +29,7 @@ from mpss_lib.errors import (
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.questions import ArchiveQuestions
+from mpss_lib.pull.archive.tls import client_context, days_left
 from mpss_lib.pull.archive.web import WebArchive
 from mpss_lib.pull.retrieve.c_get import CGet
 from mpss_lib.pull.retrieve.c_move import CMove, Destination, destination_of
@@ -36,9 +39,12 @@ from mpss_lib.pull.retrieve.study import fetch_study
 from mpss_lib.pull.retrieve.wado_rs import WadoRs
 from mpss_lib.pull.retrieve.way import Way
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
+log = logging.getLogger(__name__)
+
+EXPIRY_DAYS = 30
+"""From when on each night warns of our certificate."""
 _MOST_OTHERS = 2
 """Other studies that are asked for an object where nothing came of one."""
 
@@ -259,6 +265,7 @@ def session_of(sites: Sites) -> Iterator[ArchiveSession]:
     def others() -> list[str]:
         return [one.study_uid for one in reversed(vault.everybody())]
 
+    _warn_of_expiry(sites.archive)
     known = known_habits(sites).way
     with ArchiveSession(sites.archive, destination_of(sites), others, known) as session:
         try:
@@ -266,6 +273,14 @@ def session_of(sites: Sites) -> Iterator[ArchiveSession]:
         finally:
             if session.way and session.way != known:
                 remember_habits(sites, Habits(way=session.way))
+
+
+def _warn_of_expiry(archive: ArchiveSettings) -> None:
+    if not archive.tls:
+        return
+    client_context(archive)  # says what is wrong with the files, before they are read here
+    if (left := days_left(archive)) < EXPIRY_DAYS:
+        log.warning("our TLS certificate (archive.tls_certificate) is good for %d days", left)
 
 
 @contextmanager

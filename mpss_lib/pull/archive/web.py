@@ -22,6 +22,7 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -30,7 +31,6 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.archive.association import OUT_OF_RESOURCES, QueryFailedError
 from mpss_lib.secrecy import without_passwords
-from mpss_lib.sections import ArchiveSettings
 
 JSON = "application/dicom+json"
 OBJECTS = 'multipart/related; type="application/dicom"; transfer-syntax=*'
