@@ -10,11 +10,11 @@ from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
 from mpss_lib.contract import score_class
 from mpss_lib.evaluation import added_figures, added_tables, figures, scanner_tables
+from mpss_lib.evaluation import report_calibration as calibrated
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.added_tables import PAIR
 from mpss_lib.evaluation.added_value.classes import NRI_CAVEAT
-from mpss_lib.evaluation.calibration import NULL_COHORTS, NULL_LIMITS
 from mpss_lib.evaluation.checklists.sheet import write_checklists
 from mpss_lib.evaluation.findings import Findings, gather
 from mpss_lib.evaluation.headline import headline
@@ -104,8 +104,6 @@ def shown(found: Findings, config: Config) -> dict[str, Any]:
         "pattern": pattern_text(found.tests),
         "chosen": inputs.selected,
         "notes": "; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
-        "null_cohorts": NULL_COHORTS,
-        "null_limits": "{} at .01, {} at .05".format(*NULL_LIMITS),
         "discoveries": tables.discoveries(found.univariate),
         "nri_caveat": NRI_CAVEAT,
         "few": added_tables.few_text(found.added),
@@ -126,8 +124,9 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "contradictions": summary.contradiction_table(),
         "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),
-        "null": tables.null_tables(),
-        "planted": tables.planted_table(),
+        "null": calibrated.null_tables(),
+        "proxies": calibrated.proxy_table(),
+        "planted": calibrated.planted_table(),
         "levels": tables.level_table(found.levels),
         "fisher": tables.fisher_table(found.tests),
         "seeds": tables.seed_table(found.seeds),
