@@ -27,6 +27,7 @@ from mpss_lib.evaluation.headline import headline
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.report_json import as_json
 from mpss_lib.evaluation.significance import LEVEL, floor_text, p_text
+from mpss_lib.evaluation.table_three import pattern_text
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, write_bytes, write_json
 
@@ -106,6 +107,7 @@ def shown(found: Findings, config: Config) -> dict[str, Any]:
         "caveats": _caveats(config),
         "chance": f"{BY_CHANCE:.2g}",
         "limits": _limits(found.tests),
+        "pattern": pattern_text(found.tests),
         "chosen": inputs.selected,
         "notes": "; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
         "discoveries": tables.discoveries(found.univariate),
