@@ -19,10 +19,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
-    ArchiveSettings,
     BatchSettings,
     CohortSettings,
     EvaluationSettings,
@@ -31,7 +31,6 @@ from mpss_lib.sections import (
     PullSettings,
     QualitySettings,
     RadiomicsSettings,
-    ReceiverSettings,
     Section,
     SegmentationSettings,
     SelectionSettings,
@@ -87,7 +86,7 @@ CLINICAL = (
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "pull": "2",
     "intake": "3",
-    "segmentation": "3",
+    "segmentation": "4",
     "quality": "3",
     "selection": "3",
     "evaluation": "2",

@@ -65,6 +65,7 @@ _PAPER_EVALUATION: Mapping[str, Any] = {
     "rank_tol": 1e-10,
     "loglik_variance": "ml",
     "outcome_transform": "none",
+    "harmonise": "none",
     "arm_knots": 4,
     "arm_products": "demographic",
 }

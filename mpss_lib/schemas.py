@@ -822,6 +822,19 @@ _COHORT = (
         p_value=REAL,
     ),
     _table(
+        "model_harmonisation",
+        "evaluation",
+        "cohort",
+        "model_key scanner term",
+        model_key=TEXT,
+        scanner=TEXT,  # manufacturer and model; a scanner without rows takes the value as it is
+        term=TEXT,  # a feature of the model: factor x value + offset + covariates . weights
+        factor=REAL,
+        offset=REAL,
+        covariates=TEXTS,  # clinical term, or term=level, each level of a factor
+        weights=REALS,  # the first level of a factor has 0
+    ),
+    _table(
         "prediction",
         "publication",
         "study",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias
@@ -120,55 +119,6 @@ class SiteSettings(Section):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is no IANA time zone such as 'Europe/Zurich'") from error
-        return value
-
-
-class ArchiveSettings(Section):
-    """The hospital's archive (PACS) and how it is talked to: in no hash."""
-
-    retrieve: Literal["auto", "c-get", "c-move", "dicomweb"] = "auto"
-    web_url: str = Field(default="", repr=False)  # of DICOMweb; may hold a password
-    host: str = "127.0.0.1"
-    port: int = Field(default=11112, ge=1, le=65535)
-    called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
-    calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
-    uids_per_request: int = Field(default=20, ge=1, le=500)
-    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
-    connection_timeout_s: float = Field(default=10.0, gt=0)
-    acse_timeout_s: float = Field(default=15.0, gt=0)
-    dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
-    patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
-
-    @model_validator(mode="after")
-    def _names_its_address(self) -> ArchiveSettings:
-        if self.web_url and not self.web_url.startswith(("http://", "https://")):
-            raise ValueError("web_url is no address such as https://pacs.example/dicom-web")
-        if self.retrieve == "dicomweb" and not self.web_url:
-            raise ValueError("retrieve is dicomweb, and web_url is not set")
-        return self
-
-
-class ReceiverSettings(Section):
-    """The service that takes what the archive sends by C-MOVE: in no hash."""
-
-    port: int = Field(default=0, ge=0, le=65535)  # 0: no receiver
-    host: str = "127.0.0.1"  # the address to listen at
-    aet: str = Field(default="", max_length=16)  # the move destination; empty: archive.calling_aet
-    callers: tuple[str, ...] = ()  # AE titles that may send; empty: archive.called_aet
-    addresses: tuple[str, ...] = ()  # addresses or networks that may; empty: those of archive.host
-    max_associations: int = Field(default=10, ge=1, le=100)
-    min_free_gb: float = Field(default=2.0, ge=0)  # less room on its disk: 0xA700
-
-    @property
-    def min_free_bytes(self) -> int:
-        """The same in bytes."""
-        return int(self.min_free_gb * 2**30)
-
-    @field_validator("addresses")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ipaddress.ip_network(text, strict=False)  # its error names the text
         return value
 
 
@@ -376,6 +326,7 @@ class EvaluationSettings(Section):
     permutation_chunk: int = Field(default=50, ge=1)
     split_seeds: int = Field(default=20, ge=1)  # over which Fisher's X is told; decides nothing
     min_test: int = Field(default=30, ge=1)
+    harmonise: Literal["none", "combat"] = "none"  # features of several scanners, in each split
     min_scanner: int = Field(default=10, ge=3)  # patients; scanners with fewer are taken together
     seed: int = Field(default=20210129, ge=0)
 

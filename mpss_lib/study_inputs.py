@@ -6,6 +6,7 @@ One reader, so that one fact has one reason: ``no_volume_chosen`` where intake a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from mpss_lib.tables import Lake, check_key
 
 NO_VOLUME_CHOSEN = "no_volume_chosen"
 NOT_SEGMENTED = "not_segmented"
+UNKNOWN = "unknown"
+"""What stands for a manufacturer or model that the object does not name."""
 
 
 def volume_rows(lake: Lake, config: Config, study_key: str) -> list[dict[str, Any]]:
@@ -48,6 +51,17 @@ def volume_rows(lake: Lake, config: Config, study_key: str) -> list[dict[str, An
 def chosen_volume(lake: Lake, config: Config, study_key: str) -> dict[str, Any]:
     """Row of table ``volume`` that intake chose for the study; see ``volume_rows``."""
     return volume_rows(lake, config, study_key)[0]
+
+
+def scanner_of(study_key: str, lake: Lake, config: Config) -> str:
+    """Manufacturer and model of the chosen volume; each ``unknown`` where it does not say."""
+    return " ".join(named_scanner(chosen_volume(lake, config, study_key)))
+
+
+def named_scanner(volume: Mapping[str, Any]) -> tuple[str, str]:
+    """Manufacturer and model that a row of ``volume`` names."""
+    maker, model = (str(volume[name] or "").strip() for name in ("manufacturer", "model"))
+    return maker or UNKNOWN, model or UNKNOWN
 
 
 def segmentation_row(lake: Lake, config: Config, study_key: str) -> dict[str, Any]:

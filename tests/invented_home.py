@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from fabricated_lake import Builder, clinical_row, row
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.runtime.home import Home
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
 

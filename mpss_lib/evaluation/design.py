@@ -35,6 +35,10 @@ class Design:
         Raw values; 0 or 1 for a dummy.
     codes : (terms, n) float64
         The number, or the code of the factor's level.
+    scanners : tuple of n str
+        Where the features are to be harmonised for each split: who made them; else ().
+    n_harmonised : int
+        How many of the first columns, each a term of its own, that concerns.
     """
 
     names: tuple[str, ...]
@@ -42,6 +46,8 @@ class Design:
     first: Ints
     columns: Floats
     codes: Floats
+    scanners: tuple[str, ...] = ()
+    n_harmonised: int = 0
 
     @property
     def labels(self) -> list[tuple[str, str]]:

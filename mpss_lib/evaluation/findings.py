@@ -29,6 +29,8 @@ class Findings:
     tests: Sequence[Row]
     better: Sequence[Row]
     seeds: Sequence[Row]
+    scanners: Sequence[Row]
+    held_out: Sequence[Row]
     added: Sequence[Row]
     calibration: Sequence[Row]
     decision: Sequence[Row]
@@ -57,6 +59,8 @@ def gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
         tests=of_cohort("combined_test"),
         better=of_segments("better_model"),
         seeds=of_segments("split_seed"),
+        scanners=of_cohort("scanner_effect"),
+        held_out=of_segments("held_out_vendor"),
         added=of_cohort("added_value"),
         calibration=of_cohort("calibration_curve"),
         decision=of_cohort("decision_curve"),

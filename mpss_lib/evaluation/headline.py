@@ -43,7 +43,7 @@ class Headline:
         Segment with the smallest p-value, "" where nothing was tested.
     p_value, p_adjusted : float or None
     questions : int
-        Answers over which the p-value is adjusted.
+        Answers that the p-value is judged together with (Westfall and Young's step-down).
     found : tuple of str
         Segments in which the adjusted p-value is at most .05.
     """
@@ -72,28 +72,36 @@ def headline(tests: Sequence[Row], added: Sequence[Row]) -> Headline:
             "Whether radiomics add to clinical terms was not tested: no permutation was made"
             " (evaluation.permutations)."
         )
-    of_mine = {segment: float(row["p_adjusted"]) for segment, row in mine.items()}
+    adjusted = {segment: row["p_adjusted"] for segment, row in mine.items()}
     size = {row["segment"]: row for row in added if _is_difference(row)}
     first = min(mine, key=lambda s: (mine[s]["p_value"], -_value(size.get(s)), s))
-    found = tuple(segment for segment in mine if of_mine[segment] <= LEVEL)
+    found = tuple(s for s, p in adjusted.items() if p is not None and p <= LEVEL)
     pair = {
         row["configuration"]: row["value"]
         for row in added
         if _is_measure(row) and not row["compared_with"] and row["segment"] == first
     }
     text = _sentence(first, found, len(mine), size.get(first), pair)
-    sure = (
-        f"{p_phrase(mine[first]['p_value'])}, or {p_text(of_mine[first])} when adjusted"
-        f" (Westfall and Young) for the {len(asked)} questions asked of these patients"
-    )
+    sure = _sure(mine[first], len(asked))
     return Headline(
         f"{text}; {sure}.",
         _limits(mine, found, size.get(first)),
         first,
         mine[first]["p_value"],
-        of_mine[first],
+        adjusted[first],
         len(asked),
         found,
+    )
+
+
+def _sure(row: Row, questions: int) -> str:
+    """Tell the p-value alone, and together with all that was asked."""
+    alone = p_phrase(row["p_value"])
+    if row["p_adjusted"] is None:
+        return f"{alone}, not adjusted for the {questions} questions asked of these patients"
+    return (
+        f"{alone}, or {p_text(row['p_adjusted'])} when adjusted (Westfall and Young) for the"
+        f" {questions} questions asked of these patients"
     )
 
 
@@ -171,10 +179,10 @@ def _limits(mine: Mapping[str, Row], found: Sequence[str], size: Row | None) -> 
             f"A true difference of {least_difference(size['std_error']):.2f} in rank correlation"
             f" would have been found here with a power of 80 %; a smaller one is not excluded."
         )
-    deals = [number for row in mine.values() if (number := deals_of(row)) is not None]
+    deals = [n for row in mine.values() if (n := deals_of(row)) is not None]
     if deals and 1.0 / (min(deals) + 1) > LEVEL:
         texts.append(
-            "With these deals no p-value could have stayed below .05: evaluation.permutations has"
-            " to be raised."
+            f"{min(deals)} deals cannot give a p-value of .05: evaluation.permutations has to be"
+            " raised."
         )
     return " ".join(texts)

@@ -15,7 +15,8 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.conditional import Remainder, remainder
 from mpss_lib.evaluation.design import Design, Floats, encode
 from mpss_lib.evaluation.randomised import transform
-from mpss_lib.evaluation.scanners.labels import Scanner, scanners_of
+from mpss_lib.evaluation.scanners.harmonise import harmonised
+from mpss_lib.evaluation.scanners.labels import Scanner, pooled, scanners_of
 from mpss_lib.feature_values import feature_files, read_features
 from mpss_lib.profiles import VERSIONS, evaluation_profiles, selected_in
 from mpss_lib.schemas import FEATURE_TABLES
@@ -64,6 +65,10 @@ class Inputs:
     outcomes : dict of segment to (n,) float64
     scanners : tuple of Scanner
         Of each study.
+    pools : tuple of str
+        Name of each study's scanner; small ones have one name.
+    harmonised : frozenset of str
+        Profiles whose features are harmonised.
     left_out : dict of study to the first reason
     digest : str
         Of everything that was read.
@@ -75,18 +80,30 @@ class Inputs:
     clinical: dict[str, Any]
     outcomes: dict[str, Floats]
     scanners: tuple[Scanner, ...]
+    pools: tuple[str, ...]
+    harmonised: frozenset[str]
     left_out: dict[str, str]
     digest: str
 
     def design(self, profile: str, segment: str) -> Design:
         """Columns of a segment: the features that a profile chose, then the clinical terms."""
-        return encode({**self.selected[profile].columns_of(segment), **self.clinical})
+        features = self.selected[profile].columns_of(segment)
+        design = encode({**features, **self.clinical})
+        if profile not in self.harmonised:
+            return design
+        return replace(design, scanners=self.pools, n_harmonised=len(features))
 
     def remainder(
         self, profile: str, segment: str, settings: EvaluationSettings
     ) -> Remainder | None:
-        """Take the clinical arm out of features and score; None where it leaves too little."""
-        features = self.selected[profile].columns_of(segment)
+        """Take the clinical arm out of features and score; None where it leaves too little.
+
+        Features are harmonised over the whole cohort at once: the score is not seen, so that its
+        deals are as good as before.
+        """
+        names = self.selected[profile].features
+        columns = harmonised(self.design(profile, segment)).columns.T
+        features = dict(zip(names, columns, strict=False))
         y = transform(self.outcomes[segment], settings)
         return remainder(features, self.clinical, y, settings)
 
@@ -125,23 +142,29 @@ def load(cohort: str, lake: Lake, config: Config) -> Inputs:
         )
     use = [k for k, key in enumerate(keys) if key not in left_out]
     read = [sha256_of(outcome_path), sha256_of(chosen_path), *(p.name for p in chain(*files))]
-    read += [f"{name}={version}" for name, version in VERSIONS.items()]
+    read += map("=".join, VERSIONS.items())
     kept = [rows[k] for k in use]
-    scanners = scanners_of(lake, config, keys)
-    read += [scanner.name for scanner in scanners]
+    studies = tuple(keys[k] for k in use)
+    scanners = scanners_of(lake, config, studies)
+    names = [scanner.name for scanner in scanners]
     return Inputs(
         cohort=cohort,
-        studies=tuple(keys[k] for k in use),
+        studies=studies,
         selected={name: replace(one, values=one.values[use]) for name, one in found.items()},
         clinical={name: clinical_column(name, [row[name] for row in kept]) for name in CLINICAL},
-        outcomes={
-            segment: np.array([row[column] for row in kept], np.float64)
-            for segment, column in OUTCOMES.items()
-        },
-        scanners=tuple(scanners[k] for k in use),
+        outcomes={name: np.array([row[at] for row in kept]) for name, at in OUTCOMES.items()},
+        scanners=scanners,
+        pools=pooled(names, config.evaluation.min_scanner),
+        harmonised=_harmonised(config),
         left_out=left_out,
-        digest=digest_of(read),
+        digest=digest_of([*read, *names]),
     )
+
+
+def _harmonised(config: Config) -> frozenset[str]:
+    """Profiles whose features are harmonised."""
+    found = evaluation_profiles(config).items()
+    return frozenset(name for name, own in found if own.harmonise == "combat")
 
 
 def clinical_column(name: str, values: Sequence[Any]) -> Any:

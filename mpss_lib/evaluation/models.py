@@ -14,6 +14,8 @@ from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.rows import Rows, known
+from mpss_lib.evaluation.scanners.harmonise import harmonised
+from mpss_lib.evaluation.scanners.scale_rows import scale_rows
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.evaluation.stepwise import INTERCEPT, Model, fit
 from mpss_lib.sections import EvaluationSettings
@@ -60,7 +62,9 @@ def winner_model(
     winner: Winner, design: Design, outcome: Floats, splits: Splits, settings: EvaluationSettings
 ) -> Model:
     """Fit a winner by QR on the rows of its final coefficients, with standard errors."""
-    rows = _final_rows(splits, splits.outer.index(winner.outer), winner.inner, settings)
+    outer = splits.outer.index(winner.outer)
+    design = harmonised(design, splits.test[outer])
+    rows = _final_rows(splits, outer, winner.inner, settings)
     inside = np.array([name in winner.terms for name in design.names], np.bool_)
     used = [k for k, name in enumerate(design.column_names) if name in winner.columns]
     part = Design(
@@ -84,10 +88,11 @@ def model_rows(
     segment: str,
     profile: str,
     settings: EvaluationSettings,
-) -> tuple[Rows, Rows]:
-    """Rows of ``model`` and ``model_term`` of one segment."""
+) -> tuple[Rows, Rows, Rows]:
+    """Rows of ``model``, ``model_term`` and ``model_harmonisation`` of one segment."""
     models: Rows = []
     terms: Rows = []
+    scales: Rows = []
     design = inputs.design(profile, segment)
     outcome = transform(inputs.outcomes[segment], settings)
     splits = draw(len(outcome), settings)
@@ -104,7 +109,9 @@ def model_rows(
         }
         models.append(row)
         terms += _term_rows(row["model_key"], model, inputs)
-    return models, terms
+        if design.scanners:
+            scales += scale_rows(row["model_key"], model.terms, design, test, inputs.scanners)
+    return models, terms, scales
 
 
 def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:

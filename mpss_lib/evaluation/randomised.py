@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from mpss_lib.evaluation._kernels import StepRules
 from mpss_lib.evaluation._run_kernels import Fits, Outcomes, Rows, Runs, Terms, run_splits
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints, encode
+from mpss_lib.evaluation.scanners.harmonise import harmonised
 from mpss_lib.evaluation.splits import Splits, draw
 from mpss_lib.sections import EvaluationSettings
 
@@ -98,6 +99,7 @@ def evaluate(
     *,
     splits: Splits | None = None,
     rival: str = "",
+    scanners: tuple[str, ...] = (),
 ) -> Evaluation:
     """Evaluate one segment in the three configurations.
 
@@ -112,6 +114,8 @@ def evaluate(
         Drawn from the settings' seed by default.
     rival : str, optional
         ``max_loglik``, ``max_aic`` or ``min_aic``: take its winners among the same fits too.
+    scanners : tuple of n str, optional
+        Who made the features: with them they are harmonised for each outer split.
 
     Raises
     ------
@@ -119,7 +123,9 @@ def evaluate(
         If a value is not finite, lengths differ, or there are too few patients.
     """
     settings = settings or EvaluationSettings()
-    design = encode({**radiomics, **clinical})
+    design = replace(
+        encode({**radiomics, **clinical}), scanners=scanners, n_harmonised=len(radiomics)
+    )
     y = transform(outcome, settings)
     splits = draw(len(y), settings) if splits is None else splits
     if len(y) != len(design.columns) or splits.n != len(y) or not np.isfinite(y).all():
@@ -139,7 +145,10 @@ def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
 
 @dataclass(frozen=True)
 class Raw:
-    """What the kernel fills; the first axis of the last three is the outcome."""
+    """What the kernel fills; the first axis of the last three is the outcome.
+
+    ``coefficients`` are on the columns of the design as they are, or as they were harmonised.
+    """
 
     terms: Flags
     train_terms: Flags
@@ -165,9 +174,48 @@ def run(
     """Run the kernel for one or many (permuted) outcomes, shape (p, n).
 
     Configurations that are not asked for have no candidates, hence no valid run. With a ``rival``
-    rule its winners follow those of the three configurations.
+    rule its winners follow those of the three configurations. Where the design names scanners its
+    features are harmonised for each outer split, by what the rows that are not tested show: each
+    outer split is then a run of its own, which shares nothing with the others.
     """
-    x, _, _ = design.standardised()
+    how = (is_kept, configurations, rival)
+    if not design.scanners:
+        return _run(design, n_radiomics, outcomes, settings, splits, *how)
+    return _together(
+        [
+            _run(harmonised(design, one.test[0]), n_radiomics, outcomes, settings, one, *how)
+            for one in splits.each()
+        ]
+    )
+
+
+def _together(runs: Sequence[Raw]) -> Raw:
+    """Put runs of single outer splits side by side."""
+    return Raw(
+        **{
+            field.name: np.concatenate(
+                [getattr(one, field.name) for one in runs], axis=_OUTER_AXIS.get(field.name, 0)
+            )
+            for field in fields(Raw)
+        }
+    )
+
+
+_OUTER_AXIS = {"chosen": 1, "correlations": 1, "predictions": 1}
+"""Axis of the outer splits in ``Raw``, where it is not the first."""
+
+
+def _run(
+    design: Design,
+    n_radiomics: int,
+    outcomes: Floats,
+    settings: EvaluationSettings,
+    splits: Splits,
+    is_kept: bool,
+    configurations: Sequence[int],
+    rival: str,
+) -> Raw:
+    x, centre, scale = design.standardised()
     levels = _levels(design, settings)
     n_terms, n_outer = len(design.names), len(splits.outer)
     allowed = _allowed(n_terms, n_radiomics, configurations)
@@ -192,7 +240,14 @@ def run(
         Fits(raw.terms, raw.train_terms, raw.numbers, raw.states),
         Runs(raw.chosen, raw.correlations, raw.predictions, raw.coefficients),
     )
+    _to_raw_columns(raw.coefficients, centre, scale)
     return raw
+
+
+def _to_raw_columns(coefficients: Floats, centre: Floats, scale: Floats) -> None:
+    """Bring intercepts and coefficients (..., 1 + m) from standardised to raw columns."""
+    coefficients[..., 1:] /= scale
+    coefficients[..., 0] -= coefficients[..., 1:] @ centre
 
 
 def _as_evaluation(
@@ -200,10 +255,6 @@ def _as_evaluation(
 ) -> Evaluation:
     r, winner = raw.correlations[0].T, raw.chosen[0].T
     own = np.ascontiguousarray(r[:3])
-    _, centre, scale = design.standardised()
-    coefficients = raw.coefficients[:, :3].transpose(1, 0, 2).copy()
-    coefficients[..., 1:] /= scale
-    coefficients[..., 0] -= coefficients[..., 1:] @ centre
     return Evaluation(
         design=design,
         outcome=y,
@@ -212,7 +263,7 @@ def _as_evaluation(
         p_value=correlation_p(own, splits.test.shape[1], settings.p_side),
         winner=np.ascontiguousarray(winner[:3]),
         predictions=np.ascontiguousarray(raw.predictions[0, :, :3].transpose(1, 0, 2)),
-        coefficients=coefficients,
+        coefficients=raw.coefficients[:, :3].transpose(1, 0, 2).copy(),
         rival_r=np.ascontiguousarray(r[3:]),
         rival_winner=np.ascontiguousarray(winner[3:]),
         terms=raw.terms,

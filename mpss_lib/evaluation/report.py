@@ -9,17 +9,19 @@ from typing import Any
 from mpss_lib import pages
 from mpss_lib.config import AS_PUBLISHED, Config
 from mpss_lib.contract import score_class
-from mpss_lib.evaluation import added_figures, added_tables, figures
+from mpss_lib.evaluation import added_figures, added_tables, figures, scanner_tables
+from mpss_lib.evaluation import report_calibration as calibrated
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.added_tables import PAIR
 from mpss_lib.evaluation.added_value.classes import NRI_CAVEAT
-from mpss_lib.evaluation.calibration import NULL_COHORTS, NULL_LIMITS
+from mpss_lib.evaluation.checklists.sheet import write_checklists
 from mpss_lib.evaluation.findings import Findings, gather
 from mpss_lib.evaluation.headline import headline
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.report_json import as_json
 from mpss_lib.evaluation.significance import LEVEL, floor_text, p_text
+from mpss_lib.evaluation.table_three import pattern_text
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, write_bytes, write_json
 
@@ -58,7 +60,7 @@ CAVEATS = (
 def write_report(
     cohort: str, lake: Lake, config: Config, inputs: Inputs | None = None
 ) -> tuple[Path, Path]:
-    """Write page and JSON of an evaluated cohort; returns their paths.
+    """Write page, JSON and checklists of an evaluated cohort; returns the first two paths.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ def write_report(
     told = shown(found, config)
     write_bytes(page, render(found, told).encode())
     write_json(data, as_json(found, told, config))
+    write_checklists(found, lake, config, stem)
     return page, data
 
 
@@ -91,16 +94,16 @@ def shown(found: Findings, config: Config) -> dict[str, Any]:
         "n_test": n_test,
         "min_test": config.evaluation.min_test,
         "is_underpowered": n_test < config.evaluation.min_test,
+        "stem": f"{inputs.cohort}.{address.engine}.{address.config}",
         "makers": f"engine {address.engine}, settings {address.config}",
         "headline": headline(found.tests, found.added),
         "floors": floor_text(found.tests),
         "caveats": _caveats(config),
         "chance": f"{BY_CHANCE:.2g}",
         "limits": _limits(found.tests),
+        "pattern": pattern_text(found.tests),
         "chosen": inputs.selected,
         "notes": "; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
-        "null_cohorts": NULL_COHORTS,
-        "null_limits": "{} at .01, {} at .05".format(*NULL_LIMITS),
         "discoveries": tables.discoveries(found.univariate),
         "nri_caveat": NRI_CAVEAT,
         "few": added_tables.few_text(found.added),
@@ -121,8 +124,9 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "contradictions": summary.contradiction_table(),
         "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),
-        "null": tables.null_tables(),
-        "planted": tables.planted_table(),
+        "null": calibrated.null_tables(),
+        "proxies": calibrated.proxy_table(),
+        "planted": calibrated.planted_table(),
         "levels": tables.level_table(found.levels),
         "fisher": tables.fisher_table(found.tests),
         "seeds": tables.seed_table(found.seeds),
@@ -131,6 +135,8 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "better": tables.better_tables(found.better),
         "added": added_tables.added_tables(found.added),
         "moved": added_tables.moved_table(found.moved, "MYO"),
+        "scanners": scanner_tables.effect_table(found.scanners),
+        "held_out": scanner_tables.held_out_table(found.held_out),
         "sizes": added_tables.size_table(found.added, found.inputs),
     }
 

@@ -46,6 +46,8 @@ def as_json(found: Findings, told: Mapping[str, Any], config: Config) -> dict[st
         ],
         "better_models": list(found.better),
         "fisher_over_seeds": list(found.seeds),
+        "scanner_effects": list(found.scanners),
+        "held_out_vendors": list(found.held_out),
         "added_value": list(found.added),
         "calibration_curves": of_profile(found.calibration),
         "decision_curves": of_profile(found.decision),

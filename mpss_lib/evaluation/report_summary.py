@@ -20,11 +20,11 @@ def answer_table(tests: Sequence[Row]) -> Table:
     """In which segments each question is answered with yes: paper, Fisher, permutation."""
     by = {(r["profile"], r["test"], r["configuration"], r["segment"]): r for r in tests}
 
-    def rejects(profile: str, test: str, configuration: str) -> str | None:
+    def rejects(profile: str, test: str, configuration: str, name: str = "p_value") -> str | None:
         rows = {s: by.get((profile, test, configuration, s)) for s in SEGMENTS}
-        known = {s: row for s, row in rows.items() if row and row["p_value"] is not None}
+        known = {s: row for s, row in rows.items() if row and row[name] is not None}
         named = {f"{s} (floor)" if is_at_floor(row) else s: row for s, row in known.items()}
-        return _named({name: row["p_value"] <= LEVEL for name, row in named.items()})
+        return _named({s: row[name] <= LEVEL for s, row in named.items()})
 
     def above(configuration: str) -> str | None:
         rows = {s: by.get((AS_PUBLISHED, "fisher", configuration, s)) for s in SEGMENTS}
@@ -42,6 +42,7 @@ def answer_table(tests: Sequence[Row]) -> Table:
                 None if is_conditional else above(configuration),
                 rejects(AS_PUBLISHED, test, configuration),
                 rejects(CORRECTED, test, configuration),
+                rejects(CORRECTED, test, configuration, "p_adjusted"),
             ]
         )
     header = [
@@ -50,6 +51,7 @@ def answer_table(tests: Sequence[Row]) -> Table:
         "as_published: X above its limit",
         "as_published: permutation p ≤ .05",
         "corrected: permutation p ≤ .05",
+        "corrected: p ≤ .05 for all questions together",
     ]
     return table(header, rows, "text")
 

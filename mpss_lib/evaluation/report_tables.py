@@ -10,16 +10,8 @@ import numpy as np
 
 from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, LOGLIK, PROFILES
 from mpss_lib.evaluation import paper
-from mpss_lib.evaluation.calibration import (
-    NULL,
-    NULL_COHORTS,
-    NULL_LIMITS,
-    PLANTED,
-    PLANTED_COHORTS,
-)
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.significance import is_at_floor, p_text
-from mpss_lib.profiles import VERSIONS
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
@@ -212,6 +204,8 @@ def _p_cell(row: Row | None) -> Cell | None:
     note = f"± {row['p_error']:.3f}" if row["p_error"] else ""
     if is_at_floor(row):
         note = "floor"
+    if row["p_adjusted"] is not None:
+        note += f", together {p_text(row['p_adjusted'])}"
     return Cell(p_text(p), note, is_marked=p <= 0.01)
 
 
@@ -246,39 +240,6 @@ def _score_cell(row: Row | None) -> Cell | None:
         return None
     bounds = "" if row["low"] is None else interval_text(row["low"], row["high"])
     return Cell(number_text(row["value"]), bounds, is_noted_below=True)
-
-
-def null_tables() -> list[Table]:
-    """How often each test rejected cohorts without any signal, a table for each level."""
-    found = {tuple(name.split()): counts for name, *counts in NULL}
-    columns = [(profile, c) for profile in VERSIONS for c in CONFIGURATIONS]
-    header = [f"{profile}, {c}" for profile, c in columns]
-    parts = []
-    for k, (level, limit) in enumerate(zip((".01", ".05"), NULL_LIMITS, strict=True)):
-        rows = []
-        for test, title in TITLES.items():
-            counts = [found.get((*column, test)) for column in columns]
-            rows.append([title, *(n and _rate(n[k], limit) for n in counts)])
-        parts.append(table([f"rejected at {level}", *header], rows))
-    return parts
-
-
-def _rate(count: int, limit: int) -> Cell:
-    """Rejections with rate and standard error; bold above the limit of a test that holds."""
-    share = count / NULL_COHORTS
-    error = (share * (1.0 - share) / NULL_COHORTS) ** 0.5
-    return Cell(str(count), f"{share:.3f} ± {error:.3f}", is_marked=count > limit)
-
-
-def planted_table() -> Table:
-    """How often the tests found what was planted, nothing, and an open signal."""
-    of = f"of {PLANTED_COHORTS}"
-    header = ["test", "segment", f"planted, {of}", f"nothing there, {of}", f"open signal, {of}"]
-    rows = []
-    for name, *counts in PLANTED:
-        profile, configuration, test = name.split()
-        rows.append([f"{profile}: {TITLES[test]}, {configuration}", *counts])
-    return table(header, rows)
 
 
 def discoveries(univariate: Sequence[Row]) -> str:

@@ -41,6 +41,13 @@ class Splits:
         """Number of patients."""
         return int(self.test.shape[1] + self.train.shape[2] + self.dev.shape[2])
 
+    def each(self) -> list[Splits]:
+        """Give the outer splits one by one."""
+        return [
+            Splits((number,), *(rows[k : k + 1] for rows in (self.test, self.train, self.dev)))
+            for k, number in enumerate(self.outer)
+        ]
+
 
 def sizes(n: int, settings: EvaluationSettings) -> tuple[int, int, int]:
     """Numbers of test, train and dev rows of ``n`` patients.

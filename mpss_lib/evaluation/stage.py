@@ -51,7 +51,7 @@ SPLIT_TABLES = (
     "better_model",
     "held_out_vendor",
 )
-MODEL_TABLES = ("model", "model_term")
+MODEL_TABLES = ("model", "model_term", "model_harmonisation")
 SUMMARY_TABLES = ("combined_test", "profile_setting")
 
 
@@ -126,7 +126,7 @@ def _univariate(inputs: Inputs, lake: Lake, config: Config) -> Answer:
                 for segment in SEGMENTS
                 for found in associations(chosen.columns_of(segment), inputs.outcomes[segment])
             ],
-            "scanner_effect": effect_rows(inputs, config.evaluation.min_scanner),
+            "scanner_effect": effect_rows(inputs),
         }
 
     answer = _step(inputs, inputs.cohort, inputs.digest, FEATURE_TABLES, make, lake, config)
@@ -259,18 +259,19 @@ def _summarise(inputs: Inputs, lake: Lake, config: Config) -> Answer:
 
 def _register(inputs: Inputs, lake: Lake, config: Config) -> Answer:
     def make() -> dict[str, Rows]:
-        models: Rows = []
-        terms: Rows = []
+        tables: dict[str, Rows] = {name: [] for name in MODEL_TABLES}
         fits = {segment: _fits(inputs, segment, lake, config) for segment in SEGMENTS}
         for profile, settings in evaluation_profiles(config).items():
             for segment in SEGMENTS:
                 winners = winners_of(fits[segment], profile)
                 found = model_rows(winners, inputs, segment, profile, settings)
-                models, terms = models + found[0], terms + found[1]
+                for name, rows in zip(MODEL_TABLES, found, strict=True):
+                    tables[name] += rows
         for segment in SEGMENTS:
-            found = elastic_rows(inputs, segment, config.evaluation.seed)
-            models, terms = models + found[0], terms + found[1]
-        return {"model": models, "model_term": terms}
+            fold_models = elastic_rows(inputs, segment, config.evaluation.seed)
+            for name, rows in zip(MODEL_TABLES[:2], fold_models, strict=True):
+                tables[name] += rows
+        return tables
 
     answer = _step(inputs, inputs.cohort, inputs.digest, MODEL_TABLES, make, lake, config)
     page, _ = write_report(inputs.cohort, lake, config, inputs)
@@ -307,7 +308,8 @@ def _evaluation(
 ) -> Evaluation:
     columns = inputs.selected[profile].columns_of(segment)
     given = (columns, inputs.clinical, inputs.outcomes[segment], settings)
-    return evaluate_columns(*given, rival=rival)
+    scanners = inputs.pools if profile in inputs.harmonised else ()
+    return evaluate_columns(*given, rival=rival, scanners=scanners)
 
 
 def _start(inputs: Inputs, profile: str, segment: str) -> dict[str, str]:

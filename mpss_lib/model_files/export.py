@@ -67,13 +67,7 @@ def export_model(
             way_out=f"one of {', '.join(SEGMENTS)} and one of {', '.join(CONFIGURATIONS)}",
         )
     registered = _registered(profile, lake, config)
-    group = registered.groups.get((segment, configuration))
-    if group is None:
-        raise WrongArgumentError(
-            f"no model of {segment}, {configuration}, {profile} was registered",
-            way_out='`mpss sql "select distinct profile, segment, configuration from'
-            ' evaluation.model"` lists those that are there',
-        )
+    group = _exportable(registered, segment, configuration)
     inputs = load(registered.cohort, lake, config)
     chosen = inputs.selected[CORRECTED if profile == ELASTIC_NET else profile]
     values = _values(inputs, group, chosen.columns_of(segment))
@@ -99,6 +93,25 @@ def export_model(
     )  # fmt: skip
 
 
+def _exportable(registered: Registered, segment: str, configuration: str) -> ModelGroup:
+    """Give the models of a segment and configuration, if they can be applied elsewhere."""
+    group = registered.groups.get((segment, configuration))
+    what = f"{segment}, {configuration}, {registered.profile}"
+    if group is None:
+        raise WrongArgumentError(
+            f"no model of {what} was registered",
+            way_out='`mpss sql "select distinct profile, segment, configuration from'
+            ' evaluation.model"` lists those that are there',
+        )
+    if group.scales:
+        raise WrongArgumentError(
+            f"the model of {what} harmonises its features by the scanners of this home: another"
+            " home's scanners are not among them",
+            way_out="export one that takes features as they are, such as `--profile elastic_net`",
+        )
+    return group
+
+
 def makers(config: Config, selection: tuple[str, ...] = ()) -> Makers:
     """Engines and settings that decide what the features of this home measure."""
     settings = {
@@ -118,7 +131,9 @@ def _registered(profile: str, lake: Lake, config: Config) -> Registered:
     known = sorted({row["profile"] for row in models})
     if profile not in known:
         raise WrongArgumentError(f"profile {profile!r}", way_out=f"one of {', '.join(known)}")
-    return group_models(models, read_parquet(files[1], "model_term").to_pylist(), profile)
+    terms = read_parquet(files[1], "model_term").to_pylist()
+    scales = files[2] and read_parquet(files[2], "model_harmonisation").to_pylist()
+    return group_models(models, terms, profile, scales or ())
 
 
 def _values(inputs: Inputs, group: ModelGroup, features: Mapping[str, Floats]) -> dict[str, Any]:

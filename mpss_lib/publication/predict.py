@@ -7,7 +7,7 @@ test set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -44,6 +44,8 @@ class ModelGroup:
     levels : dict of factor to the categories that it may have
     residuals : tuple of float64 arrays
         What each fold model left of its test studies, log scale; empty for stepwise models.
+    scales : dict of scanner to Scale
+        How features are harmonised; a scanner that is not in it keeps its values.
     """
 
     labels: tuple[tuple[str, str, str], ...]
@@ -53,6 +55,26 @@ class ModelGroup:
     tested: tuple[frozenset[str], ...]
     levels: dict[str, frozenset[str]]
     residuals: tuple[Floats, ...]
+    scales: Mapping[str, Scale]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Harmonisation for one scanner: factor x value + offset + covariates . weights.
+
+    Parameters
+    ----------
+    factor, offset : (models, labels) float64
+        1 and 0 for what is not harmonised.
+    covariates : tuple of str
+        Clinical term, or term=level.
+    weights : (models, labels, covariates) float64
+    """
+
+    factor: Floats
+    offset: Floats
+    covariates: tuple[str, ...]
+    weights: Floats
 
 
 @dataclass(frozen=True)
@@ -94,18 +116,24 @@ class StudyValues:
     clinical : dict of term to value or None; None where no registry row is linked
     is_training : bool
         Whether it belongs to the cohort that the models were made with.
+    scanner : str
+        Manufacturer and model.
     """
 
     study_key: str
     features: Mapping[str, Mapping[str, float]] | None
     clinical: Mapping[str, Any] | None
     is_training: bool
+    scanner: str = ""
 
 
 def group_models(
-    models: list[dict[str, Any]], terms: list[dict[str, Any]], profile: str
+    models: list[dict[str, Any]],
+    terms: list[dict[str, Any]],
+    profile: str,
+    scales: Sequence[Mapping[str, Any]] = (),
 ) -> Registered:
-    """Arrange the rows of ``model`` and ``model_term`` for prediction.
+    """Arrange the rows of ``model``, ``model_term`` and ``model_harmonisation`` for prediction.
 
     Raises
     ------
@@ -129,11 +157,15 @@ def group_models(
         cohort=cohorts.pop(),
         profile=profile,
         bins=int(rows[0]["bins"]),
-        groups={key: _group(found, by_model) for key, found in members.items()},
+        groups={key: _group(found, by_model, scales) for key, found in members.items()},
     )
 
 
-def _group(rows: list[dict[str, Any]], by_model: Mapping[str, list[dict[str, Any]]]) -> ModelGroup:
+def _group(
+    rows: list[dict[str, Any]],
+    by_model: Mapping[str, list[dict[str, Any]]],
+    scales: Sequence[Mapping[str, Any]],
+) -> ModelGroup:
     rows = sorted(rows, key=lambda row: row["outer"])
     found = [by_model.get(row["model_key"], []) for row in rows]
     labels = tuple(
@@ -164,7 +196,29 @@ def _group(rows: list[dict[str, Any]], by_model: Mapping[str, list[dict[str, Any
         tested=tuple(frozenset(row["test_studies"]) for row in rows),
         levels={name: frozenset(found) for name, found in levels.items()},
         residuals=tuple(np.array(row["residuals"], np.float64) for row in rows),
+        scales=_scales(scales, [row["model_key"] for row in rows], place),
     )
+
+
+def _scales(
+    rows: Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+    place: Mapping[tuple[str, str, str], int],
+) -> dict[str, Scale]:
+    """Arrange the rows of these models by scanner."""
+    mine = [row for row in rows if row["model_key"] in keys]
+    covariates = tuple(mine[0]["covariates"]) if mine else ()
+    shape = (len(keys), len(place))
+    found: dict[str, Scale] = {}
+    for row in mine:
+        scale = found.setdefault(
+            row["scanner"],
+            Scale(np.ones(shape), np.zeros(shape), covariates, np.zeros((*shape, len(covariates)))),
+        )
+        at = keys.index(row["model_key"]), place["feature", row["term"], ""]
+        scale.factor[at], scale.offset[at] = row["factor"], row["offset"]
+        scale.weights[at] = row["weights"]
+    return found
 
 
 def predict(study: StudyValues, registered: Registered, segment: str, config: str) -> Prediction:
@@ -238,7 +292,30 @@ def _scores(
         if isinstance(value, str):
             return value
         values[k] = value
-    return use, group.intercepts[use] + group.coefficients[use] @ values
+    scale = group.scales.get(study.scanner)
+    if scale is None:
+        return use, group.intercepts[use] + group.coefficients[use] @ values
+    found = _harmonised(study, scale, use, values)
+    if isinstance(found, str):
+        return found
+    return use, group.intercepts[use] + (group.coefficients[use] * found).sum(axis=1)
+
+
+def _harmonised(study: StudyValues, scale: Scale, use: list[int], values: Floats) -> Floats | str:
+    """Values as each model takes them, (models, labels), or why there are none."""
+    levels: dict[str, set[str]] = {}
+    for name in scale.covariates:
+        term, _, level = name.partition("=")
+        levels.setdefault(term, set()).add(level)
+    covariates = np.zeros(len(scale.covariates))
+    for k, name in enumerate(scale.covariates):
+        term, _, level = name.partition("=")
+        value = _clinical(study, term, level, levels[term])
+        if isinstance(value, str):
+            return value
+        covariates[k] = value
+    found: Floats = scale.factor[use] * values + scale.offset[use] + scale.weights[use] @ covariates
+    return found
 
 
 def _value(
@@ -251,11 +328,15 @@ def _value(
         if feature is None or not np.isfinite(feature):
             return f"undefined_feature:{term}"
         return float(feature)
+    return _clinical(study, term, level, group.levels.get(term, ()))
+
+
+def _clinical(study: StudyValues, term: str, level: str, levels: Collection[str]) -> float | str:
     found = (study.clinical or {}).get(term)
     if found is None or found != found:
         return f"missing:{term}"
     if not level:
         return float(found)
-    if str(found) not in group.levels[term]:
+    if str(found) not in levels:
         return f"unknown_category:{term}"
     return 1.0 if str(found) == level else 0.0

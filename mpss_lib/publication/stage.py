@@ -38,10 +38,14 @@ from mpss_lib.publication.predict import (
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.snapshot_file import asking, has_table
+from mpss_lib.study_inputs import scanner_of
 from mpss_lib.tables import Lake, Outcome, digest_of, read_parquet, sha256_of
 from mpss_lib.versions import OtherVersionError
 
 __all__ = ["export_results", "opened", "predictable", "run"]
+
+ModelFiles = tuple[Path, Path, Path | None]
+"""Files of models, of their terms, and of what harmonises them (none of a version before)."""
 
 Segments = dict[str, dict[str, float]]
 """Feature values by segment and feature."""
@@ -104,8 +108,12 @@ def run(
     study, parts = _study(study_key, lake, config, registered)
     study = replace(study, features=features[registered.bins])
     corrected = replace(study, features=features[elastic.bins])
+    if any(group.scales for group in registered.groups.values()):
+        study = replace(study, scanner=scanner_of(study_key, lake, config))
+        parts.append(study.scanner)
     parts = [*(sha256_of(path) for path in paths), *parts]
-    digest = digest_of([sha256_of(files[0]), sha256_of(files[1]), *parts])
+    made_by = [sha256_of(path) for path in files if path is not None]
+    digest = digest_of([*made_by, *parts])
     address = config.address("publication")
     written = lake.existing("publication", address, study_key, digest)
     if written and not force:
@@ -147,7 +155,7 @@ def _rows(
     return rows
 
 
-def registered_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
+def registered_files(lake: Lake, config: Config) -> ModelFiles | None:
     """Files of the model registered last at the settings' address; None where there is none.
 
     That address holds those of selection and radiomics: a model found there was made with features
@@ -166,30 +174,32 @@ def registered_files(lake: Lake, config: Config) -> tuple[Path, Path] | None:
     terms = lake.current_paths("model_term", address)
     both = sorted(set(models) & set(terms))
     if len(both) == 1:
-        return models[both[0]], terms[both[0]]
+        scales = lake.current_paths("model_harmonisation", address)
+        return models[both[0]], terms[both[0]], scales.get(both[0])
     if not both and _newest_model_files(lake) is not None:
         raise OtherVersionError("the registered models", "evaluation", config)
     return None
 
 
-def _newest_model_files(lake: Lake, address: Address | None = None) -> tuple[Path, Path] | None:
+def _newest_model_files(lake: Lake, address: Address | None = None) -> ModelFiles | None:
     for record in reversed(lake.records("evaluation")):
         if address is not None and (record["engine"], record["config"]) != astuple(address):
             continue
         for unit in reversed(record["units"]):
             paths = {file["table"]: lake.root / file["path"] for file in unit["files"]}
             if "model" in paths and "model_term" in paths:
-                return paths["model"], paths["model_term"]
+                return paths["model"], paths["model_term"], paths.get("model_harmonisation")
     return None
 
 
 @lru_cache(maxsize=8)
-def _registered(models: Path, terms: Path, profile: str) -> Registered:
+def _registered(models: Path, terms: Path, scales: Path | None, profile: str) -> Registered:
     """Read a registered model once in a process; its files never change."""
     return group_models(
         read_parquet(models, "model").to_pylist(),
         read_parquet(terms, "model_term").to_pylist(),
         profile,
+        [] if scales is None else read_parquet(scales, "model_harmonisation").to_pylist(),
     )
 
 

@@ -9,18 +9,24 @@ import math
 
 import numpy as np
 
-from mpss_lib.segmentation.surface import RADIUS_MM, Rays, directions
+from mpss_lib.segmentation import surface
+from mpss_lib.segmentation.surface import ANGLES, RADIUS_MM, Ellipsoid, Rays, directions
 from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
 
-USUAL_NOISE = 0.11
-"""Noise of a study of usual counts (``background_noise``): below it a misfit has no excuse."""
-USUAL_STRETCH_MM2 = 20.0
+# Usual values: medians of the good hearts of tests/bench/self_check.py, seeds 900000-922060.
+# Weights: logistic regression of Dice < 0.7 on the logarithms in the same 1060 hearts, rounded.
+USUAL_UNEVENNESS, UNEVENNESS_WEIGHT = 0.18, 2.5
+USUAL_WAVINESS_MM, WAVINESS_WEIGHT = 0.55, 3.0
+USUAL_STRETCH_MM2, STRETCH_WEIGHT = 5.0, 0.7
+USUAL_MISFIT_MM, MISFIT_WEIGHT = 0.86, 4.0
+USUAL_NOISE, NOISE_WEIGHT = 0.11, 2.7  # a quieter study has no excuse for a misfit
 NOISE_FILTER_MM = 5.8
 NEAREST_MM, FARTHEST_MM = 12.0, 60.0
 DARKEST, BRIGHTEST = 0.02, 0.35  # of the wall: outside it is air or another organ
 
-ACROSS_MM = 12.0
 FEWEST_RAYS = 36
+PATCH_MM = np.arange(-16.0, 16.1, 2.0)
+PATCH_ANGLES, PATCH_ROWS = 9, 5
 
 
 def background_noise(volume: Volume, epi: Mask, wall: Mask) -> float:
@@ -53,17 +59,19 @@ def background_noise(volume: Volume, epi: Mask, wall: Mask) -> float:
     return spread / float(np.median(counts[is_back]))
 
 
-def stretch_mm2(rays: Rays, surface_mm: FloatArray, is_wall: BoolArray) -> float:
+def stretch_mm2(rays: Rays, ridge_mm: FloatArray, is_wall: BoolArray) -> float:
     """How much more the wall is widened along one direction in space than across it.
 
     Two walls a jump apart are wide where they face the jump and narrow beside it, whichever way
-    the patient moved; noise and a filled cavity widen all alike. A quadratic form of the rays'
+    the patient moved; noise and a filled cavity widen all alike. A jump widens both sides of the
+    heart, while a bright right ventricle, liver or gut widen the side that they touch: of a ray
+    and the one across the axis the narrower counts for both. A quadratic form of the rays'
     directions is fitted to the variance of the counts across the wall; a faint wall counts less.
 
     Parameters
     ----------
     rays : Rays
-    surface_mm : (rows, angles) float64 array
+    ridge_mm : (rows, angles) float64 array
         Radius of the smooth ridge.
     is_wall : (rows, angles) bool array
 
@@ -72,45 +80,100 @@ def stretch_mm2(rays: Rays, surface_mm: FloatArray, is_wall: BoolArray) -> float
     float
         Largest minus smallest eigenvalue, mm2; 0 where there are too few rays.
     """
-    off = RADIUS_MM - surface_mm[..., None]
-    near = np.where(np.abs(off) <= ACROSS_MM, rays.profile, 0.0)
-    used = is_wall & (near.max(axis=-1) > 0.0)
-    used[:2] = False  # all of them point along the axis
+    variance, top = surface.variance_across(rays, ridge_mm)
+    used = _body(is_wall) & (top > 0.0)
+    used &= _across(used)
     if int(used.sum()) < FEWEST_RAYS:
         return 0.0
-    off, counts = off[used], near[used]
-    top = counts.max(axis=1, keepdims=True)
-    weight = np.clip(counts / top - 0.5, 0.0, None)
-    total = weight.sum(axis=1)
-    middle = (weight * off).sum(axis=1) / total
-    variance = (weight * (off - middle[:, None]) ** 2).sum(axis=1) / total
+    variance = np.minimum(variance, _across(variance))[used]
     x, y, z = directions()[1][used].T
     design = np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z], axis=1)
-    trust = np.sqrt(np.minimum(top / float(np.median(top)), 1.0))
-    fitted = np.linalg.lstsq(trust * design, trust[:, 0] * variance, rcond=None)[0]
+    trust = np.sqrt(np.minimum(top[used] / float(np.median(top[used])), 1.0))
+    fitted = np.linalg.lstsq(trust[:, None] * design, trust * variance, rcond=None)[0]
     xx, yy, zz, xy, xz, yz = fitted
     values = np.linalg.eigvalsh(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
     return float(values[-1] - values[0])
 
 
-def incoherence(
-    misfit_mm: float,
-    base_residual_mm: float,
-    stretch: float,
-    rival_gap: float,
-    noise: float,
-) -> float:
-    """How much the wall looks like two: above 0 the segmentation is not sure.
+def _across(array: np.ndarray) -> np.ndarray:
+    """(rows, angles) array with each ray's value from the other side of the axis."""
+    return np.roll(array, ANGLES // 2, axis=1)
 
-    A ragged ridge, a ragged base and a wall that is stretched (mm2) one way raise it, a clear lead
-    over the next structure and noise (another reason for raggedness) lower it. Weights: chosen by
-    a regression of Dice < 0.7 on synthetic studies (seeds 600000-690059), rounded;
-    ``tests/bench/segmentation_accuracy.py`` judges them on others.
+
+def unevenness(rays: Rays, is_wall: BoolArray) -> float:
+    """Coefficient of variation of the counts on the ridge; 1 where no ray meets the wall."""
+    counts = rays.peak[_body(is_wall)]
+    return float(counts.std() / counts.mean()) if counts.size and counts.mean() > 0 else 1.0
+
+
+def waviness_mm(ridge_mm: FloatArray, ellipsoid: Ellipsoid, is_wall: BoolArray) -> float:
+    """Spread (SD, mm) of the smooth ridge about the ellipsoid; 9 where no ray meets the wall."""
+    away = (ridge_mm - ellipsoid.radius()[:, None])[_body(is_wall)]
+    return float(away.std()) if away.size else 9.0
+
+
+def patch_prominence(rays: Rays, ridge_mm: FloatArray, is_wall: BoolArray) -> float:
+    """How far the counts fall on both sides of the ridge once neighbouring rays are averaged.
+
+    A ridge that was picked out of noise is prominent on its own ray and nowhere else; a wall is
+    there on all rays of a patch (9 angles, 5 rows).
+
+    Parameters
+    ----------
+    rays : Rays
+    ridge_mm : (rows, angles) float64 array
+        Radius of the smooth ridge, on which the rays are laid over each other.
+    is_wall : (rows, angles) bool array
+
+    Returns
+    -------
+    float
+        Median over the wall, 0 to 1; 0 where no ray meets it.
     """
-    excuse = 0.9 * math.log(max(noise / USUAL_NOISE, 1.0))
-    ragged = math.log(max(misfit_mm, 0.1)) + 0.5 * math.log(base_residual_mm + 0.3)
-    stretched = 0.5 * math.log(max(stretch, 5.0) / USUAL_STRETCH_MM2)
-    return ragged + stretched - excuse - min(rival_gap, 0.8) + 0.16
+    from scipy.ndimage import uniform_filter1d
+
+    used = _body(is_wall)
+    if not used.any():
+        return 0.0
+    at = (ridge_mm[..., None] + PATCH_MM - RADIUS_MM[0]) / (RADIUS_MM[1] - RADIUS_MM[0])
+    at = np.clip(at, 0.0, len(RADIUS_MM) - 1.001)
+    low = at.astype(np.int64)
+    near, far = (np.take_along_axis(rays.profile, low + step, axis=-1) for step in (0, 1))
+    laid = near + (at - low) * (far - near)
+    laid = uniform_filter1d(laid, PATCH_ANGLES, axis=1, mode="wrap")
+    laid = uniform_filter1d(laid, PATCH_ROWS, axis=0, mode="nearest")[used]
+    middle = len(PATCH_MM) // 2
+    top = laid[:, middle - 2 : middle + 3].max(axis=1)
+    fall = np.maximum(laid[:, : middle + 1].min(axis=1), laid[:, middle:].min(axis=1))
+    return float(np.median(np.clip((top - fall) / np.maximum(top, 1e-12), 0.0, 1.0)))
+
+
+def _body(is_wall: BoolArray) -> BoolArray:
+    """Rays of the wall without the two rows about the apex, which stand close together."""
+    body = is_wall.copy()
+    body[:2] = False
+    return body
+
+
+def raggedness(unevenness: float, waviness_mm: float, stretch: float, misfit_mm: float) -> float:
+    """How little a wall is like that of one ventricle; 0 for an ordinary one, higher is worse.
+
+    Parameters
+    ----------
+    unevenness, waviness_mm, stretch, misfit_mm : float
+        As measured by the functions of these names (``stretch_mm2``) and ``surface.smooth``.
+    """
+    return (
+        UNEVENNESS_WEIGHT * math.log(max(unevenness, 0.05) / USUAL_UNEVENNESS)
+        + WAVINESS_WEIGHT * math.log(max(waviness_mm, 0.1) / USUAL_WAVINESS_MM)
+        + STRETCH_WEIGHT * math.log(max(stretch, 3.0) / USUAL_STRETCH_MM2)
+        + MISFIT_WEIGHT * math.log(max(misfit_mm, 0.1) / USUAL_MISFIT_MM)
+    )
+
+
+def incoherence(ragged: float, noise: float) -> float:
+    """Raggedness of the wall that the noise does not explain."""
+    return ragged - NOISE_WEIGHT * math.log(max(noise / USUAL_NOISE, 1.0))
 
 
 def _around(array: BoolArray, margin: np.ndarray) -> tuple[slice, slice, slice]:

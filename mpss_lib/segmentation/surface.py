@@ -21,7 +21,13 @@ RING_STEP_MM = 4.0
 RADIUS_MM = np.arange(3.0, 66.0, 1.5)
 SEARCH_MM = (13.0, 10.0, 8.0)  # how far from the expected radius the wall is looked for
 PEAK_CAP = 1.3  # counts above this times the median wall do not attract
-BLUR_MM2 = 46.0  # variance of the blurred wall across itself: moves the ridge inwards
+ACROSS_MM = 12.0  # of the ridge: what counts as wall where its width is measured
+BLUR_MM2 = 46.0  # usual variance of the blur across the wall, which moves the ridge inwards
+BLUR_RANGE_MM2 = (30.0, 90.0)  # that is believed where it is measured
+WIDTH_TO_BLUR = (3.0, 9.0)
+"""Blur of the image as measured from the wall's width: 3 widths - 9 mm2. The width is a variance of
+the counts above half of the top, a third of that of the Gaussian that they come from; 9 mm2 is
+that of a wall of 10.4 mm that nothing blurs (10.4^2 / 12)."""
 THETA = np.arange(ANGLES) * 2.0 * math.pi / ANGLES
 PHI = np.minimum(np.arange(ROWS), CAP_ROWS) * math.pi / (2 * CAP_ROWS)
 RING_T = -np.maximum(np.arange(ROWS) - CAP_ROWS, 0) * RING_STEP_MM
@@ -303,6 +309,34 @@ def _penalty() -> FloatArray:
     around = 1.0 + np.repeat([0, 1, 2, 3], [1, 2, 2, 2]) ** 2
     weights: FloatArray = 0.6 * np.outer(along, around).ravel()
     return weights
+
+
+def variance_across(rays: Rays, ridge_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Width of the wall along each ray.
+
+    Returns
+    -------
+    variance_mm2 : (rows, angles) float64 array
+        Variance about their middle of the counts above half of the top.
+    top : (rows, angles) float64 array
+        Largest counts within ``ACROSS_MM`` of the ridge.
+    """
+    off = RADIUS_MM - ridge_mm[..., None]
+    near = np.where(np.abs(off) <= ACROSS_MM, rays.profile, 0.0)
+    top: FloatArray = near.max(axis=-1)
+    weight = np.clip(near / np.maximum(top, 1e-12)[..., None] - 0.5, 0.0, None)
+    total = np.maximum(weight.sum(axis=-1), 1e-12)
+    middle = (weight * off).sum(axis=-1) / total
+    variance: FloatArray = (weight * (off - middle[..., None]) ** 2).sum(axis=-1) / total
+    return variance, top
+
+
+def measure_blur_mm2(rays: Rays, ridge_mm: FloatArray, is_wall: BoolArray) -> float:
+    """Variance of the image's blur across the wall, from the wall's width."""
+    if not is_wall.any():
+        return BLUR_MM2
+    width = float(np.median(variance_across(rays, ridge_mm)[0][is_wall]))
+    return float(np.clip(WIDTH_TO_BLUR[0] * width - WIDTH_TO_BLUR[1], *BLUR_RANGE_MM2))
 
 
 def unbend(surface_mm: FloatArray, ellipsoid: Ellipsoid, blur_mm2: float) -> FloatArray:

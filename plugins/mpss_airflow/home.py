@@ -10,8 +10,8 @@ from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULT
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from mpss_lib.archive_sections import ArchiveSettings
     from mpss_lib.runtime.home import Home
-    from mpss_lib.sections import ArchiveSettings
 
 
 def open_home() -> Home:

@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peak_memory import forget_peak, peak_mb
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError
 from mpss_lib.pull import stage
@@ -43,7 +44,6 @@ from mpss_lib.pull.objects import announced_by
 from mpss_lib.pull.person import settle
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, study_row
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))

@@ -26,9 +26,11 @@ from pathlib import Path
 import orthanc
 import real_archives
 from bad_line import BadLine, bad_line
+from certificates import Issuer
 from pacs_objects import make_nm
 from peer import free_port
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.batch import TooManyFaultsError, run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.dicom import to_bytes
@@ -37,7 +39,6 @@ from mpss_lib.pull import stage
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
@@ -50,7 +51,7 @@ HEALED_AFTER = 3
 
 WAYS = (
     *("c-get orthanc", "c-get dcmqrscp", "c-move orthanc", "c-move dcmqrscp"),
-    "dicomweb orthanc",
+    *("dicomweb orthanc", "c-get orthanc-tls", "c-move orthanc-tls"),
 )
 
 
@@ -131,6 +132,9 @@ class Night:
         self.called = ""
         self.n_done = 0
         shutil.copy(key, folder / "vault.sqlite.key")
+        self.is_secure = self.archive.endswith("-tls")
+        self.issuer = Issuer(folder, "Hospital")
+        self.signed = {name: self.issuer.sign(name) for name in ("us", "archive")}
 
     # ---------------------------------------------------------------- parts
 
@@ -154,9 +158,12 @@ class Night:
         self.archive_stack = ExitStack()
         folder = self.folder / "archive"
         folder.mkdir(exist_ok=True)
-        if self.archive == "orthanc":
+        if self.archive.startswith("orthanc"):
+            secure = self.secure_archive() if self.is_secure else {}
             server = self.archive_stack.enter_context(
-                orthanc.running(_installed("Orthanc"), folder, sends_to=self.sent_to, web=True)
+                orthanc.running(
+                    _installed("Orthanc"), folder, sends_to=self.sent_to, web=True, **secure
+                )
             )
             port, self.title, http = server.port, server.aet, server.http
         else:
@@ -166,10 +173,25 @@ class Night:
             http = 0
         self.stack.push(self.archive_stack)
         if store:
-            real_archives.store(_installed, self.title, port, self.objects)
+            signed = self.signed["us"]
+            files = ("+tls", signed.key, signed.certificate, "+cf", self.issuer.path, "-R")
+            options = files if self.is_secure else ()
+            real_archives.store(_installed, self.title, port, self.objects, *options)
         self.port = http if self.retrieve == "dicomweb" else port
         if self.lines:
             self.lines["archive"].target = self.port
+
+    def secure_archive(self) -> dict[str, object]:
+        rights = ("AllowFind", "AllowGet", "AllowMove", "AllowEcho")
+        us = {"AET": "MPSS", "Host": "127.0.0.1", "Port": self.sent_to, "UseDicomTls": True}
+        return {
+            "DicomTlsEnabled": True,
+            "DicomTlsCertificate": self.signed["archive"].certificate,
+            "DicomTlsPrivateKey": self.signed["archive"].key,
+            "DicomTlsTrustedCertificates": self.issuer.path,
+            "DicomTlsRemoteCertificateRequired": True,
+            "DicomModalities": {"mpss": us | dict.fromkeys(rights, True)},
+        }
 
     def start_receiver(self) -> None:
         if self.retrieve == "c-move":
@@ -186,6 +208,10 @@ class Night:
             acse_timeout_s=TIMEOUT_S,
             connection_timeout_s=TIMEOUT_S,
             retrieve=self.retrieve,
+            tls=self.is_secure,
+            tls_certificate=self.signed["us"].certificate,
+            tls_key=self.signed["us"].key,
+            tls_issuers=self.issuer.path,
         )
         return Sites(
             self.folder / "vault.sqlite",
@@ -252,8 +278,11 @@ class Night:
             self.start_archive()
 
     def wrong_title_at_first(self, number: int) -> None:
+        """Correct the settings, and start the receiver anew with them: who may send hangs on it."""
         self.called = "" if number else "NOBODY"
-        self.nothing(number)
+        if number < 2:
+            self.receiver_stack.close()
+            self.start_receiver()
 
     def receiver_comes_late(self, number: int) -> None:
         if number == 1:
@@ -343,6 +372,10 @@ def _judged(lake: Lake, sites: Sites, wanted: dict[str, bytes]) -> str:
     return ""
 
 
+def _archive_of(way: str) -> str:
+    return way.split()[1].removesuffix("-tls")
+
+
 def _objects_of(found: dict[str, bytes]) -> list[tuple[str, bytes]]:
     return [(name, content) for name, content in found.items() if name.startswith("dicom/")]
 
@@ -376,14 +409,14 @@ def matrix(
         objects.mkdir()
         make_objects(objects)
         Vault(Path(name) / "vault.sqlite")
-        archives = sorted({way.split()[1] for way in ways})
+        archives = sorted({_archive_of(way) for way in ways})
         wanted = {name: reference(name, key, objects) for name in archives}
         if len({tuple(_objects_of(found)) for found in wanted.values()}) > 1:
             raise RuntimeError("the archives' objects differ on the lake")
         for row in chosen:
             for way in ways:
                 began = time.monotonic()
-                answers[row.name, way] = cell(way, row, key, objects, wanted[way.split()[1]])
+                answers[row.name, way] = cell(way, row, key, objects, wanted[_archive_of(way)])
                 told = answers[row.name, way] or "ok"
                 tell(f"{row.name} | {way} | {told} | {time.monotonic() - began:.1f} s")
     logging.disable(logging.NOTSET)

@@ -12,7 +12,8 @@ cohort.
 
 Run, with PYTHONPATH=.:tests OMP_NUM_THREADS=1:
 
-    python tests/bench/null_calibration.py results.jsonl --world null --group conditional
+    python tests/bench/null_calibration.py results.jsonl --group conditional corrected
+    python tests/bench/null_calibration.py results.jsonl --world convex threshold interaction
     python tests/bench/null_calibration.py results.jsonl --count 0    # the table alone
 """
 
@@ -22,6 +23,7 @@ import argparse
 import json
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,15 +39,16 @@ def main() -> None:
     """Add the cohorts that are missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--world", choices=("null", *WORLDS), default="null")
-    parser.add_argument("--group", choices=tuple(GROUPS), default="conditional")
+    parser.add_argument("--world", nargs="+", choices=("null", *WORLDS), default=["null"])
+    parser.add_argument("--group", nargs="+", choices=tuple(GROUPS), default=["conditional"])
     parser.add_argument("--first", type=int, default=0, help="seed of the first cohort")
     parser.add_argument("--count", type=int, default=600)
     given = parser.parse_args()
     done = {tuple(row["key"]) for row in read(given.results)}
     for seed in range(given.first, given.first + given.count):
-        if (given.world, given.group, seed) not in done:
-            add(given.results, given.world, given.group, seed)
+        for world, group in product(given.world, given.group):
+            if (world, group, seed) not in done:
+                add(given.results, world, group, seed)
     table(given.results)
 
 

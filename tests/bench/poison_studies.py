@@ -111,12 +111,13 @@ def fill(archive, studies: int) -> dict[str, str]:
 
 def run(studies: int, folder: Path) -> Report:
     """Fill an archive, do a night, publish, and look at what is there."""
+    from mpss_lib.archive_sections import ArchiveSettings
     from mpss_lib.batch import run_stage
     from mpss_lib.config import Config, Sites
     from mpss_lib.demo.archive import Archive
     from mpss_lib.pull import stage as pull
     from mpss_lib.pull.vault import Vault
-    from mpss_lib.sections import ArchiveSettings, CohortSettings
+    from mpss_lib.sections import CohortSettings
     from mpss_lib.tables import Lake
 
     archive, lake = Archive(folder / "pacs"), Lake(folder / "lake")

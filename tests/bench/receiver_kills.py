@@ -30,9 +30,9 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage
 from pynetdicom import AE, evt
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.pull.receiver.arrivals import Arrivals
 from mpss_lib.pull.receiver.service import Receiver
-from mpss_lib.sections import ArchiveSettings, ReceiverSettings
 
 N_SENDERS = 2
 SHAPE = (40, 64, 64)

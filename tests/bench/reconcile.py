@@ -22,10 +22,10 @@ from peak_memory import peak_mb
 from reconciled_hospital import PLANTED, build, plant
 
 from mpss_lib import tables
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull.upstream.reconcile_door import reconcile
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)

@@ -9,12 +9,13 @@ from mpss_airflow import upstream as tasks
 from pacs_objects import make_nm
 from peer import Peer, Script
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.pull import stage
 from mpss_lib.runtime.home import Home
-from mpss_lib.sections import ArchiveSettings, MaintenanceSettings
+from mpss_lib.sections import MaintenanceSettings
 from mpss_lib.tables import Lake
 
 pytestmark = [pytest.mark.airflow, pytest.mark.pacs]

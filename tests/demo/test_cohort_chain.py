@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from standin_phantom import hollow_sphere
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.cohort import make_hospital
@@ -15,7 +16,6 @@ from mpss_lib.demo.plan import EXPECTED_FLOW
 from mpss_lib.intake import stage as intake
 from mpss_lib.pull import stage as pull
 from mpss_lib.pull.vault import Vault
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
 CONFIG = Config()

@@ -13,9 +13,9 @@ from mpss_lib.sections import SEGMENTS
 
 def made_test(segment, p, deals=999, test="conditional_mean_r", configuration="combined"):
     error = sqrt(p * (1 - p) / (deals + 1))
-    adjusted = min(1.0, 28.0 * p)
     return {"profile": "corrected", "segment": segment, "configuration": configuration,
-            "test": test, "p_value": p, "p_error": error, "p_adjusted": adjusted}  # fmt: skip
+            "test": test, "p_value": p, "p_error": error,
+            "p_adjusted": min(1.0, 28 * p)}  # fmt: skip
 
 
 def measured(segment, value, low=None, high=None, configuration="combined", compared_with=""):
@@ -64,20 +64,20 @@ def test_a_finding_without_a_gain_says_so():
 def test_what_is_not_found_says_what_could_have_been():
     found = headline(cohort(0.03), sizes("MYO", 0.41, 0.44, -0.02, 0.08))
     assert found.sentence.startswith("It is not shown in any of 7 segments")
-    assert (
-        "p = .030, or .84 when adjusted (Westfall and Young) for the 28 questions" in found.sentence
-    )
+    assert "p = .030, or .84 when adjusted (Westfall and Young) for the 28" in found.sentence
     assert found.found == ()
     assert "A true difference of 0.07 in rank correlation" in found.limits
 
 
 def test_deals_that_cannot_answer_are_named():
-    """15 deals: the least p-value is .062."""
-    found = headline(cohort(1 / 16, deals=15), [])
-    assert "At the floor: 15 deals can give no less than .062." in found.limits
-    assert "no p-value could have stayed below .05" in found.limits
+    """20 deals: the least p-value is .048; 18 cannot give .05 at all."""
+    found = headline(cohort(1 / 21, deals=20), [])
+    assert found.limits == "At the floor: 20 deals can give no less than .048."
     assert found.found == ()
+    assert "18 deals cannot give a p-value of .05" in headline(cohort(1 / 19, deals=18), []).limits
     assert headline([], []).sentence.startswith("Whether radiomics add to clinical terms was not")
+    unadjusted = [row | {"p_adjusted": None} for row in cohort(0.001)]
+    assert "p = .001, not adjusted for the 28" in headline(unadjusted, []).sentence
 
 
 @pytest.mark.parametrize("deals", [5, 20, 199, 9999])

@@ -13,6 +13,7 @@ from mpss_lib.evaluation.inputs import load
 from mpss_lib.evaluation.report import write_report
 from mpss_lib.evaluation.report_summary import answer_table
 from mpss_lib.evaluation.report_tables import EXACT, null_tables
+from mpss_lib.evaluation.scanner_tables import effect_table, held_out_table
 from mpss_lib.evaluation.significance import is_at_floor
 from mpss_lib.sections import SEGMENTS
 
@@ -44,7 +45,8 @@ def test_page_stands_alone_and_says_what_it_must(evaluated):
 def test_the_summary_counts_what_the_tests_say():
     def row(test, segment, p, x=0.0, profile="as_published"):
         return {"profile": profile, "test": test, "configuration": "radiomics", "segment": segment,
-                "p_value": p, "p_error": 0.0, "statistic": x, "threshold": 135.8}  # fmt: skip
+                "p_value": p, "p_error": 0.0, "p_adjusted": None,
+                "statistic": x, "threshold": 135.8}  # fmt: skip
 
     rows = [
         row("fisher", "MYO", 0.001, 150.0),
@@ -59,6 +61,7 @@ def test_the_summary_counts_what_the_tests_say():
         "1 of 2: MYO",
         "1 of 1: MYO",
         "0 of 1",
+        "–",
     ]
 
 
@@ -95,7 +98,7 @@ def test_every_p_value_at_its_floor_is_marked(evaluated):
     told = report.shown(found, config)
     at_floor = [row for row in found.tests if is_at_floor(row)]
     assert at_floor, "5 deals: some test is at its floor of 1/6"
-    marked = [c for row in told["exact"].rows for c in row if c.note == "floor"]
+    marked = [c for row in told["exact"].rows for c in row if c.note.startswith("floor")]
     assert len(marked) == sum(row["test"] in EXACT for row in at_floor)
     assert told["floors"] == "at the floor: 5 deals can give no less than .17"
     assert report.render(found, told).count("5 deals can give no less than .17") >= 2
@@ -146,3 +149,22 @@ def test_the_same_numbers_give_the_same_bytes(evaluated):
     first = [path.read_bytes() for path in write_report(cohort, lake, config)]
     again = [path.read_bytes() for path in write_report(cohort, lake, config)]
     assert first == again
+
+
+def test_scanner_tables_name_the_feature_that_owes_most_to_the_scanner():
+    def effect(feature, share, p, segment="MYO"):
+        return {"profile": "corrected", "segment": segment, "feature": feature, "n_scanners": 3,
+                "epsilon_squared": share, "p_adjusted": p}  # fmt: skip
+
+    rows = [effect("a", 0.2, 0.01), effect("b", 0.3, 0.2), effect("c", None, None)]
+    assert [[c.text for c in row] for row in effect_table(rows).rows] == [
+        ["MYO", "3", "2", "0.30", "b", "1"]
+    ]
+    held = [
+        {"profile": "corrected", "metric": "spearman", "vendor": vendor, "segment": "MYO",
+         "configuration": "clinical", "value": -0.1, "low": -0.3, "high": 0.1, "n_test": 12}
+        for vendor in ("ACME", "")
+    ]  # fmt: skip
+    shown = [row[0].text for row in held_out_table(held).rows]
+    assert "not stated (12), clinical" in shown
+    assert {c.text for row in held_out_table(held).rows for c in row[1:]} == {"–", "−0.10"}

@@ -12,9 +12,10 @@ from statsmodels.stats.anova import anova_lm
 from mpss_lib.config import ELASTIC_NET, Config
 from mpss_lib.evaluation.scanners.explained import explained
 from mpss_lib.evaluation.scanners.held_out import HeldOut, figures, held_out
-from mpss_lib.evaluation.scanners.labels import POOLED, UNKNOWN, Scanner, pooled, scanners_of
+from mpss_lib.evaluation.scanners.labels import POOLED, Scanner, pooled, scanners_of
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.sections import EvaluationSettings
+from mpss_lib.study_inputs import UNKNOWN
 from mpss_lib.tables import Lake
 
 

@@ -83,8 +83,8 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "stability": "ddbdf98c0b83",
         "warehouse": "7fe92e941b12",
         "selection": "ef0084751fb1",
-        "evaluation": "8d31eed31db0",
-        "publication": "63b21891ac5f",
+        "evaluation": "2078e7e3276b",
+        "publication": "6377abe4c949",
     }
 
 

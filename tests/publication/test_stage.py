@@ -4,12 +4,13 @@ import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, StudyRejectedError
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
-from mpss_lib.sections import ArchiveSettings, EvaluationSettings
+from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.snapshot_file import asking
 from mpss_lib.sql_files import sql_folder

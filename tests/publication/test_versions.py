@@ -9,11 +9,11 @@ import pytest
 from oracles.statistics_lake import COHORT, fill, study_key
 
 from mpss_lib import config as settings_module
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import run_stage, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.publication import stage
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.selection.stage import run as select_run
 from mpss_lib.tables import Lake
 from mpss_lib.versions import OtherVersionError

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive, ArchiveServer
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 3))

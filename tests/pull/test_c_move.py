@@ -12,6 +12,7 @@ import real_archives
 from pacs_objects import make_nm
 from peer import free_port
 
+from mpss_lib.archive_sections import ReceiverSettings
 from mpss_lib.batch import run_stage
 from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import ArchiveRefusedError, PlatformFaultError, ReceiverDownError
@@ -19,7 +20,6 @@ from mpss_lib.pull import stage
 from mpss_lib.pull.archive.habits import known_habits
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
-from mpss_lib.sections import ReceiverSettings
 from mpss_lib.tables import Lake
 
 pytestmark = pytest.mark.pacs

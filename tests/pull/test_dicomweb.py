@@ -17,6 +17,7 @@ from peer import free_port
 from pydantic import ValidationError
 from pydicom.dataset import Dataset
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.batch import run_stage
 from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import ArchiveBusyError, ArchiveDownError, ArchiveRefusedError
@@ -27,7 +28,6 @@ from mpss_lib.pull.archive.habits import known_habits
 from mpss_lib.pull.archive.queries import Slice, make_query, object_query, slice_query
 from mpss_lib.pull.archive.session import ArchiveSession, echo
 from mpss_lib.pull.archive.web import WebArchive
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 
 pytestmark = pytest.mark.pacs

@@ -14,6 +14,7 @@ from peer import Peer, Script, free_port
 from pynetdicom import AE
 from pynetdicom.acse import ACSE
 
+from mpss_lib.archive_sections import ReceiverSettings
 from mpss_lib.batch import run_stage
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -24,7 +25,7 @@ from mpss_lib.pull import stage
 from mpss_lib.pull.archive.session import ArchiveSession, echo
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
-from mpss_lib.sections import BatchSettings, ReceiverSettings
+from mpss_lib.sections import BatchSettings
 
 pytestmark = [
     pytest.mark.pacs,

@@ -15,11 +15,11 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage
 from pynetdicom import AE, evt
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.pull.receiver import service
 from mpss_lib.pull.receiver.arrivals import Arrivals
 from mpss_lib.pull.receiver.service import Receiver, serve_forever
-from mpss_lib.sections import ArchiveSettings, ReceiverSettings
 
 pytestmark = pytest.mark.pacs
 

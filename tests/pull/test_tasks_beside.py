@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
 from mpss_lib.pull.stage import clean_staging
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import MISSING, Difference, note, noted
 

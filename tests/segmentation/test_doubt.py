@@ -8,24 +8,37 @@ from imaging_objects import dice, phantom
 
 from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 from mpss_lib.segmentation import segment
-from mpss_lib.segmentation.doubt import background_noise, incoherence, stretch_mm2
-from mpss_lib.segmentation.surface import ANGLES, RADIUS_MM, ROWS, Rays, directions
+from mpss_lib.segmentation.doubt import (
+    background_noise,
+    incoherence,
+    patch_prominence,
+    raggedness,
+    stretch_mm2,
+    unevenness,
+    waviness_mm,
+)
+from mpss_lib.segmentation.surface import (
+    ANGLES,
+    RADIUS_MM,
+    ROWS,
+    THETA,
+    Ellipsoid,
+    Rays,
+    directions,
+)
 from mpss_lib.volume import Mask, Volume
 
-USUAL = {
-    "misfit_mm": 0.75, "base_residual_mm": 0.9, "stretch": 15.0, "rival_gap": 0.7, "noise": 0.11,
-}  # fmt: skip
+USUAL = {"unevenness": 0.18, "waviness_mm": 0.55, "stretch": 5.0, "misfit_mm": 0.86}
 
 
 def test_each_value_moves_the_doubt_its_way():
-    before = incoherence(**USUAL)
-    assert before < -0.5
-    for name, sign in (
-        ("misfit_mm", 1), ("base_residual_mm", 1), ("stretch", 1), ("rival_gap", -1), ("noise", -1),
-    ):  # fmt: skip
-        assert sign * (incoherence(**(USUAL | {name: 2.0 * USUAL[name]})) - before) > 0, name
-    quiet = incoherence(**(USUAL | {"noise": 0.0}))
-    assert quiet == before  # little noise is no reason for doubt
+    before = raggedness(**USUAL)
+    assert before == pytest.approx(0.0)
+    for name, value in USUAL.items():
+        assert raggedness(**(USUAL | {name: 2.0 * value})) > 0.4, name
+        assert raggedness(**(USUAL | {name: 0.0})) < -0.3, name
+    assert incoherence(1.0, 0.22) < incoherence(1.0, 0.11)
+    assert incoherence(1.0, 0.0) == 1.0  # little noise is no reason for doubt
 
 
 def test_noise_is_the_relative_spread_of_white_noise():
@@ -54,10 +67,10 @@ def test_no_background_is_no_noise():
 
 @pytest.mark.parametrize("seed", [72012, 72031, 72041, 72050])
 def test_severe_motion_is_held(seed):
-    """Studies of the tuning set whose masks are wrong and that no single value tells."""
+    """Studies of the tuning set that are two walls: no mask fits both halves of the time."""
     made = phantom(seed, sex="FM"[seed % 2], artefact="motion")
     found = segment(made.volume)
-    assert dice(found.masks["MYO"].array, made.truth["MYO"].array) < 0.7
+    assert dice(found.masks["MYO"].array, made.truth["MYO"].array) < 0.75
     assert "incoherence" in found.flags
 
 
@@ -99,10 +112,52 @@ def test_a_wall_that_is_wide_everywhere_is_not_stretched():
     assert max(usual, wide) < 0.1 * stretch_of(jumped((12, 0, 0)))
 
 
+def test_what_touches_one_side_does_not_stretch_the_wall():
+    """A bright right ventricle widens the septum, not the lateral wall across from it."""
+    sideways = jumped((0, 0, 18))
+    half = np.where(directions()[1][..., 2] < 0.0, sideways, 40.0)
+    assert stretch_of(half) < 0.3 * stretch_of(sideways)
+
+
 def test_too_few_rays_tell_nothing():
     few = np.zeros_like(WALL)
     few[3, :10] = True
-    assert stretch_mm2(rays_of(jumped((12, 0, 0))), np.full((ROWS, ANGLES), 28.0), few) == 0.0
+    level = np.full((ROWS, ANGLES), 28.0)
+    rays = rays_of(jumped((12, 0, 0)))
+    assert stretch_mm2(rays, level, few) == 0.0
+    none = np.zeros_like(WALL)
+    assert unevenness(rays, none) == 1.0
+    assert waviness_mm(level, ELLIPSOID, none) == 9.0
+    assert patch_prominence(rays, level, none) == 0.0
+
+
+ELLIPSOID = Ellipsoid(-20.0, 50.0, 30.0)
+
+
+def test_waves_of_the_ridge_are_measured():
+    wave = 2.0 * np.cos(2.0 * THETA)
+    ridge = ELLIPSOID.radius()[:, None] + wave
+    assert waviness_mm(ridge, ELLIPSOID, WALL) == pytest.approx(2.0 / np.sqrt(2.0))
+
+
+def test_uneven_counts_are_measured():
+    rays = rays_of(np.full((ROWS, ANGLES), 40.0))
+    assert unevenness(rays, WALL) == 0.0
+    rays.peak[:, ::2] = 3.0
+    assert unevenness(rays, WALL) == pytest.approx(0.5)
+
+
+def test_a_wall_stands_out_of_noise_and_noise_does_not():
+    rng = np.random.default_rng(3)
+    level = np.full((ROWS, ANGLES), 28.0)
+    wall = rays_of(np.full((ROWS, ANGLES), 40.0))
+    noise = 1.0 + 0.6 * rng.standard_normal(wall.profile.shape)
+    ridge = RADIUS_MM[noise[..., 10:25].argmax(axis=-1) + 10]  # picked as a wall would be
+    nothing = Rays(ridge, wall.peak, wall.prominence, wall.is_ridge, noise)
+    noisy = Rays(level, wall.peak, wall.prominence, wall.is_ridge, 2.0 * wall.profile + noise)
+    assert patch_prominence(wall, level, WALL) > 0.9
+    assert patch_prominence(noisy, level, WALL) > 0.5
+    assert patch_prominence(nothing, level, WALL) < 0.3
 
 
 def test_a_faint_wall_in_noise_is_held():
@@ -112,5 +167,4 @@ def test_a_faint_wall_in_noise_is_held():
         "counts_millions": 0.3,
     }  # fmt: skip
     found = segment(make_phantom(PhantomSpec(31, anatomy=anatomy)).volume)
-    assert found.check["contrast_to_noise"] < 1.2
-    assert "contrast_to_noise" in found.flags
+    assert "patch_prominence" in found.flags

@@ -20,6 +20,7 @@ from mpss_lib.evaluation.added_value.probability import logistic_maps, probabili
 from mpss_lib.evaluation.combine import mean_prediction
 from mpss_lib.evaluation.design import Design, Flags, Floats, Ints
 from mpss_lib.evaluation.elastic import to_score
+from mpss_lib.evaluation.scanners.harmonise import harmonised
 from mpss_lib.evaluation.splits import Splits
 from mpss_lib.evaluation.stepwise import INTERCEPT
 
@@ -145,8 +146,11 @@ def _predictions(winners: Sequence[Mapping[str, Any]], design: Design, splits: S
                 intercepts[k] = b
             else:
                 coefficients[k, place[name]] = b
-    answer: Floats = intercepts[:, None] + coefficients @ design.columns.T
-    return answer
+    if not design.scanners:
+        whole: Floats = intercepts[:, None] + coefficients @ design.columns.T
+        return whole
+    own = [harmonised(design, test).columns for test in splits.test]
+    return np.array([a + x @ b for a, b, x in zip(intercepts, coefficients, own, strict=True)])
 
 
 def _probabilities(

@@ -10,18 +10,16 @@ from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.rows import Rows, known
 from mpss_lib.evaluation.scanners.explained import explained
-from mpss_lib.evaluation.scanners.labels import pooled
 from mpss_lib.sections import SEGMENTS
 
 
-def effect_rows(inputs: Inputs, least: int) -> Rows:
+def effect_rows(inputs: Inputs) -> Rows:
     """Give one row for each profile, segment and feature; small scanners are taken together."""
-    scanners = pooled([scanner.name for scanner in inputs.scanners], least)
     covariates = encode(inputs.clinical).columns
     rows: Rows = []
     for profile, chosen in inputs.selected.items():
         for s, segment in enumerate(SEGMENTS):
-            found = explained(np.asarray(chosen.values[:, s]), covariates, scanners)
+            found = explained(np.asarray(chosen.values[:, s]), covariates, inputs.pools)
             start = {"cohort_hash": inputs.cohort, "profile": profile, "segment": segment}
             for feature, one in zip(chosen.features, found, strict=True):
                 told = {

@@ -135,6 +135,7 @@ def _guesses(
         made = evaluate(
             columns, inputs.clinical, inputs.outcomes[segment], settings,
             splits=one.splits(settings, number),
+            scanners=inputs.pools if profile in inputs.harmonised else (),
         )  # fmt: skip
         for g, configuration in enumerate(CONFIGURATIONS):
             if made.winner[g, 0] >= 0:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpss_lib.config import Config
+from mpss_lib.study_inputs import UNKNOWN, named_scanner
 from mpss_lib.tables import Lake, read_parquet
 
-UNKNOWN = "unknown"
 POOLED = "small scanners"
 
 
@@ -33,10 +33,7 @@ def scanners_of(lake: Lake, config: Config, studies: Sequence[str]) -> tuple[Sca
     for key, path in paths.items():
         for row in read_parquet(path, "volume").to_pylist():
             if row["is_chosen"]:
-                said = (
-                    str(row[name] or "").strip() or UNKNOWN for name in ("manufacturer", "model")
-                )
-                found[key] = Scanner(*said)
+                found[key] = Scanner(*named_scanner(row))
     return tuple(found.get(key, Scanner()) for key in studies)
 
 

@@ -27,6 +27,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -35,8 +36,8 @@ from mpss_lib.errors import (
     PlatformFaultError,
 )
 from mpss_lib.pull.archive.line import Line
+from mpss_lib.pull.archive.tls import ToldContext, tls_arguments, why_refused
 from mpss_lib.pull.parking import Checkpoint
-from mpss_lib.sections import ArchiveSettings
 
 CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
 """Regions that somebody drew: fetched where the archive offers them."""
@@ -145,6 +146,7 @@ class ArchiveAssociation:
         self.drop()
         to = self.settings
         entity = _application_entity(to, self._offer)
+        tls = tls_arguments(to)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES if self._gets]
         try:
             assoc = entity.associate(
@@ -152,6 +154,7 @@ class ArchiveAssociation:
                 to.port,
                 ae_title=to.called_aet,
                 ext_neg=roles,
+                tls_args=tls,
                 evt_handlers=[
                     (evt.EVT_CONN_OPEN, self._on_open),
                     (evt.EVT_C_STORE, self._on_store),
@@ -161,7 +164,7 @@ class ArchiveAssociation:
             raise self._down() from unknown
         self._assoc = assoc
         if not assoc.is_established:
-            error = self._not_established(assoc)
+            error = self._tls_refused(tls) or self._not_established(assoc)
             self._forget()
             raise error
         if self._offer is OFFER:
@@ -273,6 +276,18 @@ class ArchiveAssociation:
         return ArchiveBusyError(
             f"the archive at {self._where()} broke off while we called",
             way_out="try again; if it lasts, ask the PACS team for its log (AE title, TLS)",
+        )
+
+    def _tls_refused(self, tls: tuple[ToldContext, str] | None) -> ArchiveRefusedError | None:
+        """Say why there is no TLS connection, where that is what is wrong."""
+        refusal = None if tls is None else tls[0].refusal
+        refusal = refusal or (None if self._line is None else self._line.refusal)
+        if refusal is None:
+            return None
+        return ArchiveRefusedError(
+            f"no TLS with the archive at {self._where()}: {why_refused(refusal)}",
+            way_out="correct archive.tls and the files and the name it goes with, or have the PACS"
+            " team correct its certificate",
         )
 
     def _down(self) -> ArchiveDownError:

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
 from mpss_lib.secrecy import without_passwords
-from mpss_lib.sections import ArchiveSettings
 from mpss_lib.tables import write_json
 
 FILE = "archive-habits.json"
@@ -112,6 +112,8 @@ def remember_habits(sites: Sites, seen: Habits) -> Habits:
 
 
 def _address(archive: ArchiveSettings) -> str:
+    if archive.retrieve == "folder":
+        return archive.folder
     if archive.retrieve == "dicomweb":
         return without_passwords(archive.web_url)
     return f"{archive.called_aet}@{archive.host}:{archive.port}"

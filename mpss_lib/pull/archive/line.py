@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,7 @@ class Line:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout_s)
         self._elsewhere = quiet_elsewhere_s
+        self.refusal: ssl.SSLError | None = None
         self.last_byte = time.monotonic()
         self._transport.recv = self._receive
         messages: Any = _Messages(self)
@@ -62,7 +64,11 @@ class Line:
         """Read so many bytes, fewer where the peer closed the connection."""
         content = bytearray()
         while len(content) < n_bytes:
-            part = self._transport.socket.recv(min(n_bytes - len(content), CHUNK))
+            try:
+                part = self._transport.socket.recv(min(n_bytes - len(content), CHUNK))
+            except ssl.SSLError as error:  # TLS 1.3: how the peer refuses our certificate
+                self.refusal = error
+                raise
             if not part:
                 break
             content += part

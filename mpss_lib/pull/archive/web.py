@@ -22,6 +22,7 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
 
+from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
@@ -30,7 +31,6 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.archive.association import OUT_OF_RESOURCES, QueryFailedError
 from mpss_lib.secrecy import without_passwords
-from mpss_lib.sections import ArchiveSettings
 
 JSON = "application/dicom+json"
 OBJECTS = 'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -279,7 +279,7 @@ def as_received(content: bytes) -> tuple[str, bytes]:
         )
     except Exception as error:  # bytes of a stranger: anything may stand there
         raise QueryFailedError(
-            f"DICOMweb: an object is no DICOM file ({type(error).__name__})",
+            f"an object is no DICOM file ({type(error).__name__})",
             way_out="look at this study in the archive; then `mpss quarantine retry`",
             status=0xC000,
         ) from error

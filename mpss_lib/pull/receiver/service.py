@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 from pynetdicom.transport import ThreadedAssociationServer
 
+from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.config import Sites
 from mpss_lib.dicom.syntaxes import LOSSLESS, PLAIN
 from mpss_lib.errors import PlatformFaultError, SettingsError
@@ -49,8 +51,8 @@ from mpss_lib.pull.archive.association import (
     SUCCESS,
 )
 from mpss_lib.pull.archive.line import Line
+from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
 from mpss_lib.pull.receiver.arrivals import Arrivals, UnaskedError, arrivals_of
-from mpss_lib.sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.tables import write_json
 
 log = logging.getLogger(__name__)
@@ -142,7 +144,7 @@ class Receiver:
                     self._lines.pop(association, None)
             elif line.quiet_s() > self.archive.dimse_timeout_s:
                 self._count("ended_without_a_byte")
-                association.abort()
+                _end(association, line)
         last = max((line.last_byte for line in lines.values()), default=self._told_byte)
         if last > self._told_byte:
             self._told_byte = last
@@ -178,16 +180,24 @@ class Receiver:
             ],
         )
         server.verify_request = self._knows  # before a word is read
+        if self.archive.tls:
+            server.finish_request = partial(
+                self._shake_hands, server_context(self.archive), server.finish_request
+            )
         return server
 
     def _stop(self, server: ThreadedAssociationServer, thread: threading.Thread) -> None:
-        for association in server.active_associations:
-            association.abort()
+        with self._guard:
+            lines = dict(self._lines)
+        for association, line in lines.items():
+            if association.is_alive():
+                _end(association, line)
         socketserver.BaseServer.shutdown(server)  # pynetdicom's own polls twice a second
         server.server_close()
         thread.join()
         self.look_after()
-        for line in self._lines.values():
+        for association, line in lines.items():
+            association.join(timeout=5.0)
             line.socket.close()
 
     def _knows(self, _request: object, client_address: Sequence[object]) -> bool:
@@ -197,6 +207,24 @@ class Receiver:
             return True
         self._count("strange_address")
         return False
+
+    def _shake_hands(
+        self,
+        context: ToldContext,
+        finish: Callable[[socket.socket, object], None],
+        request: socket.socket,
+        client_address: object,
+    ) -> None:
+        """Ask for TLS in the connection's own thread: a silent caller holds up no other."""
+        request.settimeout(self.archive.acse_timeout_s)
+        try:
+            request = context.wrap_socket(request, server_side=True)
+        except OSError as error:
+            self._count("tls_refused")
+            log.warning("receiver: no TLS with a caller: %s", why_refused(error))
+            request.close()
+            return
+        finish(request, client_address)
 
     def _on_open(self, event: evt.Event) -> None:
         line = Line(event.assoc, self.archive.dimse_timeout_s)
@@ -231,6 +259,15 @@ class Receiver:
     def _count(self, what: str) -> None:
         with self._guard:
             self.counts[what] += 1
+
+
+def _end(association: Association, line: Line) -> None:
+    """End an association; one that has not said who it is cannot be aborted, only cut off."""
+    if association.is_established:
+        association.abort()
+    else:
+        with suppress(OSError):
+            line.socket.shutdown(socket.SHUT_RDWR)
 
 
 def study_uid_of(content: bytes) -> str:

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove
 
+from mpss_lib.archive_sections import ReceiverSettings
 from mpss_lib.config import Sites
 from mpss_lib.errors import PlatformFaultError, ReceiverDownError
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.receiver.arrivals import Arrivals, arrivals_of
 from mpss_lib.pull.retrieve.delivery import Basket
 from mpss_lib.pull.retrieve.way import asked
-from mpss_lib.sections import ReceiverSettings
 
 
 @dataclass(frozen=True)

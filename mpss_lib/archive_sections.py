@@ -1,0 +1,67 @@
+"""Sections of the settings that say where the hospital's archive is and how objects come."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mpss_lib.sections import Section
+
+
+class ArchiveSettings(Section):
+    """The hospital's archive (PACS) and how it is talked to: in no hash."""
+
+    retrieve: Literal["auto", "c-get", "c-move", "dicomweb", "folder"] = "auto"
+    web_url: str = Field(default="", repr=False)  # of DICOMweb; may hold a password
+    folder: str = ""  # of objects to load instead: an export disk, a medium
+    host: str = "127.0.0.1"
+    port: int = Field(default=11112, ge=1, le=65535)
+    called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
+    calling_aet: str = Field(default="MPSS", min_length=1, max_length=16)
+    tls: bool = False  # to the archive, and from it to the receiver
+    tls_certificate: str = ""  # PEM files: ours, its key (mode 0600), who may sign the archive's
+    tls_key: str = ""
+    tls_issuers: str = ""
+    tls_name: str = ""  # in the archive's certificate; empty: host
+    uids_per_request: int = Field(default=20, ge=1, le=500)
+    find_limit: int = Field(default=0, ge=0)  # most answers that C-FIND gives; 0: no limit
+    connection_timeout_s: float = Field(default=10.0, gt=0)
+    acse_timeout_s: float = Field(default=15.0, gt=0)
+    dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
+    patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
+
+    @model_validator(mode="after")
+    def _names_its_address(self) -> ArchiveSettings:
+        if self.web_url and not self.web_url.startswith(("http://", "https://")):
+            raise ValueError("web_url is no address such as https://pacs.example/dicom-web")
+        if self.retrieve == "dicomweb" and not self.web_url:
+            raise ValueError("retrieve is dicomweb, and web_url is not set")
+        if self.retrieve == "folder" and not self.folder:
+            raise ValueError("retrieve is folder, and folder is not set")
+        return self
+
+
+class ReceiverSettings(Section):
+    """The service that takes what the archive sends by C-MOVE: in no hash."""
+
+    port: int = Field(default=0, ge=0, le=65535)  # 0: no receiver
+    host: str = "127.0.0.1"  # the address to listen at
+    aet: str = Field(default="", max_length=16)  # the move destination; empty: archive.calling_aet
+    callers: tuple[str, ...] = ()  # AE titles that may send; empty: archive.called_aet
+    addresses: tuple[str, ...] = ()  # addresses or networks that may; empty: those of archive.host
+    max_associations: int = Field(default=10, ge=1, le=100)
+    min_free_gb: float = Field(default=2.0, ge=0)  # less room on its disk: 0xA700
+
+    @property
+    def min_free_bytes(self) -> int:
+        """The same in bytes."""
+        return int(self.min_free_gb * 2**30)
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)  # its error names the text
+        return value

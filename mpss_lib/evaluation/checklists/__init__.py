@@ -1,0 +1,1 @@
+"""Reporting checklists that fill themselves in: TRIPOD+AI, CLEAR, METRICS, IBSI."""
