@@ -13,8 +13,9 @@ from mpss_lib.sections import Section
 class ArchiveSettings(Section):
     """The hospital's archive (PACS) and how it is talked to: in no hash."""
 
-    retrieve: Literal["auto", "c-get", "c-move", "dicomweb"] = "auto"
+    retrieve: Literal["auto", "c-get", "c-move", "dicomweb", "folder"] = "auto"
     web_url: str = Field(default="", repr=False)  # of DICOMweb; may hold a password
+    folder: str = ""  # of objects to load instead: an export disk, a medium
     host: str = "127.0.0.1"
     port: int = Field(default=11112, ge=1, le=65535)
     called_aet: str = Field(default="ARCHIVE", min_length=1, max_length=16)
@@ -37,6 +38,8 @@ class ArchiveSettings(Section):
             raise ValueError("web_url is no address such as https://pacs.example/dicom-web")
         if self.retrieve == "dicomweb" and not self.web_url:
             raise ValueError("retrieve is dicomweb, and web_url is not set")
+        if self.retrieve == "folder" and not self.folder:
+            raise ValueError("retrieve is folder, and folder is not set")
         return self
 
 

@@ -6,7 +6,6 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
@@ -36,16 +35,13 @@ os.environ.update(
 def pytest_xdist_make_scheduler(config, log):
     """Keep together, under ``pytest -n``, what shares a costly fixture.
 
-    The end-to-end tests share one hospital's nights; elsewhere a file is a unit. The walk over all
-    commands is long and each step begins in a kept home: it is two units.
+    The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Units(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.partition("::")[0]
-            if path.endswith("/test_commands.py"):
-                return f"{path} {crc32(nodeid.encode()) % 2}"
             return "end_to_end" if "/end_to_end/" in path else path
 
     return Units(config, log)

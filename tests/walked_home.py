@@ -6,13 +6,16 @@ command that is done again meets what it would meet in a hospital.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from typer.main import get_command
@@ -154,11 +157,41 @@ def _link_or_copy(source: str, target: str) -> str:
     return str(shutil.copy2(source, target))
 
 
-def state_of(root: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of every file that a publish may look at."""
+State = dict[str, tuple[int, int]]
+
+
+def state_of(root: Path, below: str = "") -> State:
+    """Size and time of every file of the home but locks and the snapshot, which follows.
+
+    Of the vault and of reports it is what they say: they are written anew where nothing changes.
+    """
     found = {}
-    for path in (root / "lake").rglob("*"):
-        if path.is_file() and path.suffix not in (".lock", ".duckdb"):
-            stat = path.stat()
-            found[path.relative_to(root).as_posix()] = (stat.st_size, stat.st_mtime_ns)
-    return found | {"mpss.toml": (0, (root / "mpss.toml").stat().st_mtime_ns)}
+    for path in (root / below).rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if path.suffix == ".sqlite":
+            with closing(sqlite3.connect(path)) as database:
+                told = "\n".join(database.iterdump()).encode()
+            found[name] = (len(told), crc32(told))
+        elif path.is_file() and path.parent.name == "reports":
+            found[name] = (path.stat().st_size, crc32(path.read_bytes()))
+        elif path.is_file() and path.suffix not in (".lock", ".duckdb"):
+            found[name] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return found
+
+
+def only_tells(root: Path, before: State, after: State) -> bool:
+    """Whether all is as it was but for records of tasks that found done what they were to do.
+
+    Every file that such a record names was there, and stays what it was to every other command.
+    """
+    if any(after.get(path) != of for path, of in before.items()):
+        return False
+    return all(_found_done(root / path) for path in after.keys() - before.keys())
+
+
+def _found_done(path: Path) -> bool:
+    """Whether a file is the record of a task that did nothing, or refused again what it had."""
+    if path.suffix != ".json" or path.parent.parent.name != "manifest":
+        return False
+    units = json.loads(path.read_bytes()).get("units", [{}])
+    return all(unit.get("status") in ("skipped", "rejected") for unit in units)

@@ -22,9 +22,9 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
 
-from mpss_lib.demo.archive_index import Index
 from mpss_lib.demo.archive_server import ArchiveServer
 from mpss_lib.errors import DicomFileError
+from mpss_lib.pull.archive.index import Index
 
 log = logging.getLogger(__name__)
 

@@ -49,8 +49,8 @@ from pynetdicom.sop_class import (
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
-from mpss_lib.demo.archive_index import Index, Stored, UnknownLevelError, level_of
 from mpss_lib.errors import DicomFileError
+from mpss_lib.pull.archive.index import Index, Stored, UnknownLevelError, level_of
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from mpss_lib import config as settings
 from mpss_lib.config import Config
 from mpss_lib.demo.archive import Archive
+from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
 from mpss_lib.demo.cohort import Hospital, make_hospital
 from mpss_lib.demo.summary import print_summary
 from mpss_lib.errors import WrongArgumentError
@@ -59,7 +61,7 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
 
-def run_demo(root: Path, patients: int, console: Console) -> int:
+def run_demo(root: Path, patients: int, console: Console, *, signal: str = DEFAULT_SIGNAL) -> int:
     """Run everything; returns the exit status.
 
     Parameters
@@ -70,6 +72,13 @@ def run_demo(root: Path, patients: int, console: Console) -> int:
         Size of the synthetic cohort (428 is the paper's).
     console : rich.console.Console
         Where progress and results are written.
+    signal : str
+        What the images tell of calcium: a name in ``clinical.SIGNALS``.
+
+    Raises
+    ------
+    WrongArgumentError
+        There is no such signal, or the home holds a demo of another size or signal.
     """
     stays = console.is_terminal and "CI" not in os.environ
     with only_one(root):
@@ -78,7 +87,7 @@ def run_demo(root: Path, patients: int, console: Console) -> int:
             console.print(f"ended what an earlier run had left: {', '.join(ended)}")
         ok = False
         try:
-            ok = _chain(root, patients, console, services, stays=stays)
+            ok = _chain(root, (patients, signal), console, services, stays=stays)
         finally:
             if not (stays and ok):
                 services.end_all()
@@ -105,14 +114,16 @@ def start_demo(root: Path, console: Console) -> None:
     print_login(airflow, console)
 
 
-def _chain(root: Path, patients: int, console: Console, services: Services, *, stays: bool) -> bool:
+def _chain(
+    root: Path, asked: tuple[int, str], console: Console, services: Services, *, stays: bool
+) -> bool:
     watch = Stopwatch()
     if not (root / "mpss.toml").exists():
         write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode(), mode=PRIVATE_FILE)
     config = settings.load(root)
     airflow = AirflowHome.open(root)
     with watch.part("demo hospital"):
-        hospital = _make_hospital(root, patients, console)
+        hospital = _make_hospital(root, *asked, console)
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
         config = _start_archive(root, config, services)
@@ -125,7 +136,7 @@ def _chain(root: Path, patients: int, console: Console, services: Services, *, s
     for dag_id, conf in (("mpss_clinical", {}), ("mpss_ingest", window), ("mpss_evaluate", {})):
         with watch.part(dag_id):
             ok = _run(client, dag_id, conf, console) and ok
-    print_summary(Lake(root / "lake"), patients, watch.seconds, console)
+    print_summary(Lake(root / "lake"), asked, watch.seconds, console)
     print_login(airflow, console)
     if stays:  # else the night that is due would start only to be ended
         for dag_id in DAGS:
@@ -133,15 +144,8 @@ def _chain(root: Path, patients: int, console: Console, services: Services, *, s
     return ok
 
 
-def _make_hospital(root: Path, patients: int, console: Console) -> Hospital:
-    size = root / "hospital.json"
-    if size.exists() and (known := int(read_json(size)["patients"])) != patients:
-        raise WrongArgumentError(
-            f"the home {root.name} holds a demo of {known} patients, not {patients}",
-            way_out=f"`make demo PATIENTS={patients} MPSS_HOME={root.parent}/.mpss-{patients}`,"
-            " or `make clean` first",
-        )
-    write_json(size, {"patients": patients}, mode=PRIVATE_FILE)
+def _make_hospital(root: Path, patients: int, signal: str, console: Console) -> Hospital:
+    _remember(root, {"patients": patients, "signal": signal})
     with console.status("making the demo hospital") as status:
 
         def show(done: int, total: int) -> None:
@@ -149,7 +153,32 @@ def _make_hospital(root: Path, patients: int, console: Console) -> Hospital:
             if not console.is_terminal and done == total:
                 console.print(f"demo hospital: {total} studies")
 
-        return make_hospital(root / "hospital", patients=patients, progress=show)
+        return make_hospital(root / "hospital", patients=patients, signal=signal, progress=show)
+
+
+def _remember(root: Path, asked: dict[str, Any]) -> None:
+    """Note of which size and signal the home's hospital is.
+
+    Raises
+    ------
+    WrongArgumentError
+        It is of others already, or there is no such signal.
+    """
+    if asked["signal"] not in SIGNALS:
+        raise WrongArgumentError(
+            f"signal {asked['signal']!r}", way_out=f"use one of {', '.join(sorted(SIGNALS))}"
+        )
+    path = root / "hospital.json"
+    known = {"signal": DEFAULT_SIGNAL} | read_json(path) if path.exists() else asked
+    if known != asked:
+        patients, signal = asked["patients"], asked["signal"]
+        raise WrongArgumentError(
+            f"the home {root.name} holds a demo of {known['patients']} patients, signal"
+            f" {known['signal']}, not of {patients}, signal {signal}",
+            way_out=f"`MPSS_HOME={root.parent}/.mpss-{patients}-{signal} mpss demo --patients"
+            f" {patients} --signal {signal}`, or `make clean` first",
+        )
+    write_json(path, asked, mode=PRIVATE_FILE)
 
 
 def _fill_archive(root: Path, hospital: Hospital) -> None:

@@ -9,7 +9,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from mpss_lib.config import CONFIGURATIONS
+from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS
+from mpss_lib.demo.clinical import SIGNALS
+from mpss_lib.evaluation import paper
+from mpss_lib.evaluation.table_three import PAPER, pattern_here
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.reader import rows
@@ -33,6 +36,19 @@ select segment, configuration, statistic, threshold, p_value, median_r, n_valid
 from evaluation.combined_test
 where test = 'fisher' and profile = 'as_published'
 """
+TESTS = """
+select profile, segment, configuration, test, statistic, threshold, p_value
+from evaluation.combined_test
+inner join core.cohort_frozen using (cohort_hash)
+where is_latest
+"""
+CONDITIONAL = """
+select segment, p_value
+from evaluation.combined_test
+inner join core.cohort_frozen using (cohort_hash)
+where is_latest and profile = 'corrected' and test = 'conditional_mean_r' and p_value is not null
+"""
+LEVEL = 0.05
 PREDICTIONS = """
 select
     study_key as study,
@@ -56,12 +72,17 @@ select
 
 
 def print_summary(
-    lake: Lake, patients: int, seconds: Mapping[str, float], console: Console
+    lake: Lake, asked: tuple[int, str], seconds: Mapping[str, float], console: Console
 ) -> None:
-    """Print cohort flow, selection ledger, Fisher table, first predictions, place and times."""
+    """Print cohort flow, selection ledger, Fisher table, first predictions, place and times.
+
+    ``asked``: patients, and what was planted into their images.
+    """
+    patients, signal = asked
     _show(console, "Cohort flow: every study that the PACS returned, once", rows(lake, FLOW))
     _show(console, "Selection ledger, blind to the outcome", rows(lake, LEDGER))
     _fisher(lake, console)
+    _pattern(lake, signal, console)
     size = rows(lake, SIZES)[0]
     if patients < PAPER_SIZE:
         console.print(
@@ -98,7 +119,30 @@ def _fisher(lake: Lake, console: Console) -> None:
     for configuration in CONFIGURATIONS:
         cells = [found.get((segment, configuration)) for segment in SEGMENTS]
         table.add_row(configuration, *(_fisher_cell(cell) for cell in cells))
+        table.add_row("  paper", *(_paper_cell(configuration, name) for name in SEGMENTS))
     console.print(table)
+
+
+def _paper_cell(configuration: str, segment: str) -> str:
+    x = paper.FISHER[configuration][segment]
+    return f"[bold]{x:.1f}[/]" if x > paper.FISHER_LIMIT else f"{x:.1f}"
+
+
+def _pattern(lake: Lake, signal: str, console: Console) -> None:
+    """Say what was planted, what is found, and what the paper found."""
+    console.print(f"Planted into the images ({signal}): {SIGNALS[signal].told()}", soft_wrap=True)
+    here = pattern_here(rows(lake, TESTS), AS_PUBLISHED)
+    if here is not None:
+        console.print(f"Table 3 here: {here.told()}.", soft_wrap=True)
+        console.print(f"The paper's:  {PAPER.told()}.", soft_wrap=True)
+    found = rows(lake, CONDITIONAL)
+    if found:
+        n = sum(row["p_value"] <= LEVEL for row in found)
+        console.print(
+            f"Radiomics add to the clinical terms in {n} of {len(found)} segments at {LEVEL}"
+            f" (conditional test; chance gives {LEVEL * len(found):.2g}).",
+            soft_wrap=True,
+        )
 
 
 def _fisher_cell(row: Mapping[str, Any] | None) -> str:

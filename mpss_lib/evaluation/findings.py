@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mpss_lib.config import Config
+import pyarrow.compute as pc
+
+from mpss_lib.config import CORRECTED, Config
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.invented import count_invented
 from mpss_lib.sections import SEGMENTS
+from mpss_lib.stable_features import EVERY
 from mpss_lib.tables import Lake
 
 Row = Mapping[str, Any]
@@ -24,6 +27,7 @@ class Findings:
     counts: Sequence[Row]
     levels: Sequence[Row]
     varieties: Sequence[Row]
+    stability: Sequence[Row]
     univariate: Sequence[Row]
     results: Sequence[Row]
     tests: Sequence[Row]
@@ -54,6 +58,7 @@ def gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
         counts=lake.rows("selection_count", selection, cohort),
         levels=lake.rows("grey_level", selection, cohort),
         varieties=lake.rows("variety_correlation", selection, cohort),
+        stability=_stability(inputs, lake, config),
         univariate=of_cohort("univariate"),
         results=of_segments("split_result"),
         tests=of_cohort("combined_test"),
@@ -66,3 +71,16 @@ def gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
         decision=of_cohort("decision_curve"),
         moved=of_cohort("reclassification"),
     )
+
+
+def _stability(inputs: Inputs, lake: Lake, config: Config) -> list[dict[str, Any]]:
+    """Rows of ``feature_stability`` under all perturbations, at the corrected profile's level."""
+    measured = lake.read("feature_stability", config.address("stability"), inputs.cohort)
+    if measured is None:
+        return []
+    is_wanted = pc.and_(
+        pc.equal(measured["family"], EVERY),
+        pc.equal(measured["bins"], inputs.selected[CORRECTED].bins),
+    )
+    rows: list[dict[str, Any]] = measured.filter(is_wanted).to_pylist()
+    return rows

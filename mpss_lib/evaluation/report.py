@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib import pages
-from mpss_lib.config import AS_PUBLISHED, Config
+from mpss_lib.config import AS_PUBLISHED, CORRECTED, Config
 from mpss_lib.contract import score_class
-from mpss_lib.evaluation import added_figures, added_tables, figures, scanner_tables
+from mpss_lib.evaluation import (
+    added_figures,
+    added_tables,
+    figures,
+    scanner_tables,
+    stability_tables,
+)
 from mpss_lib.evaluation import report_calibration as calibrated
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
@@ -21,6 +27,7 @@ from mpss_lib.evaluation.headline import headline
 from mpss_lib.evaluation.inputs import Inputs, load
 from mpss_lib.evaluation.report_json import as_json
 from mpss_lib.evaluation.significance import LEVEL, floor_text, p_text
+from mpss_lib.evaluation.table_three import pattern_text
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake, write_bytes, write_json
 
@@ -100,10 +107,13 @@ def shown(found: Findings, config: Config) -> dict[str, Any]:
         "caveats": _caveats(config),
         "chance": f"{BY_CHANCE:.2g}",
         "limits": _limits(found.tests),
+        "pattern": pattern_text(found.tests),
         "chosen": inputs.selected,
         "notes": "; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
         "discoveries": tables.discoveries(found.univariate),
         "nri_caveat": NRI_CAVEAT,
+        "level_sentences": tables.level_sentences(found.levels),
+        "stability": stability_tables.stable_text(found.stability, inputs.selected[CORRECTED].bins),
         "few": added_tables.few_text(found.added),
         "settings": config.evaluation.model_dump_json(indent=1),
         **_tables(found, config),
@@ -116,6 +126,7 @@ def render(found: Findings, told: Mapping[str, Any]) -> str:
 
 
 def _tables(found: Findings, config: Config) -> dict[str, Any]:
+    bins = found.inputs.selected[CORRECTED].bins
     return {
         "answers": summary.answer_table(found.tests),
         "profiles": summary.profile_table(config),
@@ -133,6 +144,7 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "better": tables.better_tables(found.better),
         "added": added_tables.added_tables(found.added),
         "moved": added_tables.moved_table(found.moved, "MYO"),
+        "stable": stability_tables.stable_table(found.stability, bins),
         "scanners": scanner_tables.effect_table(found.scanners),
         "held_out": scanner_tables.held_out_table(found.held_out),
         "sizes": added_tables.size_table(found.added, found.inputs),

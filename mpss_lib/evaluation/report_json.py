@@ -38,6 +38,7 @@ def as_json(found: Findings, told: Mapping[str, Any], config: Config) -> dict[st
         "selection": list(found.counts),
         "grey_levels": list(found.levels),
         "varieties": list(found.varieties),
+        "feature_stability": list(found.stability),
         "univariate": list(found.univariate),
         "runs": list(found.results),
         "combined_tests": [

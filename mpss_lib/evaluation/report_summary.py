@@ -14,6 +14,7 @@ from mpss_lib.profiles import VERSIONS, setting_rows, site_profile
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
+FLOOR = " (floor)"
 
 
 def answer_table(tests: Sequence[Row]) -> Table:
@@ -23,7 +24,7 @@ def answer_table(tests: Sequence[Row]) -> Table:
     def rejects(profile: str, test: str, configuration: str, name: str = "p_value") -> str | None:
         rows = {s: by.get((profile, test, configuration, s)) for s in SEGMENTS}
         known = {s: row for s, row in rows.items() if row and row[name] is not None}
-        named = {f"{s} (floor)" if is_at_floor(row) else s: row for s, row in known.items()}
+        named = {s + FLOOR if is_at_floor(row) else s: row for s, row in known.items()}
         return _named({s: row[name] <= LEVEL for s, row in named.items()})
 
     def above(configuration: str) -> str | None:
@@ -61,8 +62,11 @@ def _named(holds: Mapping[str, bool]) -> str | None:
     if not holds:
         return None
     names = [segment for segment, is_so in holds.items() if is_so]
-    is_plain = len(names) in (0, len(SEGMENTS))
-    return f"{len(names)} of {len(holds)}" + ("" if is_plain else f": {', '.join(names)}")
+    counted = f"{len(names)} of {len(holds)}"
+    if len(names) not in (0, len(SEGMENTS)):
+        return f"{counted}: {', '.join(names)}"
+    n_floor = sum(name.endswith(FLOOR) for name in names)
+    return f"{counted} ({n_floor} at the floor)" if n_floor else counted
 
 
 def profile_table(config: Config) -> Table:

@@ -109,22 +109,40 @@ def _profiles(rows: Sequence[Row]) -> list[str]:
     return [profile for profile in (AS_PUBLISHED, LOGLIK, *PROFILES[1:]) if profile in there]
 
 
+LEVELS = {
+    "bins": "bins",
+    "n_identical": "constant features",
+    "low_range_change": "low range against 64/128",
+    "rank_stability": "rank stability",
+    "n_correlated_pairs": "pairs |ρ| ≥ .9",
+    "pairs_change": "pairs against 64/128",
+    "n_stable": "ICC ≥ .75",
+    "n_distinct": "of these distinct",
+    "mean_icc": "mean ICC",
+    "bootstrap_share": "bootstrap share",
+    "removed_by": "against it",
+    "is_chosen": "chosen",
+    "is_runner_up": "runner-up",
+}
+"""Columns of ``grey_level`` that are shown, and what they are called."""
+
+
 def level_table(levels: Sequence[Row]) -> Table:
-    """How each number of grey levels was judged."""
-    header = (
-        "profile,bins,constant features,low range,rank stability,pairs |ρ| ≥ .9,bootstrap share,"
-        "survives,chosen,runner-up"
-    )
-    keys = (
-        "bins,n_identical,n_low_range,rank_stability,n_correlated_pairs,bootstrap_share,"
-        "is_survivor,is_chosen,is_runner_up"
-    )
-    by: dict[str, list[list[Any]]] = {}
-    for row in levels:
-        by.setdefault(row["profile"], []).append([row[k] for k in keys.split(",")])
-    if len(by) > 1 and all(rows == next(iter(by.values())) for rows in by.values()):
-        by = {"each": next(iter(by.values()))}
-    return table(header.split(","), [[name, *row] for name, rows in by.items() for row in rows])
+    """How each number of grey levels was judged; a column that is empty is left out."""
+    there = [name for name in LEVELS if any(row[name] not in (None, "") for row in levels)]
+    rows = [[row["profile"], *(_level_value(name, row[name]) for name in there)] for row in levels]
+    return table(["profile", *(LEVELS[name] for name in there)], rows)
+
+
+def _level_value(name: str, value: Any) -> Any:
+    if value is not None and name.endswith("_change"):
+        return number_text(100 * value, 0, is_signed=True) + " %"
+    return value
+
+
+def level_sentences(levels: Sequence[Row]) -> list[str]:
+    """Why each profile chose its number of grey levels."""
+    return [f"{row['profile']}: {row['why']}" for row in levels if row["why"]]
 
 
 def fisher_table(tests: Sequence[Row]) -> Table:

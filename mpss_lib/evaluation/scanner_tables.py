@@ -7,17 +7,15 @@ from typing import Any
 
 from mpss_lib.config import CONFIGURATIONS, CORRECTED
 from mpss_lib.evaluation.report_tables import Cell, Table, interval_text, number_text, table
+from mpss_lib.evaluation.scanners.explained import LARGE
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
 
-MUCH = 0.14
-"""Share of the variance that counts as large (Cohen 1988), as the check of the lake has it."""
-
 
 def effect_table(effects: Sequence[Row]) -> Table:
     """Tell what the scanner explains of the chosen features, after the clinical terms."""
-    header = ["corrected profile", "scanners", "features", "largest ε²", "of", f"ε² ≥ {MUCH:g}"]
+    header = ["corrected profile", "scanners", "features", "largest ε²", "of", f"ε² ≥ {LARGE:g}"]
     rows: list[list[Any]] = []
     for segment in SEGMENTS:
         mine = [
@@ -28,7 +26,9 @@ def effect_table(effects: Sequence[Row]) -> Table:
         ]
         if mine:
             most = max(mine, key=lambda row: (row["epsilon_squared"], row["feature"]))
-            much = sum(row["epsilon_squared"] >= MUCH and row["p_adjusted"] <= 0.05 for row in mine)
+            much = sum(
+                row["epsilon_squared"] >= LARGE and row["p_adjusted"] <= 0.05 for row in mine
+            )
             share = number_text(most["epsilon_squared"])
             rows.append([segment, most["n_scanners"], len(mine), share, most["feature"], much])
     return table(header, rows)

@@ -1,16 +1,18 @@
-"""The ledger's tables, carried from one snapshot into the next: a publish writes what is new.
+"""What is carried from one snapshot into the next: a publish writes what is new.
 
-The manifest only grows, and is most of what a snapshot says of itself. So the new file begins as a
-copy of the published one in which nothing but the ledger is left; the new records' rows are added,
-and the rows of files that are no longer current are told so. Everything else is built anew. Where
-any record has changed or gone, or another version wrote the snapshot, the file begins empty.
+The manifest only grows, and with the counted keys of the files (``study_rows``) it is most of what
+a snapshot says of itself. So the new file begins as a copy of the published one in which nothing
+but these is left; the new records' rows are added, and the rows of files that are no longer current
+are told so. Everything else is built anew. Where any record has changed or gone (nothing of the old
+file may stay), or another DuckDB wrote the snapshot, the file begins empty; where another version
+of this code did, the ledger is written anew.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -26,8 +28,10 @@ from mpss_lib.warehouse.published import Published
 
 log = logging.getLogger(__name__)
 
-CARRIED: Mapping[str, str] = {"run": "runs", "unit": "units", "manifest": "files"}
-"""Tables of schema ``meta`` that are carried, and their names in the ledger."""
+LEDGER: Mapping[str, str] = {"run": "runs", "unit": "units", "manifest": "files"}
+"""Tables of schema ``meta`` that hold the ledger, and their names there."""
+
+COUNTS = "study_rows"
 
 _AS_THEY_WERE: Mapping[str, Sequence[str]] = {
     "runs": ("record", "n_bytes", "modified_ns"),
@@ -37,22 +41,30 @@ _AS_THEY_WERE: Mapping[str, Sequence[str]] = {
 """Columns that tell whether a row is the same, by table of the ledger."""
 
 
-def can_carry(before: Published, ledger: Ledger) -> bool:
-    """Whether the ledger begins with the published one, and this version wrote that."""
-    if before.ledger is None or before.made_by != (code_version(), duckdb.__version__):
-        return False
+def what_to_carry(before: Published, ledger: Ledger) -> frozenset[str]:
+    """Name the tables of schema ``meta`` that the published snapshot gives to the next one."""
+    known, (code, engine) = before.ledger, before.made_by
+    if known is None or engine != duckdb.__version__ or not _begins_with(known, ledger):
+        return frozenset()
+    return frozenset({COUNTS, *(LEDGER if code == code_version() else ())})
+
+
+def _begins_with(known: Ledger, ledger: Ledger) -> bool:
+    """Whether a ledger begins with the published one."""
     for name, columns in _AS_THEY_WERE.items():
-        old = before.ledger.tables[name].select(columns)
+        old = known.tables[name].select(columns)
         if not ledger.tables[name].select(columns).slice(0, old.num_rows).equals(old):
             return False
     return True
 
 
-def begin_with_ledger(path: Path, snapshot: Path) -> bool:
-    """Make a new file of the published one's ledger; gives whether that could be done.
+def begin_with(names: Collection[str], path: Path, snapshot: Path) -> bool:
+    """Make a new file of some tables of the published one; gives whether that could be done.
 
     Parameters
     ----------
+    names : collection of str
+        Tables of schema ``meta``.
     path : Path
         Of the new file.
     snapshot : Path
@@ -61,14 +73,14 @@ def begin_with_ledger(path: Path, snapshot: Path) -> bool:
     shutil.copyfile(snapshot, path)
     try:
         with closing(duckdb.connect(str(path))) as connection:
-            _drop_all_but_ledger(connection)
+            _drop_all_but(names, connection)
     except duckdb.Error as error:
         log.warning("warehouse: nothing is carried from the published snapshot: %s", error)
         return False
     return True
 
 
-def _drop_all_but_ledger(connection: duckdb.DuckDBPyConnection) -> None:
+def _drop_all_but(names: Collection[str], connection: duckdb.DuckDBPyConnection) -> None:
     there = [
         ("view", *row)
         for row in connection.execute(
@@ -80,7 +92,7 @@ def _drop_all_but_ledger(connection: duckdb.DuckDBPyConnection) -> None:
         for row in connection.execute(
             "select schema_name, table_name from duckdb_tables() where not internal"
         ).fetchall()
-        if row[0] != "meta" or row[1] not in CARRIED
+        if row[0] != "meta" or row[1] not in names
     ]
     connection.execute("begin")
     for kind, schema, name in there:
@@ -92,7 +104,7 @@ def _drop_all_but_ledger(connection: duckdb.DuckDBPyConnection) -> None:
 def add_new(
     connection: duckdb.DuckDBPyConnection, known: Ledger, meta: Mapping[str, pa.Table]
 ) -> None:
-    """Bring the carried tables to the ledger of now.
+    """Bring the carried tables of the ledger to what it is now.
 
     Parameters
     ----------
@@ -103,7 +115,7 @@ def add_new(
     meta : mapping of str to pyarrow.Table
         What they are to hold.
     """
-    for name, part in CARRIED.items():
+    for name, part in LEDGER.items():
         columns = ", ".join(META[name].columns)
         connection.register("arrow_new", meta[name].slice(known.tables[part].num_rows))
         connection.execute(f"insert into meta.{name} select {columns} from arrow_new")  # noqa: S608

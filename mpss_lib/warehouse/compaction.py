@@ -48,7 +48,7 @@ class Batch:
 
     table: str
     path: str
-    members: frozenset[str]
+    members: Sequence[str]
     written_at: datetime
     columns: str = ""
     n_rows: int | None = None
@@ -92,7 +92,7 @@ def read_batches(lake: Lake) -> list[Batch]:
         Batch(
             record["table"],
             record["path"],
-            frozenset(record["members"]),
+            record["members"],
             datetime.fromisoformat(record["written_at"]),
             record.get("columns", ""),
             record["n_rows"],
@@ -119,26 +119,34 @@ def _is_whole(path: Path, record: Mapping[str, Any]) -> bool:
 
 def in_use(
     table: str, current: Iterable[str], batches: Sequence[Batch]
-) -> list[tuple[Batch, frozenset[str]]]:
+) -> tuple[list[tuple[Batch, Sequence[str]]], set[str]]:
     """Choose the batches of a table to read instead of their members: the newest first.
 
     A batch is chosen when all but a few of its members are current and in no batch chosen before.
 
     Returns
     -------
-    list of (Batch, frozenset of str)
+    list of (Batch, sequence of str)
         With the members that it is read for.
+    set of str
+        The current files that no batch is read for.
     """
     left = set(current)
     chosen = []
     for batch in reversed(batches):
-        live = batch.members & left if batch.table == table else frozenset()
+        live = _live(batch, left) if batch.table == table else ()
         n_stale = len(batch.members) - len(live)
         allowed = 0 if table in APPEND_ONLY else STALE_SHARE * len(batch.members)
         if live and n_stale <= allowed:
             chosen.append((batch, live))
-            left -= live
-    return chosen
+            left.difference_update(live)
+    return chosen, left
+
+
+def _live(batch: Batch, left: set[str]) -> Sequence[str]:
+    """Members that are left: most often all, which is found without building anything."""
+    members = batch.members
+    return members if left.issuperset(members) else [path for path in members if path in left]
 
 
 def prefer_batches(
@@ -149,19 +157,18 @@ def prefer_batches(
 
 
 def _reading(table: str, paths: Sequence[str], batches: Sequence[Batch]) -> Reading:
-    chosen = in_use(table, paths, batches)
-    covered = frozenset().union(*(live for _, live in chosen))
+    chosen, alone = in_use(table, paths, batches)
     sources = sorted((_source(batch, live) for batch, live in chosen), key=lambda s: s.path)
     return Reading(
         tuple(sources),
-        tuple(path for path in paths if path not in covered),
+        tuple(sorted(alone)),
         {batch.path: batch.columns for batch, _ in chosen},
     )
 
 
-def _source(batch: Batch, live: frozenset[str]) -> Source:
-    without = frozenset(key_of(path) for path in batch.members - live)
-    return Source(batch.path, without, batch.n_rows)
+def _source(batch: Batch, live: Sequence[str]) -> Source:
+    stale = set(batch.members).difference(live) if len(live) < len(batch.members) else ()
+    return Source(batch.path, frozenset(map(key_of, stale)), batch.n_rows)
 
 
 def has_enough_alone(readings: Mapping[str, Reading], config: Config) -> bool:
@@ -234,22 +241,22 @@ def merge(lake: Lake, config: Config, current: Mapping[str, Sequence[str]]) -> d
     most = config.warehouse.merge_studies
     n_batches = n_joined = 0
     for table, paths in _by_address(current):
-        chosen = in_use(table, paths, batches)
+        chosen, _ = in_use(table, paths, batches)
         small = sorted(
             (pair for pair in chosen if 2 * len(pair[1]) <= most), key=lambda pair: pair[0].path
         )
         for group in _filled(small, most):
-            members = frozenset().union(*(live for _, live in group))
-            write_batch(lake, table, [_source(*pair) for pair in group], sorted(members))
+            members = sorted(path for _, live in group for path in live)
+            write_batch(lake, table, [_source(*pair) for pair in group], members)
             n_batches, n_joined = n_batches + 1, n_joined + len(group)
     return {"batches": n_batches, "joined": n_joined}
 
 
 def _filled(
-    small: Sequence[tuple[Batch, frozenset[str]]], most: int
-) -> Iterator[list[tuple[Batch, frozenset[str]]]]:
+    small: Sequence[tuple[Batch, Sequence[str]]], most: int
+) -> Iterator[list[tuple[Batch, Sequence[str]]]]:
     """Fill groups of at least two batches up to ``most`` members."""
-    group: list[tuple[Batch, frozenset[str]]] = []
+    group: list[tuple[Batch, Sequence[str]]] = []
     for pair in small:
         if group and sum(len(live) for _, live in group) + len(pair[1]) > most:
             if len(group) > 1:
@@ -278,13 +285,12 @@ def _groups(
     Without that, every call would leave a small batch behind.
     """
     most = config.warehouse.compact_studies
-    chosen = in_use(table, paths, batches)
-    alone = set(paths).difference(*(live for _, live in chosen))
+    chosen, alone = in_use(table, paths, batches)
     if len(alone) < config.warehouse.compact_from:
         return
     for _, live in chosen:
         if 2 * len(live) < most:
-            alone |= live
+            alone.update(live)
     ordered = sorted(alone)
     for start in range(0, len(ordered), most):
         group = ordered[start : start + most]
@@ -311,7 +317,9 @@ def retire(
     """
     batches = read_batches(lake)
     used = {
-        batch.path for table, paths in current.items() for batch, _ in in_use(table, paths, batches)
+        batch.path
+        for table, paths in current.items()
+        for batch, _ in in_use(table, paths, batches)[0]
     }
     last = {record["path"]: record for record in lake.records(RECORDS)}
     gone = []

@@ -292,7 +292,7 @@ def _numbered(rows: pa.Table, name: str) -> tuple[npt.NDArray[np.int32], list[st
 def current_paths(
     lake: Lake, ledger: Ledger, pointers: Mapping[str, Address]
 ) -> dict[str, tuple[str, ...]]:
-    """Map each lake table to the files that the snapshot shows, below the lake, sorted.
+    """Map each lake table to the files that the snapshot shows, below the lake.
 
     Append-only tables: every file that any record names, at every address. The others: the file
     of each unit that the newest record at the pointed address names. A table of unit ``engine``
@@ -309,8 +309,8 @@ def current_paths(
         if table.unit == "engine" and not paths:
             there = lake.current_paths(name, pointers[table.stage]).values()
             paths = [lake.relative(path) for path in there]
-        # As records name them they are nearly sorted, which a set would forget.
-        found[name] = tuple(sorted(dict.fromkeys(paths)))
+        is_named_once = table.unit == "study" and name not in APPEND_ONLY
+        found[name] = tuple(paths if is_named_once else dict.fromkeys(paths))
     return found
 
 

@@ -85,10 +85,12 @@ META: Mapping[str, MetaTable] = {
         {"table_name": TEXT, "path": TEXT, "checked_by": TEXT}
         | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
     ),
-    "feature_rows": MetaTable(
-        "One row is one study in one feature file: its rows there, counted when the file was new.",
-        ("path", "study_key"),
-        {"table_name": TEXT, "path": TEXT, "study_key": TEXT, "is_shown": FLAG}
+    # ``landing_path``: of tables of which every file stays, where a row of a batch came from.
+    "study_rows": MetaTable(
+        "One row is one study in one file read in place: its rows, counted when the file was new.",
+        ("path", "landing_path", "study_key"),
+        {"table_name": TEXT, "path": TEXT, "landing_path": TEXT, "study_key": TEXT}
+        | {"is_shown": FLAG}
         | {"segments": TEXTS, "levels": pa.list_(WHOLE)}
         | dict.fromkeys(("n_rows", "n_keys"), WHOLE),
     ),

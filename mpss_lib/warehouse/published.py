@@ -34,15 +34,14 @@ class Published:
     ----------
     ledger : Ledger or None
         The manifest as it was.
-    lake_files, feature_rows : pyarrow.Table or None
-        ``meta.lake_file`` and ``meta.feature_rows``: what was checked and counted in each file.
+    lake_files : pyarrow.Table or None
+        ``meta.lake_file``: the files that were checked and counted.
     made_by : (str, str)
         Versions of the code and of DuckDB that wrote it.
     """
 
     ledger: Ledger | None = None
     lake_files: pa.Table | None = None
-    feature_rows: pa.Table | None = None
     made_by: tuple[str, str] = ("", "")
 
 
@@ -56,17 +55,16 @@ def published(lake: Lake) -> Published:
                 name: _table(connection, table, pa.schema(list(COLUMNS[name].items())))
                 for name, table in _LEDGER.items()
             }
-            files, counted = (
-                _table(connection, name, pa.schema(list(META[name].columns.items())))
-                for name in ("lake_file", "feature_rows")
-            )
+            files = _table(connection, "lake_file", _columns("lake_file"))
+            counted = ", ".join(META["study_rows"].columns)  # carried as it is: it must be there
+            connection.execute(f"select {counted} from meta.study_rows limit 0")  # noqa: S608
             (made_by,) = connection.execute(
                 "select code_version, duckdb_version from meta.snapshot"
             ).fetchall()
     except (duckdb.Error, pa.ArrowInvalid, PlatformFaultError) as error:
         log.info("warehouse: nothing is taken over from the published snapshot: %s", error)
         return Published()
-    return Published(Ledger(ledger), files, counted, made_by)
+    return Published(Ledger(ledger), files, made_by)
 
 
 def ledger_of(lake: Lake) -> Ledger:
@@ -75,6 +73,10 @@ def ledger_of(lake: Lake) -> Ledger:
     The snapshot sums the records before it; each is held against size and time of its file.
     """
     return read_ledger(lake, known=published(lake).ledger)
+
+
+def _columns(name: str) -> pa.Schema:
+    return pa.schema(list(META[name].columns.items()))
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> pa.Table:

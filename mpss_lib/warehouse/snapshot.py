@@ -27,7 +27,7 @@ from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
-from mpss_lib.warehouse.carrying import CARRIED, add_new, begin_with_ledger, can_carry
+from mpss_lib.warehouse.carrying import COUNTS, LEDGER, add_new, begin_with, what_to_carry
 from mpss_lib.warehouse.compaction import (
     Reading,
     compact,
@@ -35,7 +35,6 @@ from mpss_lib.warehouse.compaction import (
     prefer_batches,
     read_batches,
 )
-from mpss_lib.warehouse.feature_rows import create_feature_rows
 from mpss_lib.warehouse.manifest import (
     Ledger,
     check_rows_kept,
@@ -56,6 +55,7 @@ from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfi
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 from mpss_lib.warehouse.sources import check_files, feature_names, source_of
+from mpss_lib.warehouse.study_rows import count_rows, create_study_rows
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +74,10 @@ class Plan:
     meta: Mapping[str, pa.Table]
     n_files: int
     readings: Mapping[str, Reading]
-    known_rows: pa.Table | None
     unchanged: frozenset[str]
     pointers: Mapping[str, Address]
-    carried: Ledger | None
+    carried: frozenset[str]
+    known: Ledger | None
 
 
 def publish(
@@ -164,10 +164,10 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
         meta=meta_rows(lake, config, ledger, pointers) | {"lake_file": lake_files},
         n_files=sum(len(reading.paths) for reading in readings.values()),
         readings=readings,
-        known_rows=before.feature_rows,
         unchanged=unchanged,
         pointers=known,
-        carried=before.ledger if can_carry(before, ledger) else None,
+        carried=what_to_carry(before, ledger),
+        known=before.ledger,
     )
 
 
@@ -199,8 +199,8 @@ def _fill(
     path: Path, plan: Plan, stamp: pa.Table, config: Config, tell: Progress
 ) -> dict[str, int]:
     carried = plan.carried
-    if carried is None or not begin_with_ledger(path, plan.lake.snapshot):
-        carried = None
+    if not carried or not begin_with(carried, path, plan.lake.snapshot):
+        carried = frozenset()
         path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
     settings = {"threads": config.warehouse.threads}
     with closing(duckdb.connect(str(path), config=settings)) as connection:
@@ -210,12 +210,12 @@ def _fill(
         connection.execute("begin")  # one commit: DuckDB syncs the file at each
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
-        if carried is not None:
-            add_new(connection, carried, plan.meta)
+        if plan.known is not None and carried.issuperset(LEDGER):
+            add_new(connection, plan.known, plan.meta)
         for name, rows in {**plan.meta, "snapshot": stamp}.items():
-            if carried is None or name not in CARRIED:
+            if name not in carried:
                 _insert(connection, name, rows)
-        _count_features(connection, plan)
+        _count(connection, plan, is_carried=COUNTS in carried)
         _create_relations(connection, plan)
         _list_relations(connection, (*BASE, *plan.relations))
         tell("check")
@@ -245,13 +245,17 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None
             create_relation(connection, relation, plan.sources)
 
 
-def _count_features(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _count(connection: duckdb.DuckDBPyConnection, plan: Plan, *, is_carried: bool) -> None:
+    if not is_carried:
+        create_study_rows(connection)
     try:
-        create_feature_rows(connection, plan.lake, plan.readings, plan.known_rows, plan.unchanged)
+        count_rows(
+            connection, plan.lake, plan.readings, plan.unchanged if is_carried else frozenset()
+        )
     except duckdb.Error as error:
         raise LakeCorruptError(
-            f"the rows of the feature files cannot be counted: {_first_line(error)}",
-            way_out="restore the file that is named from the backup, or run radiomics again for it"
+            f"the rows of the files cannot be counted: {_first_line(error)}",
+            way_out="restore the file that is named from the backup, or run its stage again for it"
             " with force; a batch file may simply be removed",
         ) from error
 

@@ -145,9 +145,11 @@ def check(
     from mpss_lib.warehouse.expectations.checking import check_suites
     from mpss_lib.warehouse.expectations.consequences import read_report, settle
     from mpss_lib.warehouse.expectations.page import write_page
+    from mpss_lib.warehouse.expectations.views import Current
 
-    done = check_suites(lake, config, names=suites or SUITES, force=force, run_name=run_name)
-    report = read_report(lake, config)
+    current = Current(lake, config)
+    done = check_suites(current, names=suites or SUITES, force=force, run_name=run_name)
+    report = read_report(current)
     write_page(lake, report)
     settle(lake, report)
     return {"suites_run": list(done.values()).count("done")} | report.counts()

@@ -1,4 +1,5 @@
 -- One row is one record of the clinical registry, accepted or not.
 -- grain: record_key
+-- stored: view
 select *,
 from ${clinical}

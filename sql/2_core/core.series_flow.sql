@@ -1,5 +1,6 @@
 -- One row is one object of a fetched study, or one series left at the archive, and why.
 -- grain: study_key series_key object_key
+-- stored: view
 select
     instance.study_key,
     instance.series_key,

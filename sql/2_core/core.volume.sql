@@ -1,5 +1,7 @@
 -- One row is one image object that intake judged: chosen, or left with every reason.
 -- grain: study_key object_key
+-- stored: view
+-- checked: with meta.study_rows
 select
     study_key,
     series_key,

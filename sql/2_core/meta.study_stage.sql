@@ -1,5 +1,7 @@
 -- One row is one study at one stage: what became of it last, with the published settings.
 -- grain: study_key stage
+-- stored: view
+-- checked: with meta.quarantine
 with published_units as (
     select
         unit.stage,

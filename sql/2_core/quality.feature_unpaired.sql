@@ -4,7 +4,7 @@ with once as (
     select
         study_key,
         segments,
-    from meta.feature_rows
+    from meta.study_rows
     where table_name = 'feature_once' and is_shown
 ),
 
@@ -12,7 +12,7 @@ binned as (
     select
         study_key,
         segments,
-    from meta.feature_rows
+    from meta.study_rows
     where table_name = 'feature_binned' and is_shown
 ),
 

@@ -1,7 +1,7 @@
 -- One row is one prediction that may be shown: neither its study nor its file is held back.
 -- grain: lake_path cohort_hash study_key segment configuration
 -- stored: view
--- checked: with raw.prediction
+-- checked: with meta.study_rows
 select prediction.*,
 from raw.prediction as prediction
 anti join quality.held_back as held_back

@@ -1,6 +1,6 @@
 -- One row is one segment of one study at one number of grey levels: all features.
 -- grain: study_key segment bins
--- checked: with meta.feature_rows
+-- checked: with meta.study_rows
 with once as (
     -- Each group has one row: said so that a summary of other columns need not read this file.
     select

@@ -1,6 +1,6 @@
 -- One row is one feature value of one segment of one study at one number of grey levels.
 -- grain: study_key segment bins feature
--- checked: with meta.feature_rows
+-- checked: with meta.study_rows
 select
     long_values.study_key,
     long_values.segment,

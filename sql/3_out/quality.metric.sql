@@ -1,6 +1,6 @@
 -- One row is one artefact metric of one study, with its limits.
 -- grain: study_key metric
--- checked: with raw.quality_metric
+-- checked: with meta.study_rows
 select
     study_key,
     metric,

@@ -1,6 +1,6 @@
 -- One row is one study, segment and configuration as the results database shows it.
 -- grain: study_key segment configuration
--- checked: with result.prediction_history
+-- checked: with meta.study_rows
 select
     latest.study_key,
     latest.segment,

@@ -1,6 +1,6 @@
 -- One row is one published prediction, whenever it was made and with whatever settings.
 -- grain: engine config lake_path study_key cohort_hash segment configuration
--- checked: with raw.prediction
+-- checked: with meta.study_rows
 with first_times as (
     select
         path as lake_path,

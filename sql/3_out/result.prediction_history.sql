@@ -1,5 +1,6 @@
 -- One row is one prediction for the time in which it was the newest of its study.
 -- grain: engine config valid_sequence study_key cohort_hash segment configuration
+-- checked: with meta.study_rows
 with events as (
     select
         engine,

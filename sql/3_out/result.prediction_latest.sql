@@ -1,6 +1,6 @@
 -- One row is one study, segment and configuration: the newest prediction, published settings.
 -- grain: study_key segment configuration
--- checked: with result.prediction_history
+-- checked: with meta.study_rows
 select
     history.study_key,
     history.segment,

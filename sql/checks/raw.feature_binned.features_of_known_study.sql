@@ -1,4 +1,4 @@
--- their study was found
+-- features belong to a study that was found
 -- suite: features
 -- consequence: quarantine
 select judged.study_key,

@@ -1,4 +1,4 @@
--- 7 rows without grey levels
+-- a study has a row for each of 7 segments of the features that need no grey levels
 -- suite: features
 -- consequence: quarantine
 with studies as (

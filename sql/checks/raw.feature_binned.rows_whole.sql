@@ -1,4 +1,4 @@
--- a row of a study for each of 7 segments at every grey level
+-- a study has a row for each of 7 segments at every grey level
 -- suite: features
 -- consequence: quarantine
 with studies as (

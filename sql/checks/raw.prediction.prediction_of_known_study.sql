@@ -1,4 +1,4 @@
--- they belong to a study that was found
+-- predictions belong to a study that was found
 -- suite: predictions
 -- consequence: quarantine
 select distinct judged.study_key,

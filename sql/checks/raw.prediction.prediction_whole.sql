@@ -1,4 +1,4 @@
--- 21 rows for a study: 7 segments x 3 configurations
+-- a study has 21 predictions: 7 segments x 3 configurations
 -- suite: predictions
 -- consequence: quarantine
 select

@@ -1,4 +1,4 @@
--- there is a value, or a reason
+-- a prediction has a value, or a reason why there is none
 -- suite: predictions
 -- consequence: quarantine
 select

@@ -278,8 +278,11 @@ class Night:
             self.start_archive()
 
     def wrong_title_at_first(self, number: int) -> None:
+        """Correct the settings, and start the receiver anew with them: who may send hangs on it."""
         self.called = "" if number else "NOBODY"
-        self.nothing(number)
+        if number < 2:
+            self.receiver_stack.close()
+            self.start_receiver()
 
     def receiver_comes_late(self, number: int) -> None:
         if number == 1:

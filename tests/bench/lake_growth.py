@@ -7,8 +7,8 @@ Run from the repository's root, on a quiet machine (about 12 CPU minutes, 3 GB o
 Each lake is fabricated: batch files of ten features, manifest records, the rows of the vault, and
 for every study its landing files as names of one empty file. (Records hold 25 studies each, 1000 in
 the largest lake; ``--wide`` makes the features as many as real ones.) A study is checked (the suite
-of the features: told, without a limit, as it asks for the state and the keys of every file) and
-published. Then three studies of the demo's hospital come, one after the
+of the features: told, without a limit, as it asks whether every file is there, and compares the
+keys of all rows) and published. Then three studies of the demo's hospital come, one after the
 other, from an archive in a process of its own: the real ``find``, then the real stages by
 ``run_stage``, from pull to radiomics. Told is the least CPU time of them by stage, ended children
 counted. Last, the current files of 20 studies are looked up, of which ten have two of each feature
@@ -171,7 +171,7 @@ def clock(work: Callable[[], object]) -> tuple[float, Any]:
 def measure(
     home: Path, size: int, site: ArchiveSettings, came: list[Came], *, is_wide: bool
 ) -> dict[str, float]:
-    config = Config.model_validate({"cohort": {"accept": "pass"}, "site": site.model_dump()})
+    config = Config.model_validate({"cohort": {"accept": "pass"}, "archive": site.model_dump()})
     sites = Sites(home / "vault.sqlite", home / "staging", site)
     wall = time.perf_counter()
     took, build = clock(lambda: fabricate(home, size, config, sites, is_wide=is_wide))

@@ -83,7 +83,7 @@ def test_no_signal_is_none():
         assert abs(rho([p.cac_total for p in made], [p.amplitude[artery] for p in made])) < 0.07
 
 
-def test_suppressor_hides_the_signal_and_the_risk_reveals_it():
+def test_suppressor_hides_most_of_the_signal_and_the_risk_reveals_it():
     made = people(2000)
     seen = np.mean([[p.amplitude[a] for a in ARTERIES] for p in made], axis=1)
     risk = np.array([p.latent["risk"] for p in made])
@@ -92,8 +92,8 @@ def test_suppressor_hides_the_signal_and_the_risk_reveals_it():
     columns = np.stack([ranks(seen), ranks(risk), np.ones(len(made))], axis=1)
     effect = np.linalg.lstsq(columns, ranks(total), rcond=None)[0]
     assert rho(risk, seen) < -0.4
-    assert abs(plain) < 0.1
-    assert effect[0] > 0.2
+    assert effect[0] > 0.7
+    assert plain < 0.35 * effect[0]
 
 
 def test_stronger_signal_means_stronger_effect():

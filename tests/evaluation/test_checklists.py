@@ -109,6 +109,10 @@ LAKE = (
     ("tripod_ai", "5a", lambda f: replace(f, found=replace(f.found, n_invented=30)), NO),
     ("tripod_ai", "12d", lambda f: replace(f, volumes=other_maker(f.volumes)), NO),
     ("tripod_ai", "12d", lambda f: held_out(replace(f, volumes=other_maker(f.volumes))), YES),
+    ("clear", "31", lambda f: stable(f), YES),
+    ("clear", "46", lambda f: stable(f), YES),
+    ("metrics", "14", lambda f: stable(f), YES),
+    ("ibsi", "60", lambda f: stable(f), YES),
     ("tripod_ai", "22", lambda f: replace(f, n_models=0), NO),
     ("tripod_ai", "23a", lambda f: replace(f, found=replace(f.found, added=())), NO),
     ("clear", "20", lambda f: replace(f, masks=[{"masks_from": "contours"}] * 30), AUTHOR),
@@ -129,6 +133,13 @@ def other_maker(volumes):
 
 def held_out(facts):
     return replace(facts, found=replace(facts.found, held_out=[{"value": 0.3}]))
+
+
+def stable(facts):
+    bins = facts.found.inputs.selected["corrected"].bins
+    row = {"family": "all", "bins": bins, "feature": "a", "segment": "MYO", "icc1": 0.9,
+           "n_perturbations": 20}  # fmt: skip
+    return replace(facts, found=replace(facts.found, stability=[row]))
 
 
 def known(volumes):

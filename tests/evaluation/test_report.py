@@ -11,10 +11,12 @@ from mpss_lib.evaluation.calibration import NULL
 from mpss_lib.evaluation.findings import gather
 from mpss_lib.evaluation.inputs import load
 from mpss_lib.evaluation.report import write_report
+from mpss_lib.evaluation.report_calibration import null_tables, proxy_table
 from mpss_lib.evaluation.report_summary import answer_table
-from mpss_lib.evaluation.report_tables import EXACT, null_tables
+from mpss_lib.evaluation.report_tables import EXACT
 from mpss_lib.evaluation.scanner_tables import effect_table, held_out_table
 from mpss_lib.evaluation.significance import is_at_floor
+from mpss_lib.evaluation.stability_tables import stable_table, stable_text
 from mpss_lib.sections import SEGMENTS
 
 
@@ -116,9 +118,9 @@ def test_invented_patients_stand_under_a_banner(evaluated):
 
 
 def test_every_measured_error_rate_is_on_the_page():
-    rows = [row for table in null_tables() for row in table.rows]
-    counts = [int(cell.text) for row in rows for cell in row[1:] if cell.text != "–"]
-    assert sorted(counts) == sorted(n for _, *counts in NULL for n in counts)
+    rows = [row for table in (*null_tables(), proxy_table()) for row in table.rows]
+    shown = [cell.text for row in rows for cell in row[1:] if " of " in cell.text]
+    assert sorted(shown) == sorted(f"{k} of {n}" for _, _, n, *counts in NULL for k in counts)
 
 
 def test_texts_of_a_cohort_are_shown_and_never_run(evaluated):
@@ -168,3 +170,22 @@ def test_scanner_tables_name_the_feature_that_owes_most_to_the_scanner():
     shown = [row[0].text for row in held_out_table(held).rows]
     assert "not stated (12), clinical" in shown
     assert {c.text for row in held_out_table(held).rows for c in row[1:]} == {"–", "−0.10"}
+
+
+def test_stability_is_told_from_either_end():
+    def row(k, segment, icc):
+        return {"family": "all", "bins": 64, "feature": f"f{k:02d}", "segment": segment,
+                "icc1": icc, "icc1_low": icc - 0.1, "icc1_high": icc + 0.1,
+                "n_perturbations": 20}  # fmt: skip
+
+    rows = [row(k, segment, k / 40) for k in range(40) for segment in ("MYO", "LAD3")]
+    shown = stable_table(rows, 64)
+    assert [one[0].text for one in shown.rows] == [
+        *(f"f{k:02d}" for k in range(39, 29, -1)), *(f"f{k:02d}" for k in range(9, -1, -1)),
+    ]  # fmt: skip
+    assert shown.rows[0][2].text == "0.97"
+    assert stable_text(rows, 64) == (
+        "10 of 40 features at 64 grey levels have an ICC(1) of at least 0.75 under 20 perturbations"
+        " (median over the segments)"
+    )
+    assert stable_text(rows, 32) == ""

@@ -10,21 +10,27 @@ from mpss_lib.warehouse import carrying, snapshot, stage
 
 @pytest.fixture
 def carried(monkeypatch):
-    """Tell of each publish whether it began with the ledger of the one before."""
+    """Tell of each publish that began with tables of the one before: with which."""
     told = []
-    monkeypatch.setattr(
-        snapshot,
-        "begin_with_ledger",
-        lambda *paths: told.append(carrying.begin_with_ledger(*paths)) or told[-1],
-    )
+
+    def begin(names, *paths):
+        is_done = carrying.begin_with(names, *paths)
+        told.append(names if is_done else None)
+        return is_done
+
+    monkeypatch.setattr(snapshot, "begin_with", begin)
     return told
+
+
+COUNTS = {"study_rows"}
+ALL = {*COUNTS, *carrying.LEDGER}
 
 
 def ledger(lake) -> dict:
     with open_snapshot(lake.snapshot) as connection:
         return {
             name: connection.execute(f"select * from meta.{name} order by all").fetchall()
-            for name in (*carrying.CARRIED, "settings", "lineage", "study_stage", "batch")
+            for name in (*ALL, "settings", "lineage", "study_stage", "batch")
         }
 
 
@@ -44,7 +50,7 @@ def test_what_is_carried_is_what_a_rebuild_makes(filled, carried):
     filled.radiomics("s01", 0, salt="turn 0")  # and now it is again
     filled.flush("night 3")
     told = publish(filled)
-    assert carried == [True] * 4
+    assert carried == [ALL] * 4
     assert told == publish(filled, anew=True)
     assert len(carried) == 4, "a rebuild takes nothing over"
 
@@ -52,7 +58,7 @@ def test_what_is_carried_is_what_a_rebuild_makes(filled, carried):
 def test_a_publish_of_nothing_new_carries_all(filled, carried):
     before = publish(filled)
     assert publish(filled) == before
-    assert carried == [True]
+    assert carried == [ALL]
 
 
 @pytest.mark.parametrize("change", ["rewritten", "gone"])
@@ -76,6 +82,13 @@ def test_a_snapshot_of_another_version_is_not_carried(filled, carried, monkeypat
     publish(filled)
     monkeypatch.setattr(carrying, "code_version", lambda: "another")
     publish(filled)
+    assert carried == [COUNTS]
+
+
+def test_what_another_duckdb_wrote_is_not_carried(filled, carried, monkeypatch):
+    before = publish(filled)
+    monkeypatch.setattr(carrying.duckdb, "__version__", "another")
+    assert publish(filled) == before
     assert carried == []
 
 
@@ -83,7 +96,7 @@ def test_what_cannot_be_opened_for_carrying_is_built_anew(filled, carried, monke
     before = publish(filled)
     monkeypatch.setattr(carrying.shutil, "copyfile", lambda source, to: to.write_bytes(b"x" * 9000))
     assert publish(filled) == before
-    assert carried == [False]
+    assert carried == [None]
 
 
 def test_the_file_does_not_grow_by_what_was_dropped(filled):

@@ -135,7 +135,7 @@ def test_an_empty_lake_is_no_fault(lake, config):
     counts = stage.check(lake, config)
     assert (counts["stops"], counts["held_back"], counts["warnings"]) == (0, 0, 0)
     stage.run(lake, config)
-    assert "No study is held back" in stage.quality_page(lake).read_text()
+    assert "There was nothing to check" in stage.quality_page(lake).read_text()
 
 
 def test_files_that_came_after_the_check_are_counted(sound):
@@ -400,7 +400,7 @@ def repeat_a_row(data: pa.Table) -> pa.Table:
 
 
 FAULTY_TABLES = {
-    "a row twice": (repeat_a_row, "name a row once"),
+    "a row twice": (repeat_a_row, "no two rows have the same"),
     "an unknown column": (
         lambda data: data.append_column("surprise", pa.array(np.zeros(data.num_rows))),
         "surprise",

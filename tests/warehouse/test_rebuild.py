@@ -43,7 +43,7 @@ def answers(lake: Lake, names: list[str] | None = None) -> dict[str, list]:
             named = connection.execute(
                 "select schema_name || '.' || relation_name from meta.relation"
             ).fetchall()
-            own = ("meta.snapshot", "meta.lake_file", "meta.feature_rows")
+            own = ("meta.snapshot", "meta.lake_file", "meta.study_rows")
             names = [name for (name,) in named if name not in own]
         return {
             name: [

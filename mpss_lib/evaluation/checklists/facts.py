@@ -10,6 +10,7 @@ from typing import Any
 from mpss_lib.config import CORRECTED, Config
 from mpss_lib.evaluation.added_value.sample_size import Needed, needed
 from mpss_lib.evaluation.findings import Findings
+from mpss_lib.evaluation.stability_tables import stable_text
 from mpss_lib.profiles import evaluation_profiles, selected_in, selection_profiles
 from mpss_lib.sections import EvaluationSettings, SelectionSettings
 from mpss_lib.tables import Lake, read_json_there, read_parquet
@@ -59,6 +60,12 @@ class Facts:
     def evaluation(self) -> EvaluationSettings:
         """Settings of the evaluation in the corrected profile."""
         return evaluation_profiles(self.config)[CORRECTED]
+
+    @property
+    def stability(self) -> str:
+        """How many features are stable, "" where that was not measured."""
+        bins = self.found.inputs.selected[CORRECTED].bins
+        return stable_text(self.found.stability, bins)
 
     @property
     def n_events(self) -> int:

@@ -142,7 +142,9 @@ def mask_agreement(facts: Facts) -> Answer:
 
 
 def mask_reliability(facts: Facts) -> Answer:
-    """Features under other masks, or agreement of masks."""
+    """Features under other walls and base planes, or agreement with given contours."""
+    if facts.stability:
+        return yes(f"features under changes of wall and base plane among others: {facts.stability}")
     return mask_agreement(facts)
 
 
@@ -170,7 +172,9 @@ def number(facts: Facts) -> Answer:
 
 def feature_robustness(facts: Facts) -> Answer:
     """Stability of the features under perturbations of the image."""
-    return no("intraclass correlations of the features under perturbation")
+    if told := facts.stability:
+        return yes(told)
+    return no("intraclass correlations of the features under perturbation: `mpss stability`")
 
 
 def from_sheet(facts: Facts, numbers: str) -> Answer:

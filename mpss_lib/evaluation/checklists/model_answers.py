@@ -39,15 +39,20 @@ def redundant(facts: Facts) -> Answer:
 
 def robust(facts: Facts) -> Answer:
     """Whether the selection looks at stability."""
-    return no("a step of the selection by stability under perturbation")
+    least = facts.selection.min_icc
+    if not least:
+        return no("a step of the selection by stability (selection.min_icc)")
+    if not facts.stability:
+        return no("intraclass correlations to choose by: `mpss stability`")
+    return yes(f"features with an ICC(1) below {least:g} are left out; {facts.stability}")
 
 
 def feature_statistics(facts: Facts) -> Answer:
     """Tell of selection and univariate associations."""
-    return partly(
-        f"selection by step: {_ledger(facts)}; {len(facts.found.univariate)} associations",
-        "stability under perturbation",
-    )
+    told = f"selection by step: {_ledger(facts)}; {len(facts.found.univariate)} associations"
+    if not facts.stability:
+        return partly(told, "stability under perturbation: `mpss stability`")
+    return yes(f"{told}; {facts.stability}")
 
 
 def scaling(facts: Facts) -> Answer:

@@ -112,6 +112,8 @@ def remember_habits(sites: Sites, seen: Habits) -> Habits:
 
 
 def _address(archive: ArchiveSettings) -> str:
+    if archive.retrieve == "folder":
+        return archive.folder
     if archive.retrieve == "dicomweb":
         return without_passwords(archive.web_url)
     return f"{archive.called_aet}@{archive.host}:{archive.port}"

@@ -27,6 +27,7 @@ from mpss_lib.errors import (
     StudyFaultError,
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer
+from mpss_lib.pull.archive.folder import FolderArchive
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.archive.tls import client_context, days_left
@@ -35,8 +36,8 @@ from mpss_lib.pull.retrieve.c_get import CGet
 from mpss_lib.pull.retrieve.c_move import CMove, Destination, destination_of
 from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
 from mpss_lib.pull.retrieve.delivery import Delivery, Order
+from mpss_lib.pull.retrieve.direct import Direct, Source
 from mpss_lib.pull.retrieve.study import fetch_study
-from mpss_lib.pull.retrieve.wado_rs import WadoRs
 from mpss_lib.pull.retrieve.way import Way
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
@@ -62,6 +63,8 @@ class ArchiveSession(ArchiveQuestions):
         Study Instance UIDs that the archive has named: asked for an object, where nothing came.
     known_way : str
         By which its objects were seen to come.
+    index : Path, optional
+        Where the index of a folder is kept.
     """
 
     def __init__(
@@ -70,49 +73,56 @@ class ArchiveSession(ArchiveQuestions):
         to: Destination | None = None,
         others: Callable[[], Iterable[str]] = tuple,
         known_way: str = "",
+        index: Path | None = None,
     ) -> None:
         super().__init__(settings)
-        self._web = WebArchive(settings) if settings.web_url else None
+        web = WebArchive(settings) if settings.web_url else None
+        wanted = settings.retrieve
+        folder = FolderArchive(Path(settings.folder), index) if wanted == "folder" else None
+        self._sources: dict[str, Source | None] = {"dicomweb": web, "folder": folder}
         ways: dict[str, Way] = {
             "c-get": CGet(self),
             "c-move": CMove(self, to),
-            "dicomweb": WadoRs(self._web),
+            "dicomweb": Direct("WADO-RS", web, "archive.web_url"),
         }
-        wanted = settings.retrieve
+        if folder is not None:  # never by itself: what lies there is not the archive of today
+            ways = {"folder": Direct("folder", folder, "archive.folder")}
         self._ways = [way for name, way in ways.items() if wanted in ("auto", name)]
         self._others, self._known_way = others, known_way
         self._chosen: Way | None = None
         self._seen: Sample | None = None
 
     @property
-    def _lists_by_web(self) -> WebArchive | None:
-        return self._web if self.settings.retrieve == "dicomweb" else None
+    def _lister(self) -> Source | None:
+        """What lists in the place of C-FIND."""
+        return self._sources.get(self.settings.retrieve)
 
     def close(self) -> None:
-        """Release the association, and end the connections of DICOMweb."""
+        """Release the association, and end what lists without one."""
         super().close()
-        if self._web is not None:
-            self._web.close()
+        for source in self._sources.values():
+            if source is not None:
+                source.close()
 
     def echo(self) -> None:
-        """Verify that the archive answers: C-ECHO, or a list of one study over DICOMweb."""
-        web = self._lists_by_web
-        if web is None:
+        """Verify that the archive answers: C-ECHO, a list of one study, or that it is there."""
+        lister = self._lister
+        if lister is None:
             super().echo()
         else:
-            web.echo()
+            lister.echo()
 
     def offers(self, sop_class: str) -> bool:
         """Whether the archive sends objects of a class: only C-GET says so beforehand."""
-        return self._lists_by_web is not None or super().offers(sop_class)
+        return self._lister is not None or super().offers(sop_class)
 
     def _find_each(self, query: Dataset) -> Iterator[Dataset | None]:
-        web = self._lists_by_web
-        if web is None:
+        lister = self._lister
+        if lister is None:
             yield from super()._find_each(query)
             return
         self.n_requests += 1
-        yield from web.find(query)
+        yield from lister.find(query)
 
     @property
     def way(self) -> str:
@@ -266,8 +276,10 @@ def session_of(sites: Sites) -> Iterator[ArchiveSession]:
         return [one.study_uid for one in reversed(vault.everybody())]
 
     _warn_of_expiry(sites.archive)
-    known = known_habits(sites).way
-    with ArchiveSession(sites.archive, destination_of(sites), others, known) as session:
+    known, to = known_habits(sites).way, destination_of(sites)
+    index = sites.vault.with_name("folder-index.sqlite")
+    # While one connection is open, no other one that closes waits for a checkpoint of the vault.
+    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index) as session:
         try:
             yield session
         finally:

@@ -279,7 +279,7 @@ def as_received(content: bytes) -> tuple[str, bytes]:
         )
     except Exception as error:  # bytes of a stranger: anything may stand there
         raise QueryFailedError(
-            f"DICOMweb: an object is no DICOM file ({type(error).__name__})",
+            f"an object is no DICOM file ({type(error).__name__})",
             way_out="look at this study in the archive; then `mpss quarantine retry`",
             status=0xC000,
         ) from error

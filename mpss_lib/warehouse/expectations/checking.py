@@ -6,23 +6,24 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.records import Unit
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.schemas import TABLES as SCHEMAS
-from mpss_lib.tables import Lake
 from mpss_lib.warehouse.checks import Check, read_checks
 from mpss_lib.warehouse.expectations import suites
-from mpss_lib.warehouse.expectations.rules import VERSION, Finding
+from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Frame
 from mpss_lib.warehouse.expectations.seen import SEEN, judge_values, read_seen
 from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
 from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ Row = dict[str, Any]
 
 TABLES = ("expectation_result", "expectation_failure")
 STAGE = "warehouse"
+DICTIONARY = {f"core.feature_{name}" for name in ("range", "identity", "dictionary")}
 N_EXAMPLES = 5
 OWN_TEXT = frozenset({"columns_known", "columns_there", *suites.ASPECTS})
 """Rules whose findings quote texts of our own making; any other text is never quoted."""
@@ -38,8 +40,7 @@ _SAFE = re.compile(r"[\w./=-]{1,200}")
 
 
 def check_suites(
-    lake: Lake,
-    config: Config,
+    current: Current,
     *,
     names: Sequence[str] = SUITES,
     force: bool = False,
@@ -49,7 +50,7 @@ def check_suites(
 
     Parameters
     ----------
-    lake, config
+    current : Current
     names : sequence of str
         Suites; all by default.
     force : bool
@@ -74,7 +75,7 @@ def check_suites(
         raise WrongArgumentError(
             f"{unknown[0]!r} is no suite", way_out=f"give some of {', '.join(SUITES)}"
         )
-    current, address = Current(lake, config), config.address(STAGE)
+    lake, address = current.lake, current.config.address(STAGE)
     former = {"predictions": _withheld(current)} if "predictions" in names else {}
     digests = {
         name: _digest(current, name, former.get(name, ())) for name in SUITES if name in names
@@ -96,7 +97,7 @@ def check_suites(
                 for table, part in zip(_tables(name), rows, strict=False)
             )
         units.append(Unit.of(name, written, is_new=name in found))
-    write_record(STAGE, units, lake, config, run_name)
+    write_record(STAGE, units, lake, current.config, run_name)
     return {unit.key: unit.status for unit in units}
 
 
@@ -141,23 +142,44 @@ def _judge(
     current: Current, names: Sequence[str], *, force: bool
 ) -> tuple[dict[str, list[Finding]], list[Row]]:
     """Give the findings of each suite, of files, then of rows, and the feature files seen."""
-    every = dict.fromkeys(table for tables in TABLES_OF.values() for table in tables)
+    needed = {f"raw.{table}" for name in names for table in TABLES_OF[name]}
+    needed |= {need for name in names for check in _queries(name, current) for need in check.needs}
+    needed |= DICTIONARY if "features" in names else set()
+    reached = current.reached(needed)
+    every = [
+        table for tables in TABLES_OF.values() for table in tables if f"raw.{table}" in reached
+    ]
     states = {table: current.files(table) for table in every}
     at_fault = {table for table, files in states.items() if any(map(_is_bad, files))}
     found: dict[str, list[Finding]] = {}
     seen: list[Row] = []
-    with current.open(leave_out=at_fault) as connection:
+    with current.open(needed, leave_out=at_fault) as connection:
         for name in names:
-            files = [f for t in TABLES_OF[name] for f in _judge_files(t, states[t])]
-            found[name] = files + _judge_rows(name, current, connection, at_fault)
+            found[name] = [
+                one
+                for table in TABLES_OF[name]
+                for one in _judge_files(table, states[table], current.n_files(table))
+            ]
+            found[name] += _judge_rows(name, current, connection, at_fault)
             if name == "features":
                 before = {} if force else read_seen(current)
                 for table in (t for t in FEATURE_TABLES if not at_fault & {t, "feature_catalogue"}):
                     judged, files_seen = judge_values(table, current, connection, before)
                     found[name] += judged
                     seen += files_seen
+                found[name].sort(key=_place_of_rule)
             log.info("suite %s: %d expectations", name, len(found[name]))
     return found, seen
+
+
+def _place_of_rule(one: Finding) -> int:
+    """Place of a finding among those of the features: of files, keys, queries, feature columns."""
+    if one.rule in FILE_RULES:
+        return -1
+    for place, frame in enumerate(suites.FEATURES):
+        if one.table == frame.table and one.rule in frame.rules:
+            return place
+    return len(suites.FEATURES) + (one.rule in (*suites.VALUES, suites.TWIN))
 
 
 def _is_bad(file: FileState) -> bool:
@@ -169,16 +191,14 @@ def _is_bad(file: FileState) -> bool:
     )
 
 
-def _judge_files(table: str, files: Sequence[FileState]) -> list[Finding]:
+def _judge_files(table: str, files: Sequence[FileState], n_files: int) -> list[Finding]:
     import pandas as pd
 
     from mpss_lib.warehouse.expectations.engine import judge
 
-    # A file that a batch repeats is there, and no more is asked of it.
-    asked = [file for file in files if file.is_readable is not None or not file.is_there]
-    found = judge(pd.DataFrame(map(vars, asked)), table, ("path", "study_key"), FILE_RULES)
+    found = judge(pd.DataFrame(map(vars, files)), table, ("path", "study_key"), FILE_RULES)
     for one in found:
-        one.n_rows = len(files)
+        one.n_rows = n_files
     return found
 
 
@@ -186,17 +206,34 @@ def _judge_rows(
     suite: str, current: Current, connection: duckdb.DuckDBPyConnection, at_fault: set[str]
 ) -> list[Finding]:
     """Hold the rows of a suite's tables against its rules; tables at fault are not read."""
-    from mpss_lib.warehouse.expectations.engine import judge
-
     found = []
     for frame in suites.frames_of(suite, current.config.warehouse):
         if frame.table not in at_fault:
-            # In one order whatever the threads did: the examples are the first rows.
-            rows = connection.execute(f"from ({frame.sql}) order by all").df()
-            found += judge(rows, frame.table, frame.keys, frame.rules)
+            found += _judge_frame(frame, connection, is_seen=suite == "features")
     there = relations_of(connection)
     queries = [check for check in _queries(suite, current) if check.needs <= there]
     found += _judge_queries(suite, queries, connection)
+    return found
+
+
+def _judge_frame(
+    frame: Frame, connection: duckdb.DuckDBPyConnection, *, is_seen: bool
+) -> list[Finding]:
+    """Hold the rows of one frame against its rules; those that look at one row only if not seen."""
+    from mpss_lib.warehouse.expectations.engine import judge
+
+    def read(sql: str) -> pd.DataFrame:
+        # In one order whatever the threads did: the examples are the first rows.
+        rows: pd.DataFrame = connection.execute(f"from ({sql}) order by all").df()
+        return rows
+
+    found = []
+    for rule in frame.across_rows:
+        [one] = judge(read(frame.alike(rule)), frame.table, frame.keys, (rule,))
+        (one.n_rows,) = connection.execute(f"select count(*) from ({frame.sql})").fetchall()[0]  # noqa: S608
+        found.append(one)
+    if frame.of_a_row and not is_seen:
+        found += judge(read(frame.sql), frame.table, frame.keys, frame.of_a_row)
     return found
 
 
@@ -219,11 +256,14 @@ def _judge_queries(
 
     names = pd.DataFrame({"query": [check.name for check in checks]})
     found = judge(names, suite, (), [check.as_rule() for check in checks], run=run)
+    counted: dict[str, int] = {}
     for check, one in zip(checks, found, strict=True):
         told = connection.sql(check.sql).columns
         keys = ", ".join(name for name in SCHEMAS[check.table].grain if name in told)
-        rows = connection.sql(f"select distinct {keys} from raw.{check.table}")  # noqa: S608
-        one.table, one.n_rows = check.table, len(rows)
+        rows = f"select distinct {keys} from raw.{check.table}"  # noqa: S608
+        if rows not in counted:
+            counted[rows] = len(connection.sql(rows))
+        one.table, one.n_rows = check.table, counted[rows]
     return found
 
 

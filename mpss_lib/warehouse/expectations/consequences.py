@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.tables import Lake, check_key
 from mpss_lib.warehouse.expectations.checking import STAGE
 from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.expectations.views import Current
+from mpss_lib.warehouse.manifest import read_ledger
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +67,11 @@ class Report:
         }
 
 
-def read_report(lake: Lake, config: Config) -> Report:
-    """Read the newest results of every suite from the lake."""
-    address = config.address(STAGE)
+def read_report(current: Current) -> Report:
+    """Read the newest results of every suite from the lake, and of the files as they are."""
+    lake, address = current.lake, current.config.address(STAGE)
     results = [r for s in SUITES for r in lake.rows("expectation_result", address, s)]
     found = [r for s in SUITES for r in lake.rows("expectation_failure", address, s)]
-    current = Current(lake, config)
     tables = {row["table_name"] for row in found}
     content = {table: current.content_of(table) for table in tables}
     failures = [
@@ -91,19 +90,20 @@ def read_report(lake: Lake, config: Config) -> Report:
 
 
 def _checked_at(current: Current) -> dict[str, datetime]:
-    times = {run["record"]: run["written_at"] for run in current.ledger.runs}
-    return {
-        file["unit_key"]: times[file["record"]]
-        for file in current.ledger.files
-        if file["table_name"] == "expectation_result" and file["is_current"]
-    }
+    """Map each suite to the time of its last check, which the ledger may not know yet."""
+    ledger = read_ledger(current.lake, known=current.ledger)
+    runs = ledger.tables["runs"].select(["record", "written_at"]).to_pydict()
+    times = dict(zip(*runs.values(), strict=True))
+    address = current.config.address(STAGE)
+    files = ledger.current_of("expectation_result", STAGE, address)
+    return {file["unit_key"]: times[file["record"]] for file in files.to_pylist()}
 
 
 def _by_study(failures: list[Row], current: Current) -> dict[str, list[Row]]:
     """Group by study; a record of the registry counts for the studies that it may belong to."""
     links: dict[str, list[str]] = {}
     if any(row["record_key"] for row in failures):
-        with current.open() as connection:
+        with current.open(["core.clinical_candidate"]) as connection:
             for record, study in connection.execute(
                 "select record_key, study_key from core.clinical_candidate order by all"
             ).fetchall():

@@ -97,6 +97,8 @@ def _verdict(report: Report) -> tuple[str, str, str]:
         )
     if not report.results:
         return "ok", "Nothing has been checked yet", "Run mpss warehouse check."
+    if not any(row["n_rows"] for row in report.results):
+        return "ok", "There was nothing to check", "The lake has no study yet."
     return "ok", "No study is held back", f"Everything that was checked is published; {told}."
 
 
@@ -161,15 +163,29 @@ def _suite(name: str, report: Report) -> Row:
             _share(row) if row["n_unexpected"] else "",
             WORDS[row["consequence"]],
         )
-        for row in sorted(found, key=lambda row: (row["is_met"], row["position"]))
+        for row in _summed(sorted(found, key=lambda row: (row["is_met"], row["position"])))
     ]
     told = told if found else "not checked yet"
     return {"title": TITLES[name], "told": told, "n_broken": n_broken, "rows": rows}
 
 
+def _summed(found: Sequence[Row]) -> list[Row]:
+    """Say once what is so in several tables; what is not so stands by itself."""
+    told: dict[tuple[object, ...], dict[str, Any]] = {}
+    for row in found:
+        alike = (row["says"], row["column_name"], row["consequence"])
+        key = alike if row["is_met"] else (row["expectation"],)
+        if one := told.get(key):
+            one["table_name"] += f", {row['table_name']}"
+            one["n_rows"] += row["n_rows"]
+        else:
+            told[key] = dict(row)
+    return list(told.values())
+
+
 def _mark(row: Row) -> Row:
     if row["is_met"]:
-        return {"kind": "ok", "word": "met"}
+        return {"kind": "ok", "word": "met" if row["n_rows"] else "no rows"}
     word = {"stop": "stop", "quarantine": "held", "warn": "warning"}[row["consequence"]]
     return {"kind": row["consequence"], "word": word}
 

@@ -18,6 +18,7 @@ VERSION = "3"
 """Raised by hand when the same rules may find something else: every suite reads every file."""
 
 NOT_NULL = "ExpectColumnValuesToNotBeNull"
+_UNIQUE = ("ExpectColumnValuesToBeUnique", "ExpectCompoundColumnsToBeUnique")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,24 @@ class Frame:
     def keys(self) -> tuple[str, ...]:
         """Columns that name a row in a finding: its grain but for the hash of a cohort."""
         return tuple(name for name in TABLES[self.table].grain if not name.endswith("_hash"))
+
+    @property
+    def across_rows(self) -> tuple[Rule, ...]:
+        """Rules that compare rows: one may be broken by a row that has not changed."""
+        return tuple(rule for rule in self.rules if rule.kind in _UNIQUE)
+
+    @property
+    def of_a_row(self) -> tuple[Rule, ...]:
+        """Rules that look at one row at a time."""
+        return tuple(rule for rule in self.rules if rule.kind not in _UNIQUE)
+
+    def alike(self, rule: Rule) -> str:
+        """Select of the rows that may break a rule across rows: their columns have one hash."""
+        columns = ", ".join(map(sql_name, rule.columns))
+        rows = f"from raw.{self.table} where {self.where or 'true'}"
+        twice = f"select hash({columns}) as key {rows} group by key having count(*) > 1"
+        wanted = dict.fromkeys((*self.keys, *rule.columns))
+        return f"select {', '.join(map(sql_name, wanted))} {rows} and hash({columns}) in ({twice})"
 
     @property
     def sql(self) -> str:
@@ -170,9 +189,9 @@ def grain(table: str) -> Rule:
     columns = TABLES[table].grain
     if table in APPEND_ONLY:
         columns = (PATH, *columns)
-    says = f"{', '.join(columns)} name a row once"
+    says = f"no two rows have the same {', '.join(columns)}"
     if len(columns) == 1:
         one = {"column": columns[0]}
-        return Rule(f"{columns[0]}_once", says, "stop", "ExpectColumnValuesToBeUnique", one)
+        return Rule(f"{columns[0]}_once", says, "stop", _UNIQUE[0], one)
     several = {"column_list": list(columns), "ignore_row_if": "never"}
-    return Rule("key_once", says, "stop", "ExpectCompoundColumnsToBeUnique", several)
+    return Rule("key_once", says, "stop", _UNIQUE[1], several)

@@ -1,4 +1,4 @@
-"""Rules about feature columns, file by file: what the last check saw in a file is taken over.
+"""Rules about rows of features, file by file: what the last check saw in a file is taken over.
 
 Nothing of a file is read again while its size, its time of change and the rules about it are the
 same (lake table ``expectation_seen``, which each check of the features writes anew). Where the
@@ -19,8 +19,8 @@ from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import digest_of
 from mpss_lib.warehouse.expectations.features import Dictionary, read_dictionary
-from mpss_lib.warehouse.expectations.rules import VERSION, Finding
-from mpss_lib.warehouse.expectations.suites import TWIN, VALUES
+from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Rule
+from mpss_lib.warehouse.expectations.suites import FEATURES, TWIN, VALUES
 from mpss_lib.warehouse.expectations.views import Current
 from mpss_lib.warehouse.joining import PATH
 
@@ -56,7 +56,7 @@ def judge_values(
     connection: duckdb.DuckDBPyConnection,
     before: Mapping[str, Row],
 ) -> tuple[list[Finding], list[Row]]:
-    """Hold all feature columns of a table against the rules; only files not seen are read.
+    """Hold every row of a table against the rules about one row; only files not seen are read.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ def judge_values(
         Rows of ``expectation_seen``: the files of this table.
     """
     dictionary = read_dictionary(connection, current.features[table])
-    digest = digest_of([VERSION, repr(VALUES), *map(repr, dictionary.told())])
+    rules = _rules(table)
+    digest = digest_of([VERSION, repr(rules), *map(repr, dictionary.told())])
     labels = {
         path: {"suite": SUITE, "table_name": table, "path": path}
         | {"state": current.state_of(path), "rules_digest": digest}
@@ -108,12 +109,19 @@ def _read(
 
     log.info("%s: %d files are read", table, len(paths))
     broken: dict[str, list[tuple[str, Row]]] = {path: [] for path in paths}
+    keys, rules = (PATH, *TABLES[table].grain), _rules(table)
     for frame in current.chunks(table, paths):
-        for one in judge(frame, table, (), VALUES, dictionary):
+        for one in judge(frame, table, keys, rules, dictionary):
             for row in one.rows:
                 told = {n: _plain(value) for n, value in row.items() if n != PATH}
                 broken[row[PATH]].append((one.rule.name, told))
     return broken
+
+
+def _rules(table: str) -> tuple[Rule, ...]:
+    """Rules about one row at a time: its keys, then its features."""
+    keys = (rule for frame in FEATURES if frame.table == table for rule in frame.of_a_row)
+    return (*keys, *VALUES)
 
 
 def _plain(value: Any) -> Any:
@@ -125,20 +133,22 @@ def _sum(
 ) -> list[Finding]:
     """Sum up what breaks each rule in all files, without studies that another file replaces."""
     without = {source.path: source.without for source in current.readings[table].batches}
-    told: dict[str, list[Row]] = {rule.name: [] for rule in VALUES}
+    rules = _rules(table)
+    told: dict[str, list[Row]] = {rule.name: [] for rule in rules}
     for path, rows in broken.items():
         for name, row in rows:
             if row["study_key"] not in without.get(path, ()):
                 told[name].append(row)
     found = []
-    for rule in VALUES:
+    for rule in rules:
         bad = sorted(told[rule.name], key=_keys)
         found.append(Finding(rule, table, n_unexpected=len(bad), rows=bad, is_met=not bad))
     return found
 
 
 def _keys(row: Row) -> tuple[str, str, int]:
-    return str(row["study_key"]), str(row["segment"]), row.get("bins", 0)
+    segment = row.get("segment", row["value"])  # which is the value itself where it broke the rule
+    return str(row["study_key"]), str(segment), row.get("bins", 0)
 
 
 def _twins(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Finding:

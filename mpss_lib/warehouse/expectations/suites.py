@@ -59,7 +59,13 @@ FILE_RULES: tuple[Rule, ...] = (
     in_set(
         "rows_as_recorded", "is_as_recorded", TRUE, "a study's file has as many rows as recorded"
     ),
-    in_set("all_rows_as_recorded", "is_whole_as_recorded", TRUE, "so has every other file", "stop"),
+    in_set(
+        "all_rows_as_recorded",
+        "is_whole_as_recorded",
+        TRUE,
+        "a file of many studies has as many rows as recorded",
+        "stop",
+    ),
 )
 """Of the files of every table of a suite: what is seen without reading their rows."""
 
@@ -87,8 +93,16 @@ STUDY: tuple[Frame, ...] = (
             ),
             known("patient_known", "patient_key", "every study belongs to a patient"),
             matches("period_form", "acquired_period", PERIOD, "a period is a year or quarter"),
-            between("series_announced", "n_series_announced", 0, 1000, "0 to 1000 series"),
-            between("objects_announced", "n_objects_announced", 0, 100000, "0 to 100,000 objects"),
+            between(
+                "series_announced", "n_series_announced", 0, 1000, "a study has 0 to 1000 series"
+            ),
+            between(
+                "objects_announced",
+                "n_objects_announced",
+                0,
+                100000,
+                "a study has 0 to 100,000 objects",
+            ),
             known("study_dated", "study_date_shifted", "studies have a (shifted) date"),
             known("accession_told", "accession_key", "studies have an accession", "warn", 0.8),
         ),
@@ -140,8 +154,8 @@ STUDY: tuple[Frame, ...] = (
             known("masks_named", "mask_path", "a segmentation names its masks"),
             known("myocardium_known", "myocardium_ml", "the wall has a volume"),
             known("cavity_known", "cavity_ml", "the cavity has a volume"),
-            between("myocardium_size", "myocardium_ml", 10, 600, "10 to 600 ml of wall"),
-            between("cavity_size", "cavity_ml", 1, 800, "1 to 800 ml of cavity"),
+            between("myocardium_size", "myocardium_ml", 10, 600, "the wall has 10 to 600 ml"),
+            between("cavity_size", "cavity_ml", 1, 800, "the cavity has 1 to 800 ml"),
         ),
     ),
     Frame(

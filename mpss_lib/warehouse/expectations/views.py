@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -24,7 +24,7 @@ from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.pointers import read_pointers
 from mpss_lib.warehouse.published import ledger_of
-from mpss_lib.warehouse.relations import read_relations
+from mpss_lib.warehouse.relations import Relation, read_relations
 from mpss_lib.warehouse.snapshot import create_relation
 from mpss_lib.warehouse.sources import feature_names, source_of
 
@@ -35,6 +35,15 @@ _STUDY = re.compile(r"study=([^.]+)\.")
 
 CHUNK_ROWS = 8192
 """Rows of a feature table that are judged together: 30 MB."""
+
+
+class Named(NamedTuple):
+    """What a manifest record says of a unit's file."""
+
+    unit_key: str
+    path: str
+    content_sha256: str
+    n_rows: int
 
 
 @dataclass(frozen=True)
@@ -65,30 +74,33 @@ class Current:
 
     def __init__(self, lake: Lake, config: Config) -> None:
         self.lake, self.config = lake, config
+        self._told: dict[str, tuple[Named, ...]] = {}
+        self._missing: dict[str, frozenset[str]] = {}
         self.ledger: Ledger = ledger_of(lake)
         set_pointers = read_pointers(lake)
         self.pointers: Mapping[str, Address] = {
             stage: set_pointers.get(stage, config.address(stage)) for stage in STAGES
         }
         landing = current_paths(lake, self.ledger, self.pointers)
-        newest = {file["path"] for file in self._files("prediction")}
+        newest = {file.path for file in self._files("prediction")}
         landing["prediction"] = tuple(p for p in landing["prediction"] if p in newest)
         self.landing = landing
         self._batches = read_batches(lake)
         self.readings = prefer_batches(landing, self._batches)
         self.paths = {table: reading.paths for table, reading in self.readings.items()}
 
-    def _files(self, table: str) -> list[dict[str, Any]]:
-        """Manifest rows of a table's current files."""
-        stage = TABLES[table].stage
-        files: list[dict[str, Any]] = self.ledger.current_of(
-            table, stage, self.pointers[stage]
-        ).to_pylist()
-        return files
+    def _files(self, table: str) -> tuple[Named, ...]:
+        """Give what the manifest says of a table's current files; it is asked once."""
+        if table not in self._told:
+            stage = TABLES[table].stage
+            rows = self.ledger.current_of(table, stage, self.pointers[stage])
+            columns = rows.select(list(Named._fields)).to_pydict().values()
+            self._told[table] = tuple(map(Named, *columns))
+        return self._told[table]
 
     def content_of(self, table: str) -> dict[str, str]:
         """Map the unit keys of a table to the SHA-256 of their current files."""
-        return {file["unit_key"]: file["content_sha256"] for file in self._files(table)}
+        return {file.unit_key: file.content_sha256 for file in self._files(table)}
 
     @cached_property
     def bins(self) -> tuple[int, ...]:
@@ -105,53 +117,65 @@ class Current:
     def digest(self, tables: Iterable[str], *more: str) -> str:
         """Digest of all that a check of these tables depends on.
 
-        It holds size and time of change of each file too, so that a file which was altered in
-        its place is looked at again.
+        It holds size and time of change of each file that is read too, so that one which was
+        altered in its place is looked at again.
         """
         parts = list(more)
         for table in tables:
-            told = {file["path"]: file["content_sha256"] for file in self._files(table)}
-            for path in self.landing[table]:
-                parts += [table, path, told.get(path, ""), self.state_of(path)]
-            parts += [self.state_of(path) for path in self.paths[table]]
+            told = {file.path: file.content_sha256 for file in self._files(table)}
+            named = (f"{path} {told.get(path, '')}" for path in self.landing[table])
+            read = (f"{path} {self.state_of(path)}" for path in self.paths[table])
+            parts.append("\n".join([table, *named, *sorted(self._gone(table)), *read]))
         return digest_of(parts)
 
     def state_of(self, path: str) -> str:
         """Size and time of change of a file below the lake; ``gone`` where it is not there."""
         try:
-            state = os.stat(f"{self.lake.root}/{path}")  # noqa: PTH116 (of every file)
+            state = (self.lake.root / path).stat()
         except FileNotFoundError:
             return "gone"
         return f"{state.st_size} {state.st_mtime_ns}"
 
+    def _gone(self, table: str) -> frozenset[str]:
+        """Files of a table that are named and not there; each shelf is listed once."""
+        if table not in self._missing:
+            wanted = {*self.landing[table], *self.paths[table]}
+            for folder in {path.rpartition("/")[0] for path in wanted}:
+                with suppress(FileNotFoundError):
+                    names = os.listdir(f"{self.lake.root}/{folder}")  # noqa: PTH208 (of every file)
+                    wanted.difference_update([f"{folder}/{name}" for name in names])
+            self._missing[table] = frozenset(wanted)
+        return self._missing[table]
+
     # ----------------------------------------------------------------- files
 
+    def n_files(self, table: str) -> int:
+        """Files of a table: landing files, and the batch files read instead."""
+        return len({*self.landing[table], *self.paths[table]})
+
     def files(self, table: str) -> list[FileState]:
-        """State of each file of a table: landing files, and the batch files read instead."""
+        """State of each file of a table that is read, and of those that are gone.
+
+        Of a landing file that a batch repeats no more is asked than that it is there.
+        """
         counted = self._counted(table)
         expected, later = self.columns(table), TABLES[table].later
         batches = {source.path for source in self.readings[table].batches}
         more: dict[str, pa.DataType] = {}
         if table in APPEND_ONLY:  # a batch tells the landing file of each row; old files may lack
             later, more = later.union(expected).difference(TABLES[table].grain), {PATH: TEXT}
-        every = dict.fromkeys((*self.landing[table], *self.paths[table]))
-        read = set(self.paths[table])
-        return [
-            _state(
-                f"{self.lake.root}/{path}",
-                path,
-                {**expected, **(more if path in batches else {})},
-                counted.get(path),
-                later,
-                is_read=path in read,
-            )
-            for path in every
-        ]
+        gone = self._gone(table)
+        found = [FileState(path, is_there=False) for path in gone]
+        for path in set(self.paths[table]) - gone:
+            columns = {**expected, **(more if path in batches else {})}
+            whole = f"{self.lake.root}/{path}"
+            found.append(_state(whole, path, columns, counted.get(path), later))
+        return sorted(found, key=lambda file: (file.path in batches, file.path))
 
     def _counted(self, table: str) -> dict[str, int]:
-        rows = {file["path"]: int(file["n_rows"]) for file in self._files(table)}
+        rows = {file.path: file.n_rows for file in self._files(table)}
         for batch in self._batches:
-            if batch.table == table and batch.members <= rows.keys():
+            if batch.table == table and all(map(rows.__contains__, batch.members)):
                 rows[batch.path] = sum(rows[member] for member in batch.members)
         return rows
 
@@ -170,34 +194,47 @@ class Current:
     # ------------------------------------------------------------------ rows
 
     @contextmanager
-    def open(self, leave_out: Iterable[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a connection in memory with the ``raw`` views, and the dictionary of features.
+    def open(
+        self, needed: Iterable[str], leave_out: Iterable[str] = ()
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection in memory with views of some relations and of what they read.
 
         Parameters
         ----------
+        needed : iterable of str
+            Qualified names; of what a check has written there is no view: lost, it is made anew.
         leave_out : iterable of str
             Tables at fault: they have no view, nor has what reads them.
         """
         gone = {f"raw.{name}" for name in leave_out}
-        # What a check has written is no part of what it reads: lost, it is made anew.
-        wanted = {f"raw.{name}" for name, table in TABLES.items() if table.unit != "suite"} | {
-            *("core.feature_range", "core.feature_identity", "core.feature_dictionary"),
-            *("core.study", "core.clinical_candidate", "core.clinical", "core.segment"),
-        }
+        wanted = self.reached(needed)
         sources = {
-            name: source_of(self.lake, TABLES[name], reading, self.features)
-            for name, reading in self.readings.items()
+            name: source_of(self.lake, TABLES[name], self.readings[name], self.features)
+            for name in TABLES
+            if f"raw.{name}" in wanted
         }
         settings = {"threads": self.config.warehouse.threads}
         with duckdb.connect(config=settings) as connection:
             for schema in ("raw", "core"):
                 connection.execute(f"create schema {schema}")
-            for relation in read_relations(base=META_NAMES):
+            for relation in self._relations:
                 if relation.full_name in gone or relation.needs & gone:
                     gone.add(relation.full_name)
                 elif relation.full_name in wanted:
                     create_relation(connection, _as_view(relation), sources)
             yield connection
+
+    @cached_property
+    def _relations(self) -> tuple[Relation, ...]:
+        return read_relations(base=META_NAMES)
+
+    def reached(self, needed: Iterable[str]) -> set[str]:
+        """Qualified names of relations and of all that they read."""
+        found = set(needed)
+        for relation in reversed(self._relations):
+            if relation.full_name in found:
+                found |= relation.needs
+        return found
 
     def chunks(self, table: str, paths: Iterable[str]) -> Iterator[pd.DataFrame]:
         """Rows of files of a feature table with the file of each, some thousands at a time."""
@@ -221,9 +258,7 @@ def relations_of(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in found.fetchall()}
 
 
-def _as_view(relation: Any) -> Any:
-    from dataclasses import replace
-
+def _as_view(relation: Relation) -> Relation:
     return replace(relation, stored="view")
 
 
@@ -238,13 +273,7 @@ def _state(
     expected: Mapping[str, pa.DataType],
     n_rows: int | None,
     later: frozenset[str],
-    *,
-    is_read: bool,
 ) -> FileState:
-    if not os.path.isfile(path):  # noqa: PTH113 (of every file)
-        return FileState(name, is_there=False)
-    if not is_read:  # a batch file repeats it
-        return FileState(name, is_there=True)
     try:
         with pq.ParquetFile(path) as file:
             schema, found = file.schema_arrow, file.metadata.num_rows

@@ -5,21 +5,25 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fabricated_lake import row
 
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.warehouse import feature_rows, snapshot, sources, stage
+from mpss_lib.schemas import TABLES
+from mpss_lib.warehouse import snapshot, sources, stage, study_rows
+from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.reader import rows
+from mpss_lib.warehouse.relations import read_relations
 
 EAGER = {"cohort": {"accept": "pass"}, "warehouse": {"threads": 1, "compact_from": 3}}
-COUNTED = "select * from meta.feature_rows order by path, study_key"
+COUNTED = "select * from meta.study_rows order by path, study_key"
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """The files that each publish counts and those whose columns it reads."""
     found = {"counted": [], "opened": []}
-    count, check = feature_rows._count, sources.check_columns
+    count, check = study_rows._count, sources.check_columns
 
     def counting(lake, name, paths):
         found["counted"] += paths
@@ -29,7 +33,7 @@ def counted(monkeypatch):
         found["opened"].append(where)
         check(table, schema, where, **more)
 
-    monkeypatch.setattr(feature_rows, "_count", counting)
+    monkeypatch.setattr(study_rows, "_count", counting)
     monkeypatch.setattr(sources, "check_columns", checking)
     return found
 
@@ -49,11 +53,11 @@ def test_every_shown_file_was_counted_once(filled, counted):
     shown = {
         (row["table_name"], row["path"])
         for row in rows(filled.lake, "select * from meta.lake_file")
-        if row["table_name"].startswith("feature_") and row["table_name"] != "feature_catalogue"
+        if row["table_name"] in study_rows.COUNTED
     }
     assert len(counted["counted"]) == len(shown) == len(set(counted["counted"]))
     assert {path for _, path in shown} == set(counted["counted"])
-    assert {path for _, path in shown} <= set(counted["opened"])
+    assert {p for name, p in shown if name != "prediction"} <= set(counted["opened"])
 
 
 def test_the_next_publish_reads_what_is_new_only(filled, counted):
@@ -68,6 +72,48 @@ def test_the_next_publish_reads_what_is_new_only(filled, counted):
     assert {path.rsplit("study=")[1][:4] for path in counted["counted"]} == {"s09."}
     assert set(counted["opened"]) == set(counted["counted"])
     assert len(rows(filled.lake, COUNTED)) == len(before) + 2
+
+
+def test_what_is_counted_is_what_the_snapshot_does_not_copy():
+    """A table of a study that becomes a view is counted, or its check of the grain reads all."""
+    views = {
+        relation.name
+        for relation in read_relations(base=META_NAMES)
+        if relation.schema == "raw" and relation.stored == "view"
+        if TABLES[relation.name].unit == "study"
+    }
+    assert views == set(study_rows.COUNTED)
+
+
+def test_each_file_of_predictions_has_its_rows_counted(filled):
+    """Every file stays: joined into a batch or not, each is held against its own keys."""
+    eager = Config.model_validate(EAGER)
+    for number, key in enumerate(("s01", "s02", "s16", "s01")):
+        filled.predict(key, 100.0 + number)
+        filled.flush(f"night {number}")
+    stage.run(filled.lake, filled.config)
+    sql = (
+        "select landing_path, study_key, n_rows, n_keys from meta.study_rows"
+        " where table_name = 'prediction' and is_shown order by all"
+    )
+    alone = rows(filled.lake, sql)
+    assert [row["study_key"] for row in alone].count("s01") > 1
+    stage.run(filled.lake, eager)
+    assert rows(filled.lake, sql) == alone
+    batches = "select distinct starts_with(path, 'batch/') from meta.study_rows"
+    assert len(rows(filled.lake, f"{batches} where table_name = 'prediction'")) == 1
+
+
+def test_a_prediction_that_stands_twice_in_its_file_stops_the_publish(filled):
+    two = [row("prediction", study_key="s01", segment=name) for name in ("MYO", "LAD3")]
+    file = filled.write("prediction", "s01", two, salt="two")
+    filled.record("publication", "s01", "done", [file])
+    filled.flush()
+    path = filled.lake.root / file.path
+    first = pq.read_table(path, partitioning=None).slice(0, 1)
+    pq.write_table(pa.concat_tables([first, first]), path)
+    with pytest.raises(LakeCorruptError, match=r"shown_once: 1 bad rows.*prediction.*s01"):
+        stage.run(filled.lake, filled.config)
 
 
 def test_rows_taken_over_are_those_of_a_fresh_count(filled):
@@ -135,7 +181,7 @@ def test_what_a_batch_repeats_of_a_replaced_study_is_not_shown(filled, counted):
     stage.run(filled.lake, eager)
     found = rows(
         filled.lake,
-        "select is_shown, starts_with(path, 'batch/') as is_batch from meta.feature_rows"
+        "select is_shown, starts_with(path, 'batch/') as is_batch from meta.study_rows"
         " where study_key = 's01' and table_name = 'feature_binned' order by all",
     )
     assert found == [
@@ -156,7 +202,7 @@ def test_a_study_in_two_shown_files_stops_the_publish(filled, monkeypatch):
         from dataclasses import replace
 
         readings = prefer(current, batches)
-        for name in feature_rows.FEATURE_TABLES:
+        for name in study_rows.COUNTED:
             whole = tuple(replace(s, without=frozenset()) for s in readings[name].batches)
             readings[name] = replace(readings[name], batches=whole)
         return readings

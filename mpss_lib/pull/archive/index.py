@@ -1,4 +1,6 @@
-"""Index of the embedded archive: SQLite tables and the matching rules of C-FIND.
+"""Index of a folder of objects: SQLite tables and the matching rules of C-FIND.
+
+The embedded archive answers by it, and so does a folder or medium that studies are loaded from.
 
 Matching follows PS3.4 C.2.2.2: single value, list of UIDs, universal (empty key), wildcard and
 range. ``ModalitiesInStudy`` and the ``NumberOfStudyRelated*`` counts are computed.

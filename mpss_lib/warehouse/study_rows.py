@@ -1,0 +1,149 @@
+"""The keys of files that are read in place, counted once: a publish reads only what is new to it.
+
+The checks of grain, completeness and pairing of these tables ask which rows each study has in each
+file. A file never changes, so the answer is carried from the published snapshot for every file that
+had the same size, time and checks then; any other is counted. What the checks then ask of all files
+together (a study in two of them, a segment of one kind only) is asked anew at every publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from mpss_lib.quoting import sql_name, sql_text
+from mpss_lib.schemas import TABLES, TEXT
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse.checks import duckdb_type
+from mpss_lib.warehouse.compaction import Reading
+from mpss_lib.warehouse.joining import PATH
+from mpss_lib.warehouse.manifest import APPEND_ONLY
+from mpss_lib.warehouse.meta import META
+from mpss_lib.warehouse.sources import listed
+
+COUNTED = (
+    "instance",
+    "volume",
+    "quality_metric",
+    "feature_once",
+    "feature_binned",
+    "prediction",
+)
+"""Lake tables with several rows of a study, which the snapshot shows and does not copy."""
+
+_COUNT = """
+insert into meta.study_rows by name
+select
+    '{table}' as table_name,
+    substr(filename, {start}) as path,
+    {landing} as landing_path,
+    study_key,
+    {segments} as segments,
+    {levels} as levels,
+    count(*) as n_rows,
+    count(distinct ({keys})) filter (where {whole}) as n_keys,
+    true as is_shown,
+from read_parquet({files}, {options})
+group by filename, landing_path, study_key
+"""
+
+_FORGET = """
+delete from meta.study_rows as counted
+where not exists (from arrow_kept as kept where counted.path = kept.path)
+"""
+
+_SHOW = """
+update meta.study_rows as counted
+set is_shown = not is_shown
+where is_shown = exists (
+    from arrow_replaced as replaced
+    where counted.path = replaced.path and counted.study_key = replaced.study_key
+)
+"""
+
+
+def create_study_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make an empty ``meta.study_rows``."""
+    table = META["study_rows"]
+    columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in table.columns.items())
+    connection.execute(f"create table meta.study_rows ({columns})")
+    connection.execute(f"comment on table meta.study_rows is {sql_text(table.one_row)}")
+
+
+def count_rows(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    readings: Mapping[str, Reading],
+    unchanged: Iterable[str],
+) -> int:
+    """Bring ``meta.study_rows`` to the files that are shown; gives how many were counted for it.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Of the new snapshot.
+    lake : Lake
+    readings : mapping of table to Reading
+        The files that the snapshot shows.
+    unchanged : iterable of str
+        Files that are as they were when the rows that are there were counted.
+    """
+    kept = {path for name in COUNTED for path in readings[name].paths}.intersection(unchanged)
+    connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
+    connection.execute(_FORGET)
+    counted = {name: [p for p in readings[name].paths if p not in kept] for name in COUNTED}
+    for name, paths in counted.items():
+        for part in _alike(name, paths):
+            connection.execute(_count(lake, name, part))
+    connection.register("arrow_replaced", _replaced(readings))
+    connection.execute(_SHOW)
+    for name in ("kept", "replaced"):
+        connection.unregister(f"arrow_{name}")
+    return sum(map(len, counted.values()))
+
+
+def _alike(name: str, paths: list[str]) -> list[list[str]]:
+    """Part files by the columns that are asked of them: only batches name landing files."""
+    if name not in APPEND_ONLY:
+        return [paths] * bool(paths)
+    parts = ([p for p in paths if p.startswith(start)] for start in ("batch/", "landing/"))
+    return [part for part in parts if part]
+
+
+def _count(lake: Lake, name: str, paths: list[str]) -> str:
+    """Give the SQL that counts the rows of each study in files of one table."""
+    spec, start = TABLES[name], len(str(lake.root.resolve())) + 2
+    keys = [sql_name(key) for key in spec.grain]
+    landing, options = "''", ["hive_partitioning = false", "filename = true"]
+    if name in APPEND_ONLY:
+        landing = PATH if paths[0].startswith("batch/") else f"substr(filename, {start})"
+        options.append("union_by_name = true")
+    return _COUNT.format(
+        table=name,
+        start=start,
+        landing=landing,
+        segments=_values("segment", "varchar") if spec.has_features else "cast([] as varchar[])",
+        levels=_values("bins", "bigint") if "bins" in spec.columns else "cast([] as bigint[])",
+        keys=", ".join(keys),
+        whole=" and ".join(f"{key} is not null" for key in keys),
+        files=listed(lake, paths),
+        options=", ".join(options),
+    )
+
+
+def _values(column: str, kind: str) -> str:
+    found = f"list(distinct {column}) filter (where {column} is not null)"
+    return f"list_sort(coalesce({found}, cast([] as {kind}[])))"
+
+
+def _replaced(readings: Mapping[str, Reading]) -> pa.Table:
+    """Studies of a batch file that another file has replaced: their rows are not shown."""
+    pairs = [
+        {"path": source.path, "study_key": key}
+        for name in COUNTED
+        for source in readings[name].batches
+        for key in sorted(source.without)
+    ]
+    return pa.Table.from_pylist(pairs, schema=pa.schema({"path": TEXT, "study_key": TEXT}))
