@@ -15,13 +15,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 FILE, CURRENT = ".parquet", ".current"
 
 _NUMBERED = re.compile(r"(\d{10})-")
+
+
+def newest(paths: Iterable[Path]) -> Path:
+    """Give the file that was written last, where nothing else says which is current."""
+    return max(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def shelf_of(key: str) -> str:

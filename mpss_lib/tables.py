@@ -27,7 +27,7 @@ from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.parquet import read_footer, read_whole, write_table
 from mpss_lib.schemas import TABLES, tables_of
-from mpss_lib.shelves import Shelved, file_name, on_shelf, shelf_of, shelves_of
+from mpss_lib.shelves import Shelved, file_name, newest, on_shelf, shelf_of, shelves_of
 
 
 @dataclass(frozen=True)
@@ -193,8 +193,7 @@ class Lake:
         named = self._named(stage, address) if unmarked else {}
         for key in unmarked:
             name = named.get((table, key))
-            newest = ((p.stat().st_mtime_ns, p.name, p) for p in several[key].paths)
-            found[key] = self.root / name if name else max(newest)[-1]
+            found[key] = self.root / name if name else newest(several[key].paths)
         return found
 
     def landing_files(

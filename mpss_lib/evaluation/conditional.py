@@ -4,7 +4,8 @@ Dealing out the radiomic rows tests whether they are independent of clinical ter
 where features are noisy proxies of age and calcium is not linear in age, that is rightly rejected
 although the features know nothing beyond age. Here a flexible clinical arm (restricted cubic
 splines of the numbers, dummies, products) takes its part out of both: out of every feature, blind
-to the score, and out of the score. The randomised evaluation then asks whether what is left of the
+to the score, and out of the score. Features enter by their normal scores: what is left of a skewed
+one would bend and widen with age. The randomised evaluation then asks whether what is left of the
 features predicts what is left of the score. Either arm being right is enough for the two
 remainders to be uncorrelated if nothing is there (the generalised covariance measure of Shah &
 Peters, Ann Statist 48 (2020) 1514).
@@ -54,7 +55,7 @@ class Remainder:
     Parameters
     ----------
     design : Design
-        Of the features; (n, features) columns, orthogonal to the arm.
+        Of the features' normal scores; (n, features) columns, orthogonal to the arm.
     outcome : (n,) float64, orthogonal to the arm
     arm : (n, q) float64
         Orthonormal columns of the clinical arm, the intercept among them.
@@ -94,7 +95,7 @@ def remainder(
     columns = clinical_arm(clinical, settings)
     if len(outcome) - columns.shape[1] < LEAST_DF or not features:
         return None
-    x = np.column_stack([np.asarray(values, np.float64) for values in features.values()])
+    x = np.column_stack([_normal_scores(values) for values in features.values()])
     left = _without(x, columns)
     spread = np.linalg.norm(x - x.mean(axis=0), axis=0)
     left[:, np.linalg.norm(left, axis=0) <= EXPLAINED * spread] = 0.0  # rounding is no feature
@@ -140,6 +141,15 @@ def _products(
         if frozenset((a, b)) not in pairs and settings.arm_products == "all"
     ]
     return [] if settings.arm_products == "none" else found
+
+
+def _normal_scores(values: Floats) -> Floats:
+    """Give expected normal order statistics by Blom, (n,); equal values share theirs."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    scores: Floats = ndtri((rankdata(values) - 0.375) / (len(values) + 0.25))
+    return scores
 
 
 def _plain(values: Any) -> Floats:

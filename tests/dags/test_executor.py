@@ -32,7 +32,7 @@ import numpy as np
 from mpss_lib.config import Config
 from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 from mpss_lib.evaluation import evaluate
-from mpss_lib.evaluation.permutation import OUTCOME, permuted
+from mpss_lib.evaluation.permutation import permuted
 from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.profiles import evaluation_profiles
@@ -52,7 +52,7 @@ for settings in evaluation_profiles(Config()).values():
     y = rng.uniform(0.0, 400.0, size=60)
     evaluate(columns, clinical, y, settings)
     design = encode({**columns, **clinical})
-    permuted(OUTCOME, design, 5, y, settings, draw(60, settings), range(2))
+    permuted(design, 5, y, settings, draw(60, settings), range(2))
 
 late = {name.partition(".")[0] for name in set(sys.modules) - loaded} - {"mpss_lib"}
 print(sorted(late), sorted(kernels() - compiled))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from oracles.statistics_cohort import make_cohort
 from scipy.interpolate import CubicSpline
+from scipy.stats import norm, rankdata
 
 from mpss_lib.evaluation.conditional import (
     LEAST_DF,
@@ -116,15 +117,27 @@ def test_remainders_are_orthogonal_to_the_arm_and_know_no_score(cohort):
 
 def test_features_that_are_clinical_alone_predict_nothing(cohort):
     """Whatever the arm explains wholly is no feature, however calcium follows age."""
-    age = cohort.clinical["age"]
-    knots = np.quantile(age, PLACES[4])
-    features = {
-        f"f{k}": natural_spline(age, knots, np.random.default_rng(k).normal(size=4))
-        for k in range(5)
-    }
+    clinical = cohort.clinical
+    features = {name: 3.0 - 2.0 * clinical[name] for name in ("smoking", "diabetes")}
+    features["male"] = (clinical["sex"] == "M").astype(float)
     settings = EvaluationSettings(n_outer=3, n_inner=2)
-    left = remainder(features, cohort.clinical, np.maximum(age - 60.0, 0.0) ** 2, settings)
+    left = remainder(features, clinical, np.maximum(clinical["age"] - 60.0, 0.0) ** 2, settings)
     assert not left.design.columns.any()
     found, r = observed_remainder(left, settings, draw(428, settings))
     assert np.isnan(r).all()
     assert found.mean_r[0, 0] == 0.0
+
+
+def test_the_scale_of_a_feature_does_not_matter(cohort):
+    """Normal scores: any monotone change of a feature leaves what is left of it."""
+    y = np.log1p(cohort.scores["MYO"])
+    features = cohort.radiomics["MYO"]
+    bent = {name: np.exp(2.0 * values / np.abs(values).max()) for name, values in features.items()}
+    first = remainder(features, cohort.clinical, y, SETTINGS).design.columns
+    second = remainder(bent, cohort.clinical, y, SETTINGS).design.columns
+    assert first == pytest.approx(second, abs=1e-9)
+    values = features["feature_01"]
+    expected = norm.ppf((rankdata(values) - 0.375) / 428.25)
+    arm = clinical_arm(cohort.clinical, SETTINGS)
+    expected -= arm @ np.linalg.lstsq(arm, expected, rcond=None)[0]
+    assert first[:, 1] == pytest.approx(expected, abs=1e-9)

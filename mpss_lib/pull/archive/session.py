@@ -278,7 +278,8 @@ def session_of(sites: Sites) -> Iterator[ArchiveSession]:
     _warn_of_expiry(sites.archive)
     known, to = known_habits(sites).way, destination_of(sites)
     index = sites.vault.with_name("folder-index.sqlite")
-    with ArchiveSession(sites.archive, to, others, known, index) as session:
+    # While one connection is open, no other one that closes waits for a checkpoint of the vault.
+    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index) as session:
         try:
             yield session
         finally:

@@ -28,7 +28,7 @@ from mpss_lib.pull.upstream.gone import SUSPECT_FROM, study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before
-from mpss_lib.shelves import key_of
+from mpss_lib.shelves import key_of, newest
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import BY_COMPARISON, note, settle, write_summary
 
@@ -184,8 +184,7 @@ def _current(lake: Lake, config: Config, table: str) -> dict[str, Path]:
     for path in lake.landing_files(table):
         if (key := key_of(path)) not in chosen:
             others.setdefault(key, []).append(path)
-    newest = {k: max(paths, key=lambda p: p.stat().st_mtime_ns) for k, paths in others.items()}
-    return chosen | newest
+    return chosen | {key: newest(paths) for key, paths in others.items()}
 
 
 def _strangers(lake: Lake, kept: Mapping[str, Kept]) -> list[str]:
