@@ -60,7 +60,7 @@ def test_doing_it_again_makes_nothing_anew(done):
 def test_steps_of_the_dag_give_the_same_as_run(done, tmp_path):
     _, answer = done
     lake = Lake(tmp_path)
-    fill(lake, CONFIG, n=30)
+    fill(lake, CONFIG, n=30, vendors=True)
     select_run(COHORT, lake, CONFIG)
     stage.evaluate(COHORT, "RCA3", lake, in_parts(3, 3))
     resumed = stage.evaluate(COHORT, "RCA3", lake, CONFIG)
@@ -227,7 +227,7 @@ def counted(monkeypatch):
 
 def selected_lake(root, n=30):
     lake = Lake(root)
-    fill(lake, CONFIG, n=n)
+    fill(lake, CONFIG, n=n, vendors=True)
     select_run(COHORT, lake, CONFIG)
     return lake
 
