@@ -1,6 +1,9 @@
 """What the table ``feature_stability`` says of a feature as a whole.
 
-Selection reads it to choose by it, the command line and the report to show it.
+Selection reads it to choose by it, the command line and the report to show it. The number of a
+feature is ICC(3,1): a change that is the same for every study, as that of a thicker wall, is a
+convention and no error of a cohort that is measured by one convention. ICC(1), which counts it as
+one, stands beside it.
 """
 
 from __future__ import annotations
@@ -16,16 +19,21 @@ EVERY = "all"
 GOOD_ICC = 0.75
 """Good reliability and above; 0.9 is excellent, below 0.5 poor (Koo and Li 2016)."""
 
+DECIDES, BESIDE = "icc3", "icc1"
+"""Columns: what features are chosen by, and what is shown beside it."""
+
 Rows = Sequence[Mapping[str, Any]]
 
 
-def middle_by_level(rows: Rows, family: str = EVERY) -> dict[int, dict[str, float]]:
-    """Bins -> feature -> median over the segments of ICC(1); NaN where no segment has one."""
+def middle_by_level(
+    rows: Rows, family: str = EVERY, measure: str = DECIDES
+) -> dict[int, dict[str, float]]:
+    """Bins -> feature -> median over the segments of the ICC; NaN where no segment has one."""
     found: dict[int, dict[str, list[float]]] = {}
     for row in rows:
         if row["family"] == family:
             known = found.setdefault(row["bins"], {}).setdefault(row["feature"], [])
-            known += [] if row["icc1"] is None else [row["icc1"]]
+            known += [] if row[measure] is None else [row[measure]]
     return {
         bins: {name: float(np.median(x)) if x else float("nan") for name, x in by_name.items()}
         for bins, by_name in found.items()

@@ -163,7 +163,8 @@ State = dict[str, tuple[int, int]]
 def state_of(root: Path, below: str = "") -> State:
     """Size and time of every file of the home but locks and the snapshot, which follows.
 
-    Of the vault and of reports it is what they say: they are written anew where nothing changes.
+    Of the vault, reports and pictures it is what they say: they are written anew where nothing
+    changes.
     """
     found = {}
     for path in (root / below).rglob("*"):
@@ -172,7 +173,7 @@ def state_of(root: Path, below: str = "") -> State:
             with closing(sqlite3.connect(path)) as database:
                 told = "\n".join(database.iterdump()).encode()
             found[name] = (len(told), crc32(told))
-        elif path.is_file() and path.parent.name == "reports":
+        elif path.is_file() and (path.parent.name == "reports" or path.suffix == ".png"):
             found[name] = (path.stat().st_size, crc32(path.read_bytes()))
         elif path.is_file() and path.suffix not in (".lock", ".duckdb"):
             found[name] = (path.stat().st_size, path.stat().st_mtime_ns)

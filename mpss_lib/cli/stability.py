@@ -44,18 +44,18 @@ def stability(
 
 def _show(rows: list[dict[str, object]], bins: int) -> None:
     """Print how many features are stable at each level, and the most and least stable ones."""
-    from mpss_lib.stable_features import GOOD_ICC, middle_by_level, ranking
+    from mpss_lib.stable_features import BESIDE, EVERY, GOOD_ICC, middle_by_level, ranking
 
-    levels = middle_by_level(rows)
+    levels, beside = middle_by_level(rows), middle_by_level(rows, EVERY, BESIDE)
     counts = [
-        (b, sum(icc >= GOOD_ICC for icc in by_name.values()), len(by_name))
-        for b, by_name in sorted(levels.items())
+        (b, *(sum(x >= GOOD_ICC for x in icc[b].values()) for icc in (levels, beside)))
+        for b in sorted(levels)
     ]
-    columns = ("grey levels", f"ICC >= {GOOD_ICC}", "of")
-    show_table(columns, counts, title="Stable features", numbers=columns)
+    columns = ("grey levels", "by ICC(3,1)", "by ICC(1)")
+    title = f"Features with an ICC of {GOOD_ICC} or more, of {len(next(iter(levels.values())))}"
+    show_table(columns, counts, title=title, numbers=columns)
     found = ranking(rows, bins)
     for title, part in (("most", found[:N_SHOWN]), ("least", found[: -N_SHOWN - 1 : -1])):
-        shown = [(name, f"{icc:.3f}") for name, icc in part]
-        show_table(
-            ("feature", "ICC(1)"), shown, title=f"The {title} stable at {bins}", numbers={"ICC(1)"}
-        )
+        shown = [(name, f"{icc:.3f}", f"{beside[bins][name]:.3f}") for name, icc in part]
+        columns = ("feature", "ICC(3,1)", "ICC(1)")
+        show_table(columns, shown, title=f"The {title} stable at {bins}", numbers=columns[1:])

@@ -41,7 +41,7 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
         "myocardium_ml": (38.0, 300.0),
         "cavity_ml": (12.0, 400.0),
         "edge_voxels": (2.0, math.inf),
-        "incoherence": (-math.inf, 3.0),
+        "incoherence": (-math.inf, 3.4),
     }
 )
 """Range of each self-check value; outside it the study is held, with the value's name as flag.
@@ -49,9 +49,10 @@ SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
 Volumes are checked for a wall of 10.4 mm whatever the convention is. The limits hold nearly all
 wrong masks and few good ones of the synthetic studies of two benches, on their tuning seeds:
 tests/bench/segmentation_accuracy.py (below 100000), which set those of size, prominence and
-score, and tests/bench/self_check.py (900000-922060), which set those of incoherence (3.0: the
-wrong ones lie at 2.6 and from 3.04 on), patch_prominence (the least good one has 0.28),
-higher_gap (0.22), radius, volumes, length (dilated hearts), base and edge.
+score, and tests/bench/self_check.py (900000-922060), which set those of incoherence (of the 20
+wrong ones that nothing else holds one lies at 2.9, the others from 3.5 on), patch_prominence (the
+least good one has 0.28), higher_gap (0.22), radius, volumes, length (dilated hearts), base and
+edge.
 """
 
 

@@ -7,6 +7,7 @@ it where stability was not measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -103,11 +104,14 @@ def choose(levels: Sequence[Level], rule: str, preferred: int) -> list[Level]:
     rule : str
         ``published``, ``stable`` or ``ranks``.
     preferred : int
-        Taken where the rule leaves it and others; 0 prefers none.
+        Taken where the rule leaves it and others; 0 prefers none. Where ``stable`` leaves others
+        only, the nearest one to it.
     """
     against: Marks = _RULES[rule](levels)
     left = [level for level in levels if not against[level.bins]]
     ranked = sorted(left, key=_ORDERS[rule])
+    if rule == STABLE and preferred:
+        ranked.sort(key=lambda x: abs(math.log2(x.bins / preferred)))
     best = next((level for level in left if level.bins == preferred), ranked[0])
     others = sorted(
         (level for level in levels if level.bins != best.bins),

@@ -20,7 +20,7 @@ MIN_PATIENTS = 5
 """Rank correlations of fewer patients say nothing."""
 
 Stability = Mapping[int, Mapping[str, float]]
-"""Bins -> feature -> ICC(1) under perturbation of the image, median over the segments."""
+"""Bins -> feature -> ICC(3,1) under perturbation of the image, median over the segments."""
 
 _PREPARES = ("max_nan_share", "min_variety_rho", "rows")
 """Settings of S0-S4: profiles in which they are equal share those steps."""
@@ -44,7 +44,7 @@ class Selection:
     n_patients : int
         Patients with features in every segment and grey level.
     notes : tuple of str
-        What S3 measured; why both varieties were kept.
+        What S3 measured; why both varieties were kept; why S2b dropped nothing.
     varieties : tuple of VarietyPair
         What S3 compared, at the chosen grey level.
     """
@@ -226,7 +226,7 @@ def _at_level(
     values = np.ascontiguousarray(values[:, :, complete])
     same = steps.drop_identical(values, [f.name for f in features])
     values, features = _without(values, features, same)
-    weak = steps.drop_unstable(icc, [f.name for f in features], settings.min_icc)
+    weak, told = steps.drop_unstable(icc, [f.name for f in features], settings.min_icc)
     values, features = _without(values, features, weak)
     ranks = steps.standard_ranks(values)
     rho = steps.correlations(ranks)
@@ -242,7 +242,7 @@ def _at_level(
         [features[k] for k in kept],
         ranks[:, kept],
         [*entries, *same, *weak, *variety, *double],
-        notes,
+        [*told, *notes],
         pairs,
         None if icc is None else np.array([icc.get(features[k].name, np.nan) for k in kept]),
     )

@@ -193,10 +193,15 @@ def _count_rows(start: Mapping[str, str], chosen: Selection) -> list[dict[str, A
             "n_removed": before[k] - before[k + 1],
             "n_after": before[k + 1],
             "n_paper": PAPER_COUNTS[step],
-            "note": " | ".join(chosen.notes) if step == "S3_variety" else "",
+            "note": " | ".join(x for x in chosen.notes if _step_of(x) == step),
         }
         for k, step in enumerate(STEPS[:-1])
     ]
+
+
+def _step_of(note: str) -> str:
+    """Step that a note is about."""
+    return "S2b_unstable" if note.startswith("S2b") else "S3_variety"
 
 
 def _answer(

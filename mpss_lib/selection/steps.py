@@ -40,6 +40,7 @@ FAMILIES_OUT = ("stat", "loc", "morph")
 VARIETIES = ("glcm", "glrlm")
 AVERAGED, MERGED = "3D_avg", "3D_merged"
 SAME = 1.0 - 1e-12
+FEWEST_STABLE = 10
 
 
 @dataclass(frozen=True)
@@ -123,18 +124,24 @@ def drop_identical(values: Floats, names: Sequence[str]) -> list[Entry]:
 
 def drop_unstable(
     icc: Mapping[str, float] | None, names: Sequence[str], least: float
-) -> list[Entry]:
+) -> tuple[list[Entry], list[str]]:
     """S2b: features whose ICC under perturbation of the image is below ``least``; 0 drops none.
 
-    The paper has no such step. One that could not be measured is not stable.
+    The paper has no such step. One that could not be measured is not stable. Where fewer than
+    ``FEWEST_STABLE`` would be left there is nothing to choose from: then none is dropped, and the
+    note that is returned says so.
     """
     if icc is None or least <= 0.0:
-        return []
-    return [
+        return [], []
+    weak = [
         Entry(name, "S2b_unstable", f"ICC below {least:g}", float(icc.get(name, np.nan)))
         for name in names
         if not icc.get(name, np.nan) >= least
     ]
+    n_left = len(names) - len(weak)
+    if n_left < FEWEST_STABLE:
+        return [], [f"S2b: only {n_left} features have an ICC of {least:g}: none was dropped"]
+    return weak, []
 
 
 def standard_ranks(values: Floats) -> Floats:

@@ -12,10 +12,10 @@ select
     dictionary.aggregation,
     coalesce(cohort_frozen.is_latest, false) as is_latest,
     case
-        when found.icc1 >= 0.9 then 'excellent'
-        when found.icc1 >= 0.75 then 'good'
-        when found.icc1 >= 0.5 then 'moderate'
-        when found.icc1 is not null then 'poor'
+        when found.icc3 >= 0.9 then 'excellent'
+        when found.icc3 >= 0.75 then 'good'
+        when found.icc3 >= 0.5 then 'moderate'
+        when found.icc3 is not null then 'poor'
     end as grade,
     found.n_studies,
     found.n_perturbations,

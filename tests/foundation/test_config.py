@@ -78,13 +78,13 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "pull": "f901329d7267",
         "intake": "b8610d3578b8",
         "segmentation": "cf0acd8bbfd4",
-        "quality": "f010b308431f",
-        "radiomics": "e098b3e08b08",
-        "stability": "ddbdf98c0b83",
+        "quality": "df23af129368",
+        "radiomics": "a37448383059",
+        "stability": "180c2c515655",
         "warehouse": "7fe92e941b12",
-        "selection": "ef0084751fb1",
-        "evaluation": "2078e7e3276b",
-        "publication": "6377abe4c949",
+        "selection": "d3f50a5901b3",
+        "evaluation": "ba7e6462dabb",
+        "publication": "2015217e0188",
     }
 
 

@@ -113,6 +113,7 @@ def test_stability_decides_where_it_was_measured():
     )
     near = [replace(x, n_distinct=n) for x, n in zip(PAPERS, (10, 30, 50, 45, 48, 20, 9, 8))]  # noqa: B905
     assert taken(choose(near, STABLE, 64)) == 64
+    assert taken(choose(near, STABLE, 256)) == 64
     assert taken(choose(near, STABLE, 0)) == 16
 
 

@@ -145,3 +145,17 @@ def test_ranks_give_spearman_and_survive_monotone_transforms():
         assert rho[segment] == pytest.approx(spearmanr(values[segment].T).statistic)
     again = steps.correlations(steps.standard_ranks(np.exp(3 * values)))
     assert again == pytest.approx(rho, abs=1e-12)
+
+
+def test_unstable_features_go_unless_too_few_would_be_left():
+    names = [f"f{k}" for k in range(14)]
+    icc = dict.fromkeys(names, 0.75) | {"f3": 0.7499, "f4": float("nan")}
+    del icc["f5"]
+    gone, told = steps.drop_unstable(icc, names, 0.75)
+    assert [entry.feature for entry in gone] == ["f3", "f4", "f5"]
+    assert told == []
+    few, told = steps.drop_unstable(icc | {"f0": 0.1, "f1": 0.1}, names, 0.75)
+    assert few == []
+    assert told == ["S2b: only 9 features have an ICC of 0.75: none was dropped"]
+    assert steps.drop_unstable(None, names, 0.75) == ([], [])
+    assert steps.drop_unstable(icc, names, 0.0) == ([], [])

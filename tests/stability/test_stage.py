@@ -121,7 +121,7 @@ def test_a_cohorts_rows_are_the_correlations_of_its_studies(lake):
     assert (constant["icc1"], constant["n_studies"]) == (None, 12)
     assert_allclose(
         middle_by_level(rows)[64][ISOTROPIC_NAMES[7]],
-        np.median([by_key["all", s, 64, ISOTROPIC_NAMES[7]]["icc1"] for s in SEGMENTS]),
+        np.median([by_key["all", s, 64, ISOTROPIC_NAMES[7]]["icc3"] for s in SEGMENTS]),
     )
     order = ranking(rows, 64, "wall")
     assert [icc for _, icc in order] == sorted((icc for _, icc in order), reverse=True)
