@@ -32,6 +32,8 @@ NULL: tuple[tuple[str, str, int, int, int], ...] = (
     ("null", "corrected clinical permutation_mean_r", 60, 0, 6),
     ("null", "corrected clinical permutation_pooled", 60, 1, 4),
     ("null", "corrected clinical pooled_spearman", 60, 1, 3),
+    ("null", "corrected combined conditional_mean_r", 116, 0, 5),
+    ("null", "corrected combined conditional_pooled", 116, 0, 4),
     ("null", "corrected combined fisher", 60, 15, 17),
     ("null", "corrected combined nadeau_bengio", 60, 2, 4),
     ("null", "corrected combined permutation_fisher", 60, 0, 4),
@@ -48,6 +50,8 @@ NULL: tuple[tuple[str, str, int, int, int], ...] = (
     ("convex", "corrected combined conditional_pooled", 140, 2, 6),
     ("threshold", "corrected combined conditional_mean_r", 140, 0, 9),
     ("threshold", "corrected combined conditional_pooled", 140, 2, 11),
+    ("interaction", "corrected combined conditional_mean_r", 116, 1, 4),
+    ("interaction", "corrected combined conditional_pooled", 116, 1, 3),
     ("convex", "corrected combined independence_mean_r", 10, 4, 4),
 )
 """World; profile, configuration and test; cohorts; rejections at .01 and at .05."""
@@ -55,8 +59,8 @@ NULL: tuple[tuple[str, str, int, int, int], ...] = (
 PLANTED_COHORTS = 20
 STRENGTHS = (0.0, 0.4, 0.8, 1.2)
 PLANTED: tuple[tuple[str, int | None, int | None, int | None, int | None], ...] = (
-    ("corrected combined conditional_mean_r", 0, 8, 19, 19),
-    ("corrected combined conditional_pooled", 0, 11, 19, 19),
+    ("corrected combined conditional_mean_r", 0, 8, 20, 20),
+    ("corrected combined conditional_pooled", 0, 11, 20, 20),
     ("corrected combined independence_mean_r", None, 7, None, None),
 )
 """Profile, configuration and test; rejections at .05 by strength, None where not asked."""
