@@ -26,10 +26,37 @@ NULL: tuple[tuple[str, str, int, int, int], ...] = (
     ("null", "as_published_loglik radiomics permutation_mean_r", 600, 6, 31),
     ("null", "as_published_loglik radiomics permutation_pooled", 600, 5, 31),
     ("null", "as_published_loglik radiomics pooled_spearman", 600, 9, 30),
+    ("null", "corrected clinical fisher", 60, 15, 18),
+    ("null", "corrected clinical nadeau_bengio", 60, 1, 10),
+    ("null", "corrected clinical permutation_fisher", 60, 0, 5),
+    ("null", "corrected clinical permutation_mean_r", 60, 0, 6),
+    ("null", "corrected clinical permutation_pooled", 60, 1, 4),
+    ("null", "corrected clinical pooled_spearman", 60, 1, 3),
+    ("null", "corrected combined fisher", 60, 15, 17),
+    ("null", "corrected combined nadeau_bengio", 60, 2, 4),
+    ("null", "corrected combined permutation_fisher", 60, 0, 4),
+    ("null", "corrected combined permutation_mean_r", 60, 0, 4),
+    ("null", "corrected combined permutation_pooled", 60, 0, 3),
+    ("null", "corrected combined pooled_spearman", 60, 1, 7),
+    ("null", "corrected radiomics fisher", 60, 11, 14),
+    ("null", "corrected radiomics nadeau_bengio", 60, 1, 6),
+    ("null", "corrected radiomics permutation_fisher", 60, 0, 4),
+    ("null", "corrected radiomics permutation_mean_r", 60, 0, 4),
+    ("null", "corrected radiomics permutation_pooled", 60, 0, 4),
+    ("null", "corrected radiomics pooled_spearman", 60, 1, 6),
+    ("convex", "corrected combined conditional_mean_r", 140, 2, 4),
+    ("convex", "corrected combined conditional_pooled", 140, 2, 6),
+    ("threshold", "corrected combined conditional_mean_r", 140, 0, 9),
+    ("threshold", "corrected combined conditional_pooled", 140, 2, 11),
+    ("convex", "corrected combined independence_mean_r", 10, 4, 4),
 )
 """World; profile, configuration and test; cohorts; rejections at .01 and at .05."""
 
 PLANTED_COHORTS = 20
 STRENGTHS = (0.0, 0.4, 0.8, 1.2)
-PLANTED: tuple[tuple[str, int, int, int, int], ...] = ()
-"""Profile, configuration and test; rejections at .05 by strength."""
+PLANTED: tuple[tuple[str, int | None, int | None, int | None, int | None], ...] = (
+    ("corrected combined conditional_mean_r", 0, 8, 19, 19),
+    ("corrected combined conditional_pooled", 0, 11, 19, 19),
+    ("corrected combined independence_mean_r", None, 7, None, None),
+)
+"""Profile, configuration and test; rejections at .05 by strength, None where not asked."""

@@ -25,7 +25,9 @@ BEHIND = ("quarantine_retry", "find_undated", "recheck")
 def root(tmp_path, monkeypatch):
     root = tmp_path / "home"
     root.mkdir()
-    (root / "mpss.toml").write_text('[cohort]\naccept = "pass"\n[archive]\nport = 1\n')
+    (root / "mpss.toml").write_text(
+        '[cohort]\naccept = "pass"\n[archive]\nport = 1\npatience_h = 0\n'
+    )
     fabricate(Builder(Lake(root / "lake"), settings()))
     warehouse.run(Lake(root / "lake"), settings())
     Vault(root / "vault.sqlite")
