@@ -16,7 +16,7 @@ SHOWN = 10
 
 
 def stable_table(rows: Sequence[Row], bins: int) -> Table:
-    """Most and least stable features: median over the segments, then each segment's ICC(1)."""
+    """Most and least stable features: median over the segments, then each segment's ICC(3,1)."""
     ordered = ranking(rows, bins)
     ends = ordered if len(ordered) <= 2 * SHOWN else [*ordered[:SHOWN], *ordered[-SHOWN:]]
     by = {(row["feature"], row["segment"]): row for row in rows if row["bins"] == bins}
@@ -24,7 +24,7 @@ def stable_table(rows: Sequence[Row], bins: int) -> Table:
         [name, number_text(icc), *(_cell(by.get((name, segment))) for segment in SEGMENTS)]
         for name, icc in ends
     ]
-    return table([f"ICC(1) at {bins} grey levels", "median", *SEGMENTS], shown, "scores")
+    return table([f"ICC(3,1) at {bins} grey levels", "median", *SEGMENTS], shown, "scores")
 
 
 def stable_text(rows: Sequence[Row], bins: int) -> str:
@@ -35,13 +35,13 @@ def stable_text(rows: Sequence[Row], bins: int) -> str:
     n_good = sum(icc >= GOOD_ICC for icc in known.values())
     most = max(row["n_perturbations"] for row in rows)
     return (
-        f"{n_good} of {len(known)} features at {bins} grey levels have an ICC(1) of at least"
+        f"{n_good} of {len(known)} features at {bins} grey levels have an ICC(3,1) of at least"
         f" {GOOD_ICC:g} under {most} perturbations (median over the segments)"
     )
 
 
 def _cell(row: Row | None) -> Cell | None:
-    if row is None or row["icc1"] is None:
+    if row is None or row["icc3"] is None:
         return None
-    ends = "" if row["icc1_low"] is None else interval_text(row["icc1_low"], row["icc1_high"])
-    return Cell(number_text(row["icc1"]), ends, is_noted_below=True)
+    ends = "" if row["icc3_low"] is None else interval_text(row["icc3_low"], row["icc3_high"])
+    return Cell(number_text(row["icc3"]), ends, is_noted_below=True)

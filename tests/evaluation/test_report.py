@@ -176,7 +176,7 @@ def test_scanner_tables_name_the_feature_that_owes_most_to_the_scanner():
 def test_stability_is_told_from_either_end():
     def row(k, segment, icc):
         return {"family": "all", "bins": 64, "feature": f"f{k:02d}", "segment": segment,
-                "icc1": icc, "icc1_low": icc - 0.1, "icc1_high": icc + 0.1,
+                "icc3": icc, "icc3_low": icc - 0.1, "icc3_high": icc + 0.1,
                 "n_perturbations": 20}  # fmt: skip
 
     rows = [row(k, segment, k / 40) for k in range(40) for segment in ("MYO", "LAD3")]
@@ -186,7 +186,7 @@ def test_stability_is_told_from_either_end():
     ]  # fmt: skip
     assert shown.rows[0][2].text == "0.97"
     assert stable_text(rows, 64) == (
-        "10 of 40 features at 64 grey levels have an ICC(1) of at least 0.75 under 20 perturbations"
-        " (median over the segments)"
+        "10 of 40 features at 64 grey levels have an ICC(3,1) of at least 0.75 under 20"
+        " perturbations (median over the segments)"
     )
     assert stable_text(rows, 32) == ""
