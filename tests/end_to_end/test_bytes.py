@@ -122,7 +122,32 @@ def test_a_stage_of_the_cohort(copy, cohort, stage):
     comes_again(lake, names, lambda: door.run(cohort, lake, config), cohort)
 
 
+def test_the_stability_of_features(copy, cohort):
+    """With few perturbations; the values beside the rows come again too."""
+    from mpss_lib.stability import stage as stability
+    from mpss_lib.stability.stage import FEWEST_STUDIES
+    from mpss_lib.steps import members_of
+
+    lake, config, _ = copy
+    few = config.stability.model_copy(update={"shifts": 2, "rotations": 2, "count_pairs": 1})
+    config = config.model_copy(update={"stability": few})
+    keys = members_of(cohort, lake, config)[:FEWEST_STUDIES]
+
+    def measure():
+        for key in keys:
+            stability.run(key, lake, config)
+        assert stability.summarise(cohort, lake, config)["is_measured"]
+
+    measure()
+    values = {path: path.read_bytes() for path in (lake.root / "perturbed").rglob("*.npz")}
+    assert len(values) == len(keys)
+    for path in values:
+        path.unlink()
+    comes_again(lake, [table.name for table in tables_of("stability")], measure)
+    assert {path: path.read_bytes() for path in values} == values
+
+
 def test_no_table_is_forgotten():
-    asked = {*STUDY_STAGES, "warehouse", "selection", "evaluation"}
+    asked = {*STUDY_STAGES, "warehouse", "stability", "selection", "evaluation"}
     rest = {name for name, table in TABLES.items() if table.stage not in asked}
     assert rest == FROM_OUTSIDE
