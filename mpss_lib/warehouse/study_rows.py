@@ -27,6 +27,7 @@ COUNTED = (
     "instance",
     "volume",
     "quality_metric",
+    "perturbation",
     "feature_once",
     "feature_binned",
     "prediction",

@@ -28,6 +28,7 @@ LATE = (
     "scipy.ndimage",
     "scipy.spatial",
     "scipy.spatial.transform",
+    "scipy.special",
     "scipy.stats",
     "skimage.measure",
     "sklearn.linear_model",

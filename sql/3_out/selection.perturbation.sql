@@ -1,6 +1,6 @@
 -- One row is one perturbation of one study: its family, its myocardium, and what was thinned.
 -- grain: study_key perturbation
--- checked: with raw.perturbation
+-- checked: with meta.study_rows
 select
     study_key,
     perturbation,

@@ -137,8 +137,8 @@ def held_out(facts):
 
 def stable(facts):
     bins = facts.found.inputs.selected["corrected"].bins
-    row = {"family": "all", "bins": bins, "feature": "a", "segment": "MYO", "icc1": 0.9,
-           "n_perturbations": 20}  # fmt: skip
+    row = {"family": "all", "bins": bins, "feature": "a", "segment": "MYO", "icc3": 0.9,
+           "icc3_low": 0.8, "icc3_high": 0.95, "n_perturbations": 20}  # fmt: skip
     return replace(facts, found=replace(facts.found, stability=[row]))
 
 
