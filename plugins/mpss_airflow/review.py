@@ -46,9 +46,10 @@ def publish_answer(study: Mapping[str, str]) -> str | None:
     from mpss_lib.quality.review import reviews_of
     from mpss_lib.warehouse.reader import rows
 
-    lake, key = open_home().lake, study["study_key"]
-    decided = {(row["decided_at"], row["reviewer"]) for row in reviews_of(lake, key)}
+    key = study["study_key"]
     with airflow_errors():
+        lake = open_home().lake
+        decided = {(row["decided_at"], row["reviewer"]) for row in reviews_of(lake, key)}
         shown = rows(
             lake, "select decided_at, reviewer from quality.review where study_key = ?", [key]
         )
