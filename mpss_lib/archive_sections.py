@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mpss_lib.secrecy import without_passwords
 from mpss_lib.sections import Section
 
 
@@ -31,6 +32,15 @@ class ArchiveSettings(Section):
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
     patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
+
+    @property
+    def address(self) -> str:
+        """Where its objects come from, for people: no password in it."""
+        if self.retrieve == "folder":
+            return self.folder
+        if self.retrieve == "dicomweb":
+            return without_passwords(self.web_url)
+        return f"{self.called_aet}@{self.host}:{self.port}"
 
     @model_validator(mode="after")
     def _names_its_address(self) -> ArchiveSettings:

@@ -11,8 +11,8 @@ import json
 import logging
 import os
 import subprocess
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol, cast
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -142,8 +143,35 @@ def run_stage(
     sites : Sites
         For the stages that touch more than the lake.
     """
-    with stage_of(stage).opened(lake, config, sites, force) as work:
-        return run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
+    with (
+        audited(stage, keys, config, sites) as told,
+        stage_of(stage).opened(lake, config, sites, force) as work,
+    ):
+        done = run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
+        told(done)
+        return done
+
+
+@contextmanager
+def audited(
+    stage: str, keys: Sequence[str], config: Config, sites: Sites
+) -> Iterator[Callable[[BatchResult], None]]:
+    """Write to the audit log which studies are pulled; nothing of a stage that sees keys only.
+
+    Gives what the block calls with its counts.
+    """
+    if stage != "pull":
+        yield lambda done: None
+        return
+    root, peer = sites.vault.parent, sites.archive.address
+    with recording("pull", root, config, studies=keys, peer=peer, begins=True) as told:
+
+        def tell(done: BatchResult) -> None:
+            counts = done.as_dict()
+            del counts["keys"], counts["stage"]
+            told.details |= {name: str(count) for name, count in counts.items()}
+
+        yield tell
 
 
 def run_batch(

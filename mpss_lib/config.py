@@ -23,6 +23,7 @@ from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
+    AuditSettings,
     BatchSettings,
     CohortSettings,
     EvaluationSettings,
@@ -152,6 +153,7 @@ class Config(BaseModel):
     site: SiteSettings = SiteSettings()
     archive: ArchiveSettings = ArchiveSettings()
     receiver: ReceiverSettings = ReceiverSettings()
+    audit: AuditSettings = AuditSettings()
     batch: BatchSettings = BatchSettings()
     pull: PullSettings = PullSettings()
     intake: IntakeSettings = IntakeSettings()

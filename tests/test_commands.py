@@ -35,6 +35,8 @@ WRITERS = {
 """Commands that may change what a publish reads, with the arguments with which they are tried."""
 
 READERS = {
+    "audit ls": ["", "--study {study} --json"],
+    "audit verify": [""],
     "backup create": ["{home}-copies"],
     "backup ls": [""],
     "backup restore": ["{home}-copies --home {home}-restored"],
@@ -55,11 +57,13 @@ READERS = {
     "verify": [""],
     "warehouse status": [""],
     "warm": [""],
+    "who": ["{study}"],
 }
 """Commands that leave the lake as it is: the walk proves it, so they stand in no pair."""
 
 NOT_HERE = {
     "airflow": "another program's command line, of a home that runs",
+    "audit send": "wants a receiver of syslog: tests/audit",
     "archive serve": "serves until it is ended, and writes no home",
     "demo": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
     "receiver": "serves until it is ended, and writes no lake",

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mpss_lib.cli import (
     archive,
+    audit,
     backup,
     home,
     model,
@@ -33,6 +34,7 @@ from mpss_lib.secrecy import LAKE_UMASK
 __all__ = [
     "app",
     "archive",
+    "audit",
     "backup",
     "console",
     "home",

@@ -23,6 +23,8 @@ segmentation_app = typer.Typer(no_args_is_help=True, help="Masks from files, and
 quality_app = typer.Typer(no_args_is_help=True, help="Limits and pictures of the quality check.")
 backup_app = typer.Typer(no_args_is_help=True, help="Copies of the whole home.")
 model_app = typer.Typer(no_args_is_help=True, help="Registered models as files.")
+audit_app = typer.Typer(no_args_is_help=True, help="Who touched identifying data, and when.")
+app.add_typer(audit_app, name="audit")
 app.add_typer(backup_app, name="backup")
 app.add_typer(archive_app, name="archive")
 app.add_typer(warehouse_app, name="warehouse")

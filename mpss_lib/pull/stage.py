@@ -10,13 +10,14 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
 
-from mpss_lib.batch import Work, write_record
+from mpss_lib.audit.doors import recording
+from mpss_lib.batch import Work, audited, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     StudyGoneError,
@@ -100,9 +101,10 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    with archive_of(sites, lake, session) as archive:
+    with _asking(config, sites) as told, archive_of(sites, lake, session) as archive:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
+        told(len(answer.studies))
     remember_habits(sites, answer.seen)
     with working(lake.root):
         return _record_window(window, answer, Vault(sites.vault), lake, config, run_name)
@@ -134,10 +136,11 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    with archive_of(sites, lake, session) as archive:
+    with _asking(config, sites) as told, archive_of(sites, lake, session) as archive:
         known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
+        told(len(kept))
     if not kept:
         has = f"with no series of modality {config.pull.modality}" if studies else "not"
         raise WrongArgumentError(
@@ -163,13 +166,22 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    with archive_of(sites, lake, session) as archive:
+    with _asking(config, sites) as told, archive_of(sites, lake, session) as archive:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
+        told(len(answer.studies))
     remember_habits(sites, answer.seen)
     for doubt in answer.doubts:
         log.warning("find: the list may lack studies: %s", doubt)
     with working(lake.root):
         return _record_studies(answer.studies, Vault(sites.vault), lake, config, run_name)
+
+
+@contextmanager
+def _asking(config: Config, sites: Sites) -> Iterator[Callable[[int], None]]:
+    """Write to the audit log that an archive is asked; the block tells how many studies it had."""
+    root, peer = sites.vault.parent, sites.archive.address
+    with recording("find", root, config, peer=peer) as told:
+        yield lambda n: told.details.update(n_studies=str(n))
 
 
 def _record_studies(
@@ -276,6 +288,9 @@ def run(
     ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, PlatformFaultError
         The archive or this machine is.
     """
+    if session is None:
+        with audited(STAGE, [study_key], config, sites), session_of(sites) as own:
+            return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
     with archive_of(sites, lake, session) as archive:
         vault = Vault(sites.vault)
         if vault.withdrawn([study_key]):

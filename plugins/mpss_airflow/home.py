@@ -16,9 +16,23 @@ if TYPE_CHECKING:
 
 def open_home() -> Home:
     """Open the home of ``$MPSS_HOME``; its sites are those of the settings file."""
+    from mpss_lib.audit.message import act_for
     from mpss_lib.runtime.home import Home
 
+    act_for(_who_triggered())
     return Home.open()
+
+
+def _who_triggered() -> str:
+    """Account that triggered this task's run, or how it came about; "" outside a task."""
+    from airflow.sdk import get_current_context
+
+    try:
+        run = get_current_context()["dag_run"]
+    except RuntimeError:
+        return ""
+    kind = str(getattr(run.run_type, "value", run.run_type))
+    return str(getattr(run, "triggering_user_name", None) or f"airflow:{kind}")
 
 
 def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgumentError
@@ -69,11 +70,13 @@ def reconcile(
             f"the window ends ({window[1]}) before it begins ({window[0]})",
             way_out="give the first month, then the last one",
         )
-    with archive_of(sites, lake, session) as archive:
+    audit = recording("reconcile", sites.vault.parent, config, peer=sites.archive.address)
+    with audit as told_of, archive_of(sites, lake, session) as archive:
         vault = Vault(sites.vault)
         answer = archive.find_studies(
             *window, config.pull.modality, _habits_to_check(sites, window)
         )
+        told_of.details["n_studies"] = str(len(answer.studies))
         kept = known(lake, config, vault)
         told = _told(answer.studies, kept, vault, config)
         open_keys = unlisted(window, told, kept)
