@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import time
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from mpss_lib.secrecy import without_passwords
 from mpss_lib.sections import Section
+
+
+def hours_of(window: str) -> tuple[time, time] | None:
+    """First and last hour of a window such as ``19:00-06:00``; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    if not window:
+        return None
+    first, sign, last = window.partition("-")
+    try:
+        hours = time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+    except ValueError:
+        hours = None
+    if not sign or hours is None or hours[0] == hours[1]:
+        raise ValueError(f"{window!r} is no span of hours such as 19:00-06:00")
+    return hours
 
 
 class ArchiveSettings(Section):
@@ -32,6 +53,10 @@ class ArchiveSettings(Section):
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
     patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
+    window: str = ""  # hours in which studies are fetched, "19:00-06:00"; empty: always
+    night_window: str = ""  # the same for the nightly pull
+    max_studies_per_minute: float = Field(default=0.0, ge=0)  # fetched; 0: no limit
+    max_associations: int = Field(default=2, ge=1, le=50)  # of all processes of the home
 
     @property
     def address(self) -> str:
@@ -41,6 +66,12 @@ class ArchiveSettings(Section):
         if self.retrieve == "dicomweb":
             return without_passwords(self.web_url)
         return f"{self.called_aet}@{self.host}:{self.port}"
+
+    @field_validator("window", "night_window")
+    @classmethod
+    def _is_window(cls, value: str) -> str:
+        hours_of(value)
+        return value
 
     @model_validator(mode="after")
     def _names_its_address(self) -> ArchiveSettings:

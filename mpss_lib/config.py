@@ -192,7 +192,8 @@ class Config(BaseModel):
 class Sites:
     """Addresses of what lies outside the lake; in no hash.
 
-    The command line fills it from the settings file, a DAG from Airflow's connections.
+    The command line fills it from the settings file, a DAG from Airflow's connections. ``zone`` is
+    that of the archive's hours; ``is_night``: the nightly pull, which has hours of its own.
     """
 
     vault: Path
@@ -201,6 +202,8 @@ class Sites:
     registry_url: str = field(default="", repr=False)
     results_url: str = field(default="", repr=False)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    zone: str = "UTC"
+    is_night: bool = False
 
 
 def home() -> Path:
@@ -217,6 +220,7 @@ def sites_of(config: Config, root: Path) -> Sites:
         registry_url=config.site.registry_url,
         results_url=config.site.results_url,
         receiver=config.receiver,
+        zone=config.site.timezone,
     )
 
 

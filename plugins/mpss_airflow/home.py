@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULTS_CONNECTION
+from mpss_airflow.vocabulary import INGEST, PACS_CONNECTION, REGISTRY_CONNECTION, RESULTS_CONNECTION
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -23,16 +23,32 @@ def open_home() -> Home:
     return Home.open()
 
 
-def _who_triggered() -> str:
-    """Account that triggered this task's run, or how it came about; "" outside a task."""
+def _run() -> Any:
+    """DAG run of this task; None outside a task (a connection test)."""
     from airflow.sdk import get_current_context
 
     try:
-        run = get_current_context()["dag_run"]
+        return get_current_context().get("dag_run")
     except RuntimeError:
+        return None
+
+
+def _kind_of(run: Any) -> str:
+    return str(getattr(run.run_type, "value", run.run_type))
+
+
+def _who_triggered() -> str:
+    """Account that triggered this task's run, or how it came about; "" outside a task."""
+    run = _run()
+    if run is None:
         return ""
-    kind = str(getattr(run.run_type, "value", run.run_type))
-    return str(getattr(run, "triggering_user_name", None) or f"airflow:{kind}")
+    return str(getattr(run, "triggering_user_name", None) or f"airflow:{_kind_of(run)}")
+
+
+def _is_night() -> bool:
+    """Whether this is the nightly pull: a scheduled run of the ingest, no bulk load."""
+    run = _run()
+    return run is not None and run.dag_id == INGEST and _kind_of(run) == "scheduled"
 
 
 def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
@@ -40,7 +56,7 @@ def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
     from dataclasses import replace
 
     home = open_home()
-    sites = home.sites
+    sites = replace(home.sites, is_night=_is_night())
     pacs = _connection(pacs_connection)
     registry = _connection(REGISTRY_CONNECTION)
     results = _connection(RESULTS_CONNECTION)

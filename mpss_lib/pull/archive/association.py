@@ -31,10 +31,12 @@ from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
+    ArchiveClosedError,
     ArchiveDownError,
     ArchiveRefusedError,
     PlatformFaultError,
 )
+from mpss_lib.pull.archive.gate import Gate
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, tls_arguments, why_refused
 from mpss_lib.pull.parking import Checkpoint
@@ -87,13 +89,16 @@ class ArchiveAssociation:
     ----------
     settings : ArchiveSettings
         Host, port, AE titles, time-outs.
+    gate : Gate, optional
+        What every request passes; nothing holds it up by default.
     """
 
-    def __init__(self, settings: ArchiveSettings) -> None:
+    def __init__(self, settings: ArchiveSettings, gate: Gate | None = None) -> None:
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
         self.settings = settings
+        self.gate = gate or Gate(None, settings)
         self.n_requests = 0
         self._assoc: Association | None = None
         self.receiver: Receiver | None = None
@@ -139,11 +144,13 @@ class ArchiveAssociation:
 
         Raises
         ------
-        ArchiveDownError, ArchiveRefusedError, ArchiveBusyError
+        ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, ArchiveClosedError
         """
+        self._check_gate()
         if self._assoc is not None and self._assoc.is_established:
             return self._assoc
         self.drop()
+        self.gate.sit()
         to = self.settings
         entity = _application_entity(to, self._offer)
         tls = tls_arguments(to)
@@ -195,6 +202,15 @@ class ArchiveAssociation:
         if self._line is not None:
             self._line.socket.close()
         self._assoc = self._line = None
+        self.gate.stand()
+
+    def _check_gate(self) -> None:
+        """Break off, also in the middle of a transfer, where somebody has stopped all traffic."""
+        try:
+            self.gate.check()
+        except ArchiveClosedError:
+            self.drop()
+            raise
 
     def _on_open(self, event: evt.Event) -> None:
         """Note that somebody answered, and watch the line.
@@ -202,7 +218,9 @@ class ArchiveAssociation:
         The association's thread has not reached its checkpoint yet: here it gets a safe one.
         """
         event.assoc._reactor_checkpoint = Checkpoint(event.assoc)
-        self._line = Line(event.assoc, self.settings.dimse_timeout_s, self._quiet_elsewhere_s)
+        self._line = Line(
+            event.assoc, self.settings.dimse_timeout_s, self._quiet_elsewhere_s, self._check_gate
+        )
 
     def _quiet_elsewhere_s(self) -> float:
         return inf if self.quiet_elsewhere_s is None else self.quiet_elsewhere_s()

@@ -31,6 +31,8 @@ class Line:
         No wait lives longer than this without a byte.
     quiet_elsewhere_s : callable, optional
         Seconds since the last byte on another line that belongs to the request (C-MOVE).
+    check : callable, optional
+        Called with each message and while one waits for it: raises where the talk must end.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Line:
         assoc: Association,
         timeout_s: float,
         quiet_elsewhere_s: Callable[[], float] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        self.check = check
         self._transport: Any = assoc.dul.socket
         self.socket: socket.socket = self._transport.socket
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -89,6 +93,7 @@ class _Messages(queue.Queue[Any]):
         left = timeout
         began = time.monotonic()
         while True:
+            self._line.check()
             try:
                 return super().get(True, max(min(left, LOOK_S), 0.001))
             except queue.Empty:

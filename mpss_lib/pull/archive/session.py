@@ -28,6 +28,7 @@ from mpss_lib.errors import (
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.folder import FolderArchive
+from mpss_lib.pull.archive.gate import Gate, gate_of
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.archive.tls import client_context, days_left
@@ -65,6 +66,8 @@ class ArchiveSession(ArchiveQuestions):
         By which its objects were seen to come.
     index : Path, optional
         Where the index of a folder is kept.
+    gate : Gate, optional
+        What every request passes.
     """
 
     def __init__(
@@ -74,9 +77,10 @@ class ArchiveSession(ArchiveQuestions):
         others: Callable[[], Iterable[str]] = tuple,
         known_way: str = "",
         index: Path | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        super().__init__(settings)
-        web = WebArchive(settings) if settings.web_url else None
+        super().__init__(settings, gate)
+        web = WebArchive(settings, self.gate) if settings.web_url else None
         wanted = settings.retrieve
         folder = FolderArchive(Path(settings.folder), index) if wanted == "folder" else None
         self._sources: dict[str, Source | None] = {"dicomweb": web, "folder": folder}
@@ -165,6 +169,7 @@ class ArchiveSession(ArchiveQuestions):
         order = Order(study_uid, wanted, whole_series, attempts, spared)
         if not wanted:
             return {}
+        self.gate.begin_study()
         way = self._way_for(order, folder)
         try:
             delivered = self._fetch_by(way, order, folder)
@@ -263,7 +268,7 @@ class ArchiveSession(ArchiveQuestions):
 
 def echo(sites: Sites) -> None:
     """Verify the archive of a site (C-ECHO); raises what is wrong, with the way out."""
-    with ArchiveSession(sites.archive) as session:
+    with ArchiveSession(sites.archive, gate=gate_of(sites)) as session:
         session.echo()
 
 
@@ -279,7 +284,8 @@ def session_of(sites: Sites) -> Iterator[ArchiveSession]:
     known, to = known_habits(sites).way, destination_of(sites)
     index = sites.vault.with_name("folder-index.sqlite")
     # While one connection is open, no other one that closes waits for a checkpoint of the vault.
-    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index) as session:
+    gate = gate_of(sites)
+    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index, gate) as session:
         try:
             yield session
         finally:

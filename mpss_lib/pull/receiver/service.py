@@ -13,7 +13,7 @@ status  when
 ======  ==========================================================================
 
 Callers are known by AE title and by address; a stranger's connection is closed. An association
-that sends no byte for ``archive.dimse_timeout_s`` is ended.
+that sends no byte for ``archive.dimse_timeout_s`` is ended; all are, while traffic is stopped.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from mpss_lib.pull.archive.association import (
     OUT_OF_RESOURCES,
     SUCCESS,
 )
+from mpss_lib.pull.archive.gate import stop_of
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
 from mpss_lib.pull.receiver.arrivals import Arrivals, UnaskedError, arrivals_of
@@ -137,7 +138,11 @@ class Receiver:
         """Tell the tasks about bytes and counts; end associations that send nothing."""
         with self._guard:
             lines = dict(self._lines)
+        is_stopped = self._is_stopped()
         for association, line in lines.items():
+            if is_stopped and association.is_alive():
+                self._count("stopped")
+                _end(association, line)
             if not association.is_alive():
                 line.socket.close()  # pynetdicom leaves that of a dead line open
                 with self._guard:
@@ -203,10 +208,16 @@ class Receiver:
     def _knows(self, _request: object, client_address: Sequence[object]) -> bool:
         address = ipaddress.ip_address(str(client_address[0]).partition("%")[0])
         mapped = getattr(address, "ipv4_mapped", None) or address
+        if self._is_stopped():
+            self._count("stopped")
+            return False
         if any(mapped in network for network in self._networks):
             return True
         self._count("strange_address")
         return False
+
+    def _is_stopped(self) -> bool:
+        return stop_of(self.arrivals.folder.parent) is not None
 
     def _shake_hands(
         self,
