@@ -11,6 +11,7 @@ import sys
 from rich.text import Text
 
 from mpss_lib.cli import (
+    alarm,
     archive,
     audit,
     backup,
@@ -33,6 +34,7 @@ from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 from mpss_lib.secrecy import LAKE_UMASK
 
 __all__ = [
+    "alarm",
     "app",
     "archive",
     "audit",
