@@ -52,7 +52,7 @@ class Event:
         Counts and the like.
     peer : str
         Address of the other side, ``PACS@pacs.example:104``.
-    requestor : str
+    requester : str
         Who asked; the account, or whom ``act_for`` named, by default.
     problem : str
         EventOutcomeDescription; names no patient.
@@ -64,7 +64,7 @@ class Event:
     things: Sequence[str] = ()
     details: Mapping[str, str] | None = None
     peer: str = ""
-    requestor: str = ""
+    requester: str = ""
     problem: str = ""
 
 
@@ -110,7 +110,7 @@ def account() -> str:
 
 
 def _participants(event: Event) -> list[Message]:
-    asked = event.requestor or _ACTOR.get() or account()
+    asked = event.requester or _ACTOR.get() or account()
     here = {"NetworkAccessPointID": socket.gethostname(), "NetworkAccessPointTypeCode": "1"}
     found: list[Message] = [
         {"UserID": asked, "UserIsRequestor": "true", **here},

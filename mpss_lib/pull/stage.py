@@ -289,8 +289,7 @@ def run(
         The archive or this machine is.
     """
     if session is None:
-        with audited(STAGE, [study_key], config, sites), session_of(sites) as own:
-            return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
+        return _run_alone(study_key, lake, config, sites, force=force, accepts=accepts)
     with archive_of(sites, lake, session) as archive:
         vault = Vault(sites.vault)
         if vault.withdrawn([study_key]):
@@ -321,6 +320,14 @@ def run(
     settle(lake, [study_key], FETCHED_AGAIN)
     ReceivedLedger(vault).note_check(study_key)
     return outcome
+
+
+def _run_alone(
+    study_key: str, lake: Lake, config: Config, sites: Sites, *, force: bool, accepts: bool
+) -> Outcome:
+    """Do as ``run``, over an association of its own; the audit log says so."""
+    with audited(STAGE, [study_key], config, sites), session_of(sites) as own:
+        return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
 
 
 @contextmanager

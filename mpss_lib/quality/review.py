@@ -66,7 +66,7 @@ def record_review(
         unit = Unit.of(study_key, [written], is_new=True)
         write_record("quality", [unit], lake, config, "review")
     told = {"decision": decision, "digest": digest}
-    event = Event("review", SUCCESS, [study_key], details=told, requestor=reviewer)
+    event = Event("review", SUCCESS, [study_key], details=told, requester=reviewer)
     record(event, lake.root.parent, config)
     return written
 

@@ -187,7 +187,7 @@ def test_a_receiver_of_another_issuer_is_given_nothing(tmp_path, issuer, setting
 
 
 def test_a_line_is_framed_whatever_its_letters():
-    event = replace(Event("review", SUCCESS), requestor="Dr Müller")
+    event = replace(Event("review", SUCCESS), requester="Dr Müller")
     from mpss_lib.audit.chain import FIRST, read_line, written
 
     raw, _ = written(FIRST, message_of(event, ""))

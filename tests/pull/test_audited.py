@@ -51,7 +51,7 @@ def told(tmp_path, config):
     return read
 
 
-def requestors(root, config):
+def requesters(root, config):
     return [one.message["ActiveParticipant"][0]["UserID"] for one in lines(root, config)]
 
 
@@ -118,7 +118,7 @@ def test_a_review_and_a_registry_and_who_asked(sites, lake, config, told, tmp_pa
         ("review", "0"), ("import_registry", "8")
     ]  # fmt: skip
     assert told()[0][3]["decision"] == "accept"
-    assert requestors(tmp_path, config) == ["dr.grey", "operator"]
+    assert requesters(tmp_path, config) == ["dr.grey", "operator"]
 
 
 def test_whoever_reads_the_vault_or_the_log_is_in_it(
