@@ -101,7 +101,7 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    with _asking(config, sites) as told, archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
         told(len(answer.studies))
@@ -136,7 +136,7 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    with _asking(config, sites) as told, archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
@@ -166,7 +166,7 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    with _asking(config, sites) as told, archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
         told(len(answer.studies))
     remember_habits(sites, answer.seen)
@@ -305,9 +305,7 @@ def run(
         if there and not force:
             settle(lake, [study_key], FETCHED_AGAIN)
             return Outcome("skipped", there)
-        sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-        clean_staging(sites)
-        arrivals_of(sites).sweep(LEFT_S)
+        _make_room(sites)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = deliver(archive, before.study_uid, job, Path(folder), is_there=bool(there))
             if there and job.lacks(delivered):
@@ -326,7 +324,7 @@ def _run_alone(
     study_key: str, lake: Lake, config: Config, sites: Sites, *, force: bool, accepts: bool
 ) -> Outcome:
     """Do as ``run``, over an association of its own; the audit log says so."""
-    with audited(STAGE, [study_key], config, sites), session_of(sites) as own:
+    with archive_of(sites, lake) as own, audited(STAGE, [study_key], config, sites):
         return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
 
 
@@ -357,6 +355,13 @@ def _write_row(
     if before is None or lake.relative(before) != row.written.path:
         unit = Unit.of(key, [row.written], is_new=True)
         write_record(STAGE, [unit], lake, config, "settled by its fetch")
+
+
+def _make_room(sites: Sites) -> None:
+    """Make the staging folder; what killed runs left there, and at the receiver, goes."""
+    sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clean_staging(sites)
+    arrivals_of(sites).sweep(LEFT_S)
 
 
 def clean_staging(sites: Sites, older_than_s: float = LEFT_S) -> int:

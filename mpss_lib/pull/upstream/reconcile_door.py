@@ -71,7 +71,7 @@ def reconcile(
             way_out="give the first month, then the last one",
         )
     audit = recording("reconcile", sites.vault.parent, config, peer=sites.archive.address)
-    with audit as told_of, archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, audit as told_of:
         vault = Vault(sites.vault)
         answer = archive.find_studies(
             *window, config.pull.modality, _habits_to_check(sites, window)
