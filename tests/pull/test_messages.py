@@ -3,7 +3,7 @@
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pynetdicom.dimse_messages import C_FIND_RQ, C_MOVE_RQ, C_STORE_RSP
@@ -17,6 +17,7 @@ from mpss_lib.pull.archive.messages import Assembly, BrokenMessageError, command
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 NM = "1.2.840.10008.5.1.4.1.1.20"
+SLOWLY = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def theirs(message, primitive, limit):
@@ -78,8 +79,9 @@ def contents(stream):
         stream = stream[6 + length :]
 
 
+@SLOWLY
 @given(
-    data=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=3),
+    data=st.lists(st.binary(min_size=1, max_size=100), min_size=1, max_size=3),
     limit=st.integers(8, 200),
 )
 def test_what_is_sent_is_put_together_again(data, limit):
@@ -95,6 +97,7 @@ def test_what_is_sent_is_put_together_again(data, limit):
     assert found[0].number(messages.STATUS) is None
 
 
+@SLOWLY
 @given(content=st.binary(max_size=60))
 def test_bytes_of_any_kind_are_messages_or_refused(content):
     for read in (lambda: list(Assembly().add(memoryview(content))), lambda: command_of(content)):
