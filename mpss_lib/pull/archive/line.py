@@ -32,7 +32,7 @@ class Line:
     quiet_elsewhere_s : callable, optional
         Seconds since the last byte on another line that belongs to the request (C-MOVE).
     check : callable, optional
-        Called with each message and while one waits for it: raises where the talk must end.
+        Called while bytes are waited for: raises where the talk must end.
     """
 
     def __init__(
@@ -93,7 +93,6 @@ class _Messages(queue.Queue[Any]):
         left = timeout
         began = time.monotonic()
         while True:
-            self._line.check()
             try:
                 return super().get(True, max(min(left, LOOK_S), 0.001))
             except queue.Empty:
