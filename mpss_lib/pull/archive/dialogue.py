@@ -232,7 +232,6 @@ class Dialogue:
     # -------------------------------------------------------------- the bytes
 
     def _pdu(self) -> tuple[int, bytearray]:
-        self._line.check()
         began = time.monotonic()
         kind, _, length = struct.unpack(">BBL", self._exactly(6, began))
         if not messages.P_DATA <= kind <= messages.ABORT or length > LARGEST_PDU:
@@ -245,10 +244,10 @@ class Dialogue:
         view, n_read = memoryview(content), 0
         self._line.socket.settimeout(min(LOOK_S, self._timeout_s))
         while n_read < n_bytes:
+            self._line.check()
             try:
                 n_new = self._line.socket.recv_into(view[n_read:])
             except TimeoutError:
-                self._line.check()
                 quiet_s = min(self._line.quiet_s(), time.monotonic() - began)
                 if quiet_s >= self._timeout_s:
                     raise BrokenOffError from None
