@@ -46,6 +46,7 @@ READERS = {
     "model export": ["MYO combined --output {home}-model.json"],
     "model sql": ["{home}-model.json"],
     "model validate": ["{home}-model.json --output {home}-validation.json"],
+    "pacs sheet": [""],
     "pacs start": [""],
     "pacs status": ["", "--json"],
     "pacs stop": ["--reason upgrade"],

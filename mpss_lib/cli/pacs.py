@@ -82,6 +82,16 @@ def pacs_status(as_json: AsJson = False) -> None:
     )
 
 
+@pacs_app.command("sheet")
+def pacs_sheet() -> None:
+    """Print the AE configuration sheet of this home, for the PACS and network teams."""
+    from mpss_lib.papers.network import sheet
+
+    root, config = _home()
+    for what, value in sheet(config, root).items():
+        typer.echo(f"{what:44}{value}")
+
+
 def _home() -> tuple[Path, settings.Config]:
     """Folder and settings of the home; its lake is not opened: a writer may be at work there."""
     root = settings.home()

@@ -63,7 +63,7 @@ def test_the_audit_log_stays_and_names_nobody(invented, home):
         assert key in [one["ParticipantObjectID"] for one in objects]
     with files_of(chain.folder)[-1].open("a") as file:  # had somebody written a name into it
         file.write(invented.of(1)[0].patient_name + "\n")
-    with pytest.raises(SomethingLeftError, match=r"audit/0+1\.jsonl"):
+    with pytest.raises(SomethingLeftError, match="audit/"):
         purge(invented.of(1)[0].patient_key, home)
 
 

@@ -151,7 +151,7 @@ class ArchiveAssociation:
         self.drop()
         self.gate.sit()
         to = self.settings
-        entity = _application_entity(to, self._offer)
+        entity = requesting_entity(to, self._offer)
         tls = tls_arguments(to)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES if self._gets]
         try:
@@ -159,6 +159,7 @@ class ArchiveAssociation:
                 to.host,
                 to.port,
                 ae_title=to.called_aet,
+                max_pdu=MAXIMUM_PDU,
                 ext_neg=roles,
                 tls_args=tls,
                 evt_handlers=[(evt.EVT_CONN_OPEN, self._on_open)],
@@ -355,7 +356,8 @@ def _sends(assoc: Dialogue, sop_class: str) -> bool:
     )
 
 
-def _application_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+def requesting_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+    """Make the entity that asks an archive: its contexts, time-outs and limits."""
     entity = AE(to.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.connection_timeout = to.connection_timeout_s

@@ -163,17 +163,7 @@ class Receiver:
     # ---------------------------------------------------------------- server
 
     def _make_server(self) -> ThreadedAssociationServer:
-        entity = AE(self.aet)
-        entity.maximum_pdu_size = MAXIMUM_PDU
-        entity.maximum_associations = self.settings.max_associations
-        entity.require_called_aet = True
-        entity.require_calling_aet = list(self.settings.callers or (self.archive.called_aet,))
-        entity.acse_timeout = self.archive.acse_timeout_s
-        entity.dimse_timeout = self.archive.dimse_timeout_s
-        entity.network_timeout = None  # ``look_after`` ends what is dead
-        entity.add_supported_context(Verification)
-        for uid in FETCHED_CLASSES:
-            entity.add_supported_context(uid, [*PLAIN, *LOSSLESS])
+        entity = receiving_entity(self.archive, self.settings)
         server = entity.make_server(
             (self.settings.host, self.settings.port),
             contexts=entity.supported_contexts,
@@ -270,6 +260,22 @@ class Receiver:
     def _count(self, what: str) -> None:
         with self._guard:
             self.counts[what] += 1
+
+
+def receiving_entity(archive: ArchiveSettings, settings: ReceiverSettings) -> AE:
+    """Make the entity that the archive calls: its contexts, time-outs and limits."""
+    entity = AE(settings.aet or archive.calling_aet)
+    entity.maximum_pdu_size = MAXIMUM_PDU
+    entity.maximum_associations = settings.max_associations
+    entity.require_called_aet = True
+    entity.require_calling_aet = list(settings.callers or (archive.called_aet,))
+    entity.acse_timeout = archive.acse_timeout_s
+    entity.dimse_timeout = archive.dimse_timeout_s
+    entity.network_timeout = None  # ``look_after`` ends what is dead
+    entity.add_supported_context(Verification)
+    for uid in FETCHED_CLASSES:
+        entity.add_supported_context(uid, [*PLAIN, *LOSSLESS])
+    return entity
 
 
 def _end(association: Association, line: Line) -> None:
