@@ -17,7 +17,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task, task_group
-from mpss_airflow.vocabulary import ANSWERS, DEFAULT_ARGS, START, VERDICTS, tags
+from mpss_airflow.vocabulary import ANSWERS, ARTEFACTS, DEFAULT_ARGS, START, VERDICTS, tags
 
 STUDY = "{{ ti.xcom_pull(task_ids='pending_studies')[ti.map_index]['%s'] }}"
 
@@ -35,7 +35,6 @@ STUDY = "{{ ti.xcom_pull(task_ids='pending_studies')[ti.map_index]['%s'] }}"
 )
 def mpss_review() -> None:
     """Build the DAG."""
-    from mpss_lib.viewing.words import REJECT_REASONS
 
     @task
     def pending_studies() -> list[dict[str, str]]:
@@ -58,7 +57,7 @@ def mpss_review() -> None:
             options=["Accept", "Reject", "Unsure", "Later"],
             defaults="Later",
             params={
-                "artefact": Param(None, type=["null", "string"], enum=[None, *REJECT_REASONS]),
+                "artefact": Param(None, type=["null", "string"], enum=[None, *ARTEFACTS]),
                 "reason": Param(None, type=["null", "string"], maxLength=450),
             },
             response_timeout=timedelta(hours=20),

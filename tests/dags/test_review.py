@@ -15,6 +15,7 @@ from pages_server import tell_dags
 
 from mpss_lib.quality.review import reviews_of
 from mpss_lib.tables import Lake
+from mpss_lib.viewing.words import REJECT_REASONS
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import rows
 
@@ -55,7 +56,7 @@ def test_no_field_of_the_form_must_be_filled_in(dagbag):
     kinds = {name: decide.params.get_param(name).schema["type"] for name in decide.params}
     assert kinds == {name: ["null", "string"] for name in ("artefact", "reason")}
     decide.params.validate()
-    assert None in decide.params.get_param("artefact").schema["enum"]
+    assert decide.params.get_param("artefact").schema["enum"] == [None, *REJECT_REASONS]
 
 
 def test_an_answer_wakes_the_one_that_publishes(dagbag):
