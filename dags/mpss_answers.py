@@ -20,6 +20,7 @@ from mpss_airflow.vocabulary import ANSWERS, DEFAULT_ARGS, SNAPSHOT_POOL, START,
 
 @dag(
     dag_id="mpss_answers",
+    is_paused_upon_creation=False,  # it does nothing until somebody answers
     schedule=[ANSWERS],
     start_date=START,
     catchup=False,
