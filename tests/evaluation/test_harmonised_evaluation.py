@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from oracles.statistics_lake import COHORT, VENDORS, fill, outcome_row, study_key
+from quick_evaluation import quick_evaluation
 from scipy.stats import norm, rankdata
 
-from mpss_lib import profiles
 from mpss_lib.batch import write_record
 from mpss_lib.config import SITE, Config, Sites
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.evaluation import elastic, evaluate
+from mpss_lib.evaluation import evaluate
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.evaluation.inputs import load
 from mpss_lib.evaluation.models import winner_model, winners_of
@@ -22,7 +22,6 @@ from mpss_lib.evaluation.scanners.combat import fit_combat
 from mpss_lib.evaluation.scanners.harmonise import harmonised
 from mpss_lib.evaluation.splits import draw
 from mpss_lib.model_files.export import export_model
-from mpss_lib.profiles import EVALUATION
 from mpss_lib.publication import stage as publication
 from mpss_lib.publication.predict import StudyValues, group_models, predict
 from mpss_lib.sections import EvaluationSettings, SiteSettings
@@ -97,11 +96,7 @@ def home(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("lake"))
     cohort = fill(lake, config, n=N, extra=3, vendors=True)
     select_run(COHORT, lake, config)
-    with pytest.MonkeyPatch.context() as patch:
-        frozen = {name: {**own, "n_outer": 3, "n_inner": 2} for name, own in EVALUATION.items()}
-        patch.setattr(profiles, "EVALUATION", frozen)  # what is frozen is not the matter here
-        patch.setattr(elastic, "N_ALPHAS", 3)  # any elastic net does here
-        patch.setattr(elastic, "BOOTSTRAP", 10)
+    with quick_evaluation():
         answer = evaluation.run(COHORT, lake, config)
     write_record("evaluation", answer["units"], lake, config, "test")
     return lake, config, cohort
