@@ -195,7 +195,10 @@ def _rows(model: ModelFile, snapshot: duckdb.DuckDBPyConnection) -> list[dict[st
 
 
 def _plain(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {name: _known(asdict(one)) for name, one in estimates.items()}
+    return {
+        name: _known({"value": one.value, "low": one.low, "high": one.high})
+        for name, one in estimates.items()
+    }
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
