@@ -39,6 +39,12 @@ def model_export(
     content.write(model, path)
     told = f"{len(model.formulas)} formulas, {len(model.terms)} terms, {model.cohort.n} patients"
     console.print(f"{path}: {told}", soft_wrap=True)
+    if model.scanners:
+        known = ", ".join(one.scanner for one in model.scanners)
+        console.print(
+            f"features are harmonised for {known}; those of another scanner are taken as they are",
+            soft_wrap=True,
+        )
 
 
 @model_app.command("sql")
@@ -79,6 +85,9 @@ def _show(found: Validation) -> None:
         f" patients judged; left out: {left}",
         soft_wrap=True,
     )
+    if found.scanners:
+        told = ", ".join(f"{scanner} {n}" for scanner, n in found.scanners.items())
+        console.print(f"features harmonised by scanner: {told}", soft_wrap=True)
     console.print(
         f"mean score: observed {found.observed_mean:.1f}, predicted {found.predicted_mean:.1f}"
     )

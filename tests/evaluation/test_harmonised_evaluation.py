@@ -12,7 +12,6 @@ from scipy.stats import norm, rankdata
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import SITE, Config, Sites
-from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation import evaluate
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.evaluation.inputs import load
@@ -21,7 +20,6 @@ from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.scanners.combat import fit_combat
 from mpss_lib.evaluation.scanners.harmonise import harmonised
 from mpss_lib.evaluation.splits import draw
-from mpss_lib.model_files.export import export_model
 from mpss_lib.publication import stage as publication
 from mpss_lib.publication.predict import StudyValues, group_models, predict
 from mpss_lib.sections import EvaluationSettings, SiteSettings
@@ -170,12 +168,8 @@ def test_the_refit_by_qr_and_the_stage_s_coefficients_are_one_model(home):
             assert model.coefficients[name] == pytest.approx(b, rel=1e-6, abs=1e-7)
 
 
-def test_the_stage_predicts_and_refuses_to_export(home, tmp_path):
+def test_the_stage_predicts(home, tmp_path):
     lake, config, _ = home
-    row = lake.rows("volume", config.address("intake"), study_key(0))[0]
-    assert row["manufacturer"] == "Acme"
-    with pytest.raises(WrongArgumentError, match="harmonises its features by the scanners"):
-        export_model("MYO", "radiomics", SITE, lake, config)
     sites = Sites(tmp_path / "vault.sqlite", tmp_path, SiteSettings())
     publication.run(study_key(1), lake, config, sites)
     rows = lake.rows("prediction", config.address("publication"), study_key(1))

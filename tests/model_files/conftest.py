@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import duckdb
 import pytest
-from oracles.statistics_lake import COHORT, catalogue_rows, fill, outcome_row, study_key
+from oracles.statistics_lake import (
+    COHORT,
+    VENDORS,
+    catalogue_rows,
+    fill,
+    outcome_row,
+    study_key,
+)
 from quick_evaluation import quick_evaluation
 
 from mpss_lib.batch import write_record
@@ -55,6 +62,13 @@ def publish(lake: Lake, cohort, n: int, in_cohort) -> None:
         connection.execute(
             "create table core.predictable as select study_key, true as is_predictable"
             " from core.clinical"
+        )
+        connection.execute(
+            "create table core.study (study_key text, manufacturer text, scanner_model text)"
+        )
+        connection.executemany(
+            "insert into core.study values (?, ?, ?)",
+            [[study_key(k), VENDORS[k % 3], f"M{k % 3}"] for k in range(n)],
         )
         connection.execute("create table raw.cohort_member (cohort_hash text, study_key text)")
         connection.executemany(
