@@ -78,20 +78,20 @@ def model_validate(
 
 def _show(found: Validation) -> None:
     model = found.model
-    scale = "log(1 + score)" if model.outcome.transform == "log1p" else "score"
     left = ", ".join(f"{reason} {n}" for reason, n in found.left_out.items()) or "nobody"
     console.print(
         f"{model.profile}, {model.segment}, {model.configuration}: {found.n} of {found.n_cohort}"
         f" patients judged; left out: {left}",
         soft_wrap=True,
     )
-    if found.scanners:
-        told = ", ".join(f"{scanner} {n}" for scanner, n in found.scanners.items())
-        console.print(f"features harmonised by scanner: {told}", soft_wrap=True)
+    by = ", ".join(f"{scanner} {n}" for scanner, n in found.scanners.items()) or "not harmonised"
     console.print(
-        f"mean score: observed {found.observed_mean:.1f}, predicted {found.predicted_mean:.1f}"
+        f"mean score: observed {found.observed_mean:.1f}, predicted {found.predicted_mean:.1f};"
+        f" features by scanner: {by}",
+        soft_wrap=True,
     )
     columns = ("figure", "value", "95 % interval")
+    scale = "log(1 + score)" if model.outcome.transform == "log1p" else "score"
     show_table(columns, _estimates(found.calibration), title=f"Calibration, scale {scale}")
     show_table(columns, _estimates(found.discrimination), title="Discrimination")
     show_table(
