@@ -102,6 +102,11 @@ def _show(found: Validation) -> None:
         ),
         title="Refit here; what comes after is of patients that the refit has not seen",
     )
+    _show_case_mix(found)
+
+
+def _show_case_mix(found: Validation) -> None:
+    cohort = found.model.cohort
     show_table(
         ("term", "level", "there", "here", "std. difference", "missing"),
         (
@@ -112,8 +117,8 @@ def _show(found: Validation) -> None:
         title="Case mix: mean, or share of the level",
     )  # fmt: skip
     console.print(
-        f"prediction: mean {model.cohort.linear_mean:.3g} there, {found.linear[0]:.3g} here;"
-        f" SD {model.cohort.linear_sd:.3g} there, {found.linear[1]:.3g} here;"
+        f"prediction: mean {cohort.linear_mean:.3g} there, {found.linear[0]:.3g} here;"
+        f" SD {cohort.linear_sd:.3g} there, {found.linear[1]:.3g} here;"
         f" membership AUC {_number(found.membership)} (.5: nobody can tell the cohorts apart)",
         soft_wrap=True,
     )
