@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Mapping
 from datetime import time
 from typing import Literal
 
@@ -32,6 +34,10 @@ def hours_of(window: str) -> tuple[time, time] | None:
     return hours
 
 
+_OWN = frozenset({"host", "port", "called_aet", "web_url", "folder", "tls_name", "others"})
+"""What an archive does not lend to the others: who it is."""
+
+
 class ArchiveSettings(Section):
     """The hospital's archive (PACS) and how it is talked to: in no hash."""
 
@@ -57,6 +63,40 @@ class ArchiveSettings(Section):
     night_window: str = ""  # the same for the nightly pull
     max_studies_per_minute: float = Field(default=0.0, ge=0)  # fetched; 0: no limit
     max_associations: int = Field(default=2, ge=1, le=50)  # of all processes of the home
+    others: Mapping[str, ArchiveSettings] = Field(default_factory=dict)  # further archives
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lends_to_others(cls, values: object) -> object:
+        """Let other archives have what they do not say as the first one says it."""
+        if not isinstance(values, dict) or not isinstance(values.get("others"), dict):
+            return values
+        lent = {name: value for name, value in values.items() if name not in _OWN}
+        others = {
+            name: lent | one if isinstance(one, dict) else one
+            for name, one in values["others"].items()
+        }
+        return values | {"others": others}
+
+    @field_validator("others")
+    @classmethod
+    def _are_others(cls, value: Mapping[str, ArchiveSettings]) -> Mapping[str, ArchiveSettings]:
+        for name, one in value.items():
+            if not re.fullmatch("[a-z][a-z0-9_]{0,30}", name) or name == "archive":
+                raise ValueError(f"{name!r} is no name such as cardiology")
+            if one.others or one.retrieve == "folder":
+                raise ValueError(f"{name} has others of its own, or is a folder")
+        return value
+
+    @property
+    def everywhere(self) -> str:
+        """Where objects come from, of all archives, for people."""
+        return ", ".join(one.address for one in self.every)
+
+    @property
+    def every(self) -> tuple[ArchiveSettings, ...]:
+        """Every archive, in the order in which a study is looked for."""
+        return (self, *self.others.values())
 
     @property
     def address(self) -> str:
@@ -79,8 +119,10 @@ class ArchiveSettings(Section):
             raise ValueError("web_url is no address such as https://pacs.example/dicom-web")
         if self.retrieve == "dicomweb" and not self.web_url:
             raise ValueError("retrieve is dicomweb, and web_url is not set")
-        if self.retrieve == "folder" and not self.folder:
-            raise ValueError("retrieve is folder, and folder is not set")
+        if self.retrieve == "folder" and (not self.folder or self.others):
+            raise ValueError("retrieve is folder, and folder is not set, or there are others")
+        if len({one.address for one in self.every}) < len(self.every):
+            raise ValueError("two archives have one address and AE title")
         return self
 
 

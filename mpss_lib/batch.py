@@ -25,6 +25,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
     MpssError,
+    OneArchiveAwayError,
     PlatformFaultError,
     StudyRejectedError,
     StudyWithdrawnError,
@@ -163,7 +164,7 @@ def audited(
     if stage != "pull":
         yield lambda done: None
         return
-    root, peer = sites.vault.parent, sites.archive.address
+    root, peer = sites.vault.parent, sites.archive.everywhere
     with recording("pull", root, config, studies=keys, peer=peer, begins=True) as told:
 
         def tell(done: BatchResult) -> None:
@@ -204,7 +205,7 @@ def run_batch(
     Raises
     ------
     PlatformFaultError, ArchiveBusyError
-        At once; what was done before is recorded.
+        At once; what was done before is recorded. Of one archive of several after the last study.
     TooManyFaultsError
         After the last study, when the quarantined share is above ``batch.fault_share`` and they
         are ``batch.fault_least`` or more, or all.
@@ -226,8 +227,7 @@ def _run_batch(
     states: dict[str, list[str]] = {s: [] for s in ("done", "skipped", "rejected", "quarantined")}
     units: list[Unit] = []
     try:
-        for key in todo:
-            outcome = _one(stage, work, key, lake)
+        for key, outcome in _outcomes(stage, work, todo, lake):
             states[outcome.status].append(key)
             if outcome.reasons != WITHDRAWN:
                 units.append(Unit(key, outcome.status, outcome.written, outcome.reasons))
@@ -251,6 +251,22 @@ def _run_batch(
             result=result,
         )
     return result
+
+
+def _outcomes(
+    stage: str, work: Work, todo: Sequence[str], lake: Lake
+) -> Iterator[tuple[str, Outcome]]:
+    """Do each study; where one archive of several is away, those of the others first."""
+    away: OneArchiveAwayError | None = None
+    for key in todo:
+        try:
+            outcome = _one(stage, work, key, lake)
+        except OneArchiveAwayError as error:
+            away = away or error
+            continue
+        yield key, outcome
+    if away is not None:
+        raise away
 
 
 def _has_too_many_faults(n_quarantined: int, n_given: int, config: Config) -> bool:

@@ -137,6 +137,10 @@ class ArchiveBusyError(TryAgainError):
     """The archive broke off or answered that it is busy: the same request may succeed later."""
 
 
+class OneArchiveAwayError(ArchiveBusyError):
+    """One of several archives is away: the studies of the others can go on."""
+
+
 class ReceiverDownError(ArchiveBusyError):
     """No receiver runs: what the archive moves by C-MOVE has nowhere to go."""
 

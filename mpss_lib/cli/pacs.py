@@ -30,7 +30,7 @@ def pacs_stop(
     Tasks of Airflow wait, commands end with a message; nothing is lost: `mpss pacs start` lets them
     go on. Exit status 1: something still talks after 30 s.
     """
-    from mpss_lib.pull.archive.gate import gate_of, stop_traffic
+    from mpss_lib.pull.archive.gate import gates_of, stop_traffic
 
     if len(reason) > LONGEST_REASON or not reason.isprintable():
         raise WrongArgumentError(
@@ -40,8 +40,8 @@ def pacs_stop(
     root, config = _home()
     stop_traffic(root, account(), reason)
     record(Event("pacs_stop", SUCCESS, things=[reason] if reason else []), root, config)
-    gate, began = gate_of(settings.sites_of(config, root)), time.monotonic()
-    while gate.root is not None and (left := gate.n_taken()):
+    gates, began = gates_of(settings.sites_of(config, root)), time.monotonic()
+    while left := sum(gate.n_taken() for gate in gates if gate.root is not None):
         if time.monotonic() - began > STOPS_WITHIN_S:
             typer.echo(f"stopped; {left} associations are still open: look at `mpss pacs status`")
             raise typer.Exit(1)
@@ -63,23 +63,25 @@ def pacs_start() -> None:
 @pacs_app.command("status")
 def pacs_status(as_json: AsJson = False) -> None:
     """Say whether traffic is stopped, who talks, and what the settings allow now."""
-    from mpss_lib.pull.archive.gate import state_of, stop_of
+    from mpss_lib.pull.archive.gate import gates_of, state_of, stop_of
 
     root, config = _home()
-    stop, state = stop_of(root), state_of(settings.sites_of(config, root))
+    stop = stop_of(root)
+    states = [state_of(gate) for gate in gates_of(settings.sites_of(config, root))]
     if as_json:
-        show_json(state | {"stopped": vars(stop) if stop else None})
+        show_json({"archives": states, "stopped": vars(stop) if stop else None})
         return
     if stop is None:
         typer.echo("traffic is allowed")
     else:
         why = f": {stop.reason}" if stop.reason else ""
         typer.echo(f"stopped by {stop.by} at {stop.at}{why}")
-    typer.echo(
-        f"{state['archive']}: {state['associations']} of {state['max_associations']} associations;"
-        f" bulk loads {state['window']}, nightly pull {state['night_window']};"
-        f" studies a minute: {state['max_studies_per_minute']}"
-    )
+    for state in states:
+        typer.echo(
+            f"{state['archive']}: {state['associations']} of {state['max_associations']}"
+            f" associations; bulk loads {state['window']}, nightly pull {state['night_window']};"
+            f" studies a minute: {state['max_studies_per_minute']}"
+        )
 
 
 @pacs_app.command("sheet")

@@ -48,7 +48,7 @@ LISTENING = (
 """Everything that listens in a home that runs; nothing else does."""
 
 CALLED = (
-    Port("tasks, command line", "DICOM, DICOM TLS", "archive.host, archive.port",
+    Port("tasks, command line", "DICOM, DICOM TLS", "archive.host, archive.port, archive.others",
          "127.0.0.1:11112", "lists and objects of the PACS"),
     Port("tasks, command line", "HTTPS", "archive.web_url", "none", "the same over DICOMweb"),
     Port("tasks, command line", "SQL", "site.registry_url", "none", "the clinical registry"),
@@ -80,6 +80,7 @@ def called(config: Config) -> dict[str, str]:
     """Whom a home of these settings calls: setting, and host with port; no password."""
     to, audit, alarm = config.archive, config.audit, config.alarm
     found = {"archive": f"{to.host}:{to.port}"}
+    found |= {f"archive {name}": f"{one.host}:{one.port}" for name, one in to.others.items()}
     urls = {
         "archive.web_url": to.web_url,
         "site.registry_url": config.site.registry_url,
@@ -104,6 +105,7 @@ def sheet(config: Config, root: Path) -> dict[str, str]:
     told = {
         "our AE title (calling)": to.calling_aet,
         "archive": to.address,
+        **{f"archive {name}": one.address for name, one in to.others.items()},
         "retrieve by": to.retrieve,
         "associations at the same time": str(to.max_associations),
         "studies fetched in a minute": f"{to.max_studies_per_minute:g}"

@@ -26,9 +26,10 @@ from mpss_lib.errors import (
 )
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import ArchiveSession, archive_of, session_of
+from mpss_lib.pull.archive.session import archive_of, session_of
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.received import ReceivedLedger
@@ -69,7 +70,7 @@ def find(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive which studies a window holds.
 
@@ -82,7 +83,7 @@ def find(
         manifest record to the lake.
     run_name : str
         Name of the run that asks; only its digest is stored.
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association to use; one is opened otherwise.
 
     Returns
@@ -117,7 +118,7 @@ def find_named(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive for studies by name, whatever their date.
 
@@ -157,7 +158,7 @@ def find_undated(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive for the studies without a StudyDate that can be read: no window has them.
 
@@ -179,7 +180,7 @@ def find_undated(
 @contextmanager
 def _asking(config: Config, sites: Sites) -> Iterator[Callable[[int], None]]:
     """Write to the audit log that an archive is asked; the block tells how many studies it had."""
-    root, peer = sites.vault.parent, sites.archive.address
+    root, peer = sites.vault.parent, sites.archive.everywhere
     with recording("find", root, config, peer=peer) as told:
         yield lambda n: told.details.update(n_studies=str(n))
 
@@ -261,7 +262,7 @@ def run(
     *,
     force: bool = False,
     accepts: bool = False,
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> Outcome:
     """Bring one study to the lake: manifest, fetch, verify, de-identify, store.
 
@@ -273,7 +274,7 @@ def run(
         Fetch and compare again even if everything announced is there.
     accepts : bool
         Fetch again and take the corrections that wait (``mpss accept``).
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association that a batch uses for all its studies; one is opened otherwise.
 
     Returns

@@ -57,11 +57,18 @@ def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
 
     home = open_home()
     sites = replace(home.sites, is_night=_is_night())
+    archive = home.config.archive
+    others = {
+        name: _archive(one, _connection(f"{PACS_CONNECTION}_{name}"))
+        for name, one in archive.others.items()
+    }
     pacs = _connection(pacs_connection)
     registry = _connection(REGISTRY_CONNECTION)
     results = _connection(RESULTS_CONNECTION)
-    if pacs is not None:
-        sites = replace(sites, archive=_archive(home.config.archive, pacs))
+    known = archive.others.get(pacs_connection.removeprefix(f"{PACS_CONNECTION}_"), archive)
+    sites = replace(sites, archive=_archive(known, pacs))
+    if known is archive:
+        sites = replace(sites, archive=sites.archive.model_copy(update={"others": others}))
     if registry is not None:
         sites = replace(sites, registry_url=url_of(registry))
     if results is not None:
@@ -79,7 +86,10 @@ def _connection(name: str) -> Connection | None:
         return None
 
 
-def _archive(known: ArchiveSettings, pacs: Connection) -> ArchiveSettings:
+def _archive(known: ArchiveSettings, pacs: Connection | None) -> ArchiveSettings:
+    """Give an archive as its connection names it; without one, as the settings do."""
+    if pacs is None:
+        return known
     extra = pacs.extra_dejson
     changes = {
         "host": pacs.host or known.host,

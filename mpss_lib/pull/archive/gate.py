@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -257,19 +257,24 @@ def _tried(path: Path) -> Iterator[int | None]:
         os.close(handle)
 
 
-def state_of(sites: Sites) -> dict[str, Any]:
-    """Say what the gate of a site's archive lets pass now, for people."""
-    gate, now = gate_of(sites), datetime.now(ZoneInfo(sites.zone))
+def gates_of(sites: Sites) -> list[Gate]:
+    """Gate of each archive of a site."""
+    return [gate_of(replace(sites, archive=one)) for one in sites.archive.every]
+
+
+def state_of(gate: Gate) -> dict[str, Any]:
+    """Say what the gate of an archive lets pass now, for people."""
+    archive, now = gate.settings, datetime.now(ZoneInfo(gate.zone))
 
     def told(window: str) -> str:
         opens = opens_at(window, now)
         return "open" if opens is None else f"from {opens:%Y-%m-%d %H:%M}"
 
     return {
-        "archive": sites.archive.address,
+        "archive": archive.address,
         "associations": 0 if gate.root is None else gate.n_taken(),
-        "max_associations": sites.archive.max_associations,
-        "window": told(sites.archive.window),
-        "night_window": told(sites.archive.night_window),
-        "max_studies_per_minute": sites.archive.max_studies_per_minute or "no limit",
+        "max_associations": archive.max_associations,
+        "window": told(archive.window),
+        "night_window": told(archive.night_window),
+        "max_studies_per_minute": archive.max_studies_per_minute or "no limit",
     }

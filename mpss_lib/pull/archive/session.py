@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,10 +27,12 @@ from mpss_lib.errors import (
     StudyFaultError,
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.folder import FolderArchive
 from mpss_lib.pull.archive.gate import Gate, gate_of
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.questions import ArchiveQuestions
+from mpss_lib.pull.archive.several import SeveralArchives, by_archive
 from mpss_lib.pull.archive.tls import client_context, days_left
 from mpss_lib.pull.archive.web import WebArchive
 from mpss_lib.pull.retrieve.c_get import CGet
@@ -273,8 +275,17 @@ def echo(sites: Sites) -> None:
 
 
 @contextmanager
-def session_of(sites: Sites) -> Iterator[ArchiveSession]:
-    """Open a session with a site's archive; by which way objects came is remembered."""
+def session_of(sites: Sites) -> Iterator[AskedArchive]:
+    """Open a session with a site's archive, or with all of them; nobody is called yet."""
+    each = by_archive(sites)
+    with ExitStack() as stack:
+        sessions = {name: stack.enter_context(_session(one)) for name, one in each.items()}
+        yield SeveralArchives(sessions, each) if len(each) > 1 else sessions["archive"]
+
+
+@contextmanager
+def _session(sites: Sites) -> Iterator[ArchiveSession]:
+    """Open a session with one archive; by which way objects came is remembered."""
     vault = Vault(sites.vault)
 
     def others() -> list[str]:
@@ -303,8 +314,8 @@ def _warn_of_expiry(archive: ArchiveSettings) -> None:
 
 @contextmanager
 def archive_of(
-    sites: Sites, lake: Lake, session: ArchiveSession | None = None
-) -> Iterator[ArchiveSession]:
+    sites: Sites, lake: Lake, session: AskedArchive | None = None
+) -> Iterator[AskedArchive]:
     """Use the caller's association, or one of our own that ends with the block.
 
     Raises

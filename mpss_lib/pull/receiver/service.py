@@ -268,7 +268,7 @@ def receiving_entity(archive: ArchiveSettings, settings: ReceiverSettings) -> AE
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.maximum_associations = settings.max_associations
     entity.require_called_aet = True
-    entity.require_calling_aet = list(settings.callers or (archive.called_aet,))
+    entity.require_calling_aet = list(settings.callers or (one.called_aet for one in archive.every))
     entity.acse_timeout = archive.acse_timeout_s
     entity.dimse_timeout = archive.dimse_timeout_s
     entity.network_timeout = None  # ``look_after`` ends what is dead
@@ -334,8 +334,9 @@ def _networks(settings: ReceiverSettings, archive: ArchiveSettings) -> tuple[Net
     if settings.addresses:
         return tuple(ipaddress.ip_network(text, strict=False) for text in settings.addresses)
     found: set[str] = set()
-    with suppress(OSError):
-        found = {str(row[4][0]) for row in socket.getaddrinfo(archive.host, None)}
+    for one in archive.every:
+        with suppress(OSError):
+            found |= {str(row[4][0]) for row in socket.getaddrinfo(one.host, None)}
     if not found:
         raise SettingsError(
             f"the address of archive.host = {archive.host!r} cannot be found",
