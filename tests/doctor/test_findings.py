@@ -34,7 +34,7 @@ def root(tmp_path):
     return home
 
 
-def whats(root):
+def told_of(root):
     return [finding.what for finding in examine(root, asks_outside=False).findings]
 
 
@@ -95,14 +95,14 @@ CHEAP = {
 
 @pytest.mark.parametrize("told", CHEAP)
 def test_a_cheap_fault_is_named_and_mended(root, told):
-    assert not [what for what in whats(root) if told in what]
+    assert not [what for what in told_of(root) if told in what]
     CHEAP[told](root)
     report = examine(root, asks_outside=False)
     [finding] = [one for one in report.findings if told in one.what]
     assert not report.is_healthy
     assert "s3cret" not in json.dumps(report.as_json())
     assert run(finding.command) == ""
-    assert not [what for what in whats(root) if told in what]
+    assert not [what for what in told_of(root) if told in what]
 
 
 def test_an_unknown_variable_is_unset(root, monkeypatch):
@@ -127,7 +127,7 @@ def test_old_names_are_moved_and_mean_the_same(root):
         "[upkeep]\nlogs_days = 9\n[pull]\nmin_batch = 7\n"
     )
     before = load(root, {})
-    assert "old names" in " ".join(whats(root))
+    assert "old names" in " ".join(told_of(root))
     assert set(move_old_names(path)) == {
         *("[upkeep]", "site.archive_host", "site.called_aet", "pull.min_batch"),
     }
@@ -160,12 +160,12 @@ def test_a_snapshot_that_is_gone_or_stale_is_named(root):
     build.catalogue()
     build.through("s1", "p1")
     build.flush()
-    assert "nothing is published yet" in whats(root)
+    assert "nothing is published yet" in told_of(root)
     warehouse.run(lake, config)
-    assert not [what for what in whats(root) if "snapshot" in what or "published yet" in what]
+    assert not [what for what in told_of(root) if "snapshot" in what or "published yet" in what]
     ahead = f"{datetime.now(UTC) + timedelta(days=2):%Y%m%dT%H%M%S%f}"
     write_json(lake.record_path("pull", f"0000000099-{ahead}-abcdefab"), {"units": []})
-    told = " ".join(whats(root))
+    told = " ".join(told_of(root))
     assert "the clock says" in told
     assert "is not in the snapshot" in told
 
