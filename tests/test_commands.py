@@ -38,6 +38,12 @@ WRITERS = {
 READERS = {
     "audit ls": ["", "--study {study} --json"],
     "audit verify": [""],
+    "alarm check": ["", "--quiet"],
+    "alarm ls": [""],
+    "alarm test": [""],
+    "doctor": ["", "--json", "--fix"],
+    "settings move": [""],
+    "settings show": [""],
     "backup create": ["{home}-copies"],
     "backup ls": [""],
     "backup restore": ["{home}-copies --home {home}-restored"],
@@ -67,6 +73,7 @@ READERS = {
 """Commands that leave the lake as it is: the walk proves it, so they stand in no pair."""
 
 NOT_HERE = {
+    "alarm watch": "looks until it is ended",
     "airflow": "another program's command line, of a home that runs",
     "audit send": "wants a receiver of syslog: tests/audit",
     "archive serve": "serves until it is ended, and writes no home",
