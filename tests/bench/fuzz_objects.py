@@ -20,6 +20,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 import zlib
@@ -37,8 +38,8 @@ from peak_memory import forget_peak, peak_mb
 
 CHUNK = 2500
 LONGEST_S, MOST_BYTES = 5.0, 2**30
-ENDED_S = 600.0
-"""A chunk that takes longer is ended: its input at work counts as too slow."""
+STANDSTILL_S = 300.0
+"""An input that is at work for so long by the clock is ended: it counts as too slow."""
 
 
 @dataclass
@@ -324,7 +325,7 @@ def work(start: int, stop: int, seed: int, folder: Path) -> Report:
     for number in range(start, stop):
         kind, content = mutated(number, seed)
         _written(path, content)
-        (folder / "at").write_text(str(number))
+        _note(folder / "at", number)
         before, began = forget_peak(), _cpu_s()
         try:
             outcomes = process(kind, path)
@@ -361,6 +362,32 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (size + MOST_BYTES, size + MOST_BYTES))
 
 
+def _note(path: Path, number: int) -> None:
+    """Write at which input a chunk is: whole, or the one before."""
+    beside = path.with_suffix(".new")
+    beside.write_text(str(number))
+    beside.replace(path)
+
+
+def _ended(command: list[str], folder: Path) -> tuple[int | None, str]:
+    """Exit code (None: an input stood still and was ended) and the end of what was said.
+
+    A chunk may take as long as the machine lets it: what is bounded is one input.
+    """
+    at, moved = "", time.monotonic()
+    with (folder / "said").open("wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
+        while process.poll() is None and time.monotonic() - moved < STANDSTILL_S:
+            time.sleep(0.2)
+            now = (folder / "at").read_text() if (folder / "at").exists() else ""
+            if now != at:
+                at, moved = now, time.monotonic()
+        code = process.poll()
+        process.kill()
+        process.wait()
+    return code, (folder / "said").read_bytes()[-2000:].decode(errors="replace")
+
+
 def _chunk(start: int, stop: int, seed: int) -> Report:
     """A chunk in a process of its own; a crash or a standstill costs the rest of it nothing."""
     report = Report()
@@ -368,23 +395,19 @@ def _chunk(start: int, stop: int, seed: int) -> Report:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             command = [sys.executable, __file__, "--chunk", str(start), str(stop), str(seed), name]
-            try:
-                done = subprocess.run(command, capture_output=True, timeout=ENDED_S, check=False)
-                code = done.returncode
-            except subprocess.TimeoutExpired:
-                code = None
+            code, said = _ended(command, folder)
             if code == 0:
                 found = json.loads((folder / "report.json").read_text())
                 report.add(_from_plain(found))
                 return report
             if not (folder / "at").exists():
-                raise RuntimeError(done.stderr.decode(errors="replace")[-2000:])
+                raise RuntimeError(said)
             at = int((folder / "at").read_text())
             if code is None:
                 report.slow.append(at)
             else:
                 report.foreign[f"process ended with {code} (input {at})"] += 1
-                sys.stderr.write(done.stderr.decode(errors="replace")[-2000:])
+                sys.stderr.write(said)
             if at > start:
                 report.add(_chunk(start, at, seed))
             start = at + 1
