@@ -18,7 +18,10 @@ from mpss_lib.secrecy import seal
 from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
 
-DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
+DAGS = (
+    *("mpss_clinical", "mpss_ingest", "mpss_evaluate"),
+    *("mpss_review", "mpss_answers", "mpss_maintain"),
+)
 PREPARE_S = 300.0
 READY_S = 60.0
 
