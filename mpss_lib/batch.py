@@ -82,9 +82,14 @@ class Opened(Protocol):
     """Opens what the studies of a batch share; gives ``run`` with its other arguments bound."""
 
     def __call__(
-        self, lake: Lake, config: Config, sites: Sites, force: bool = False
+        self,
+        lake: Lake,
+        config: Config,
+        sites: Sites,
+        force: bool = False,
+        keys: Sequence[str] = (),
     ) -> AbstractContextManager[Work]:
-        """Open it; ``force`` does again what is there."""
+        """Open it; ``force`` does again what is there, ``keys`` will be asked for in this order."""
 
 
 class Stage(Protocol):
@@ -108,7 +113,7 @@ def lake_only(run: LakeRun) -> Opened:
     """Make ``Stage.opened`` of a ``run`` that touches nothing but the lake."""
 
     def opened(
-        lake: Lake, config: Config, sites: Sites, force: bool = False
+        lake: Lake, config: Config, sites: Sites, force: bool = False, keys: Sequence[str] = ()
     ) -> AbstractContextManager[Work]:
         return nullcontext(partial(run, lake=lake, config=config, force=force))
 
@@ -142,8 +147,9 @@ def run_stage(
     sites : Sites
         For the stages that touch more than the lake.
     """
-    with stage_of(stage).opened(lake, config, sites, force) as work:
-        return run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
+    todo = list(dict.fromkeys(keys))
+    with stage_of(stage).opened(lake, config, sites, force, todo) as work:
+        return run_batch(stage, work, todo, lake, config, run_name=run_name, progress=progress)
 
 
 def run_batch(
