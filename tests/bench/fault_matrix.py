@@ -38,10 +38,11 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import ArchiveBusyError, PlatformFaultError
 from mpss_lib.pull import stage
+from mpss_lib.pull.fetched import Fetched, Fetcher
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
 from mpss_lib.pull.vault import Vault
-from mpss_lib.tables import Lake
+from mpss_lib.tables import Lake, Outcome
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
 STUDIES = {1: (4, 48, 48), 2: (12, 64, 64), 3: (4, 48, 48)}
@@ -114,8 +115,26 @@ def rows() -> list[Row]:
     return found
 
 
-class BrokenOffError(Exception):
+class BrokenOffError(BaseException):
     """A task that was ended from outside."""
+
+
+@contextmanager
+def _between_studies(happen: Callable[[], None]) -> Iterator[None]:
+    """Let something happen before each study but the first: they are fetched ahead."""
+    fetch, keys = Fetcher.fetch, []
+
+    def fetch_then(self: Fetcher, study_key: str) -> Outcome | Fetched:
+        if keys:
+            happen()
+        keys.append(study_key)
+        return fetch(self, study_key)
+
+    Fetcher.fetch = fetch_then
+    try:
+        yield
+    finally:
+        Fetcher.fetch = fetch
 
 
 class Night:
@@ -246,16 +265,14 @@ class Night:
         try:
             event(number)
             keys = stage.find(WINDOW, self.lake, self.config, self.sites)
-            result = run_stage(
-                "pull", keys, self.lake, self.config, self.sites,
-                progress=lambda key, status: self.between(number),
-            )  # fmt: skip
+            with _between_studies(lambda: self.between(number)):
+                result = run_stage("pull", keys, self.lake, self.config, self.sites)
         except (ArchiveBusyError, PlatformFaultError, TooManyFaultsError, BrokenOffError):
             return False
         return result.done + result.skipped == len(STUDIES)
 
     def between(self, number: int) -> None:
-        """Happen after a study: the events in mid-batch."""
+        """Happen when a study was fetched: the events in mid-batch."""
         self.n_done += 1
         if number or self.n_done > 1:
             return
