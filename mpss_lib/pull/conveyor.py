@@ -14,13 +14,19 @@ what was fetched before it is stored.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import islice
 
 from mpss_lib.config import Config
-from mpss_lib.errors import ArchiveBusyError, PlatformFaultError, WrongArgumentError
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    OneArchiveAwayError,
+    PlatformFaultError,
+    WrongArgumentError,
+)
 from mpss_lib.pull.beside import Helpers
 from mpss_lib.pull.fetched import Fetched, Fetcher
 from mpss_lib.pull.storing import store
@@ -30,6 +36,8 @@ from mpss_lib.tables import Lake, Outcome
 
 GROUP = 16
 """Studies that are stored together."""
+WAITS_S = 5.0
+"""Where studies come slowly, what is ready is stored after this time, however few they are."""
 AHEAD = 2 * GROUP
 """Studies that were fetched and are not stored yet, at most."""
 MOST_BYTES = 2**28
@@ -67,6 +75,7 @@ class Conveyor:
         self._results: dict[str, Outcome | Exception] = {}
         self._taking: deque[tuple[Fetched, Future[TakenStudy]]] = deque()
         self._group: list[Fetched] = []
+        self._stored_at = time.monotonic()
         self._storing: deque[tuple[list[Fetched], Future[list[Outcome]]]] = deque()
         self._helpers = Helpers(Taker(config.pull, vault.uid), is_worth_it=len(keys) >= LEAST)
 
@@ -148,11 +157,11 @@ class Conveyor:
             self._fail([one.study_key], error)
             return
         self._group.append(one)
-        if len(self._group) >= GROUP:
+        if len(self._group) >= GROUP or time.monotonic() - self._stored_at > WAITS_S:
             self._store()
 
     def _store(self) -> None:
-        group, self._group = self._group, []
+        group, self._group, self._stored_at = self._group, [], time.monotonic()
         self._storing.append((group, self._helpers.store(self._stored, group)))
 
     def _stored(self, group: list[Fetched]) -> list[Outcome]:
@@ -187,4 +196,6 @@ def _ends_a_batch(error: Exception) -> bool:
     """Whether an error is not that of one study (``mpss_lib.batch``)."""
     if isinstance(error, OSError):
         return error.errno is not None
+    if isinstance(error, OneArchiveAwayError):
+        return False
     return isinstance(error, PlatformFaultError | ArchiveBusyError | WrongArgumentError)

@@ -18,8 +18,8 @@ from pathlib import Path
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import StudyGoneError, StudyWithdrawnError
 from mpss_lib.pull.archive.answers import StudyAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
-from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.objects import StudyJob, whole_on_lake
 from mpss_lib.pull.person import check_rows
 from mpss_lib.pull.received import Answer, ReceivedLedger
@@ -72,7 +72,7 @@ class Fetcher:
 
     Parameters
     ----------
-    archive : ArchiveSession
+    archive : AskedArchive
     lake, config, sites, vault
     force : bool
         Fetch and compare again even if everything announced is there.
@@ -82,7 +82,7 @@ class Fetcher:
 
     def __init__(
         self,
-        archive: ArchiveSession,
+        archive: AskedArchive,
         lake: Lake,
         config: Config,
         sites: Sites,

@@ -14,7 +14,7 @@ from pydicom.uid import (
 
 from mpss_lib.errors import IncompleteStudyError, StudyGoneError
 from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer
-from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.taking import NOT_NM_OBJECT
 
 NOT_MODALITY = "modality"
@@ -73,7 +73,7 @@ class Manifest:
 
 
 def announced_by(
-    archive: ArchiveSession,
+    archive: AskedArchive,
     study_uid: str,
     modality: str,
     *,

@@ -9,20 +9,22 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from mpss_lib.batch import Work, write_record
+from mpss_lib.audit.doors import recording
+from mpss_lib.batch import Work, audited, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     WrongArgumentError,
 )
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import ArchiveSession, archive_of
+from mpss_lib.pull.archive.session import archive_of
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.conveyor import Conveyor
 from mpss_lib.pull.fetched import Fetcher
@@ -61,7 +63,7 @@ def find(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive which studies a window holds.
 
@@ -74,7 +76,7 @@ def find(
         manifest record to the lake.
     run_name : str
         Name of the run that asks; only its digest is stored.
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association to use; one is opened otherwise.
 
     Returns
@@ -93,9 +95,10 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    with archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
+        told(len(answer.studies))
     remember_habits(sites, answer.seen)
     with working(lake.root):
         return _record_window(window, answer, Vault(sites.vault), lake, config, run_name)
@@ -108,7 +111,7 @@ def find_named(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive for studies by name, whatever their date.
 
@@ -127,10 +130,11 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    with archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
+        told(len(kept))
     if not kept:
         has = f"with no series of modality {config.pull.modality}" if studies else "not"
         raise WrongArgumentError(
@@ -147,7 +151,7 @@ def find_undated(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive for the studies without a StudyDate that can be read: no window has them.
 
@@ -156,13 +160,22 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    with archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
+        told(len(answer.studies))
     remember_habits(sites, answer.seen)
     for doubt in answer.doubts:
         log.warning("find: the list may lack studies: %s", doubt)
     with working(lake.root):
         return _record_studies(answer.studies, Vault(sites.vault), lake, config, run_name)
+
+
+@contextmanager
+def _asking(config: Config, sites: Sites) -> Iterator[Callable[[int], None]]:
+    """Write to the audit log that an archive is asked; the block tells how many studies it had."""
+    root, peer = sites.vault.parent, sites.archive.everywhere
+    with recording("find", root, config, peer=peer) as told:
+        yield lambda n: told.details.update(n_studies=str(n))
 
 
 def _record_studies(
@@ -242,7 +255,7 @@ def run(
     *,
     force: bool = False,
     accepts: bool = False,
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> Outcome:
     """Bring one study to the lake: manifest, fetch, verify, de-identify, store.
 
@@ -254,7 +267,7 @@ def run(
         Fetch and compare again even if everything announced is there.
     accepts : bool
         Fetch again and take the corrections that wait (``mpss accept``).
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association that a batch uses for all its studies; one is opened otherwise.
 
     Returns
@@ -269,11 +282,21 @@ def run(
     ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, PlatformFaultError
         The archive or this machine is.
     """
+    if session is None:
+        return _run_alone(study_key, lake, config, sites, force=force, accepts=accepts)
     with (
         archive_of(sites, lake, session) as archive,
         _conveyor(archive, lake, config, sites, force=force, accepts=accepts) as conveyor,
     ):
         return conveyor(study_key)
+
+
+def _run_alone(
+    study_key: str, lake: Lake, config: Config, sites: Sites, *, force: bool, accepts: bool
+) -> Outcome:
+    """Do as ``run``, over an association of its own; the audit log says so."""
+    with archive_of(sites, lake) as own, audited(STAGE, [study_key], config, sites):
+        return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
 
 
 @contextmanager
@@ -294,7 +317,7 @@ def opened(
 
 @contextmanager
 def _conveyor(
-    archive: ArchiveSession,
+    archive: AskedArchive,
     lake: Lake,
     config: Config,
     sites: Sites,
@@ -303,14 +326,19 @@ def _conveyor(
     accepts: bool = False,
     keys: Sequence[str] = (),
 ) -> Iterator[Conveyor]:
-    """Open the way of studies to the lake; what killed runs left in staging is removed before."""
-    sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-    clean_staging(sites)
-    arrivals_of(sites).sweep(LEFT_S)
+    """Open the way of studies to the lake."""
+    _make_room(sites)
     with Vault(sites.vault).kept() as vault:
         fetcher = Fetcher(archive, lake, config, sites, vault, force=force, accepts=accepts)
         with Conveyor(fetcher, lake, config, vault, keys) as conveyor:
             yield conveyor
+
+
+def _make_room(sites: Sites) -> None:
+    """Make the staging folder; what killed runs left there, and at the receiver, goes."""
+    sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clean_staging(sites)
+    arrivals_of(sites).sweep(LEFT_S)
 
 
 def clean_staging(sites: Sites, older_than_s: float = LEFT_S) -> int:

@@ -60,6 +60,7 @@ class Wire:
         view, n_read = memoryview(content), 0
         self._line.socket.settimeout(min(LOOK_S, self.timeout_s))
         while n_read < n_bytes:
+            self._line.check()
             try:
                 n_new = self._line.socket.recv_into(view[n_read:])
             except TimeoutError:
