@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Request, Response
@@ -13,9 +15,11 @@ from mpss_airflow.pages.rights import (
     from_our_pages,
     may_ask,
     may_read_cohort,
+    reviewer_of,
 )
 
 router = APIRouter()
+log = logging.getLogger(__name__)
 
 KINDS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 REPORT_KINDS = {
@@ -122,6 +126,8 @@ def sql_answer(
     if kind and kind not in KINDS:
         raise HTTPException(404, f"there is no form {kind!r}")
     lake = open_home().lake
+    digest = hashlib.sha256(sql.encode()).hexdigest()[:16]
+    log.info("%s asks the snapshot: question %s, %s", reviewer_of(user), digest, kind or "page")
     if kind:
         return _file(questions.download(lake, sql, kind), "answer", kind)
     found = questions.ask(lake, sql)
