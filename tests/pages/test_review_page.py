@@ -79,8 +79,8 @@ def test_a_list_is_worked_off_by_one_key_each(server, shown, page, untouched):
     page.press("n")
     seen = []
     for _ in range(3):
-        page.wait(f"document.getElementById('study') && !{seen!r}.includes("
-                  "document.getElementById('study').dataset.key)")  # fmt: skip
+        page.wait("document.readyState === 'complete' && document.getElementById('study') &&"
+                  f" !{seen!r}.includes(document.getElementById('study').dataset.key)")  # fmt: skip
         page.wait(PICTURES)
         seen.append(key_of(page))
         page.press("a")
