@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mpss_lib.batch import BatchResult, run_batch
+from mpss_lib.batch import BatchResult, audited, run_batch
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.pull import stage
@@ -60,6 +60,9 @@ def fetch_again(
         def fetch(key: str) -> Outcome:
             return stage.run(key, lake, config, sites, force=True, accepts=accepts, session=session)
 
-        return run_batch(
-            "pull", fetch, list(keys), lake, config, run_name=run_name, progress=progress
-        )
+        with audited("pull", list(keys), config, sites) as told:
+            done = run_batch(
+                "pull", fetch, list(keys), lake, config, run_name=run_name, progress=progress
+            )
+            told(done)
+        return done
