@@ -145,8 +145,8 @@ def run_stage(
         For the stages that touch more than the lake.
     """
     with (
-        audited(stage, keys, config, sites) as told,
         stage_of(stage).opened(lake, config, sites, force) as work,
+        audited(stage, keys, config, sites) as told,
     ):
         done = run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
         told(done)
