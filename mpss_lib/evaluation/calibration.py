@@ -85,7 +85,8 @@ NULL: tuple[tuple[str, str, int, int, int], ...] = (
 )
 """World; profile, configuration and test; cohorts; rejections at .01 and at .05.
 
-``again`` is ``null`` on further cohorts (seeds from 5000), for the permutation tests of ``corrected``.
+``again`` is ``null`` on further cohorts (seeds from 5000), for the permutation tests of
+``corrected``.
 """
 
 PLANTED_COHORTS = 20
