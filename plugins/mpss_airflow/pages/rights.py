@@ -19,12 +19,17 @@ from fastapi import Depends, HTTPException, Request
 
 User = Annotated[BaseUser, Depends(get_user)]
 
-REVIEW = "mpss_review"
+REVIEW, INGEST = "mpss_review", "mpss_ingest"
 
 may_look = Depends(requires_access_dag("GET", DagAccessEntity.HITL_DETAIL, REVIEW))
 """To see what waits for a physician: to read the human tasks of the review DAG."""
 may_answer = Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL, REVIEW))
 """To decide about a study: to answer the human tasks of the review DAG."""
+
+may_see_runs = Depends(requires_access_dag("GET", DagAccessEntity.RUN, INGEST))
+"""To see how the platform is: to read the runs of the nightly DAG."""
+may_operate = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, INGEST))
+"""To see what is wrong and the commands that mend it: to change the runs of the nightly DAG."""
 
 
 def reviewer_of(user: BaseUser) -> str:
