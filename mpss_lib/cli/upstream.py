@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpss_lib.batch import BatchResult, run_batch
+from mpss_lib.batch import BatchResult, audited, run_batch
 from mpss_lib.cli.application import AsJson, app, console, show_json, show_table
 from mpss_lib.cli.stages import run_studies
 from mpss_lib.clock import today
@@ -107,7 +107,10 @@ def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
 
         def do(name: str, todo: list[str]) -> BatchResult:
             if name == "pull":
-                return run_batch(name, fetch, todo, lake, config)
+                with audited(name, todo, config, sites) as told:
+                    done = run_batch(name, fetch, todo, lake, config)
+                    told(done)
+                return done
             return run_studies(name, todo, home)
 
         n_left = 0

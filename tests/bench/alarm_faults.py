@@ -320,7 +320,8 @@ def main() -> int:
         counts = Counter(name_of(p) for p in hook.posts if p["kind"] == "raised")
         n_mails = Counter(s for s in box.subjects if " alarm: " in s)
         once = [name for name, _ in FAULTS if counts[name] == 1]
-        tell(f"{len(once)} of {len(FAULTS)} arrived once; others: {counts - Counter(dict(FAULTS))}")
+        others = {name: n for name, n in counts.items() if name not in once}
+        tell(f"{len(once)} of {len(FAULTS)} arrived once; others: {others}")
         tell(
             f"mails {sum(n_mails.values())}, posts {sum(counts.values())},"
             f" longest {max(seconds.values()):.0f} s"
