@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from mpss_airflow.pages.frame import page
-from mpss_airflow.pages.rights import User, may_operate, may_see_runs
+from mpss_airflow.pages.rights import User, may_operate, may_see_nights
 
 router = APIRouter()
 
 
-@router.get("/health", dependencies=[may_see_runs])
+@router.get("/health", dependencies=[may_see_nights])
 def health() -> JSONResponse:
     """Say whether there is a fault: 200 or 503, the faults by name, numbers; no paths."""
     from mpss_lib import config
