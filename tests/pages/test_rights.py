@@ -1,5 +1,7 @@
 """Every route by every role and by nobody; no planted identifier in any answer."""
 
+import hashlib
+
 import pytest
 
 pytestmark = pytest.mark.airflow
@@ -99,6 +101,10 @@ def test_questions_are_answered_as_a_table_and_as_files(server, shown):
     assert body.decode().split()[0] == "study_key"
     assert server.ask("/mpss/sql", "looker", QUESTION | {"kind": "parquet"})[2][:4] == b"PAR1"
     assert server.ask("/mpss/sql", "looker", QUESTION | {"kind": "exe"})[0] == 404
+    log = "".join(path.read_text() for path in sorted((shown.root / "audit").iterdir()))
+    assert log.count('"question"') >= 3
+    assert "looker" in log
+    assert hashlib.sha256(QUESTION["sql"].encode()).hexdigest() in log
     refused = {"sql": f"from read_text('{shown.root}/mpss.toml')"}
     status, _, body = server.ask("/mpss/sql", "boss", refused)
     assert (status, b"read_text() is not" in body) == (422, True)
