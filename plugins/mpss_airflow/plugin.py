@@ -49,4 +49,12 @@ class MpssPlugin(AirflowPlugin):  # type: ignore[misc] -- Airflow has no types h
             "icon": f"{PAGES}/static/heart.svg",
             "icon_dark_mode": f"{PAGES}/static/heart-dark.svg",
         },
+        {
+            "name": "Cohort and evaluation",
+            "href": f"{PAGES}/cohort?run={{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "mpss-cohort",
+            "icon": f"{PAGES}/static/heart.svg",
+            "icon_dark_mode": f"{PAGES}/static/heart-dark.svg",
+        },
     ]
