@@ -41,7 +41,7 @@ class MpssPlugin(AirflowPlugin):  # type: ignore[misc] -- Airflow has no types h
     ]
     external_views: ClassVar[list[dict[str, Any]]] = [
         {
-            "name": "MPSS review",
+            "name": "MPSS",
             "href": f"{PAGES}/worklist",
             "destination": "nav",
             "nav_top_level": True,

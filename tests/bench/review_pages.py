@@ -22,7 +22,10 @@ from shown_home import make_home
 
 KEYS = (("a",), ("a",), ("r", "5"), ("a",), ("a",), ("u",))
 MOST_KEYS, MOST_MS = 150, 300.0
-READY = "document.getElementById('montage').complete && !document.getElementById('accept').disabled"
+READY = (
+    "document.readyState === 'complete' && document.getElementById('montage').complete"
+    " && !document.getElementById('accept').disabled"
+)
 THERE = """new Promise((done) => { const look = () => {
   const study = document.getElementById('study'), picture = document.getElementById('montage');
   const end = !study && document.getElementById('main') && !location.pathname.includes('/studies/');

@@ -73,6 +73,26 @@ def test_a_question_ends_when_its_time_is_over(shown):
         ask(shown.lake, endless, seconds=0.2)
 
 
+def test_no_more_questions_than_slots_are_worked_on(shown, monkeypatch):
+    monkeypatch.setattr(questions, "SECONDS", 0.1)
+    for _ in range(questions.AT_ONCE):
+        questions._SLOTS.acquire()
+    try:
+        with pytest.raises(QueryError, match="other questions"):
+            ask(shown.lake, "select 1")
+    finally:
+        questions._SLOTS.release(questions.AT_ONCE)
+    ask(shown.lake, "select 1")
+
+
+def test_a_file_ends_at_its_most_rows(shown, monkeypatch):
+    monkeypatch.setattr(questions, "MAX_ROWS", 9)
+    for form in ("csv", "parquet"):
+        assert download(shown.lake, "from range(9)", form)
+        with pytest.raises(QueryError, match="more than 9 rows"):
+            download(shown.lake, "from range(10)", form)
+
+
 def test_a_fault_is_said_in_duckdbs_words(shown):
     with pytest.raises(QueryError, match="nowhere"):
         ask(shown.lake, "select * from nowhere.at_all")

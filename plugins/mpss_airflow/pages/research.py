@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Request, Response
@@ -19,7 +18,6 @@ from mpss_airflow.pages.rights import (
 )
 
 router = APIRouter()
-log = logging.getLogger(__name__)
 
 KINDS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 REPORT_KINDS = {
@@ -119,15 +117,27 @@ def sql_answer(
     sql: Annotated[str, Body(max_length=20_000)],
     kind: Annotated[str, Body(max_length=10)] = "",
 ) -> Response:
-    """Answer one question: a table for the page, or a file (``csv``, ``parquet``)."""
+    """Answer one question: a table for the page, or a file (``csv``, ``parquet``).
+
+    The audit log has who asked, before the answer, and the SHA-256 of the text: a text may name
+    somebody.
+    """
     from mpss_airflow.home import open_home
+    from mpss_lib.audit.doors import record
+    from mpss_lib.audit.message import Event
+    from mpss_lib.audit.vocabulary import SUCCESS
     from mpss_lib.viewing import questions
 
     if kind and kind not in KINDS:
         raise HTTPException(404, f"there is no form {kind!r}")
-    lake = open_home().lake
-    digest = hashlib.sha256(sql.encode()).hexdigest()[:16]
-    log.info("%s asks the snapshot: question %s, %s", reviewer_of(user), digest, kind or "page")
+    home = open_home()
+    lake = home.lake
+    told = {"question": hashlib.sha256(sql.encode()).hexdigest(), "form": kind or "page"}
+    record(
+        Event("question", SUCCESS, details=told, requester=reviewer_of(user)),
+        home.root,
+        home.config,
+    )
     if kind:
         return _file(questions.download(lake, sql, kind), "answer", kind)
     found = questions.ask(lake, sql)
