@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -142,13 +142,9 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     LakeCorruptError
         If a record lacks a field; it names the record.
     """
-    there = _record_files(lake)
+    there = record_files(lake)
     kept = _unchanged(known, there) if known is not None else frozenset()
-    parts: dict[str, Rows] = {name: [] for name in COLUMNS}
-    for name, (path, stat) in there.items():
-        if name not in kept:
-            _take_apart(Path(path), stat, parts)
-    tables = {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
+    tables = _read(there, kept)
     if known is not None and kept:
         names = pa.array(sorted(kept))
         is_all = len(kept) == known.tables["runs"].num_rows
@@ -159,9 +155,23 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
 
 
 Records = Mapping[str, tuple[str, os.stat_result]]
+"""Name of a record -> its file, and what the system knows of it."""
 
 
-def _record_files(lake: Lake) -> Records:
+def read_records(there: Records, *, first: int) -> Ledger:
+    """Read some records that come after others; the first of them has this number."""
+    return Ledger(_ordered(_read(there), first))
+
+
+def _read(there: Records, but: Collection[str] = ()) -> dict[str, pa.Table]:
+    parts: dict[str, Rows] = {name: [] for name in COLUMNS}
+    for name, (path, stat) in there.items():
+        if name not in but:
+            _take_apart(Path(path), stat, parts)
+    return {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
+
+
+def record_files(lake: Lake) -> Records:
     """Map the name of every record to its file and what the system knows of it."""
     found = {}
     for stage in STAGES:
@@ -240,16 +250,16 @@ def _file(file: Written) -> dict[str, Any]:
     return {"table_name": row.pop("table"), **row}
 
 
-def _ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+def _ordered(tables: dict[str, pa.Table], first: int = 1) -> dict[str, pa.Table]:
     """Give each record its number by order, and say of each file whether it is current."""
     order = ("record_order", "written_at", "record")
     runs = tables["runs"].sort_by([(name, "ascending") for name in order])
-    runs = _with(runs, "sequence", pa.array(range(1, runs.num_rows + 1), WHOLE))
+    runs = _with(runs, "sequence", pa.array(range(first, first + runs.num_rows), WHOLE))
     ordered = {"runs": runs}
     for name in ("units", "files"):
         rows = tables[name]
         place = pc.index_in(rows["record"], value_set=runs["record"])
-        rows = _with(rows, "sequence", pc.add(pc.cast(place, WHOLE), 1))
+        rows = _with(rows, "sequence", pc.add(pc.cast(place, WHOLE), first))
         ordered[name] = _sorted(rows, rows["sequence"])
     ordered["files"] = _marked(ordered["files"])
     settings = tables["settings"]

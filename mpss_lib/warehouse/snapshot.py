@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -27,16 +28,24 @@ from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
-from mpss_lib.warehouse.carrying import COUNTS, LEDGER, add_new, begin_with, what_to_carry
+from mpss_lib.warehouse.carrying import (
+    COUNTS,
+    LEDGER,
+    add_new,
+    begin_with,
+    is_ours,
+    new_rows,
+    what_to_carry,
+)
 from mpss_lib.warehouse.compaction import (
     Reading,
+    batch_records,
     compact,
     has_enough_alone,
     prefer_batches,
     read_batches,
 )
 from mpss_lib.warehouse.manifest import (
-    Ledger,
     check_rows_kept,
     check_there,
     current_paths,
@@ -49,12 +58,19 @@ from mpss_lib.warehouse.meta import (
     arrow_table,
     meta_rows,
 )
-from mpss_lib.warehouse.pointers import moved, of_every_stage, setting, with_new
+from mpss_lib.warehouse.pointers import (
+    moved,
+    of_every_stage,
+    read_pointers,
+    setting,
+    with_new,
+)
 from mpss_lib.warehouse.published import Published, published
 from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
 from mpss_lib.warehouse.sources import check_files, feature_names, source_of
+from mpss_lib.warehouse.standing import Standing, standing
 from mpss_lib.warehouse.study_rows import count_rows, create_study_rows
 
 log = logging.getLogger(__name__)
@@ -66,18 +82,23 @@ _PLACE = re.compile(r"\$\{([a-z_]+)\}")
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a publish reads, found before the new file is opened."""
+    """All that a publish reads, found before the new file is opened.
+
+    Of the ledger's tables ``ledger`` gives every row, and ``new`` those that come after the ones
+    that are carried.
+    """
 
     lake: Lake
     relations: tuple[Relation, ...]
     sources: Mapping[str, str]
     meta: Mapping[str, pa.Table]
+    ledger: Callable[[], Mapping[str, pa.Table]]
+    new: Mapping[str, pa.Table]
     n_files: int
     readings: Mapping[str, Reading]
     unchanged: frozenset[str]
     pointers: Mapping[str, Address]
     carried: frozenset[str]
-    known: Ledger | None
 
 
 def publish(
@@ -134,6 +155,35 @@ def publish(
 
 
 def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
+    found = None if is_fresh or activate else standing(lake, config)
+    if found is None or not is_ours(found.made_by) or has_enough_alone(found.readings, config):
+        return _plan_of_all(lake, config, is_fresh=is_fresh, activate=activate)
+    return _plan_of_new(lake, config, found)
+
+
+def _plan_of_new(lake: Lake, config: Config, found: Standing) -> Plan:
+    """Plan what new records change in the published snapshot."""
+    raise_order(lake, found.highest_order)
+    _warn_of_others(config, found.pointers)
+    meta = meta_rows(lake, config, found.new, found.pointers)
+
+    def ledger() -> Mapping[str, pa.Table]:
+        return meta_rows(lake, config, read_ledger(lake), found.pointers)
+
+    return _planned(
+        lake,
+        found.readings,
+        found.n_rows,
+        found.lake_files,
+        meta=meta,
+        ledger=ledger,
+        new={name: meta[name] for name in LEDGER},
+        pointers=read_pointers(lake),
+        carried=frozenset({COUNTS, *LEDGER}),
+    )
+
+
+def _plan_of_all(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     before = Published() if is_fresh else published(lake)
     ledger = read_ledger(lake, known=before.ledger)
     raise_order(lake, ledger.highest_order)
@@ -148,12 +198,37 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
     landing = current_paths(lake, ledger, pointers)
     readings = prefer_batches(landing, read_batches(lake))
     n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
-    check_there(lake, (reading.paths for reading in readings.values()))
     if has_enough_alone(readings, config):
+        check_there(lake, (reading.paths for reading in readings.values()))
         compact(lake, config, landing, n_rows)
         readings = prefer_batches(landing, read_batches(lake))
+    carried = what_to_carry(before, ledger)
+    meta = meta_rows(lake, config, ledger, pointers)
+    return _planned(
+        lake,
+        readings,
+        n_rows,
+        before.lake_files,
+        meta=meta,
+        ledger=lambda: meta,
+        new=new_rows(before.ledger, meta) if before.ledger is not None else {},
+        pointers=known,
+        carried=carried,
+    )
+
+
+def _planned(
+    lake: Lake,
+    readings: Mapping[str, Reading],
+    n_rows: Mapping[str, int],
+    lake_files: pa.Table | None,
+    **more: Any,
+) -> Plan:
+    """Hold the files against their records and tables; give the plan to show them."""
+    check_there(lake, (reading.paths for reading in readings.values()))
     features = feature_names(lake, readings["feature_catalogue"].paths)
-    lake_files, unchanged = check_files(lake, readings, features, n_rows, before.lake_files)
+    now, unchanged = check_files(lake, readings, features, n_rows, lake_files)
+    meta = more.pop("meta")
     return Plan(
         lake=lake,
         relations=read_relations(base=META_NAMES),
@@ -161,13 +236,11 @@ def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
             name: source_of(lake, TABLES[name], reading, features)
             for name, reading in readings.items()
         },
-        meta=meta_rows(lake, config, ledger, pointers) | {"lake_file": lake_files},
+        meta={n: rows for n, rows in meta.items() if n not in LEDGER} | {"lake_file": now},
         n_files=sum(len(reading.paths) for reading in readings.values()),
         readings=readings,
         unchanged=unchanged,
-        pointers=known,
-        carried=what_to_carry(before, ledger),
-        known=before.ledger,
+        **more,
     )
 
 
@@ -191,6 +264,7 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
         "n_relations": len(plan.relations),
         "n_files": plan.n_files,
         "duckdb_version": duckdb.__version__,  # what opens the file: this one or a newer one
+        "batch_records": batch_records(plan.lake),
     }
     return arrow_table("snapshot", [row])
 
@@ -210,11 +284,13 @@ def _fill(
         connection.execute("begin")  # one commit: DuckDB syncs the file at each
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
-        if plan.known is not None and carried.issuperset(LEDGER):
-            add_new(connection, plan.known, plan.meta)
-        for name, rows in {**plan.meta, "snapshot": stamp}.items():
-            if name not in carried:
-                _insert(connection, name, rows)
+        meta = {**plan.meta, "snapshot": stamp}
+        if carried.issuperset(LEDGER):
+            add_new(connection, plan.new)
+        else:
+            meta |= {name: rows for name, rows in plan.ledger().items() if name in LEDGER}
+        for name, rows in meta.items():
+            _insert(connection, name, rows)
         _count(connection, plan, is_carried=COUNTS in carried)
         _create_relations(connection, plan)
         _list_relations(connection, (*BASE, *plan.relations))
@@ -248,16 +324,7 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None
 def _count(connection: duckdb.DuckDBPyConnection, plan: Plan, *, is_carried: bool) -> None:
     if not is_carried:
         create_study_rows(connection)
-    try:
-        count_rows(
-            connection, plan.lake, plan.readings, plan.unchanged if is_carried else frozenset()
-        )
-    except duckdb.Error as error:
-        raise LakeCorruptError(
-            f"the rows of the files cannot be counted: {_first_line(error)}",
-            way_out="restore the file that is named from the backup, or run its stage again for it"
-            " with force; a batch file may simply be removed",
-        ) from error
+    count_rows(connection, plan.lake, plan.readings, plan.unchanged if is_carried else frozenset())
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

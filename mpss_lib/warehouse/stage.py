@@ -127,7 +127,7 @@ def check(
     suites : sequence of str
         ``study``, ``clinical``, ``features``, ``predictions``; all by default.
     force : bool
-        Run them although nothing has changed.
+        Hold all against them anew: every file is read, and looked for where a batch repeats it.
     run_name : str
         Name of the run that asks; only its digest is stored.
 
@@ -147,7 +147,7 @@ def check(
     from mpss_lib.warehouse.expectations.page import write_page
     from mpss_lib.warehouse.expectations.views import Current
 
-    current = Current(lake, config)
+    current = Current(lake, config, is_whole=force)
     done = check_suites(current, names=suites or SUITES, force=force, run_name=run_name)
     report = read_report(current)
     write_page(lake, report)
