@@ -1,18 +1,13 @@
 """# Ask a physician about every study that waits, and record each answer.
 
-**Reads** the snapshot. **Writes** the lake table `review`, the snapshot. **Runs** when new quality
-verdicts arrive; one run asks for all pending studies, and each answer is published at once.
-**Safe to repeat**: what was answered is not asked again; what was not answered in time is asked
-again after the next night.
+**Reads** the lake. **Writes** the lake table `review`, pictures. **Runs** when there are new
+verdicts; one run asks for all pending studies; `mpss_answers` publishes answers. **Safe to
+repeat**: what was answered is not asked again, the rest is asked again after the next night.
 
-**Answer** under *Browse > Required Actions*: Accept, Reject, Unsure or Later, by one click; a
-reason may be added. Texts hold pseudonymous keys only; write no names into the reason.
-
-**If a task is skipped**: nobody waits.
-
-**If a task fails**: `decide` only when the answer could not be stored; clear it and answer again.
-`snapshot`: the answer is stored; the message says why no snapshot could be built. Clear it then, or
-let the next night publish.
+**Answer** on the page *MPSS review* (it closes the form too) or under *Browse > Required Actions*:
+Accept, Reject, Unsure (asks a second reader) or Later, by one click; an artefact and a reason may
+be added. Write no names into the reason. **If a task is skipped**: nobody waits. **If a task
+fails**: `record_review`: the answer could not be stored, clear it; `pictures`: as a full disk.
 """
 
 from __future__ import annotations
@@ -22,7 +17,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task, task_group
-from mpss_airflow.vocabulary import DEFAULT_ARGS, SNAPSHOT_POOL, START, VERDICTS, tags
+from mpss_airflow.vocabulary import ANSWERS, ARTEFACTS, DEFAULT_ARGS, START, VERDICTS, tags
 
 STUDY = "{{ ti.xcom_pull(task_ids='pending_studies')[ti.map_index]['%s'] }}"
 
@@ -47,6 +42,12 @@ def mpss_review() -> None:
 
         return find()
 
+    @task
+    def pictures(studies: list[dict[str, str]]) -> dict[str, int]:
+        from mpss_airflow.review import draw_pictures as draw
+
+        return draw(studies)
+
     @task_group
     def review(study: dict[str, str]) -> None:
         decide = HITLOperator(
@@ -55,26 +56,24 @@ def mpss_review() -> None:
             body=STUDY % "body",
             options=["Accept", "Reject", "Unsure", "Later"],
             defaults="Later",
-            params={"reason": Param(None, type=["null", "string"], maxLength=500)},
+            params={
+                "artefact": Param(None, type=["null", "string"], enum=[None, *ARTEFACTS]),
+                "reason": Param(None, type=["null", "string"], maxLength=450),
+            },
             response_timeout=timedelta(hours=20),
             execution_timeout=None,
         )
 
-        @task
+        @task(outlets=[ANSWERS])
         def record_review(study: dict[str, str], answer: dict[str, Any]) -> str:
             from mpss_airflow.review import record_answer
 
             return record_answer(study, answer)
 
-        @task(pool=SNAPSHOT_POOL.name)
-        def snapshot(study: dict[str, str]) -> str | None:
-            from mpss_airflow.review import publish_answer
+        record_review(study, decide.output)
 
-            return publish_answer(study)
-
-        record_review(study, decide.output) >> snapshot(study)
-
-    review.expand(study=pending_studies())
+    pictures(found := pending_studies())
+    review.expand(study=found)
 
 
 mpss_review()

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mpss_lib.alarm_section import AlarmSettings
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
@@ -89,7 +90,7 @@ ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "segmentation": "4",
     "quality": "3",
     "selection": "3",
-    "evaluation": "2",
+    "evaluation": "3",
 }
 """Raised by hand, one stage at a time, when the numbers that it writes can change."""
 
@@ -164,6 +165,7 @@ class Config(BaseModel):
     selection: SelectionSettings = SelectionSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    alarm: AlarmSettings = AlarmSettings()
 
     def section(self, stage: str) -> Section:
         """Give the settings of a stage; none where it has no section."""

@@ -9,7 +9,7 @@ slope of the outcome on the prediction (ideal 1), after Cox 1958 (Biometrika 45:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atanh, nan, sqrt, tanh
+from math import atanh, erfc, nan, sqrt, tanh
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +18,81 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 LEVEL = 0.95
-"""Level of the intervals, unless another one is asked for."""
+"""Level of the intervals."""
+
+Z_95 = 1.959963984540054
+"""Quantile of the normal distribution for that level."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the ends of its interval; NaN where it is not defined."""
+    """A figure with its interval, its standard error, and the p-value that it is nothing.
+
+    Parameters
+    ----------
+    value, low, high, std_error, p_value : float
+        NaN where it cannot be told.
+    method : str
+        Where the interval comes from, such as ``bootstrap``, ``delong`` or ``wald``.
+    """
 
     value: float
     low: float = nan
     high: float = nan
+    std_error: float = nan
+    p_value: float = nan
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Areas under ROC curves of several markers of the same patients.
+
+    Parameters
+    ----------
+    area : (markers,) float64
+        NaN where there is no event, or nothing but events.
+    covariance : (markers, markers) float64
+        NaN where there are fewer than two events or fewer than two others.
+    """
+
+    area: Floats
+    covariance: Floats
+
+    def estimate(self, marker: int) -> Estimate:
+        """Area of one marker with DeLong's interval, cut at 0 and 1."""
+        value, error = float(self.area[marker]), _root(self.covariance[marker, marker])
+        if not np.isfinite(error):
+            return Estimate(value, method="delong")
+        low, high = max(0.0, value - Z_95 * error), min(1.0, value + Z_95 * error)
+        return Estimate(value, low, high, error, nan, "delong")
+
+    def difference(self, marker: int, other: int) -> Estimate:
+        """Area of one marker minus that of another of the same patients, with a two-sided p.
+
+        Markers that order the events alike give 0 with p 1.
+        """
+        c = self.covariance
+        value = float(self.area[marker] - self.area[other])
+        error = _root(c[marker, marker] + c[other, other] - 2.0 * c[marker, other])
+        if not np.isfinite(error):
+            return Estimate(value, method="delong")
+        if error <= 1e-12:
+            return Estimate(value, value, value, 0.0, 1.0 if abs(value) <= 1e-12 else nan, "delong")
+        p = erfc(abs(value / error) / sqrt(2.0))
+        return Estimate(value, value - Z_95 * error, value + Z_95 * error, error, p, "delong")
+
+
+def areas(markers: Floats, is_event: Flags) -> Areas:
+    """Areas and their covariance.
+
+    Parameters
+    ----------
+    markers : (markers, n) float64, finite
+        A higher value stands for the event.
+    is_event : (n,) bool
+    """
+    return Areas(*delong(markers, is_event))
 
 
 def delong(guesses: Floats, is_case: Flags) -> tuple[Floats, Floats]:
@@ -62,17 +127,12 @@ def delong(guesses: Floats, is_case: Flags) -> tuple[Floats, Floats]:
     return areas, covariance
 
 
-def auc(guess: Floats, is_case: Flags, level: float = LEVEL) -> Estimate:
-    """Area under the ROC curve with DeLong's interval, cut to 0..1."""
-    areas, covariance = delong(guess[None, :], is_case)
-    reach = _quantile(level) * float(np.sqrt(covariance[0, 0]))
-    area = float(areas[0])
-    if np.isnan(reach):
-        return Estimate(area)
-    return Estimate(area, max(area - reach, 0.0), min(area + reach, 1.0))
+def auc(guess: Floats, is_case: Flags) -> Estimate:
+    """Area of one guess with DeLong's interval, cut at 0 and 1."""
+    return areas(guess[None, :], is_case).estimate(0)
 
 
-def spearman(guess: Floats, outcome: Floats, level: float = LEVEL) -> Estimate:
+def spearman(guess: Floats, outcome: Floats) -> Estimate:
     """Rank correlation; interval by Fisher's z with the error of Bonett & Wright 2000.
 
     NaN where one of the two is constant; no interval below 5 patients.
@@ -84,17 +144,17 @@ def spearman(guess: Floats, outcome: Floats, level: float = LEVEL) -> Estimate:
     rho = float(np.corrcoef(rankdata(guess), rankdata(outcome))[0, 1])
     if len(guess) < 5 or abs(rho) >= 1.0:
         return Estimate(rho)
-    reach = _quantile(level) * sqrt((1.0 + 0.5 * rho * rho) / (len(guess) - 3))
+    reach = Z_95 * sqrt((1.0 + 0.5 * rho * rho) / (len(guess) - 3))
     return Estimate(rho, tanh(atanh(rho) - reach), tanh(atanh(rho) + reach))
 
 
-def calibration(guess: Floats, outcome: Floats, level: float = LEVEL) -> dict[str, Estimate]:
+def calibration(guess: Floats, outcome: Floats) -> dict[str, Estimate]:
     """In-the-large, slope and intercept with intervals (t), shape (n,) each; NaN if constant."""
     from scipy.stats import t
 
     n = len(guess)
     gap = outcome - guess
-    reach = float(t.ppf(0.5 + 0.5 * level, n - 1)) * float(gap.std(ddof=1)) / sqrt(n)
+    reach = float(t.ppf(0.5 + 0.5 * LEVEL, n - 1)) * float(gap.std(ddof=1)) / sqrt(n)
     mean = float(gap.mean())
     told = {"calibration_in_the_large": Estimate(mean, mean - reach, mean + reach)}
     centred = guess - guess.mean()
@@ -105,7 +165,7 @@ def calibration(guess: Floats, outcome: Floats, level: float = LEVEL) -> dict[st
     intercept = float(outcome.mean() - slope * guess.mean())
     rest = outcome - intercept - slope * guess
     error = sqrt(float(rest @ rest) / (n - 2))
-    quantile = float(t.ppf(0.5 + 0.5 * level, n - 2))
+    quantile = float(t.ppf(0.5 + 0.5 * LEVEL, n - 2))
     errors = {
         "calibration_slope": (slope, error / sqrt(spread)),
         "calibration_intercept": (intercept, error * sqrt(1.0 / n + guess.mean() ** 2 / spread)),
@@ -116,7 +176,5 @@ def calibration(guess: Floats, outcome: Floats, level: float = LEVEL) -> dict[st
     }
 
 
-def _quantile(level: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 + 0.5 * level))
+def _root(variance: float) -> float:
+    return sqrt(max(float(variance), 0.0)) if np.isfinite(variance) else nan

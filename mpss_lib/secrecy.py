@@ -32,7 +32,7 @@ _NAMED = re.compile(
     r"(?i)(?:\b|(?<=%3B)|(?<=%26))(password|passwd|pwd|sslpassword)(=|%3D)"
     r"(?!\s|&|;|%3B|$)[^\s&;'\"]+"
 )
-_SECRET_NAME = re.compile(r"(?i)passw|secret|token|api_?key|private_?key")
+_SECRET_NAME = re.compile(r"(?i)passw|secret|token|api_?key|private_?key|webhook")
 
 
 def has_password(value: object, name: str = "") -> bool:

@@ -35,14 +35,16 @@ os.environ.update(
 def pytest_xdist_make_scheduler(config, log):
     """Keep together, under ``pytest -n``, what shares a costly fixture.
 
-    The end-to-end tests share one hospital's nights; elsewhere a file is a unit.
+    The end-to-end tests share one hospital's nights, those of the pages one server; elsewhere a
+    file is a unit.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Units(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.partition("::")[0]
-            return "end_to_end" if "/end_to_end/" in path else path
+            shared = [name for name in ("end_to_end", "pages") if f"/{name}/" in path]
+            return shared[0] if shared else path
 
     return Units(config, log)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from quick_evaluation import quick_evaluation
 from walked_home import Walked, call, column, hospital, keep, leaves, only_tells, put_back, state_of
 
 from mpss_lib.config import STAGES
@@ -76,6 +77,13 @@ def plain(table: dict[str, list[str]]) -> list[str]:
     """Each command once, as it is told most simply; ``run`` with each of its stages."""
     once = {name: STAGES if name == "run" else tries[:1] for name, tries in table.items()}
     return spelled(once)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """How many splits an evaluation makes changes nothing of what a publish meets."""
+    with quick_evaluation():
+        yield
 
 
 @pytest.fixture(scope="module")

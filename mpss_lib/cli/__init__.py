@@ -11,6 +11,7 @@ import sys
 from rich.text import Text
 
 from mpss_lib.cli import (
+    alarm,
     archive,
     backup,
     home,
@@ -31,6 +32,7 @@ from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 from mpss_lib.secrecy import LAKE_UMASK
 
 __all__ = [
+    "alarm",
     "app",
     "archive",
     "backup",

@@ -39,6 +39,12 @@ def model_export(
     content.write(model, path)
     told = f"{len(model.formulas)} formulas, {len(model.terms)} terms, {model.cohort.n} patients"
     console.print(f"{path}: {told}", soft_wrap=True)
+    if model.scanners:
+        known = ", ".join(one.scanner for one in model.scanners)
+        console.print(
+            f"features are harmonised for {known}; those of another scanner are taken as they are",
+            soft_wrap=True,
+        )
 
 
 @model_app.command("sql")
@@ -72,17 +78,20 @@ def model_validate(
 
 def _show(found: Validation) -> None:
     model = found.model
-    scale = "log(1 + score)" if model.outcome.transform == "log1p" else "score"
     left = ", ".join(f"{reason} {n}" for reason, n in found.left_out.items()) or "nobody"
     console.print(
         f"{model.profile}, {model.segment}, {model.configuration}: {found.n} of {found.n_cohort}"
         f" patients judged; left out: {left}",
         soft_wrap=True,
     )
+    by = ", ".join(f"{scanner} {n}" for scanner, n in found.scanners.items()) or "not harmonised"
     console.print(
-        f"mean score: observed {found.observed_mean:.1f}, predicted {found.predicted_mean:.1f}"
+        f"mean score: observed {found.observed_mean:.1f}, predicted {found.predicted_mean:.1f};"
+        f" features by scanner: {by}",
+        soft_wrap=True,
     )
     columns = ("figure", "value", "95 % interval")
+    scale = "log(1 + score)" if model.outcome.transform == "log1p" else "score"
     show_table(columns, _estimates(found.calibration), title=f"Calibration, scale {scale}")
     show_table(columns, _estimates(found.discrimination), title="Discrimination")
     show_table(
@@ -93,6 +102,11 @@ def _show(found: Validation) -> None:
         ),
         title="Refit here; what comes after is of patients that the refit has not seen",
     )
+    _show_case_mix(found)
+
+
+def _show_case_mix(found: Validation) -> None:
+    cohort = found.model.cohort
     show_table(
         ("term", "level", "there", "here", "std. difference", "missing"),
         (
@@ -103,8 +117,8 @@ def _show(found: Validation) -> None:
         title="Case mix: mean, or share of the level",
     )  # fmt: skip
     console.print(
-        f"prediction: mean {model.cohort.linear_mean:.3g} there, {found.linear[0]:.3g} here;"
-        f" SD {model.cohort.linear_sd:.3g} there, {found.linear[1]:.3g} here;"
+        f"prediction: mean {cohort.linear_mean:.3g} there, {found.linear[0]:.3g} here;"
+        f" SD {cohort.linear_sd:.3g} there, {found.linear[1]:.3g} here;"
         f" membership AUC {_number(found.membership)} (.5: nobody can tell the cohorts apart)",
         soft_wrap=True,
     )

@@ -3,6 +3,9 @@
 Hyperparameters are tuned by cross-validation inside the rows that a fit may see. Intervals are
 CV+ (Barber, Candes, Ramdas, Tibshirani 2021): each patient's residual comes from the fold model
 that has not seen the patient. Scores are tried on rows that neither tuning nor fit has seen.
+
+A penalty on dummies against a reference level would depend on which level that is: a factor of
+more than two levels gives a dummy for each, all penalised alike.
 """
 
 from __future__ import annotations
@@ -141,13 +144,46 @@ def to_score(log_values: Floats) -> Floats:
     return answer
 
 
-def design_of(design: Design, configuration: str, n_radiomics: int) -> Ints:
-    """Columns that a configuration may use."""
-    last = int(design.first[n_radiomics])
-    every = np.arange(design.columns.shape[1])
+@dataclass(frozen=True)
+class Penalised:
+    """Columns whose coefficients are penalised.
+
+    Parameters
+    ----------
+    columns : (n, m) float64
+    labels : tuple of m (term, level)
+        The level of a number is ''.
+    """
+
+    columns: Floats
+    labels: tuple[tuple[str, str], ...]
+
+
+def penalised(design: Design, configuration: str, n_radiomics: int) -> Penalised:
+    """Give the columns of a configuration to the elastic net.
+
+    A factor of two levels is one dummy (its penalty is that of its opposite), one of more a dummy
+    for each level. They stand in the order in which the patients have them: what the levels are
+    called changes no bit of the columns.
+    """
+    terms = range(len(design.names))
     if configuration == "radiomics":
-        return every[:last]
-    return every[last:] if configuration == "clinical" else every
+        terms = terms[:n_radiomics]
+    if configuration == "clinical":
+        terms = terms[n_radiomics:]
+    columns: list[Floats] = [np.empty((design.codes.shape[1], 0))]
+    labels: list[tuple[str, str]] = []
+    for t in terms:
+        name, levels, codes = design.names[t], design.levels[t], design.codes[t]
+        if not levels:
+            columns.append(codes[:, None])
+            labels.append((name, ""))
+            continue
+        met = list(dict.fromkeys(codes.astype(np.int64).tolist()))
+        own = met[1:] if len(met) == 2 else met
+        columns.append((codes[:, None] == np.array(own)[None, :]).astype(np.float64))
+        labels += [(name, levels[code]) for code in own]
+    return Penalised(np.ascontiguousarray(np.hstack(columns)), tuple(labels))
 
 
 def scores(value: Floats, low: Floats, high: Floats, outcome: Floats, seed: int) -> list[Score]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mpss_lib.config import CONFIGURATIONS, CORRECTED, ELASTIC_NET
 from mpss_lib.evaluation.design import Design, Floats, Ints, column_name
-from mpss_lib.evaluation.elastic import FOLDS, design_of, fit_ensemble
+from mpss_lib.evaluation.elastic import FOLDS, Penalised, fit_ensemble, penalised
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.rows import Rows, known
@@ -123,8 +123,8 @@ def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:
     y = np.log1p(inputs.outcomes[segment])
     studies = np.array(inputs.studies, object)
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, n_features)
-        found = fit_ensemble(design.columns[:, used], y, seed)
+        given = penalised(design, configuration, n_features)
+        found = fit_ensemble(given.columns, y, seed)
         for k in range(FOLDS):
             own = found.fold == k
             row = _model_row(inputs, ELASTIC_NET, segment, configuration, k) | {
@@ -136,7 +136,7 @@ def elastic_rows(inputs: Inputs, segment: str, seed: int) -> tuple[Rows, Rows]:
                 "residuals": found.residuals[own].tolist(),
             }
             models.append(row)
-            terms += _elastic_terms(row["model_key"], found.coefficients[k], used, design, inputs)
+            terms += _elastic_terms(row["model_key"], found.coefficients[k], given, design, inputs)
     return models, terms
 
 
@@ -157,11 +157,10 @@ def _model_row(
 
 
 def _elastic_terms(
-    key: str, coefficients: Floats, used: Ints, design: Design, inputs: Inputs
+    key: str, coefficients: Floats, given: Penalised, design: Design, inputs: Inputs
 ) -> Rows:
     """Rows of the columns that have a coefficient; a factor with all its levels."""
-    labels = design.labels
-    found = {labels[c]: float(b) for c, b in zip(used, coefficients, strict=True)}
+    found = dict(zip(given.labels, map(float, coefficients), strict=True))
     rows: Rows = []
     for name, levels in zip(design.names, design.levels, strict=True):
         mine = {level: b for (term, level), b in found.items() if term == name}

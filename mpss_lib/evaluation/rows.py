@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mpss_lib.config import CONFIGURATIONS, CORRECTED
 from mpss_lib.evaluation.combine import correlation_p
 from mpss_lib.evaluation.design import Floats
-from mpss_lib.evaluation.elastic import cross_fit, design_of, scores
+from mpss_lib.evaluation.elastic import cross_fit, penalised, scores
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.permutation import Null
 from mpss_lib.evaluation.randomised import STATES, Evaluation
@@ -131,8 +131,8 @@ def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
     outcome = inputs.outcomes[segment]
     rows: Rows = []
     for configuration in CONFIGURATIONS:
-        used = design_of(design, configuration, n_features)
-        guess = cross_fit(design.columns[:, used], outcome, seed)
+        columns = penalised(design, configuration, n_features).columns
+        guess = cross_fit(columns, outcome, seed)
         rows += [
             {
                 "cohort_hash": inputs.cohort,

@@ -6,9 +6,12 @@ would tell it what they have seen.
 
 from __future__ import annotations
 
-from mpss_lib.model_files.content import Column, ModelFile
+from collections.abc import Sequence
+
+from mpss_lib.model_files.content import Column, Formula, ModelFile
 from mpss_lib.publication.predict import MAX_LOG
 from mpss_lib.quoting import sql_name, sql_text
+from mpss_lib.study_inputs import UNKNOWN
 
 TRAINING = "training_study"
 """Reason of a study that the model was made with."""
@@ -21,6 +24,7 @@ with study as (
         training.study_key is not null as is_training,
         radiomics.study_key is not null as has_features,
         clinical.study_key is not null as has_clinical,
+        {scanner} as scanner,
 {terms}
     from core.predictable as predictable
     left join feature.radiomics as radiomics
@@ -29,6 +33,8 @@ with study as (
         and radiomics.bins = {bins}
     left join core.clinical as clinical
         on predictable.study_key = clinical.study_key
+    left join core.study as acquired
+        on predictable.study_key = acquired.study_key
     left join raw.cohort_member as training
         on predictable.study_key = training.study_key
         and training.cohort_hash = {cohort}
@@ -47,9 +53,7 @@ formulas as (
     select
         study_key,
         reason,
-        [
-{forms}
-        ] as forms,
+        {forms} as forms,
     from judged
 )
 select
@@ -73,19 +77,29 @@ def prediction_sql(model: ModelFile) -> str:
     cases = "\n".join(
         f"            when {when} then {sql_text(then)}" for when, then in _reasons(model)
     )
-    forms = ",\n".join(f"            {form}" for form in _forms(model))
     return _QUERY.format(
         what=f"{model.profile}, {model.segment}, {model.configuration}: {model.outcome.column}",
         terms="\n".join(
-            f"        {_source(model, term)} as {sql_name(term)}," for term in _used_terms(model)
+            f"        {_source(model, term)} as {sql_name(term)},"
+            for term in dict.fromkeys([*_used_terms(model), *model.covariates])
         ),
+        scanner=scanner_sql("acquired"),
         segment=sql_text(model.segment),
         bins=model.bins,
         cohort=sql_text(model.cohort.cohort_hash),
         cases=cases,
-        forms=forms,
+        forms=_by_scanner(model),
         score=_score(model),
     )
+
+
+def scanner_sql(study: str) -> str:
+    """Name of a study's scanner from a relation with its manufacturer and model."""
+    parts = (
+        f"coalesce(nullif(trim({study}.{name}), ''), {sql_text(UNKNOWN)})"
+        for name in ("manufacturer", "scanner_model")
+    )
+    return " || ' ' || ".join(parts)
 
 
 def _used_terms(model: ModelFile) -> list[str]:
@@ -108,22 +122,44 @@ def _reasons(model: ModelFile) -> list[tuple[str, str]]:
     if model.configuration != "radiomics":
         found.append(("not has_clinical", "no_clinical_row"))
     for name in _used_terms(model):
-        term, column = model.term(name), sql_name(name)
-        is_lost = f"{column} is null" if term.kind == "category" else (
-            f"not coalesce(isfinite({column}), false)"
-        )  # fmt: skip
-        why = "undefined_feature" if term.source == "feature" else "missing"
-        found.append((is_lost, f"{why}:{name}"))
-        if term.kind == "category":
-            known = ", ".join(map(sql_text, term.levels))
-            found.append((f"{column} not in ({known})", f"unknown_category:{name}"))
+        found += _lost(model, name)
+    known = ", ".join(sql_text(one.scanner) for one in model.scanners)
+    for name in model.covariates:
+        lost = _lost(model, name)
+        found += [(f"scanner in ({known}) and ({when})", then) for when, then in lost]
     return found
 
 
-def _forms(model: ModelFile) -> list[str]:
-    """Write the linear forms as sums."""
-    columns = [_value(model, column) for column in model.columns]
-    return [
+def _lost(model: ModelFile, name: str) -> list[tuple[str, str]]:
+    """Conditions under which a term has no value that the model knows."""
+    term, column = model.term(name), sql_name(name)
+    is_lost = f"{column} is null" if term.kind == "category" else (
+        f"not coalesce(isfinite({column}), false)"
+    )  # fmt: skip
+    why = "undefined_feature" if term.source == "feature" else "missing"
+    found = [(is_lost, f"{why}:{name}")]
+    if term.kind == "category":
+        known = ", ".join(map(sql_text, term.levels))
+        found.append((f"{column} not in ({known})", f"unknown_category:{name}"))
+    return found
+
+
+def _by_scanner(model: ModelFile) -> str:
+    """Give the list of the linear forms: those of the study's scanner, or the plain ones."""
+    plain = _forms(model, model.formulas)
+    if not model.scanners:
+        return plain
+    cases = "".join(
+        f"            when {sql_text(one.scanner)} then {_forms(model, one.formulas)}\n"
+        for one in model.scanners
+    )
+    return f"case scanner\n{cases}            else {plain}\n        end"
+
+
+def _forms(model: ModelFile, formulas: Sequence[Formula]) -> str:
+    """Write a list of linear forms as sums."""
+    columns = [_value(column) for column in model.columns]
+    sums = (
         " + ".join(
             [
                 _number(formula.intercept),
@@ -134,11 +170,12 @@ def _forms(model: ModelFile) -> list[str]:
                 ),
             ]
         )
-        for formula in model.formulas
-    ]
+        for formula in formulas
+    )
+    return "[\n" + ",\n".join(f"            {one}" for one in sums) + "\n        ]"
 
 
-def _value(model: ModelFile, column: Column) -> str:
+def _value(column: Column) -> str:
     name = sql_name(column.term)
     if column.level:
         return f"({name} = {sql_text(column.level)})::double"

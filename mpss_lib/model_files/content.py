@@ -63,6 +63,16 @@ class Formula(_Part):
     coefficients: tuple[float, ...]
 
 
+class ScannerFormulas(_Part):
+    """The formulas for values of one scanner (manufacturer and model): its harmonisation in them.
+
+    There are as many as plain ones, in the same order, over the same columns.
+    """
+
+    scanner: str
+    formulas: tuple[Formula, ...]
+
+
 class Outcome(_Part):
     """What is predicted: the column of the cohort, its unit and its distribution."""
 
@@ -109,7 +119,10 @@ class ModelFile(_Part):
     """A model of one segment and configuration.
 
     ``average`` says what is averaged over the formulas: ``linear`` their linear forms, then the
-    mean is brought back to a score, not below 0; ``score`` the scores.
+    mean is brought back to a score, not below 0; ``score`` the scores. ``formulas`` take values as
+    they are. Where the model harmonises its features, ``scanners`` has formulas for each scanner
+    that it knows, which need the clinical terms ``covariates``; another scanner's values are taken
+    as they are.
     """
 
     format: Literal["mpss-model"] = FORMAT
@@ -123,6 +136,8 @@ class ModelFile(_Part):
     columns: tuple[Column, ...]
     terms: tuple[Term, ...]
     formulas: tuple[Formula, ...]
+    scanners: tuple[ScannerFormulas, ...] = ()
+    covariates: tuple[str, ...] = ()
     cohort: Cohort
     makers: Makers
     calibration: tuple[Figure, ...]
@@ -133,7 +148,7 @@ class ModelFile(_Part):
 
     @property
     def used(self) -> tuple[int, ...]:
-        """Places of the columns that have a coefficient in a formula."""
+        """Places of the columns that have a coefficient in a plain formula."""
         return tuple(
             k
             for k in range(len(self.columns))
@@ -194,8 +209,11 @@ def read(path: Path) -> ModelFile:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise _damaged(path, f"{where}: {first['msg']}") from error
-    if any(len(one.coefficients) != len(model.columns) for one in model.formulas):
+    every = [model.formulas, *(one.formulas for one in model.scanners)]
+    if any(len(one.coefficients) != len(model.columns) for many in every for one in many):
         raise _damaged(path, f"a formula has not {len(model.columns)} coefficients")
+    if any(len(many) != len(model.formulas) for many in every):
+        raise _damaged(path, f"a scanner has not {len(model.formulas)} formulas")
     return model
 
 

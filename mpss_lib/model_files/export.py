@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,19 @@ from mpss_lib.config import CLINICAL, CONFIGURATIONS, CORRECTED, ELASTIC_NET, Co
 from mpss_lib.contract import FLAGS, berman_class
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.evaluation.inputs import FACTORS, OUTCOMES, Inputs, load
+from mpss_lib.model_files.by_scanner import (
+    columns_of,
+    covariates_of,
+    formulas,
+    levels_of,
+    plain_form,
+    scanner_form,
+    scanner_formulas,
+)
 from mpss_lib.model_files.content import (
     Cohort,
     Column,
     Figure,
-    Formula,
     Makers,
     ModelFile,
     Outcome,
@@ -67,7 +75,7 @@ def export_model(
             way_out=f"one of {', '.join(SEGMENTS)} and one of {', '.join(CONFIGURATIONS)}",
         )
     registered = _registered(profile, lake, config)
-    group = _exportable(registered, segment, configuration)
+    group = _group(registered, segment, configuration)
     inputs = load(registered.cohort, lake, config)
     chosen = inputs.selected[CORRECTED if profile == ELASTIC_NET else profile]
     values = _values(inputs, group, chosen.columns_of(segment))
@@ -83,31 +91,26 @@ def export_model(
         bins=registered.bins,
         average="linear" if profile == ELASTIC_NET else "score",
         outcome=_outcome(OUTCOMES[segment], group.transform, outcome),
-        columns=tuple(Column(term=term, level=level) for _, term, level in group.labels),
-        terms=tuple(_term(name, group, values[name], catalogue) for name in values),
-        formulas=_formulas(group),
-        cohort=_cohort(registered, group, values, len(outcome)),
+        columns=tuple(Column(term=term, level=level) for _, term, level in columns_of(group)),
+        terms=tuple(_term(name, levels_of(group), values[name], catalogue) for name in values),
+        formulas=formulas(*plain_form(group)),
+        scanners=scanner_formulas(group),
+        covariates=tuple(dict.fromkeys(term for _, term, _ in covariates_of(group))),
+        cohort=_cohort(registered, group, values, [one.name for one in inputs.scanners]),
         makers=makers(config, chosen.features),
         calibration=_calibration(registered.cohort, profile, (segment, configuration),
                                  inputs, lake, config),
     )  # fmt: skip
 
 
-def _exportable(registered: Registered, segment: str, configuration: str) -> ModelGroup:
-    """Give the models of a segment and configuration, if they can be applied elsewhere."""
+def _group(registered: Registered, segment: str, configuration: str) -> ModelGroup:
+    """Give the models of a segment and configuration."""
     group = registered.groups.get((segment, configuration))
-    what = f"{segment}, {configuration}, {registered.profile}"
     if group is None:
         raise WrongArgumentError(
-            f"no model of {what} was registered",
+            f"no model of {segment}, {configuration}, {registered.profile} was registered",
             way_out='`mpss sql "select distinct profile, segment, configuration from'
             ' evaluation.model"` lists those that are there',
-        )
-    if group.scales:
-        raise WrongArgumentError(
-            f"the model of {what} harmonises its features by the scanners of this home: another"
-            " home's scanners are not among them",
-            way_out="export one that takes features as they are, such as `--profile elastic_net`",
         )
     return group
 
@@ -140,15 +143,18 @@ def _values(inputs: Inputs, group: ModelGroup, features: Mapping[str, Floats]) -
     """Values of each term of the models in the cohort, in the order of the columns."""
     return {
         term: features[term] if source == "feature" else inputs.clinical[term]
-        for source, term, _ in group.labels
+        for source, term, _ in columns_of(group)
     }
 
 
 def _term(
-    name: str, group: ModelGroup, values: Any, catalogue: Mapping[str, Mapping[str, Any]]
+    name: str,
+    known: Mapping[str, frozenset[str]],
+    values: Any,
+    catalogue: Mapping[str, Mapping[str, Any]],
 ) -> Term:
     if name in FACTORS:
-        levels = tuple(sorted(group.levels[name]))
+        levels = tuple(sorted(known[name]))
         return Term(
             name=name, source="clinical", kind="category", unit="", levels=levels,
             counts=counts(map(str, values), levels),
@@ -183,18 +189,18 @@ def _outcome(column: str, transform: str, values: Floats) -> Outcome:
     )
 
 
-def _formulas(group: ModelGroup) -> tuple[Formula, ...]:
-    return tuple(
-        Formula(intercept=float(intercept), coefficients=tuple(row.tolist()))
-        for intercept, row in zip(group.intercepts, group.coefficients, strict=True)
-    )
-
-
-def _cohort(registered: Registered, group: ModelGroup, values: Mapping[str, Any], n: int) -> Cohort:
-    columns = np.zeros((len(group.labels), n))
-    for k, (_, term, level) in enumerate(group.labels):
+def _cohort(
+    registered: Registered, group: ModelGroup, values: Mapping[str, Any], scanners: Sequence[str]
+) -> Cohort:
+    n, labels = len(scanners), columns_of(group)
+    columns = np.zeros((len(labels), n))
+    for k, (_, term, level) in enumerate(labels):
         columns[k] = values[term] == level if level else values[term]
-    linear = (group.intercepts[:, None] + group.coefficients @ columns).mean(axis=0)
+    linear = np.empty(n)
+    for name in set(scanners):
+        own = np.array([one == name for one in scanners])
+        intercepts, coefficients = scanner_form(group, name)
+        linear[own] = (intercepts[:, None] + coefficients @ columns[:, own]).mean(axis=0)
     numbers = [name for name in values if name not in (*FACTORS, *FLAGS)]
     return Cohort(
         cohort_hash=registered.cohort,

@@ -13,7 +13,7 @@ import numpy as np
 from mpss_lib.config import Config
 from mpss_lib.contract import CLASS_LIMITS
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.model_files.as_sql import prediction_sql
+from mpss_lib.model_files.as_sql import prediction_sql, scanner_sql
 from mpss_lib.model_files.case_mix import Difference, differences, membership_auc
 from mpss_lib.model_files.content import SCHEMA_VERSION, ModelFile
 from mpss_lib.model_files.distribution import Floats
@@ -26,6 +26,9 @@ from mpss_lib.tables import Lake
 
 LEAST = 20
 """Patients below which a validation says nothing."""
+
+AS_THEY_ARE = "as they are"
+"""Stands for scanners that a model that harmonises does not know."""
 
 _, HIGH, VERY_HIGH = CLASS_LIMITS
 
@@ -40,6 +43,9 @@ class Validation:
     n_cohort, n : int
         Patients of the cohort, and those with prediction and score.
     left_out : dict of reason to number of patients
+    scanners : dict of str to int
+        Of a model that harmonises: who was judged, by the scanner whose formulas were taken;
+        ``AS_THEY_ARE`` where it knows no such scanner.
     calibration, discrimination : dict of str to Estimate
         Calibration on the scale that was fitted.
     refits : dict of str to Refit
@@ -55,6 +61,7 @@ class Validation:
     n_cohort: int
     n: int
     left_out: dict[str, int]
+    scanners: dict[str, int]
     calibration: dict[str, Estimate]
     discrimination: dict[str, Estimate]
     refits: dict[str, Refit]
@@ -79,6 +86,7 @@ class Validation:
             "n_cohort": self.n_cohort,
             "n_judged": self.n,
             "left_out": self.left_out,
+            "scanners": self.scanners,
             "calibration": _plain(self.calibration),
             "discrimination": _plain(self.discrimination),
             "refit": {name: _known(asdict(one)) for name, one in self.refits.items()},
@@ -126,6 +134,7 @@ def validate(model: ModelFile, lake: Lake, config: Config) -> Validation:
         n_cohort=len(rows),
         n=len(judged),
         left_out=left_out,
+        scanners=_scanners(model, judged),
         calibration=calibration(guess, truth),
         discrimination=_discrimination(score, outcome),
         refits={
@@ -165,6 +174,12 @@ def _judged(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str,
     return judged, left_out
 
 
+def _scanners(model: ModelFile, judged: list[dict[str, Any]]) -> dict[str, int]:
+    known = {one.scanner for one in model.scanners}
+    named = (row["scanner"] if row["scanner"] in known else AS_THEY_ARE for row in judged)
+    return dict(sorted(Counter(named).items())) if known else {}
+
+
 def _discrimination(score: Floats, outcome: Floats) -> dict[str, Estimate]:
     return {
         "spearman": spearman(score, outcome),
@@ -183,9 +198,11 @@ def _rows(model: ModelFile, snapshot: duckdb.DuckDBPyConnection) -> list[dict[st
     found = snapshot.execute(
         f"with applied as (select * from ({prediction_sql(model)})) "  # noqa: S608 -- quoted names
         "select applied.prediction, coalesce(applied.reason, 'not_predictable') as reason,"
-        f" cohort.{sql_name(model.outcome.column)} as outcome{', ' + terms if terms else ''}"
+        f" cohort.{sql_name(model.outcome.column)} as outcome, {scanner_sql('acquired')} as scanner"
+        f"{', ' + terms if terms else ''}"
         " from core.cohort as cohort"
         " left join applied on cohort.study_key = applied.study_key"
+        " left join core.study as acquired on cohort.study_key = acquired.study_key"
         " left join feature.radiomics as radiomics on cohort.study_key = radiomics.study_key"
         f" and radiomics.segment = {sql_text(model.segment)} and radiomics.bins = {model.bins}"
         " order by cohort.study_key"
@@ -195,7 +212,10 @@ def _rows(model: ModelFile, snapshot: duckdb.DuckDBPyConnection) -> list[dict[st
 
 
 def _plain(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {name: _known(asdict(one)) for name, one in estimates.items()}
+    return {
+        name: _known({"value": one.value, "low": one.low, "high": one.high})
+        for name, one in estimates.items()
+    }
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:

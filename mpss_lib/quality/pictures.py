@@ -7,7 +7,7 @@ vertical long axis with the apex on the right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ def montage(
     extras: Mapping[str, FloatArray],
     study_key: str,
     path: Path,
+    *,
+    with_contours: bool = True,
 ) -> None:
     """Draw short-axis and long-axis slices with the contours of the masks; PNG.
 
@@ -50,6 +52,8 @@ def montage(
         Pseudonymous key, printed on the picture.
     path : Path
         File to write, whole or not at all.
+    with_contours : bool
+        False: the same slices with nothing drawn on them.
     """
     top = float(np.percentile(volume.array[masks["MYO"].array], 99.5))
     levels = _short_levels(extras)
@@ -69,7 +73,8 @@ def montage(
         )
     ):
         axes = figure.add_axes((0.01, 0.93 - (row + 1) * height, 0.93, 0.96 * height))
-        _slices(axes, counts[row], epi[row], endo[row], top)
+        outlines = ((epi[row], EPI_COLOUR), (endo[row], ENDO_COLOUR)) if with_contours else ()
+        _slices(axes, counts[row], outlines, top)
         axes.set_title(title, loc="left", fontsize=8, color=TEXT_COLOUR, pad=2)
     _edge_words(figure)
     _number_tiles(figure, levels[0] - levels)
@@ -121,12 +126,14 @@ def _as_volume(mask: Mask) -> Volume:
     return Volume(soft, mask.affine)
 
 
-def _slices(axes: Axes, counts: FloatArray, epi: FloatArray, endo: FloatArray, top: float) -> None:
+def _slices(
+    axes: Axes, counts: FloatArray, outlines: Sequence[tuple[FloatArray, str]], top: float
+) -> None:
     from matplotlib.collections import LineCollection
     from skimage.measure import find_contours
 
     axes.imshow(counts, cmap=warm(), vmin=0.0, vmax=top, interpolation="bilinear")
-    for image, colour in ((epi, EPI_COLOUR), (endo, ENDO_COLOUR)):
+    for image, colour in outlines:
         lines = [line[:, ::-1] for line in find_contours(image, 0.5)]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.8, alpha=0.9))
     width = counts.shape[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.records import Unit
-from mpss_lib.shelves import key_of
+from mpss_lib.shelves import key_of, on_shelf, shelves_of
 from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
 
 DECISIONS = ("accept", "reject", "unsure")
@@ -81,6 +81,27 @@ def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:
         for row in read_parquet(path, "review").to_pylist():
             found[(row["decided_at"], row["reviewer"])] = row
     return [found[key] for key in sorted(found)]
+
+
+def latest_decisions(lake: Lake, study_keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Give the last decision about each of some studies that has one, published or not."""
+    folders = sorted((lake.root / "landing" / "review").glob("engine=*/config=*"))
+    shelves = {shelf for folder in folders for shelf in shelves_of(folder, study_keys)}
+    reviewed = {key for shelf in shelves for key in on_shelf(shelf, study_keys)}
+    return {key: reviews_of(lake, key)[-1] for key in sorted(reviewed)}
+
+
+def unpublished_decisions(lake: Lake, shown: Collection[str]) -> list[str]:
+    """Keys of studies with a decision that a snapshot has not, sorted.
+
+    Parameters
+    ----------
+    lake : Lake
+    shown : collection of str
+        Paths below the lake of the files of ``review`` that the snapshot names.
+    """
+    files = lake.landing_files("review")
+    return sorted({key_of(path) for path in files if str(path.relative_to(lake.root)) not in shown})
 
 
 def accepted_studies(lake: Lake) -> list[str]:

@@ -18,7 +18,10 @@ from mpss_lib.secrecy import seal
 from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
 
-DAGS = ("mpss_clinical", "mpss_ingest", "mpss_evaluate", "mpss_review", "mpss_maintain")
+DAGS = (
+    *("mpss_clinical", "mpss_ingest", "mpss_evaluate"),
+    *("mpss_review", "mpss_answers", "mpss_maintain"),
+)
 PREPARE_S = 300.0
 READY_S = 60.0
 
@@ -32,6 +35,7 @@ def start_home(root: Path, console: Console) -> None:
         config = settings.load(root)
         start_receiver(root, config, services)
         bring_up(airflow, config, services)
+        start_watch(root, services)
     print_login(airflow, console)
     console.print(
         "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
@@ -48,6 +52,12 @@ def start_receiver(root: Path, config: Config, services: Services) -> None:
     command = [sys.executable, "-m", "mpss_lib.cli", "receiver", "--ready-file", str(ready)]
     services.start("receiver", command, dict(os.environ) | {"MPSS_HOME": str(root)})
     wait_for_file(ready, services, "receiver", READY_S)
+
+
+def start_watch(root: Path, services: Services) -> None:
+    """Start what looks at the home from outside and tells what is wrong (``mpss alarm``)."""
+    command = [sys.executable, "-m", "mpss_lib.cli", "alarm", "watch"]
+    services.start("watch", command, dict(os.environ) | {"MPSS_HOME": str(root)})
 
 
 def bring_up(

@@ -34,6 +34,18 @@ POOLS = (PACS_POOL, SNAPSHOT_POOL)
 VERDICTS = Asset(name="mpss_quality_verdicts", uri="mpss://lake/quality_verdict")
 """New quality verdicts are in the snapshot: studies may wait for a physician."""
 
+ANSWERS = Asset(name="mpss_review_answers", uri="mpss://lake/review")
+"""A physician decided: the lake has a decision that no snapshot may have yet."""
+
+ARTEFACTS = (
+    *("motion", "misregistration", "overcorrection", "attenuation", "spillover", "truncation"),
+    *("noise", "contours", "other"),
+)
+"""Why a study is rejected, in the form: codes of ``mpss_lib.viewing.words.REJECT_REASONS``."""
+
+PAGES = "/mpss"
+"""Where the API server holds the pages, below its own address."""
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "retries": 2,

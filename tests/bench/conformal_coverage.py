@@ -16,7 +16,7 @@ import numpy as np
 from oracles.statistics_cohort import make_cohort
 
 from mpss_lib.evaluation.design import encode
-from mpss_lib.evaluation.elastic import fit_ensemble, to_score
+from mpss_lib.evaluation.elastic import fit_ensemble, penalised, to_score
 
 TRAINED = 428
 
@@ -29,7 +29,8 @@ def main() -> None:
     scores, hits = [], []
     for seed in range(given.cohorts):
         cohort = make_cohort(500 + seed, n=1000)
-        columns = encode({**cohort.radiomics["MYO"], **cohort.clinical}).columns
+        design = encode({**cohort.radiomics["MYO"], **cohort.clinical})
+        columns = penalised(design, "combined", len(cohort.radiomics["MYO"])).columns
         score = cohort.scores["MYO"]
         ensemble = fit_ensemble(columns[:TRAINED], np.log1p(score[:TRAINED]), seed)
         low, high = (to_score(end) for end in ensemble.interval(columns[TRAINED:]))

@@ -10,7 +10,10 @@ from mpss_lib.config import STAGES
 from mpss_lib.sections import SEGMENTS
 
 PROJECT = Path(__file__).resolve().parents[2]
-IDS = ("mpss_clinical", "mpss_evaluate", "mpss_ingest", "mpss_maintain", "mpss_review")
+IDS = (
+    *("mpss_answers", "mpss_clinical", "mpss_evaluate"),
+    *("mpss_ingest", "mpss_maintain", "mpss_review"),
+)
 
 EDGES = {
     "mpss_ingest": {
@@ -34,11 +37,12 @@ EDGES = {
         "snapshot": set(),
     },
     "mpss_review": {
-        "pending_studies": {"review.decide", "review.record_review", "review.snapshot"},
+        "pending_studies": {"pictures", "review.decide", "review.record_review"},
+        "pictures": set(),
         "review.decide": {"review.record_review"},
-        "review.record_review": {"review.snapshot"},
-        "review.snapshot": set(),
+        "review.record_review": set(),
     },
+    "mpss_answers": {"snapshot": set()},
     "mpss_maintain": {
         "self_test": {"quarantine_retry", "find_undated", "recheck"},
         "quarantine_retry": {"remove_orphans"},

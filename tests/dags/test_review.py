@@ -1,10 +1,21 @@
 """A physician's answer: by one click, in the snapshot at once, while others are open."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from fabricated_lake import Builder, fabricate, settings
-from mpss_airflow.review import pending_studies, publish_answer, record_answer
+from mpss_airflow.review import (
+    announce,
+    decide,
+    pending_studies,
+    publish_answers,
+    record_answer,
+)
+from pages_server import tell_dags
 
+from mpss_lib.quality.review import reviews_of
 from mpss_lib.tables import Lake
+from mpss_lib.viewing.words import REJECT_REASONS
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import rows
 
@@ -26,11 +37,12 @@ def lake(tmp_path, monkeypatch):
     return lake
 
 
-def answered(choice, reason):
+def answered(choice, reason, responded_at=None):
     """What Airflow hands on after one click: an empty field of the form is None."""
     return {
         "chosen_options": [choice],
         "params_input": {"reason": reason},
+        "responded_at": responded_at or datetime.now(UTC).isoformat(),
         "responded_by_user": {"id": "7", "name": "dr_who"},
     }
 
@@ -41,17 +53,23 @@ def sequence(lake):
 
 def test_no_field_of_the_form_must_be_filled_in(dagbag):
     decide = dagbag.dags["mpss_review"].get_task("review.decide")
-    assert {name: decide.params.get_param(name).schema["type"] for name in decide.params} == {
-        "reason": ["null", "string"]
-    }
+    kinds = {name: decide.params.get_param(name).schema["type"] for name in decide.params}
+    assert kinds == {name: ["null", "string"] for name in ("artefact", "reason")}
     decide.params.validate()
+    assert decide.params.get_param("artefact").schema["enum"] == [None, *REJECT_REASONS]
+
+
+def test_an_answer_wakes_the_one_that_publishes(dagbag):
+    record = dagbag.dags["mpss_review"].get_task("review.record_review")
+    (told,) = dagbag.dags["mpss_answers"].timetable.asset_condition.objects
+    assert [(one.name, one.uri) for one in record.outlets] == [(told.name, told.uri)]
 
 
 @pytest.mark.parametrize("reason", [None, "", "motion"])
 def test_an_answer_is_published_while_others_wait(lake, reason):
     first, second = pending_studies()[:2]
     assert record_answer(first, answered("Accept", reason)) == "Accept"
-    assert publish_answer(first) == first["study_key"]
+    assert publish_answers() == [first["study_key"]]
     found = rows(
         lake,
         "select decision, reason, reviewer from quality.review where study_key = ?"
@@ -68,9 +86,61 @@ def test_what_the_snapshot_has_is_not_published_again(lake):
     first, second = pending_studies()[:2]
     for study in (first, second):
         record_answer(study, answered("Unsure", None))
-    assert publish_answer(first) == first["study_key"]
+    assert publish_answers() == sorted(study["study_key"] for study in (first, second))
     before = sequence(lake)
-    assert publish_answer(second) is None
+    assert publish_answers() == []
     record_answer(second, answered("Later", None))
-    assert publish_answer(second) is None
+    assert publish_answers() == []
     assert sequence(lake) == before
+
+
+def decisions(lake, study):
+    return [(row["decision"], row["reason"]) for row in reviews_of(lake, study["study_key"])]
+
+
+def test_page_and_form_of_one_answer_are_one_decision(lake):
+    (study,) = pending_studies()[:1]
+    decide(study["study_key"], "accept", "", "dr_who")
+    form = answered("Accept", None)  # the page answers the form at once
+    decide(study["study_key"], "reject", "motion", "dr_who")  # then it is corrected
+    record_answer(study, form)  # the form's task comes last
+    assert decisions(lake, study) == [("accept", ""), ("reject", "motion")]
+    decide(study["study_key"], "reject", "motion", "dr_who")
+    assert len(decisions(lake, study)) == 2
+    decide(study["study_key"], "reject", "motion", "dr_other")
+    assert len(decisions(lake, study)) == 3
+
+
+def test_the_same_answer_of_a_later_day_is_another_decision(lake):
+    (study,) = pending_studies()[:1]
+    decide(study["study_key"], "accept", "", "dr_who")
+    decide(study["study_key"], "reject", "", "dr_who")
+    later = datetime.now(UTC) + timedelta(days=1)
+    record_answer(study, answered("Accept", None, later.isoformat()))
+    assert [kind for kind, _ in decisions(lake, study)] == ["accept", "reject", "accept"]
+
+
+def test_the_form_shows_the_picture_and_names_nobody(lake):
+    study = pending_studies()[0]
+    assert f"](/mpss/studies/{study['study_key']}/montage.png)" in study["body"]
+    fields = {"artefact": "motion", "reason": "one frame"}
+    record_answer(study, answered("Reject", None) | {"params_input": fields})
+    assert decisions(lake, study) == [("reject", "motion: one frame")]
+
+
+def test_an_answer_of_a_page_queues_one_run_however_many_there_are(airflow_database):
+    from airflow.models.asset import AssetDagRunQueue, AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    tell_dags(["mpss_answers"])
+    with create_session() as session:
+        before = session.scalar(select(func.count()).select_from(AssetEvent))
+    assert [announce() for _ in range(3)] == [True] * 3
+    with create_session() as session:
+        assert session.scalar(select(func.count()).select_from(AssetEvent)) == before + 3
+        queued = session.scalars(
+            select(AssetDagRunQueue).where(AssetDagRunQueue.target_dag_id == "mpss_answers")
+        ).all()
+        assert len(queued) == 1
+        session.delete(queued[0])

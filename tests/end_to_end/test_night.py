@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -75,6 +76,24 @@ def test_features_and_predictions_are_in_the_snapshot(night):
     )
     assert prediction["n"] == 21 * prediction["studies"]
     assert prediction["studies"] > 0
+
+
+def test_the_terms_of_a_prediction_sum_to_it(night):
+    """Publication computes the value from the models' files, the relation from the snapshot."""
+    found = night.rows(
+        "select prediction.value, prediction.corrected_value, term.profile, term.outcome_transform,"
+        " sum(term.contribution) as total, sum(term.share) as shares, count(*) as n_terms"
+        " from result.prediction_latest as prediction join result.prediction_term as term"
+        " using (study_key, segment, configuration) group by all"
+    )
+    assert {row["profile"] for row in found} == {"site", "elastic_net"}
+    for row in found:
+        if row["outcome_transform"] == "none":
+            assert row["total"] == pytest.approx(row["value"], rel=1e-9, abs=1e-6)
+        else:
+            score = max(math.expm1(row["total"]), 0.0)
+            assert score == pytest.approx(row["corrected_value"], rel=1e-9, abs=1e-6)
+        assert row["n_terms"] == 1 or row["shares"] == pytest.approx(1.0)
 
 
 def test_no_table_has_a_hole_or_a_duplicate(night):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from oracles.statistics_lake import COHORT, fill
+from quick_evaluation import quick_evaluation
 
 from mpss_lib.config import Config
 from mpss_lib.evaluation import stage
@@ -93,7 +94,8 @@ def evaluated(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("lake"))
     fill(lake, config, n=30, vendors=True)
     select_run(COHORT, lake, config)
-    return lake, config, COHORT, stage.run(COHORT, lake, config)
+    with quick_evaluation():
+        return lake, config, COHORT, stage.run(COHORT, lake, config)
 
 
 @pytest.fixture

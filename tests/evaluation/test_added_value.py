@@ -12,10 +12,10 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from mpss_lib.evaluation.added_value import classes, decision, groups, resampling, sample_size
-from mpss_lib.evaluation.added_value.estimates import areas
 from mpss_lib.evaluation.added_value.pooled import EVENTS
 from mpss_lib.evaluation.added_value.probability import logistic_maps, probability
 from mpss_lib.evaluation.added_value.recalibration import recalibration
+from mpss_lib.prediction_quality import areas
 from mpss_lib.sections import SEGMENTS
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "added_value"

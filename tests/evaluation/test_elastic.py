@@ -9,8 +9,8 @@ from mpss_lib.evaluation.design import encode
 from mpss_lib.evaluation.elastic import (
     cross_fit,
     cv_plus,
-    design_of,
     fit_ensemble,
+    penalised,
     scores,
     to_score,
 )
@@ -26,8 +26,7 @@ def test_radiomics_add_to_the_clinical_terms_where_it_was_planted(table):
     design, score = table
     found = {}
     for configuration in ("clinical", "combined"):
-        used = design_of(design, configuration, 56)
-        guess = cross_fit(design.columns[:, used], score, seed=1)
+        guess = cross_fit(penalised(design, configuration, 56).columns, score, seed=1)
         found[configuration] = {s.metric: s for s in scores(*guess, score, seed=1)}
     assert found["combined"]["spearman"].low > found["clinical"]["spearman"].value
     assert found["combined"]["coverage_90"].value == pytest.approx(0.9, abs=0.04)
@@ -52,8 +51,9 @@ def test_coverage_on_fresh_patients():
         design = encode({**cohort.radiomics["MYO"], **cohort.clinical})
         score = cohort.scores["MYO"]
         known, fresh = np.arange(428), np.arange(428, 1000)
-        ensemble = fit_ensemble(design.columns[known], np.log1p(score[known]), seed)
-        low, high = (to_score(end) for end in ensemble.interval(design.columns[fresh]))
+        columns = penalised(design, "combined", 56).columns
+        ensemble = fit_ensemble(columns[known], np.log1p(score[known]), seed)
+        low, high = (to_score(end) for end in ensemble.interval(columns[fresh]))
         hit = (score[fresh] >= low) & (score[fresh] <= high)
         inside.append(hit.mean())
     assert np.mean(inside) == pytest.approx(0.9, abs=0.03)

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from oracles.statistics_lake import COHORT, VENDORS, fill, outcome_row, study_key
+from quick_evaluation import quick_evaluation
 from scipy.stats import norm, rankdata
 
-from mpss_lib import profiles
 from mpss_lib.batch import write_record
 from mpss_lib.config import SITE, Config, Sites
-from mpss_lib.errors import WrongArgumentError
-from mpss_lib.evaluation import elastic, evaluate
+from mpss_lib.evaluation import evaluate
 from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.evaluation.inputs import load
 from mpss_lib.evaluation.models import winner_model, winners_of
@@ -21,8 +20,6 @@ from mpss_lib.evaluation.randomised import transform
 from mpss_lib.evaluation.scanners.combat import fit_combat
 from mpss_lib.evaluation.scanners.harmonise import harmonised
 from mpss_lib.evaluation.splits import draw
-from mpss_lib.model_files.export import export_model
-from mpss_lib.profiles import EVALUATION
 from mpss_lib.publication import stage as publication
 from mpss_lib.publication.predict import StudyValues, group_models, predict
 from mpss_lib.sections import EvaluationSettings, SiteSettings
@@ -97,11 +94,7 @@ def home(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("lake"))
     cohort = fill(lake, config, n=N, extra=3, vendors=True)
     select_run(COHORT, lake, config)
-    with pytest.MonkeyPatch.context() as patch:
-        frozen = {name: {**own, "n_outer": 3, "n_inner": 2} for name, own in EVALUATION.items()}
-        patch.setattr(profiles, "EVALUATION", frozen)  # what is frozen is not the matter here
-        patch.setattr(elastic, "N_ALPHAS", 3)  # any elastic net does here
-        patch.setattr(elastic, "BOOTSTRAP", 10)
+    with quick_evaluation():
         answer = evaluation.run(COHORT, lake, config)
     write_record("evaluation", answer["units"], lake, config, "test")
     return lake, config, cohort
@@ -175,12 +168,8 @@ def test_the_refit_by_qr_and_the_stage_s_coefficients_are_one_model(home):
             assert model.coefficients[name] == pytest.approx(b, rel=1e-6, abs=1e-7)
 
 
-def test_the_stage_predicts_and_refuses_to_export(home, tmp_path):
+def test_the_stage_predicts(home, tmp_path):
     lake, config, _ = home
-    row = lake.rows("volume", config.address("intake"), study_key(0))[0]
-    assert row["manufacturer"] == "Acme"
-    with pytest.raises(WrongArgumentError, match="harmonises its features by the scanners"):
-        export_model("MYO", "radiomics", SITE, lake, config)
     sites = Sites(tmp_path / "vault.sqlite", tmp_path, SiteSettings())
     publication.run(study_key(1), lake, config, sites)
     rows = lake.rows("prediction", config.address("publication"), study_key(1))

@@ -5,6 +5,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
+from quick_evaluation import N_INNER, N_OUTER, quick_evaluation
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import STAGES, Config
@@ -25,6 +26,12 @@ CONFIG = Config(
 ADDRESS = CONFIG.address("evaluation")
 
 
+@pytest.fixture(autouse=True)
+def quick():
+    with quick_evaluation():
+        yield
+
+
 @pytest.fixture
 def done(evaluated):
     lake, config, _, answer = evaluated
@@ -34,8 +41,8 @@ def done(evaluated):
 
 def test_every_split_fit_and_run_is_a_row(done):
     lake, answer = done
-    assert answer["split_fit"] == 7 * 3 * (2 * 50 * 20 + 6 * 3)
-    assert answer["split_result"] == 7 * 3 * (3 * 50 + 6)
+    assert answer["split_fit"] == 7 * 3 * (2 * N_OUTER * N_INNER + 6 * 3)
+    assert answer["split_result"] == 7 * 3 * (3 * N_OUTER + 6)
     fits = lake.rows("split_fit", ADDRESS, f"{COHORT}-LAD17")
     results = lake.rows("split_result", ADDRESS, f"{COHORT}-LAD17")
     winners = {
@@ -77,7 +84,7 @@ def test_tests_of_every_segment_and_configuration(done):
     rows = lake.rows("combined_test", ADDRESS, COHORT)
     published = [r for r in rows if r["profile"] == "as_published" and r["test"] == "fisher"]
     assert len(published) == 21
-    assert {row["df"] for row in published} == {100}
+    assert {row["df"] for row in published} == {2 * N_OUTER}
     rivals = {r["test"] for r in rows if r["profile"] == "as_published_loglik"}
     assert rivals == {"fisher", "nadeau_bengio", "permutation_fisher", "permutation_mean_r"}
     added = [row for row in rows if row["test"] == "conditional_mean_r"]

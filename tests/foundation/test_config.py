@@ -84,7 +84,7 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "warehouse": "7fe92e941b12",
         "selection": "d3f50a5901b3",
         "evaluation": "ba7e6462dabb",
-        "publication": "2015217e0188",
+        "publication": "e303de84dba4",
     }
 
 

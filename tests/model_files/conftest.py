@@ -6,14 +6,19 @@ from dataclasses import dataclass
 
 import duckdb
 import pytest
-from oracles.statistics_lake import COHORT, catalogue_rows, fill, outcome_row, study_key
+from oracles.statistics_lake import (
+    COHORT,
+    VENDORS,
+    catalogue_rows,
+    fill,
+    outcome_row,
+    study_key,
+)
+from quick_evaluation import quick_evaluation
 
-from mpss_lib import profiles
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
-from mpss_lib.evaluation import elastic
 from mpss_lib.evaluation import stage as evaluation
-from mpss_lib.profiles import EVALUATION
 from mpss_lib.schemas import FEATURE_TABLES, TABLES
 from mpss_lib.sections import EvaluationSettings
 from mpss_lib.selection.stage import run as select_run
@@ -58,6 +63,13 @@ def publish(lake: Lake, cohort, n: int, in_cohort) -> None:
             "create table core.predictable as select study_key, true as is_predictable"
             " from core.clinical"
         )
+        connection.execute(
+            "create table core.study (study_key text, manufacturer text, scanner_model text)"
+        )
+        connection.executemany(
+            "insert into core.study values (?, ?, ?)",
+            [[study_key(k), VENDORS[k % 3], f"M{k % 3}"] for k in range(n)],
+        )
         connection.execute("create table raw.cohort_member (cohort_hash text, study_key text)")
         connection.executemany(
             "insert into raw.cohort_member values (?, ?)",
@@ -88,11 +100,7 @@ def origin(tmp_path_factory) -> Site:
     lake = Lake(tmp_path_factory.mktemp("origin"))
     cohort = fill(lake, CONFIG, n=N, extra=EXTRA)
     select_run(COHORT, lake, CONFIG)
-    with pytest.MonkeyPatch.context() as patch:
-        frozen = {name: {**own, "n_outer": 3, "n_inner": 2} for name, own in EVALUATION.items()}
-        patch.setattr(profiles, "EVALUATION", frozen)  # what is frozen is not the matter here
-        patch.setattr(elastic, "N_ALPHAS", 4)  # any elastic net does here
-        patch.setattr(elastic, "BOOTSTRAP", 20)
+    with quick_evaluation():
         answer = evaluation.run(COHORT, lake, CONFIG)
     write_record("evaluation", answer["units"], lake, CONFIG, "test")
     publish(lake, cohort, N + EXTRA, range(N))

@@ -7,8 +7,8 @@ from math import nan, sqrt
 
 import numpy as np
 
-from mpss_lib.evaluation.added_value.estimates import Z_95
 from mpss_lib.evaluation.design import Flags, Floats
+from mpss_lib.prediction_quality import Z_95
 
 GROUPS = 10
 LEAST = 15

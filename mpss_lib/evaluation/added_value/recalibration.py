@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpss_lib.evaluation.added_value.estimates import Z_95, Estimate
 from mpss_lib.evaluation.design import Flags, Floats
+from mpss_lib.prediction_quality import Z_95, Estimate
 
 _NOTHING = Estimate(float("nan"), method="wald")
 _STEPS = 50

@@ -11,8 +11,8 @@ from math import nan
 
 import numpy as np
 
-from mpss_lib.evaluation.added_value.estimates import Estimate
 from mpss_lib.evaluation.design import Floats
+from mpss_lib.prediction_quality import Estimate
 
 RESAMPLES = 1000
 _STREAM = 1 << 22

@@ -9,11 +9,11 @@ import numpy as np
 
 from mpss_lib.config import CONFIGURATIONS
 from mpss_lib.evaluation.added_value import classes, decision, groups, resampling
-from mpss_lib.evaluation.added_value.estimates import Estimate, areas
 from mpss_lib.evaluation.added_value.pooled import EVENTS, Pooled
 from mpss_lib.evaluation.added_value.recalibration import recalibration
 from mpss_lib.evaluation.design import Floats
 from mpss_lib.evaluation.rows import Rows, known
+from mpss_lib.prediction_quality import Estimate, areas
 
 ADDED_TABLES = (
     "pooled_prediction",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, exp, log, sqrt, tanh
 
-from mpss_lib.evaluation.added_value.estimates import Z_95
+from mpss_lib.prediction_quality import Z_95
 
 POWER = 0.80
 Z_POWER = 0.8416212335729143

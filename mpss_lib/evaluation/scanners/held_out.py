@@ -13,7 +13,7 @@ import numpy as np
 from mpss_lib.config import CONFIGURATIONS, CORRECTED, ELASTIC_NET
 from mpss_lib.contract import CLASS_LIMITS
 from mpss_lib.evaluation.design import Floats, Ints
-from mpss_lib.evaluation.elastic import design_of, fit_ensemble
+from mpss_lib.evaluation.elastic import fit_ensemble, penalised
 from mpss_lib.evaluation.inputs import Inputs
 from mpss_lib.evaluation.randomised import evaluate
 from mpss_lib.evaluation.rows import Rows, known
@@ -144,7 +144,7 @@ def _guesses(
     n_features = len(inputs.selected[CORRECTED].features)
     y = np.log1p(inputs.outcomes[segment])
     for configuration in CONFIGURATIONS:
-        x = design.columns[:, design_of(design, configuration, n_features)]
+        x = penalised(design, configuration, n_features).columns
         seed = profiles[CORRECTED].seed
         ensemble = fit_ensemble(x[one.rest], y[one.rest], seed)
         found[ELASTIC_NET, configuration] = ensemble.predict(x[one.test])

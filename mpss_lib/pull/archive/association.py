@@ -35,9 +35,9 @@ from mpss_lib.errors import (
     ArchiveRefusedError,
     PlatformFaultError,
 )
+from mpss_lib.pull.archive.dialogue import Dialogue
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, tls_arguments, why_refused
-from mpss_lib.pull.parking import Checkpoint
 
 CONTOUR_CLASSES: tuple[UID, ...] = (RTStructureSetStorage, SegmentationStorage)
 """Regions that somebody drew: fetched where the archive offers them."""
@@ -58,7 +58,6 @@ MAXIMUM_PDU = 131072
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 NOT_AUTHORISED = frozenset({0x0122, 0x0124})
-PENDING = frozenset({0xFF00, 0xFF01})
 
 Self = TypeVar("Self", bound="ArchiveAssociation")
 
@@ -72,7 +71,7 @@ class QueryFailedError(ArchiveBusyError):
 
 
 class Receiver(Protocol):
-    """Takes the objects that the archive sends; runs in the association's thread."""
+    """Takes the objects that the archive sends."""
 
     def take(self, sop_uid: str, content: bytes) -> int:
         """Keep an object; the answer is the status of its C-STORE."""
@@ -95,7 +94,7 @@ class ArchiveAssociation:
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
         self.settings = settings
         self.n_requests = 0
-        self._assoc: Association | None = None
+        self._assoc: Dialogue | None = None
         self.receiver: Receiver | None = None
         self.quiet_elsewhere_s: Callable[[], float] | None = None
         self._line: Line | None = None
@@ -115,7 +114,7 @@ class ArchiveAssociation:
 
     def close(self) -> None:
         """Release the association."""
-        if self._assoc is not None and self._assoc.is_established:
+        if self._assoc is not None:
             self._assoc.release()
         self._forget()
 
@@ -126,15 +125,15 @@ class ArchiveAssociation:
         ------
         ArchiveDownError, ArchiveRefusedError, ArchiveBusyError
         """
-        status = self.association().send_c_echo()
-        if "Status" not in status:
+        code = self.association().echo()
+        if code is None:
             raise self.lost("C-ECHO")
-        if status.Status != SUCCESS:
-            raise self.failed("C-ECHO", int(status.Status))
+        if code != SUCCESS:
+            raise self.failed("C-ECHO", code)
 
     # ---------------------------------------------------------- association
 
-    def association(self) -> Association:
+    def association(self) -> Dialogue:
         """Open the association, or give the one that is open.
 
         Raises
@@ -155,21 +154,18 @@ class ArchiveAssociation:
                 ae_title=to.called_aet,
                 ext_neg=roles,
                 tls_args=tls,
-                evt_handlers=[
-                    (evt.EVT_CONN_OPEN, self._on_open),
-                    (evt.EVT_C_STORE, self._on_store),
-                ],
+                evt_handlers=[(evt.EVT_CONN_OPEN, self._on_open)],
             )
         except OSError as unknown:  # the host's name is not known
             raise self._down() from unknown
-        self._assoc = assoc
-        if not assoc.is_established:
+        if self._line is None or not assoc.is_established:
             error = self._tls_refused(tls) or self._not_established(assoc)
-            self._forget()
+            self._forget(assoc)
             raise error
+        self._assoc = Dialogue(assoc, self._line, to.dimse_timeout_s, self._on_store)
         if self._offer is OFFER:
             self._check_contexts()
-        return assoc
+        return self._assoc
 
     @contextmanager
     def offering(self, syntaxes: Sequence[UID]) -> Iterator[None]:
@@ -184,38 +180,33 @@ class ArchiveAssociation:
 
     def drop(self) -> None:
         """Abort the association: the next request opens another one."""
-        if self._assoc is not None and self._assoc.is_established:
+        if self._assoc is not None:
             self._assoc.abort()
         self._forget()
 
-    def _forget(self) -> None:
+    def _forget(self, refused: Association | None = None) -> None:
         """Close the socket: pynetdicom leaves one that the archive has closed first open."""
-        if self._assoc is not None and self._assoc.dul.is_alive():
-            self._assoc.dul.join(timeout=1.0)
+        if refused is not None and refused.dul.is_alive():
+            refused.dul.join(timeout=1.0)
         if self._line is not None:
             self._line.socket.close()
         self._assoc = self._line = None
 
     def _on_open(self, event: evt.Event) -> None:
-        """Note that somebody answered, and watch the line.
-
-        The association's thread has not reached its checkpoint yet: here it gets a safe one.
-        """
-        event.assoc._reactor_checkpoint = Checkpoint(event.assoc)
+        """Note that somebody answered, and watch the line."""
         self._line = Line(event.assoc, self.settings.dimse_timeout_s, self._quiet_elsewhere_s)
 
     def _quiet_elsewhere_s(self) -> float:
         return inf if self.quiet_elsewhere_s is None else self.quiet_elsewhere_s()
 
-    def _on_store(self, event: evt.Event) -> int:
+    def _on_store(self, sop_uid: str, syntax: UID, file: bytes) -> int:
         if self.receiver is None:
             return SUCCESS  # a late object of a request that was given up: nothing keeps it
-        uid = str(event.request.AffectedSOPInstanceUID)
         if self._offer is not OFFER:
-            self.stored_as[uid] = UID(event.context.transfer_syntax).name
-            if event.context.transfer_syntax in NAMED:
+            self.stored_as[sop_uid] = syntax.name
+            if syntax in NAMED:
                 return SUCCESS
-        return self.receiver.take(uid, event.encoded_dataset())
+        return self.receiver.take(sop_uid, file)
 
     @property
     def _gets(self) -> bool:
@@ -336,14 +327,13 @@ class ArchiveAssociation:
         return f"{to.host}:{to.port} (called {to.called_aet}, calling {to.calling_aet})"
 
 
-def _accepts(assoc: Association, service: str) -> bool:
-    return any(context.abstract_syntax == service for context in assoc.accepted_contexts)
+def _accepts(assoc: Dialogue, service: str) -> bool:
+    return any(context.abstract_syntax == service for context in assoc.contexts)
 
 
-def _sends(assoc: Association, sop_class: str) -> bool:
+def _sends(assoc: Dialogue, sop_class: str) -> bool:
     return any(
-        context.abstract_syntax == sop_class and context.as_scp
-        for context in assoc.accepted_contexts
+        context.abstract_syntax == sop_class and context.as_scp for context in assoc.contexts
     )
 
 

@@ -11,7 +11,6 @@ from functools import reduce
 from typing import TypeVar
 
 from pydicom.dataset import Dataset
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from mpss_lib.errors import (
     ArchiveBusyError,
@@ -33,11 +32,11 @@ from mpss_lib.pull.archive.answers import (
 )
 from mpss_lib.pull.archive.association import (
     OUT_OF_RESOURCES,
-    PENDING,
     SUCCESS,
     ArchiveAssociation,
     QueryFailedError,
 )
+from mpss_lib.pull.archive.dialogue import PENDING
 from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits
 from mpss_lib.pull.archive.listing import Listed, RangeRefusedError
 from mpss_lib.pull.archive.modalities import list_undated, list_window, with_series
@@ -264,11 +263,9 @@ class ArchiveQuestions(ArchiveAssociation):
         A list is a result only if this ends without an error.
         """
         self.n_requests += 1
-        model = StudyRootQueryRetrieveInformationModelFind
-        for status, answer in self.association().send_c_find(query, model):
-            if "Status" not in status:
+        for code, answer in self.association().find(query):
+            if code is None:
                 raise self.lost("C-FIND")
-            code = int(status.Status)
             if code in PENDING:
                 yield answer
             elif code != SUCCESS:

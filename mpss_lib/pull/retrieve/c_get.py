@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED
 from mpss_lib.pull.archive.queries import object_query
@@ -54,9 +53,7 @@ class CGet:
         return asked(
             archive,
             self.name,
-            lambda: archive.association().send_c_get(
-                query, StudyRootQueryRetrieveInformationModelGet
-            ),
+            lambda: archive.association().get(query),
             lambda: 0 if basket is None else basket.n_came,
         )
 

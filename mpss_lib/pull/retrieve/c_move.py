@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pydicom.dataset import Dataset
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove
 
 from mpss_lib.archive_sections import ReceiverSettings
 from mpss_lib.config import Sites
@@ -87,9 +86,7 @@ class CMove:
         problem = asked(
             archive,
             self.name,
-            lambda: archive.association().send_c_move(
-                query, to.aet, StudyRootQueryRetrieveInformationModelMove
-            ),
+            lambda: archive.association().move(query, to.aet),
             lambda: (len(to.arrivals.of_study(self._study_uid)), to.arrivals.last_byte()),
         )
         self._collect(to)

@@ -50,7 +50,7 @@ class Way(Protocol):
 def asked(
     archive: ArchiveQuestions,
     service: str,
-    answers: Callable[[], Iterable[tuple[Dataset, Dataset | None]]],
+    answers: Callable[[], Iterable[int | None]],
     progress: Callable[[], object],
 ) -> str:
     """Follow the answers to a C-GET or C-MOVE to their end.
@@ -58,7 +58,7 @@ def asked(
     Parameters
     ----------
     answers : callable
-        Sends the request; (status, identifier) for each answer.
+        Sends the request; the status of each answer, None for one that lacks.
     progress : callable
         Another value each time something has come. Answers that stay pending without anything
         coming for twice the time-out are not waited for.
@@ -81,14 +81,14 @@ def asked(
 def _last_status(
     archive: ArchiveQuestions,
     service: str,
-    answers: Iterable[tuple[Dataset, Dataset | None]],
+    answers: Iterable[int | None],
     progress: Callable[[], object],
 ) -> int:
     code, seen, since = SUCCESS, progress(), time.monotonic()
-    for status, _ in answers:
-        if "Status" not in status:
+    for answer in answers:
+        if answer is None:
             raise archive.lost(service)
-        code = int(status.Status)
+        code = answer
         now = progress()
         if now != seen:
             seen, since = now, time.monotonic()

@@ -1,0 +1,1 @@
+"""Pages in Airflow's UI: a FastAPI application that its API server mounts."""

@@ -1,0 +1,45 @@
+"""One home, one API server and one browser for every test of the pages."""
+
+import shutil
+
+import pytest
+from browser import chromium
+from pages_server import running
+from shown_home import make_home
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory):
+    return make_home(tmp_path_factory.mktemp("pages") / "home", n_waiting=8)
+
+
+@pytest.fixture(scope="session")
+def server(shown, tmp_path_factory):
+    with running(tmp_path_factory.mktemp("airflow"), shown.root) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _browser(installed, tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("browser"), installed("chromium")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(_browser):
+    """The browser's tab; a test that leaves an error in it fails."""
+    _browser.said.clear()
+    _browser.requests.clear()
+    _browser.look(1280)
+    yield _browser
+    assert _browser.said == []
+
+
+@pytest.fixture
+def untouched(shown, tmp_path):
+    """Decisions of the test are taken back."""
+    folder = shown.lake.root / "landing" / "review"
+    shutil.copytree(folder, tmp_path / "review")
+    yield
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "review", folder)

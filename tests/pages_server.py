@@ -1,0 +1,154 @@
+"""Airflow's API server with the pages on a free port of loopback, with accounts of three roles.
+
+``python tests/pages_server.py PORT`` is the server; ``running`` starts and ends it.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from mpss_lib.runtime.services import free_port
+
+ROLES = {"looker": "viewer", "reader": "user", "second": "user", "boss": "admin"}
+PASSWORD = "of-a-test"  # noqa: S105
+DAGS = ("mpss_answers",)
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class Server:
+    """A server that runs: its address, and tokens of its accounts."""
+
+    def __init__(self, address, folder):
+        self.address, self.folder = address, folder
+        self.pages = f"{address}/mpss"
+        self._tokens = {}
+
+    def token(self, account):
+        if account not in self._tokens:
+            body = json.dumps({"username": account, "password": PASSWORD}).encode()
+            asked = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback
+                f"{self.address}/auth/token", body, {"Content-Type": "application/json"}
+            )
+            with _opener().open(asked, timeout=60) as answer:
+                self._tokens[account] = json.load(answer)["access_token"]
+        return self._tokens[account]
+
+    def ask(self, path, account=None, body=None, headers=(), method=None):
+        """(status, headers, bytes) of one request."""
+        told = {"Authorization": f"Bearer {self.token(account)}"} if account else {}
+        if body is not None:
+            told |= {"Content-Type": "application/json", "X-Requested-With": "mpss"}
+        asked = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback
+            self.address + path,
+            None if body is None else json.dumps(body).encode(),
+            told | dict(headers),
+            method=method,
+        )
+        try:
+            with _opener().open(asked, timeout=120) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+
+def _opener():
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def environment(folder, home, port):
+    """What every Airflow process of the folder needs."""
+    settings = {
+        "CORE__DAGS_FOLDER": PROJECT / "dags",
+        "CORE__PLUGINS_FOLDER": folder / "plugins",
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{n}:{r}" for n, r in ROLES.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder / "passwords.json",
+        "CORE__FERNET_KEY": "KUnuPNJlBEMMUvwOHzAHRrgYq3cmb3sEnZJ1wcMQsRo=",
+        "API__BASE_URL": f"http://127.0.0.1:{port}",
+        "API__SECRET_KEY": "of a test",
+        "API_AUTH__JWT_SECRET": "of a test, long enough for sha-512 " * 2,
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "USAGE_DATA_COLLECTION__ENABLED": False,
+    }
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+    paths = [str(PROJECT), str(PROJECT / "plugins"), str(PROJECT / "tests")]
+    return (
+        kept
+        | {"AIRFLOW_HOME": str(folder), "MPSS_HOME": str(home)}
+        | {"PYTHONPATH": os.pathsep.join(paths)}
+        | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
+    )
+
+
+@contextlib.contextmanager
+def running(folder, home):
+    """Start the server in a folder of its own; wait until it answers; end it."""
+    folder = Path(folder)
+    (folder / "plugins").mkdir(parents=True, exist_ok=True)
+    # As the entry point of an installed package says it; a checkout may be installed or not.
+    (folder / "plugins" / "pages.py").write_text("from mpss_airflow.plugin import MpssPlugin\n")
+    (folder / "passwords.json").write_text(json.dumps(dict.fromkeys(ROLES, PASSWORD)))
+    port = free_port(None)
+    log = (folder / "server.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(port)],
+        env=environment(folder, home, port),
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    server = Server(f"http://127.0.0.1:{port}", folder)
+    try:
+        _wait(server, process)
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+        log.close()
+
+
+def _wait(server, process, seconds=240):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            if server.ask("/api/v2/version")[0] == 200:
+                return
+        time.sleep(0.3)
+    raise RuntimeError((server.folder / "server.log").read_text()[-4000:])
+
+
+def tell_dags(names):
+    """Put DAGs of the checkout into Airflow's database, as its DAG processor does."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    for name in names:
+        folder = PROJECT / "dags"
+        found = BundleDagBag(folder / f"{name}.py", bundle_path=folder, bundle_name="dags-folder")
+        sync_bag_to_db(found, "dags-folder", None)
+
+
+def serve(port):
+    """Prepare the database, tell it the DAGs, and serve."""
+    import uvicorn
+    from airflow.api_fastapi.app import create_app
+    from mpss_airflow.bootstrap import prepare
+
+    prepare({})
+    tell_dags(DAGS)
+    uvicorn.run(create_app(apps="core"), host="127.0.0.1", port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

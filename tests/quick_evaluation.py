@@ -1,0 +1,26 @@
+"""Evaluations of few splits, for tests that judge what is written and not how well it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from mpss_lib import profiles
+from mpss_lib.evaluation import elastic
+
+N_OUTER, N_INNER = 4, 3
+N_ALPHAS, BOOTSTRAP = 3, 20
+
+
+@contextmanager
+def quick_evaluation() -> Iterator[None]:
+    """Let the frozen profiles do few splits, and the elastic net try few penalties."""
+    few = {"n_outer": N_OUTER, "n_inner": N_INNER}
+    with pytest.MonkeyPatch.context() as patch:
+        frozen = {name: {**own, **few} for name, own in profiles.EVALUATION.items()}
+        patch.setattr(profiles, "EVALUATION", frozen)
+        patch.setattr(elastic, "N_ALPHAS", N_ALPHAS)
+        patch.setattr(elastic, "BOOTSTRAP", BOOTSTRAP)
+        yield

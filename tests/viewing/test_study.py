@@ -1,0 +1,81 @@
+"""What the page of a study says, and the slices that its viewer gets."""
+
+import base64
+
+import numpy as np
+import pytest
+
+from mpss_lib.dicom import read_volume
+from mpss_lib.errors import StudyRejectedError, WrongArgumentError
+from mpss_lib.masks import read_masks
+from mpss_lib.quality.review import record_review
+from mpss_lib.viewing import images, study
+from mpss_lib.viewing.published import published
+from mpss_lib.viewing.slices import LAYERS
+from mpss_lib.viewing.words import METRICS, REJECT_REASONS, reason_text
+
+
+def test_the_page_holds_limits_series_and_history(shown):
+    key = shown.keys[0]
+    record_review(shown.lake, shown.config, key, "unsure", "motion", "dr_a")
+    with published(shown.lake) as snapshot:
+        told = study.study_page(snapshot, shown.lake, key)
+    by_name = {row["metric"]: row for row in told["metrics"]}
+    assert by_name["prominence"]["flag"] == "review"
+    assert by_name["prominence"]["says"] == METRICS["prominence"].says
+    assert by_name["prominence"]["strip"]["n"] == 6
+    assert [row["decision"] for row in told["history"]] == ["unsure"]
+    reasons = {row["reason"] for row in told["series"]}
+    assert {"chosen", "not_attenuation_corrected"} <= reasons
+    assert told["predictions"][0]["segment"] == "MYO"
+    assert {row["table_name"] for row in told["lineage"]} >= {"volume", "quality_verdict"}
+
+
+def test_an_unknown_study_is_named_with_the_way_out(shown):
+    with published(shown.lake) as snapshot, pytest.raises(WrongArgumentError, match="worklist"):
+        study.study_page(snapshot, shown.lake, "S999")
+    with published(shown.lake) as snapshot, pytest.raises(StudyRejectedError):
+        images.slices(snapshot, "S999", shown.lake, shown.config)
+
+
+def test_a_value_is_placed_among_the_sites():
+    site = {"n": 90, "quantiles": [1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0]}
+    found = study.strip(5.0, site, [None, 2.0, 8.0, None])
+    assert found["value"] == pytest.approx(50.0)
+    assert found["limits"][1] + found["limits"][2] == pytest.approx(100.0, abs=0.02)
+    assert found["quantiles"] == sorted(found["quantiles"])
+    far = study.strip(50.0, site)
+    assert far["value"] > far["quantiles"][-1]
+    assert study.strip(None, site) is None
+    assert study.strip(1.0, None) is None
+
+
+def test_slices_are_the_volume_and_its_masks(shown):
+    key = shown.keys[0]
+    with published(shown.lake) as snapshot:
+        files = images._files(snapshot, key, shown.lake)
+        told = images.slices(snapshot, key, shown.lake, shown.config).as_json()
+    volume, (masks, _) = read_volume(files[0]), read_masks(files[1])
+    shape = tuple(told["shape"])
+    counts = np.frombuffer(base64.b64decode(told["counts"]), "<u2").reshape(shape)
+    layers = np.frombuffer(base64.b64decode(told["masks"]), np.uint8).reshape(shape)
+    part = tuple(slice(at, at + n) for at, n in zip(told["first"], shape, strict=True))
+    np.testing.assert_allclose(
+        counts * (told["top"] / 65535.0), volume.array[part], atol=told["top"] / 65535.0
+    )
+    for k, name in enumerate(LAYERS):
+        np.testing.assert_array_equal((layers >> k) & 1, masks[name].array[part])
+        assert masks[name].array.sum() == masks[name].array[part].sum()
+
+
+def test_every_limited_metric_has_words():
+    from mpss_lib.quality.verdict import LIMITS
+
+    assert set(LIMITS) <= set(METRICS)
+
+
+def test_a_reason_keeps_its_code_first():
+    assert reason_text("motion", "") == "motion"
+    assert reason_text("other", " two\n hearts ") == "other: two hearts"
+    assert reason_text("", "free") == "free"
+    assert len(REJECT_REASONS) == 9  # one key each
