@@ -292,8 +292,8 @@ def run(
             settle(lake, [study_key], FETCHED_AGAIN)
             return Outcome("skipped", there)
         sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-        clean_staging(sites)
-        arrivals_of(sites).sweep(LEFT_S)
+        if session is None:  # else the batch has done it
+            _sweep(sites)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = deliver(archive, before.study_uid, job, Path(folder), is_there=bool(there))
             if there and job.lacks(delivered):
@@ -311,6 +311,7 @@ def run(
 @contextmanager
 def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
     """Open one association for all studies of a batch; gives ``run`` with it."""
+    _sweep(sites)
     with session_of(sites) as session:
         yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
 
@@ -335,6 +336,12 @@ def _write_row(
     if before is None or lake.relative(before) != row.written.path:
         unit = Unit.of(key, [row.written], is_new=True)
         write_record(STAGE, [unit], lake, config, "settled by its fetch")
+
+
+def _sweep(sites: Sites) -> None:
+    """Remove what runs have left that were killed, here and at the receiver."""
+    clean_staging(sites)
+    arrivals_of(sites).sweep(LEFT_S)
 
 
 def clean_staging(sites: Sites, older_than_s: float = LEFT_S) -> int:
