@@ -22,8 +22,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag
-from mpss_airflow.steps import snapshot_task, step, verdict_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
+from mpss_airflow.steps import step, verdict_task
+from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SNAPSHOT_POOL, on_time, tags
 
 
 @dag(
@@ -51,7 +51,7 @@ def mpss_maintain() -> None:
         step("maintenance", "remove_orphans", **later),
         step("maintenance", "retention", **later),
         step("cohort", "check_whole", "check", **later),
-        snapshot_task(**later),
+        step("cohort", "snapshot_anew", "snapshot", pool=SNAPSHOT_POOL.name, **later),
         verdict_task("maintenance_verdict"),
     )
 

@@ -76,7 +76,9 @@ def _begins_with(known: Ledger, ledger: Ledger) -> bool:
     return True
 
 
-def begin_with(names: Collection[str], path: Path, snapshot: Path) -> bool:
+def begin_with(
+    names: Collection[str], path: Path, snapshot: Path, kept: Collection[str] = ()
+) -> bool:
     """Make a new file of some tables of the published one; gives whether that could be done.
 
     Parameters
@@ -87,11 +89,13 @@ def begin_with(names: Collection[str], path: Path, snapshot: Path) -> bool:
         Of the new file.
     snapshot : Path
         The published one.
+    kept : collection of str
+        Qualified names of tables of other schemas.
     """
     shutil.copyfile(snapshot, path)
     try:
         with closing(duckdb.connect(str(path))) as connection:
-            _drop_all_but(names, connection)
+            _drop_all_but({*kept, *(f"meta.{name}" for name in names)}, connection)
     except duckdb.Error as error:
         log.warning("warehouse: nothing is carried from the published snapshot: %s", error)
         return False
@@ -110,7 +114,7 @@ def _drop_all_but(names: Collection[str], connection: duckdb.DuckDBPyConnection)
         for row in connection.execute(
             "select schema_name, table_name from duckdb_tables() where not internal"
         ).fetchall()
-        if row[0] != "meta" or row[1] not in names
+        if ".".join(row) not in names
     ]
     connection.execute("begin")
     for kind, schema, name in there:

@@ -36,7 +36,7 @@ META: Mapping[str, MetaTable] = {
         ("sequence",),
         {"sequence": WHOLE, "published_at": TIME, "code_version": TEXT, "run_digest": TEXT}
         | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE, "duckdb_version": TEXT}
-        | {"batch_records": TEXT},
+        | {"batch_records": TEXT, "rules": TEXT},
     ),
     "pointer": MetaTable(
         "One row is one stage: the engine and settings that this snapshot shows.",

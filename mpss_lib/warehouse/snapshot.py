@@ -10,22 +10,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from mpss_lib.batch import CHAIN, code_version
-from mpss_lib.config import Address, Config
+from mpss_lib.batch import code_version
+from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_text
-from mpss_lib.records import raise_order
-from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.carrying import (
@@ -33,72 +29,29 @@ from mpss_lib.warehouse.carrying import (
     LEDGER,
     add_new,
     begin_with,
-    is_ours,
-    new_rows,
-    what_to_carry,
 )
 from mpss_lib.warehouse.compaction import (
-    Reading,
     batch_records,
-    compact,
-    has_enough_alone,
-    prefer_batches,
-    read_batches,
-)
-from mpss_lib.warehouse.manifest import (
-    check_rows_kept,
-    check_there,
-    current_paths,
-    read_ledger,
 )
 from mpss_lib.warehouse.meta import (
     BASE,
     META,
-    META_NAMES,
     arrow_table,
-    meta_rows,
 )
+from mpss_lib.warehouse.planning import Plan, plan_of
 from mpss_lib.warehouse.pointers import (
-    moved,
-    of_every_stage,
-    read_pointers,
     setting,
-    with_new,
 )
-from mpss_lib.warehouse.published import Published, published
 from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
-from mpss_lib.warehouse.recovery import check_manifest
-from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
-from mpss_lib.warehouse.sources import check_files, feature_names, source_of
-from mpss_lib.warehouse.standing import Standing, standing
+from mpss_lib.warehouse.relations import SCHEMAS, Relation, digest_of_relations
 from mpss_lib.warehouse.study_rows import count_rows, create_study_rows
+from mpss_lib.warehouse.touched import exchange, find_touched, restricted, world_of, worldly
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
 _PLACE = re.compile(r"\$\{([a-z_]+)\}")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a publish reads, found before the new file is opened.
-
-    Of the ledger's tables ``ledger`` gives every row, and ``new`` those that come after the ones
-    that are carried.
-    """
-
-    lake: Lake
-    relations: tuple[Relation, ...]
-    sources: Mapping[str, str]
-    meta: Mapping[str, pa.Table]
-    ledger: Callable[[], Mapping[str, pa.Table]]
-    new: Mapping[str, pa.Table]
-    n_files: int
-    readings: Mapping[str, Reading]
-    unchanged: frozenset[str]
-    pointers: Mapping[str, Address]
-    carried: frozenset[str]
 
 
 def publish(
@@ -144,7 +97,7 @@ def publish(
     with one_publisher(lake) as sequence:
         remove_unfinished(lake)
         tell("plan")
-        plan = _plan(lake, config, is_fresh=is_fresh, activate=activate)
+        plan = plan_of(lake, config, is_fresh=is_fresh, activate=activate)
         with setting(lake, plan.pointers), being_built(lake) as temporary:
             counts = _fill(temporary, plan, _stamp(plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
@@ -152,106 +105,6 @@ def publish(
     tell("done")
     log.info("warehouse: published %s", counts)
     return {"sequence": sequence} | counts
-
-
-def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
-    found = None if is_fresh or activate else standing(lake, config)
-    if found is None or not is_ours(found.made_by) or has_enough_alone(found.readings, config):
-        return _plan_of_all(lake, config, is_fresh=is_fresh, activate=activate)
-    return _plan_of_new(lake, config, found)
-
-
-def _plan_of_new(lake: Lake, config: Config, found: Standing) -> Plan:
-    """Plan what new records change in the published snapshot."""
-    raise_order(lake, found.highest_order)
-    _warn_of_others(config, found.pointers)
-    meta = meta_rows(lake, config, found.new, found.pointers)
-
-    def ledger() -> Mapping[str, pa.Table]:
-        return meta_rows(lake, config, read_ledger(lake), found.pointers)
-
-    return _planned(
-        lake,
-        found.readings,
-        found.n_rows,
-        found.lake_files,
-        meta=meta,
-        ledger=ledger,
-        new={name: meta[name] for name in LEDGER},
-        pointers=read_pointers(lake),
-        carried=frozenset({COUNTS, *LEDGER}),
-    )
-
-
-def _plan_of_all(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
-    before = Published() if is_fresh else published(lake)
-    ledger = read_ledger(lake, known=before.ledger)
-    raise_order(lake, ledger.highest_order)
-    if not is_fresh:
-        check_manifest(lake, before.ledger, ledger)
-    check_rows_kept(ledger, before.ledger)
-    known = with_new(lake, config, ledger)
-    if activate:
-        known |= moved(lake, config, ledger, activate)
-    pointers = of_every_stage(config, known)
-    _warn_of_others(config, pointers)
-    landing = current_paths(lake, ledger, pointers)
-    readings = prefer_batches(landing, read_batches(lake))
-    n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
-    if has_enough_alone(readings, config):
-        check_there(lake, (reading.paths for reading in readings.values()))
-        compact(lake, config, landing, n_rows)
-        readings = prefer_batches(landing, read_batches(lake))
-    carried = what_to_carry(before, ledger)
-    meta = meta_rows(lake, config, ledger, pointers)
-    return _planned(
-        lake,
-        readings,
-        n_rows,
-        before.lake_files,
-        meta=meta,
-        ledger=lambda: meta,
-        new=new_rows(before.ledger, meta) if before.ledger is not None else {},
-        pointers=known,
-        carried=carried,
-    )
-
-
-def _planned(
-    lake: Lake,
-    readings: Mapping[str, Reading],
-    n_rows: Mapping[str, int],
-    lake_files: pa.Table | None,
-    **more: Any,
-) -> Plan:
-    """Hold the files against their records and tables; give the plan to show them."""
-    check_there(lake, (reading.paths for reading in readings.values()))
-    features = feature_names(lake, readings["feature_catalogue"].paths)
-    now, unchanged = check_files(lake, readings, features, n_rows, lake_files)
-    meta = more.pop("meta")
-    return Plan(
-        lake=lake,
-        relations=read_relations(base=META_NAMES),
-        sources={
-            name: source_of(lake, TABLES[name], reading, features)
-            for name, reading in readings.items()
-        },
-        meta={n: rows for n, rows in meta.items() if n not in LEDGER} | {"lake_file": now},
-        n_files=sum(len(reading.paths) for reading in readings.values()),
-        readings=readings,
-        unchanged=unchanged,
-        **more,
-    )
-
-
-def _warn_of_others(config: Config, pointers: Mapping[str, Address]) -> None:
-    """Warn where stages are published at another version than the settings make."""
-    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
-        log.warning(
-            "warehouse: %s are published as other settings made them; what is written now is not"
-            " shown until `mpss recompute --activate`",
-            ", ".join(other),
-        )
 
 
 def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
@@ -265,6 +118,7 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
         "n_files": plan.n_files,
         "duckdb_version": duckdb.__version__,  # what opens the file: this one or a newer one
         "batch_records": batch_records(plan.lake),
+        "rules": digest_of_relations(plan.relations),
     }
     return arrow_table("snapshot", [row])
 
@@ -272,9 +126,9 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
 def _fill(
     path: Path, plan: Plan, stamp: pa.Table, config: Config, tell: Progress
 ) -> dict[str, int]:
-    carried = plan.carried
-    if not carried or not begin_with(carried, path, plan.lake.snapshot):
-        carried = frozenset()
+    carried, kept = plan.carried, plan.kept
+    if not carried or not begin_with(carried, path, plan.lake.snapshot, kept):
+        carried, kept = frozenset(), frozenset()
         path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
     settings = {"threads": config.warehouse.threads}
     with closing(duckdb.connect(str(path), config=settings)) as connection:
@@ -292,10 +146,10 @@ def _fill(
         for name, rows in meta.items():
             _insert(connection, name, rows)
         _count(connection, plan, is_carried=COUNTS in carried)
-        _create_relations(connection, plan)
-        _list_relations(connection, (*BASE, *plan.relations))
-        tell("check")
-        n_bad = checks.run_checks(connection, (*BASE, *plan.relations))
+        with _made(connection, plan, kept) as world:
+            _list_relations(connection, (*BASE, *plan.relations))
+            tell("check")
+            n_bad = checks.run_checks(connection, (*BASE, *plan.relations), world=world)
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
         )
@@ -308,6 +162,29 @@ def _fill(
         "studies": studies,
         "included": included,
     }
+
+
+@contextmanager
+def _made(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, kept: frozenset[str]
+) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Make every relation; gives the world of what was touched, where tables were carried."""
+    if not kept:
+        _create_relations(connection, plan)
+        yield None
+        return
+    touched = find_touched(connection, plan.sources, plan.seeds)
+    inside = worldly(plan.relations)
+    with world_of(touched, connection, inside) as world:
+        for relation in plan.relations:
+            if relation.full_name in inside:
+                create_relation(world, restricted(relation, touched), plan.sources)
+            if relation.full_name in kept:
+                exchange(relation, touched, world, connection)
+            else:
+                create_relation(connection, relation, plan.sources)
+        checks.check_schemas(connection)
+        yield world
 
 
 def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:

@@ -41,6 +41,16 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
+_STAMP = "select code_version, duckdb_version, batch_records, rules from meta.snapshot"
+
+_UNSETTLED = """
+select study_key from meta.quarantine
+union
+select study_key from meta.upstream
+union
+select study_key from quality.held_back
+"""
+
 _BEFORE = """
 select file.table_name, file.engine, file.config, file.unit_key, file.path, file.n_rows,
     file.is_current
@@ -71,6 +81,12 @@ class Standing:
         Number of the last record.
     has_old_predictions : bool
         Whether any study has a prediction that another one replaced.
+    rules : str
+        Digest of the relations of the snapshot.
+    cohort_rule : pyarrow.Table
+        ``meta.cohort_rule`` of the snapshot.
+    unsettled : frozenset of str
+        Studies that stand still in it, or are held back.
     """
 
     pointers: Mapping[str, Address]
@@ -81,6 +97,9 @@ class Standing:
     made_by: tuple[str, str]
     highest_order: int
     has_old_predictions: bool
+    rules: str
+    cohort_rule: pa.Table
+    unsettled: frozenset[str]
 
 
 def standing(lake: Lake, config: Config) -> Standing | None:
@@ -96,9 +115,7 @@ def standing(lake: Lake, config: Config) -> Standing | None:
 
 
 def _standing(lake: Lake, config: Config, connection: duckdb.DuckDBPyConnection) -> Standing | None:
-    code, engine, batches = _one(
-        connection, "select code_version, duckdb_version, batch_records from meta.snapshot"
-    )
+    code, engine, batches, rules = _one(connection, _STAMP)
     pointers = read_pointers(lake)
     every = of_every_stage(config, pointers)
     new = _new_records(connection, record_files(lake))
@@ -125,6 +142,9 @@ def _standing(lake: Lake, config: Config, connection: duckdb.DuckDBPyConnection)
         has_old_predictions=_has_old_predictions(
             connection, readings, every[TABLES["prediction"].stage]
         ),
+        rules=rules,
+        cohort_rule=_table(connection, "cohort_rule"),
+        unsettled=frozenset(key for (key,) in connection.execute(_UNSETTLED).fetchall()),
     )
 
 

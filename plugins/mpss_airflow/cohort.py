@@ -12,13 +12,18 @@ from mpss_airflow.home import connected_home, open_home
 log = logging.getLogger(__name__)
 
 
-def snapshot() -> dict[str, Any]:
+def snapshot_anew() -> dict[str, Any]:
+    """Build the snapshot from every record and row: nothing of the published one is carried."""
+    return snapshot(is_fresh=True)
+
+
+def snapshot(*, is_fresh: bool = False) -> dict[str, Any]:
     """Build the snapshot from what is on the lake and swap it in."""
     from mpss_lib.warehouse.stage import run
 
     home = open_home()
     with airflow_errors():
-        counts = run(home.lake, home.config, run_name=current_run())
+        counts = run(home.lake, home.config, run_name=current_run(), is_fresh=is_fresh)
     log.info("published: %s", counts)
     return counts
 

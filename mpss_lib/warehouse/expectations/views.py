@@ -1,4 +1,8 @@
-"""The lake's current files, open for the suites: by name, in memory, never the snapshot."""
+"""The lake's current files, open for the suites: by name, in memory.
+
+Of the published snapshot is taken what it knows of files that have not changed (which are read, how
+many rows each has, the keys in them); a whole check takes nothing.
+"""
 
 from __future__ import annotations
 
