@@ -214,7 +214,7 @@ class SegmentationSettings(Section):
 class QualitySettings(Section):
     """Limits of the artefact metrics; ``limits`` replaces single entries of the shipped table."""
 
-    limits_version: str = "phantom-3"
+    limits_version: str = "phantom-4"
     limits: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
 
 

@@ -36,6 +36,12 @@ WRITERS = {
 """Commands that may change what a publish reads, with the arguments with which they are tried."""
 
 READERS = {
+    "alarm check": ["", "--quiet"],
+    "alarm ls": [""],
+    "alarm test": [""],
+    "doctor": ["", "--json", "--fix"],
+    "settings move": [""],
+    "settings show": [""],
     "backup create": ["{home}-copies"],
     "backup ls": [""],
     "backup restore": ["{home}-copies --home {home}-restored"],
@@ -60,6 +66,7 @@ READERS = {
 """Commands that leave the lake as it is: the walk proves it, so they stand in no pair."""
 
 NOT_HERE = {
+    "alarm watch": "looks until it is ended",
     "airflow": "another program's command line, of a home that runs",
     "archive serve": "serves until it is ended, and writes no home",
     "demo": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",

@@ -38,7 +38,11 @@ HEARTBEAT = "watch.json"
 
 
 def check(
-    home: Home, now: datetime | None = None, look: Callable[[Home, datetime], Facts] = gather
+    home: Home,
+    now: datetime | None = None,
+    look: Callable[[Home, datetime], Facts] = gather,
+    *,
+    at_once: bool = False,
 ) -> Ledger:
     """Look once, tell what is new or has ended, and try again what was not delivered.
 
@@ -49,6 +53,8 @@ def check(
         UTC; the clock's by default.
     look : callable, optional
         Gives the facts.
+    at_once : bool
+        Try what was not delivered now, and not when its pause is over.
 
     Returns
     -------
@@ -67,11 +73,11 @@ def check(
             log.warning("alarm %s: %s (%s)", kind, message["what"], message["cause"])
             ledger.enqueue(message, channels(settings))
         write_ledger(home.root, ledger)
-        _deliver(home, ledger, now)
+        _deliver(home, ledger, now, at_once=at_once)
     return ledger
 
 
-def _deliver(home: Home, ledger: Ledger, now: datetime) -> None:
+def _deliver(home: Home, ledger: Ledger, now: datetime, *, at_once: bool) -> None:
     """Send what is due; what a channel that is gone should have taken is dropped."""
     settings = home.config.alarm
     is_quiet = settings.is_quiet(now.astimezone(ZoneInfo(home.config.site.timezone)).time())
@@ -80,7 +86,7 @@ def _deliver(home: Home, ledger: Ledger, now: datetime) -> None:
         is_held = is_quiet and one.message["urgency"] != "urgent"
         if one.channel not in known:
             ledger.waiting.remove(one)
-        elif is_held or one.channel in away or (one.due is not None and one.due > now):
+        elif is_held or one.channel in away or not (at_once or one.due is None or one.due <= now):
             continue
         else:
             try:

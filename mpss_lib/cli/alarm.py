@@ -60,14 +60,16 @@ def alarm_test() -> None:
 def alarm_check(
     quiet: Annotated[bool, typer.Option(help="Print nothing: for cron.")] = False,
 ) -> None:
-    """Look once and tell what is new or has ended; exit status 1 if something is wrong.
+    """Look once, tell what is new or has ended, try again what was not delivered.
+
+    Exit status 1: something is wrong.
 
     A line of cron does this when nothing of the home runs any more.
     """
     from mpss_lib.alarms import check
 
     logging.getLogger("mpss_lib.alarms").setLevel(logging.ERROR if quiet else logging.WARNING)
-    ledger = check(Home.open())
+    ledger = check(Home.open(), at_once=True)
     if not quiet:
         alarm_ls(as_json=False)
     raise typer.Exit(1 if ledger.open else 0)

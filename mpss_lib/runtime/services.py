@@ -92,6 +92,31 @@ class Services:
         return alive
 
 
+def running_in(root: Path) -> list[psutil.Process]:
+    """List processes that serve a home, recorded or not: of its Airflow, receiver, watch, archive.
+
+    What somebody runs at a terminal, and what this process started, is none.
+    """
+    own = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in own and process.terminal() is None and _serves(process, root):
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def _serves(process: psutil.Process, root: Path) -> bool:
+    environ = process.environ()
+    if environ.get("AIRFLOW_HOME") == str(root / "airflow"):
+        return True
+    words = process.cmdline()
+    is_ours = environ.get("MPSS_HOME") == str(root) and "mpss_lib.cli" in words
+    return is_ours and bool({"receiver", "watch", "serve"} & {*words})
+
+
 @contextmanager
 def only_one(root: Path) -> Iterator[IO[str]]:
     """Hold the home's lock: two demos in one home would end each other's services."""

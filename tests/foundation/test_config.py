@@ -78,7 +78,7 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "pull": "f901329d7267",
         "intake": "b8610d3578b8",
         "segmentation": "cf0acd8bbfd4",
-        "quality": "df23af129368",
+        "quality": "11ac8a01c57b",
         "radiomics": "a37448383059",
         "stability": "180c2c515655",
         "warehouse": "7fe92e941b12",

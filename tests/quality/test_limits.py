@@ -25,7 +25,7 @@ def put_metric(lake, config, values, metric="rim"):
         row = {
             "study_key": key, "metric": metric, "value": value, "review_low": None,
             "review_high": 0.2, "hold_low": None, "hold_high": 0.6, "flag": "ok",
-            "limits_version": "phantom-3",
+            "limits_version": "phantom-4",
         }  # fmt: skip
         lake.write("quality_metric", config.address("quality"), key, "d0", [row])
         keys.append(key)
@@ -74,7 +74,7 @@ def test_section_for_the_settings_comes_from_the_accepted_studies(lake, config):
     assert limits_of(again)["rim"].review_high == found.limits["rim"]["review_high"]
 
 
-@pytest.mark.parametrize("version", ["phantom-3", "now-1", "Site 1", ""])
+@pytest.mark.parametrize("version", ["phantom-4", "now-1", "Site 1", ""])
 def test_version_is_a_new_name(lake, version):
     config = Config(quality=QualitySettings(limits_version="now-1"))
     with pytest.raises(WrongArgumentError, match=r"version|exist"):

@@ -45,7 +45,7 @@ def test_clean_study_passes(study, config):
     }
     rows = metrics_of(study, config)
     assert rows["rim"]["flag"] == "ok"
-    assert rows["rim"]["limits_version"] == "phantom-3"
+    assert rows["rim"]["limits_version"] == "phantom-4"
     assert rows["rim"]["review_low"] is None
     assert rows["correction_gain"]["flag"] == "not_assessable"
     assert rows["correction_gain"]["value"] is None

@@ -9,6 +9,7 @@ import pytest
 from mpss_lib.errors import SettingsError
 from mpss_lib.quality.verdict import LIMITS, Limit, decide, findings_of, judge, limits_of
 from mpss_lib.sections import QualitySettings
+from mpss_lib.segmentation.ventricle import SURE
 
 CLEAN = {
     name: 0.5 * (max(limit.review_low, -1e3) + min(limit.review_high, 1e3))
@@ -77,3 +78,14 @@ def test_unknown_limit_is_refused(wrong):
 def test_hold_lies_outside_review():
     for name, limit in LIMITS.items():
         assert limit.hold_low <= limit.review_low <= limit.review_high <= limit.hold_high, name
+
+
+def test_what_the_self_check_measures_is_held_by_the_self_check_alone():
+    """One home for each limit: quality asks for a look before the self-check would hold."""
+    shared = sorted(set(SURE) & set(LIMITS))
+    assert {"edge_voxels", "rival_gap", "misfit_mm", "cavity_ml"} <= set(shared)
+    for name in shared:
+        limit, (low, high) = LIMITS[name], SURE[name]
+        assert (limit.hold_low, limit.hold_high) == (-math.inf, math.inf), name
+        assert limit.review_low > low or limit.review_low == -math.inf, name
+        assert limit.review_high < high or limit.review_high == math.inf, name

@@ -284,8 +284,8 @@ class ArchiveAssociation:
     def _down(self) -> ArchiveDownError:
         return ArchiveDownError(
             f"nobody answers at {self._where()}",
-            way_out="check host and port (archive.host, archive.port), the network and"
-            " whether the archive runs",
+            way_out="check host and port (in Airflow the connection mpss_pacs decides, in the shell"
+            " archive.host and archive.port), the network and whether the archive runs",
         )
 
     def _rejected(self, answer: Any) -> ArchiveRefusedError | ArchiveBusyError:
