@@ -146,7 +146,7 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     kept = _unchanged(known, there) if known is not None else frozenset()
     tables = _read(there, kept)
     if known is not None and kept:
-        names = pa.array(sorted(kept))
+        names = pa.array(sorted(record for record, _, _ in kept))
         is_all = len(kept) == known.tables["runs"].num_rows
         for name, old in known.tables.items():
             still = old if is_all else old.filter(pc.is_in(old["record"], value_set=names))
@@ -154,8 +154,11 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     return Ledger(_ordered(tables))
 
 
-Records = Mapping[str, tuple[str, os.stat_result]]
-"""Name of a record -> its file, and what the system knows of it."""
+State = tuple[str, int, int]
+"""Name of a record, and bytes and time of change (ns) of its file."""
+
+Records = Mapping[State, str]
+"""State of each record -> its file."""
 
 
 def read_records(there: Records, *, first: int) -> Ledger:
@@ -163,34 +166,28 @@ def read_records(there: Records, *, first: int) -> Ledger:
     return Ledger(_ordered(_read(there), first))
 
 
-def _read(there: Records, but: Collection[str] = ()) -> dict[str, pa.Table]:
+def _read(there: Records, but: Collection[State] = ()) -> dict[str, pa.Table]:
     parts: dict[str, Rows] = {name: [] for name in COLUMNS}
-    for name, (path, stat) in there.items():
-        if name not in but:
-            _take_apart(Path(path), stat, parts)
+    for state in sorted(there.keys() - set(but)):
+        _take_apart(Path(there[state]), *state[1:], parts)
     return {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
 
 
 def record_files(lake: Lake) -> Records:
-    """Map the name of every record to its file and what the system knows of it."""
+    """Find every record: thousands, of each of which the system is asked once."""
     found = {}
     for stage in STAGES:
         folder = lake.root / "manifest" / stage
-        entries = os.scandir(folder) if folder.is_dir() else ()
-        for entry in sorted(entries, key=lambda one: one.name):
+        for entry in os.scandir(folder) if folder.is_dir() else ():
             if entry.name.endswith(".json"):
-                found[entry.name.removesuffix(".json")] = (entry.path, entry.stat())
+                stat = entry.stat()
+                found[entry.name[: -len(".json")], stat.st_size, stat.st_mtime_ns] = entry.path
     return found
 
 
-def _unchanged(known: Ledger, there: Records) -> frozenset[str]:
+def _unchanged(known: Ledger, there: Records) -> frozenset[State]:
     runs = known.tables["runs"].select(["record", "n_bytes", "modified_ns"]).to_pydict()
-    return frozenset(
-        record
-        for record, n_bytes, modified_ns in zip(*runs.values(), strict=True)
-        if record in there
-        and (there[record][1].st_size, there[record][1].st_mtime_ns) == (n_bytes, modified_ns)
-    )
+    return frozenset(there.keys() & set(zip(*runs.values(), strict=True)))
 
 
 def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
@@ -199,9 +196,9 @@ def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
     )
 
 
-def _take_apart(path: Path, stat: os.stat_result, parts: dict[str, Rows]) -> None:
+def _take_apart(path: Path, n_bytes: int, modified_ns: int, parts: dict[str, Rows]) -> None:
     try:
-        told = {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+        told = {"n_bytes": n_bytes, "modified_ns": modified_ns}
         _add_record(Record.read(read_json(path)), parts, told)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeCorruptError(

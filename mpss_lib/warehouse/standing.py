@@ -189,13 +189,13 @@ def _new_records(connection: duckdb.DuckDBPyConnection, there: Records) -> Ledge
 
     None also where a new one has its place before one that is known.
     """
-    known = connection.execute("select record, n_bytes, modified_ns from meta.run").fetchall()
-    for record, n_bytes, modified_ns in known:
-        stat = there[record][1] if record in there else None
-        if stat is None or (stat.st_size, stat.st_mtime_ns) != (n_bytes, modified_ns):
-            return None
-    names = there.keys() - {record for record, _, _ in known}
-    new = read_records({name: there[name] for name in names}, first=len(known) + 1)
+    rows = connection.execute("select record, n_bytes, modified_ns from meta.run").fetchall()
+    known = set(rows)
+    if not there.keys() >= known:
+        return None
+    new = read_records(
+        {state: there[state] for state in there.keys() - known}, first=len(known) + 1
+    )
     (last,) = _one(connection, "select coalesce(max(record_order), 0) from meta.run")
     if new.runs and new.runs[0]["record_order"] <= last:
         return None

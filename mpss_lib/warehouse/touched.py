@@ -44,7 +44,7 @@ _LINKS = """
 create temp table study_link as
 select study_key, patient_key, nullif(accession_key, '') as accession_key
 from raw.study
-union
+union all
 select study_key, patient_key, nullif(accession_key, '') as accession_key
 from {study} as study
 where study_key in (select study_key from touched_study);
