@@ -38,7 +38,7 @@ ISO_DATE = {"type": ["null", "string"], "format": "date"}
     catchup=False,
     max_active_runs=2,
     default_args=DEFAULT_ARGS,
-    dagrun_timeout=timedelta(hours=12),
+    dagrun_timeout=timedelta(days=7),  # tasks wait for hours, and for `mpss pacs start`
     tags=tags("pull", "intake", "segmentation", "quality", "radiomics", "warehouse", "publication"),
     params={
         "from": Param(None, **ISO_DATE, description="First StudyDate (empty: the data interval)"),

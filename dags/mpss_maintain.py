@@ -32,7 +32,7 @@ from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SNAPSHOT_POOL, on_t
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
-    dagrun_timeout=timedelta(hours=12),
+    dagrun_timeout=timedelta(days=6),  # tasks wait for hours, and for `mpss pacs start`
     tags=tags("radiomics", "warehouse"),
     doc_md=__doc__,
 )

@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import time
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mpss_lib.secrecy import without_passwords
 from mpss_lib.sections import Section
+
+
+def hours_of(window: str) -> tuple[time, time] | None:
+    """First and last hour of a window such as ``19:00-06:00``; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    if not window:
+        return None
+    first, sign, last = window.partition("-")
+    try:
+        hours = time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+    except ValueError:
+        hours = None
+    if not sign or hours is None or hours[0] == hours[1]:
+        raise ValueError(f"{window!r} is no span of hours such as 19:00-06:00")
+    return hours
+
+
+_OWN = frozenset({"host", "port", "called_aet", "web_url", "folder", "tls_name", "others"})
+"""What an archive does not lend to the others: who it is."""
 
 
 class ArchiveSettings(Section):
@@ -31,6 +59,59 @@ class ArchiveSettings(Section):
     acse_timeout_s: float = Field(default=15.0, gt=0)
     dimse_timeout_s: float = Field(default=120.0, gt=0)  # without a byte
     patience_h: float = Field(default=2.0, ge=0, le=168)  # a task waits for an archive that is away
+    window: str = ""  # hours in which studies are fetched, "19:00-06:00"; empty: always
+    night_window: str = ""  # the same for the nightly pull
+    max_studies_per_minute: float = Field(default=0.0, ge=0)  # fetched; 0: no limit
+    max_associations: int = Field(default=2, ge=1, le=50)  # of all processes of the home
+    others: Mapping[str, ArchiveSettings] = Field(default_factory=dict)  # further archives
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lends_to_others(cls, values: object) -> object:
+        """Let other archives have what they do not say as the first one says it."""
+        if not isinstance(values, dict) or not isinstance(values.get("others"), dict):
+            return values
+        lent = {name: value for name, value in values.items() if name not in _OWN}
+        others = {
+            name: lent | one if isinstance(one, dict) else one
+            for name, one in values["others"].items()
+        }
+        return values | {"others": others}
+
+    @field_validator("others")
+    @classmethod
+    def _are_others(cls, value: Mapping[str, ArchiveSettings]) -> Mapping[str, ArchiveSettings]:
+        for name, one in value.items():
+            if not re.fullmatch("[a-z][a-z0-9_]{0,30}", name) or name == "archive":
+                raise ValueError(f"{name!r} is no name such as cardiology")
+            if one.others or one.retrieve == "folder":
+                raise ValueError(f"{name} has others of its own, or is a folder")
+        return value
+
+    @property
+    def everywhere(self) -> str:
+        """Where objects come from, of all archives, for people."""
+        return ", ".join(one.address for one in self.every)
+
+    @property
+    def every(self) -> tuple[ArchiveSettings, ...]:
+        """Every archive, in the order in which a study is looked for."""
+        return (self, *self.others.values())
+
+    @property
+    def address(self) -> str:
+        """Where its objects come from, for people: no password in it."""
+        if self.retrieve == "folder":
+            return self.folder
+        if self.retrieve == "dicomweb":
+            return without_passwords(self.web_url)
+        return f"{self.called_aet}@{self.host}:{self.port}"
+
+    @field_validator("window", "night_window")
+    @classmethod
+    def _is_window(cls, value: str) -> str:
+        hours_of(value)
+        return value
 
     @model_validator(mode="after")
     def _names_its_address(self) -> ArchiveSettings:
@@ -38,8 +119,10 @@ class ArchiveSettings(Section):
             raise ValueError("web_url is no address such as https://pacs.example/dicom-web")
         if self.retrieve == "dicomweb" and not self.web_url:
             raise ValueError("retrieve is dicomweb, and web_url is not set")
-        if self.retrieve == "folder" and not self.folder:
-            raise ValueError("retrieve is folder, and folder is not set")
+        if self.retrieve == "folder" and (not self.folder or self.others):
+            raise ValueError("retrieve is folder, and folder is not set, or there are others")
+        if len({one.address for one in self.every}) < len(self.every):
+            raise ValueError("two archives have one address and AE title")
         return self
 
 

@@ -11,8 +11,8 @@ import json
 import logging
 import os
 import subprocess
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -20,10 +20,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol, cast
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     ArchiveBusyError,
     MpssError,
+    OneArchiveAwayError,
     PlatformFaultError,
     StudyRejectedError,
     StudyWithdrawnError,
@@ -142,8 +144,35 @@ def run_stage(
     sites : Sites
         For the stages that touch more than the lake.
     """
-    with stage_of(stage).opened(lake, config, sites, force) as work:
-        return run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
+    with (
+        stage_of(stage).opened(lake, config, sites, force) as work,
+        audited(stage, keys, config, sites) as told,
+    ):
+        done = run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
+        told(done)
+        return done
+
+
+@contextmanager
+def audited(
+    stage: str, keys: Sequence[str], config: Config, sites: Sites
+) -> Iterator[Callable[[BatchResult], None]]:
+    """Write to the audit log which studies are pulled; nothing of a stage that sees keys only.
+
+    Gives what the block calls with its counts.
+    """
+    if stage != "pull":
+        yield lambda done: None
+        return
+    root, peer = sites.vault.parent, sites.archive.everywhere
+    with recording("pull", root, config, studies=keys, peer=peer, begins=True) as told:
+
+        def tell(done: BatchResult) -> None:
+            counts = done.as_dict()
+            del counts["keys"], counts["stage"]
+            told.details |= {name: str(count) for name, count in counts.items()}
+
+        yield tell
 
 
 def run_batch(
@@ -176,7 +205,7 @@ def run_batch(
     Raises
     ------
     PlatformFaultError, ArchiveBusyError
-        At once; what was done before is recorded.
+        At once; what was done before is recorded. Of one archive of several after the last study.
     TooManyFaultsError
         After the last study, when the quarantined share is above ``batch.fault_share`` and they
         are ``batch.fault_least`` or more, or all.
@@ -198,8 +227,7 @@ def _run_batch(
     states: dict[str, list[str]] = {s: [] for s in ("done", "skipped", "rejected", "quarantined")}
     units: list[Unit] = []
     try:
-        for key in todo:
-            outcome = _one(stage, work, key, lake)
+        for key, outcome in _outcomes(stage, work, todo, lake):
             states[outcome.status].append(key)
             if outcome.reasons != WITHDRAWN:
                 units.append(Unit(key, outcome.status, outcome.written, outcome.reasons))
@@ -223,6 +251,22 @@ def _run_batch(
             result=result,
         )
     return result
+
+
+def _outcomes(
+    stage: str, work: Work, todo: Sequence[str], lake: Lake
+) -> Iterator[tuple[str, Outcome]]:
+    """Do each study; where one archive of several is away, those of the others first."""
+    away: OneArchiveAwayError | None = None
+    for key in todo:
+        try:
+            outcome = _one(stage, work, key, lake)
+        except OneArchiveAwayError as error:
+            away = away or error
+            continue
+        yield key, outcome
+    if away is not None:
+        raise away
 
 
 def _has_too_many_faults(n_quarantined: int, n_given: int, config: Config) -> bool:

@@ -24,6 +24,7 @@ from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
+    AuditSettings,
     BatchSettings,
     CohortSettings,
     EvaluationSettings,
@@ -153,6 +154,7 @@ class Config(BaseModel):
     site: SiteSettings = SiteSettings()
     archive: ArchiveSettings = ArchiveSettings()
     receiver: ReceiverSettings = ReceiverSettings()
+    audit: AuditSettings = AuditSettings()
     batch: BatchSettings = BatchSettings()
     pull: PullSettings = PullSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -192,7 +194,8 @@ class Config(BaseModel):
 class Sites:
     """Addresses of what lies outside the lake; in no hash.
 
-    The command line fills it from the settings file, a DAG from Airflow's connections.
+    The command line fills it from the settings file, a DAG from Airflow's connections. ``zone`` is
+    that of the archive's hours; ``is_night``: the nightly pull, which has hours of its own.
     """
 
     vault: Path
@@ -201,6 +204,8 @@ class Sites:
     registry_url: str = field(default="", repr=False)
     results_url: str = field(default="", repr=False)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    zone: str = "UTC"
+    is_night: bool = False
 
 
 def home() -> Path:
@@ -217,6 +222,7 @@ def sites_of(config: Config, root: Path) -> Sites:
         registry_url=config.site.registry_url,
         results_url=config.site.results_url,
         receiver=config.receiver,
+        zone=config.site.timezone,
     )
 
 

@@ -15,6 +15,7 @@ class                     what the caller does
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -136,6 +137,10 @@ class ArchiveBusyError(TryAgainError):
     """The archive broke off or answered that it is busy: the same request may succeed later."""
 
 
+class OneArchiveAwayError(ArchiveBusyError):
+    """One of several archives is away: the studies of the others can go on."""
+
+
 class ReceiverDownError(ArchiveBusyError):
     """No receiver runs: what the archive moves by C-MOVE has nowhere to go."""
 
@@ -150,6 +155,14 @@ class WritersAtWorkError(PlatformFaultError):
 
 class ArchiveDownError(PlatformFaultError):
     """Nobody answers at the archive's address."""
+
+
+class ArchiveClosedError(PlatformFaultError):
+    """Nobody may talk with the archive now: it was stopped, or it is not the hour (``until``)."""
+
+    def __init__(self, problem: str, *, way_out: str, until: datetime | None = None) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.until = until
 
 
 class ArchiveRefusedError(PlatformFaultError):

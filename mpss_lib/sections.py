@@ -346,3 +346,16 @@ class MaintenanceSettings(Section):
     recheck_studies: int = Field(default=100, ge=0)  # ... and so many older ones, in turn
     reconcile_days: int = Field(default=90, ge=1, le=3650)  # compared with the archive weekly
     backup_target: str = ""  # folder of weekly backups of the whole home; "": the vault only
+
+
+class AuditSettings(Section):
+    """The audit log, and where its messages go beside its files: in no hash."""
+
+    site: str = Field(default="", max_length=64)  # AuditEnterpriseSiteID
+    file_mb: float = Field(default=2.0, gt=0)  # a larger file is followed by another one
+    syslog_host: str = ""  # a receiver of syslog over TLS (RFC 5425); empty: none
+    syslog_port: int = Field(default=6514, ge=1, le=65535)
+    syslog_issuers: str = ""  # PEM files: who may sign its certificate; empty: the system's
+    syslog_certificate: str = ""  # ours and its key, where it wants one
+    syslog_key: str = ""
+    syslog_timeout_s: float = Field(default=5.0, gt=0)

@@ -36,6 +36,8 @@ WRITERS = {
 """Commands that may change what a publish reads, with the arguments with which they are tried."""
 
 READERS = {
+    "audit ls": ["", "--study {study} --json"],
+    "audit verify": [""],
     "alarm check": ["", "--quiet"],
     "alarm ls": [""],
     "alarm test": [""],
@@ -51,6 +53,10 @@ READERS = {
     "model export": ["MYO combined --output {home}-model.json"],
     "model sql": ["{home}-model.json"],
     "model validate": ["{home}-model.json --output {home}-validation.json"],
+    "pacs sheet": [""],
+    "pacs start": [""],
+    "pacs status": ["", "--json"],
+    "pacs stop": ["--reason upgrade"],
     "purge": ["{study} --dry-run"],
     "quality limits": ["--version site-1"],
     "recompute": ["--dry-run", "--after segmentation.wall_mm --dry-run"],
@@ -62,12 +68,14 @@ READERS = {
     "verify": [""],
     "warehouse status": [""],
     "warm": [""],
+    "who": ["{study}"],
 }
 """Commands that leave the lake as it is: the walk proves it, so they stand in no pair."""
 
 NOT_HERE = {
     "alarm watch": "looks until it is ended",
     "airflow": "another program's command line, of a home that runs",
+    "audit send": "wants a receiver of syslog: tests/audit",
     "archive serve": "serves until it is ended, and writes no home",
     "demo": "starts a whole Airflow: tests/end_to_end and `make demo` walk it",
     "receiver": "serves until it is ended, and writes no lake",

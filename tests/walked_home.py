@@ -169,9 +169,12 @@ def state_of(root: Path, below: str = "") -> State:
     found = {}
     for path in (root / below).rglob("*"):
         name = path.relative_to(root).as_posix()
+        if name.startswith("audit"):  # every door writes there what it did
+            continue
         if path.suffix == ".sqlite":
             with closing(sqlite3.connect(path)) as database:
-                told = "\n".join(database.iterdump()).encode()
+                lines = (line for line in database.iterdump() if "audit_anchor" not in line)
+                told = "\n".join(lines).encode()
             found[name] = (len(told), crc32(told))
         elif path.is_file() and (path.parent.name == "reports" or path.suffix == ".png"):
             found[name] = (path.stat().st_size, crc32(path.read_bytes()))

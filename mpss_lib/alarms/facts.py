@@ -124,11 +124,10 @@ def _free(home: Home) -> dict[str, float]:
 
 def _certificates(home: Home) -> dict[str, datetime]:
     """End of our certificate's validity, and of the issuers that the archive may have."""
-    archive = home.sites.archive
-    if not archive.tls:
-        return {}
+    secure = [one for one in home.sites.archive.every if one.tls]
+    names = {name for one in secure for name in (one.tls_certificate, one.tls_issuers)}
     found: dict[str, datetime] = {}
-    for name in (archive.tls_certificate, archive.tls_issuers):
+    for name in sorted(names):
         parts = x509.load_pem_x509_certificates(Path(name).read_bytes())
         found[name] = min(part.not_valid_after_utc for part in parts)
     return found

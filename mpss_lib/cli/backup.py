@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.cli.application import backup_app, console, errors
 from mpss_lib.cli.purge import show_copies, show_report
 from mpss_lib.runtime.home import Home
@@ -63,12 +64,14 @@ def backup_restore(
     from mpss_lib.purge.reapply import reapply
     from mpss_lib.warehouse.stage import rebuild
 
-    restored = restore(newest(target.resolve()), home.resolve(), more_tombstones=tombstones)
+    source = newest(target.resolve())
+    restored = restore(source, home.resolve(), more_tombstones=tombstones)
     found = Home.open(restored.root)
-    if restored.has_postgres and found.airflow is not None:
-        restore_database(restored.root, found.airflow)
-    counts = rebuild(found.lake, found.config)
-    again = reapply(restored.tombstones, found)
+    with recording("restore", found.root, found.config, things=[str(source)], begins=True):
+        if restored.has_postgres and found.airflow is not None:
+            restore_database(restored.root, found.airflow)
+        counts = rebuild(found.lake, found.config)
+        again = reapply(restored.tombstones, found)
     console.print(
         f"{restored.n_files} files restored to {restored.root}, {counts['studies']} studies,"
         f" withdrawn again: {len(again)}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.cli.application import console, model_app, show_table
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
@@ -34,9 +35,10 @@ def model_export(
     from mpss_lib.model_files.export import export_model
 
     home = Home.open()
-    model = export_model(segment, configuration, profile, home.lake, home.config)
     path = output or Path(f"model-{segment}-{configuration}-{profile}.json")
-    content.write(model, path)
+    with recording("export_model", home.root, home.config, things=[str(path)]):
+        model = export_model(segment, configuration, profile, home.lake, home.config)
+        content.write(model, path)
     told = f"{len(model.formulas)} formulas, {len(model.terms)} terms, {model.cohort.n} patients"
     console.print(f"{path}: {told}", soft_wrap=True)
     if model.scanners:

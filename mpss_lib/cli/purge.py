@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
@@ -45,7 +46,9 @@ def purge(
 
     home = Home.open()
     if key is None:
-        key = key_of(_asked(), Vault(home.sites.vault), home.config)
+        with recording("lookup", home.root, home.config) as told:
+            key = key_of(_asked(), Vault(home.sites.vault), home.config)
+            told.things = [key]
     planned = plan(key, home)
     _show_plan(planned, home)
     if dry_run:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.cli.application import console, segmentation_app, show_table
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
@@ -51,5 +52,7 @@ def segmentation_export(
     from mpss_lib.segmentation.export import export_masks
 
     home = Home.open()
-    write_bytes(output, export_masks(study_key, home.lake, home.config))
+    studies, things = [study_key], [str(output)]
+    with recording("export_masks", home.root, home.config, studies=studies, things=things):
+        write_bytes(output, export_masks(study_key, home.lake, home.config))
     console.print(f"{output}: 7 segments. For research use only.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpss_lib.batch import BatchResult, run_batch
+from mpss_lib.batch import BatchResult, audited, run_batch
 from mpss_lib.cli.application import app, console, show_table
 from mpss_lib.cli.stages import run_studies
 from mpss_lib.clock import today
@@ -105,7 +105,10 @@ def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
 
         def do(name: str, todo: list[str]) -> BatchResult:
             if name == "pull":
-                return run_batch(name, fetch, todo, lake, config)
+                with audited(name, todo, config, sites) as told:
+                    done = run_batch(name, fetch, todo, lake, config)
+                    told(done)
+                return done
             return run_studies(name, todo, home)
 
         n_left = 0

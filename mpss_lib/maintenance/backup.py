@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mpss_lib.audit.doors import FOLDER as AUDIT
+from mpss_lib.audit.doors import chain_of, recording
 from mpss_lib.batch import code_version
 from mpss_lib.clock import now_after
 from mpss_lib.config import STAGES, Address
@@ -81,6 +83,11 @@ def create(home: Home, target: Path) -> Path:
         )
     if not home.sites.vault.exists():
         raise PlatformFaultError("there is no vault to copy", way_out="pull a study first")
+    with recording("backup", home.root, home.config, things=[str(target)], begins=True):
+        return _create(home, target)
+
+
+def _create(home: Home, target: Path) -> Path:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     _remove_unfinished(target)
     copies = whole_copies(target)
@@ -227,7 +234,19 @@ def _copy_home(home: Home, folder: Path) -> dict[str, Entry]:
     names += _copy_airflow(home, folder)
     copy_sqlite(home.sites.vault, folder / VAULT_NAME)
     shutil.copy2(key_of(home.sites.vault), folder / f"{VAULT_NAME}.key")
-    return {name: _entry(folder / name) for name in (*names, VAULT_NAME, f"{VAULT_NAME}.key")}
+    names += [VAULT_NAME, f"{VAULT_NAME}.key", *_copy_audit(home, folder)]
+    return {name: _entry(folder / name) for name in names}
+
+
+def _copy_audit(home: Home, folder: Path) -> list[str]:
+    """Copy the audit log, after the vault: it holds the line at least that the vault knows."""
+    chain = chain_of(home.root, home.config)
+    with chain.held():
+        files = [path for path in sorted(chain.folder.iterdir()) if path.suffix != ".lock"]
+        (folder / AUDIT).mkdir(mode=0o700)
+        for path in files:
+            shutil.copy2(path, folder / AUDIT / path.name)
+    return [f"{AUDIT}/{path.name}" for path in files]
 
 
 def _copy_airflow(home: Home, folder: Path) -> list[str]:

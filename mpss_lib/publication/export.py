@@ -14,11 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.batch import code_version
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import PlatformFaultError, ResultsSchemaError, SettingsError
 from mpss_lib.publication.results_tables import ensure_tables
 from mpss_lib.publication.server import connected
+from mpss_lib.secrecy import without_passwords
 from mpss_lib.snapshot_file import asking
 from mpss_lib.tables import Lake, read_json, write_json
 
@@ -102,13 +104,18 @@ def export_results(
         )
     tell = progress or (lambda phase: None)
     schema = config.site.results_schema
-    with connected(sites.results_url, lock_timeout_s=lock_timeout_s) as connection:
+    to, root = without_passwords(sites.results_url), sites.vault.parent
+    with (
+        recording("export_results", root, config, things=[to], begins=True) as told,
+        connected(sites.results_url, lock_timeout_s=lock_timeout_s) as connection,
+    ):
         connection.execute("select pg_advisory_xact_lock(%s)", [lock_number(schema)])
         tell("locked")
         ensure_tables(connection, schema)
         # Opened under the lock: of two exports the later one never writes the older snapshot.
         with asking(lake.snapshot) as snapshot:
             counts = _mirror(connection, snapshot, schema, lake, adopt, tell)
+            told.details |= {name: str(count) for name, count in counts.items()}
     tell("done")
     log.info("results database: %s", counts)
     return counts

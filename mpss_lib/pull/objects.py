@@ -28,8 +28,8 @@ from mpss_lib.errors import (
     StudyGoneError,
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.modalities import told_modality
-from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.deidentification.coded import class_uid
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.retrieve.delivery import Delivery
@@ -103,7 +103,7 @@ class Manifest:
 
 
 def announced_by(
-    archive: ArchiveSession,
+    archive: AskedArchive,
     study_uid: str,
     modality: str,
     *,

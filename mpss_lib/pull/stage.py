@@ -10,13 +10,14 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
 
-from mpss_lib.batch import Work, write_record
+from mpss_lib.audit.doors import recording
+from mpss_lib.batch import Work, audited, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
     StudyGoneError,
@@ -25,9 +26,10 @@ from mpss_lib.errors import (
 )
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import ArchiveSession, archive_of, session_of
+from mpss_lib.pull.archive.session import archive_of, session_of
 from mpss_lib.pull.clinical.registry import import_registry
 from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.received import ReceivedLedger
@@ -68,7 +70,7 @@ def find(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive which studies a window holds.
 
@@ -81,7 +83,7 @@ def find(
         manifest record to the lake.
     run_name : str
         Name of the run that asks; only its digest is stored.
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association to use; one is opened otherwise.
 
     Returns
@@ -100,9 +102,10 @@ def find(
             f"the window ends ({date_to}) before it begins ({date_from})",
             way_out="give the first and the last study date, both included",
         )
-    with archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         known = known_habits(sites)
         answer = archive.find_studies(date_from, date_to, config.pull.modality, known)
+        told(len(answer.studies))
     remember_habits(sites, answer.seen)
     with working(lake.root):
         return _record_window(window, answer, Vault(sites.vault), lake, config, run_name)
@@ -115,7 +118,7 @@ def find_named(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive for studies by name, whatever their date.
 
@@ -134,10 +137,11 @@ def find_named(
     WrongArgumentError
         If the archive has no such study, or none with a series of the modality.
     """
-    with archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         known = Vault(sites.vault).known([name])
         studies = archive.find_named(known[name].study_uid if name in known else name)
         kept = archive.of_modality(studies, config.pull.modality)
+        told(len(kept))
     if not kept:
         has = f"with no series of modality {config.pull.modality}" if studies else "not"
         raise WrongArgumentError(
@@ -154,7 +158,7 @@ def find_undated(
     sites: Sites,
     *,
     run_name: str = "by hand",
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> list[str]:
     """Ask the archive for the studies without a StudyDate that can be read: no window has them.
 
@@ -163,13 +167,22 @@ def find_undated(
     list of str
         Study keys, sorted.
     """
-    with archive_of(sites, lake, session) as archive:
+    with archive_of(sites, lake, session) as archive, _asking(config, sites) as told:
         answer = archive.find_undated(config.pull.modality, known_habits(sites))
+        told(len(answer.studies))
     remember_habits(sites, answer.seen)
     for doubt in answer.doubts:
         log.warning("find: the list may lack studies: %s", doubt)
     with working(lake.root):
         return _record_studies(answer.studies, Vault(sites.vault), lake, config, run_name)
+
+
+@contextmanager
+def _asking(config: Config, sites: Sites) -> Iterator[Callable[[int], None]]:
+    """Write to the audit log that an archive is asked; the block tells how many studies it had."""
+    root, peer = sites.vault.parent, sites.archive.everywhere
+    with recording("find", root, config, peer=peer) as told:
+        yield lambda n: told.details.update(n_studies=str(n))
 
 
 def _record_studies(
@@ -249,7 +262,7 @@ def run(
     *,
     force: bool = False,
     accepts: bool = False,
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> Outcome:
     """Bring one study to the lake: manifest, fetch, verify, de-identify, store.
 
@@ -261,7 +274,7 @@ def run(
         Fetch and compare again even if everything announced is there.
     accepts : bool
         Fetch again and take the corrections that wait (``mpss accept``).
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association that a batch uses for all its studies; one is opened otherwise.
 
     Returns
@@ -276,6 +289,8 @@ def run(
     ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, PlatformFaultError
         The archive or this machine is.
     """
+    if session is None:
+        return _run_alone(study_key, lake, config, sites, force=force, accepts=accepts)
     with archive_of(sites, lake, session) as archive:
         vault = Vault(sites.vault)
         if vault.withdrawn([study_key]):
@@ -291,9 +306,8 @@ def run(
         if there and not force:
             settle(lake, [study_key], FETCHED_AGAIN)
             return Outcome("skipped", there)
-        sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         if session is None:  # else the batch has done it
-            _sweep(sites)
+            _make_room(sites)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = deliver(archive, before.study_uid, job, Path(folder), is_there=bool(there))
             if there and job.lacks(delivered):
@@ -308,10 +322,18 @@ def run(
     return outcome
 
 
+def _run_alone(
+    study_key: str, lake: Lake, config: Config, sites: Sites, *, force: bool, accepts: bool
+) -> Outcome:
+    """Do as ``run``, over an association of its own; the audit log says so."""
+    with archive_of(sites, lake) as own, audited(STAGE, [study_key], config, sites):
+        return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
+
+
 @contextmanager
 def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
     """Open one association for all studies of a batch; gives ``run`` with it."""
-    _sweep(sites)
+    _make_room(sites)
     with session_of(sites) as session:
         yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
 
@@ -338,8 +360,9 @@ def _write_row(
         write_record(STAGE, [unit], lake, config, "settled by its fetch")
 
 
-def _sweep(sites: Sites) -> None:
-    """Remove what runs have left that were killed, here and at the receiver."""
+def _make_room(sites: Sites) -> None:
+    """Make the staging folder; what killed runs left there, and at the receiver, goes."""
+    sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
     clean_staging(sites)
     arrivals_of(sites).sweep(LEFT_S)
 

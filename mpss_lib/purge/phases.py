@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from mpss_lib.audit.doors import FOLDER, recording
 from mpss_lib.batch import write_record
 from mpss_lib.errors import MpssError, WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone
@@ -36,7 +37,7 @@ from mpss_lib.purge import erase, journal
 from mpss_lib.purge.logs import clean_log, log_files
 from mpss_lib.purge.search import Proof, readers_of_old_snapshots, search
 from mpss_lib.purge.subject import Subject, subject_of
-from mpss_lib.purge.traces import Matcher
+from mpss_lib.purge.traces import Matcher, identities
 from mpss_lib.records import Unit
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
@@ -45,8 +46,9 @@ from mpss_lib.warehouse.snapshot import publish
 log = logging.getLogger(__name__)
 
 PHASES = ("tombstone", "rows", "snapshot", "files", "airflow", "search", "vault", "proof")
-NOT_OURS = frozenset({"backup", "hospital", "archive"})
-"""Folders of a home that a purge leaves: backups expire, a demo's hospital is not ours."""
+NOT_OURS = frozenset({"backup", "hospital", "archive", FOLDER})
+"""Folders of a home that a purge leaves: backups expire, a demo's hospital is not ours, and the
+audit log stays as it was written. It has study keys and no identity; a search proves that."""
 
 Progress = Callable[[str], None]
 
@@ -175,8 +177,12 @@ def purge(
     tell = progress or (lambda phase: None)
     if not is_at_rest:
         _refuse_while_working(home)
-    with alone(home.lake.root, "a purge"):
-        return _purge(request, home, tell, has_results=not is_at_rest)
+    keys = subject_of(request, home.lake, Vault(home.sites.vault)).study_keys
+    audit = recording("purge", home.root, home.config, studies=keys, things=[request], begins=True)
+    with audit as told, alone(home.lake.root, "a purge"):
+        report = _purge(request, home, tell, has_results=not is_at_rest)
+        told.details |= {name: str(count) for name, count in report.counts.items()}
+        return report
 
 
 def _refuse_while_working(home: Home) -> None:
@@ -290,6 +296,7 @@ def _search_all(home: Home, subject: Subject, matcher: Matcher) -> Proof:
         outside = [places.home, places.logs, *([places.sqlite] if places.sqlite else [])]
         roots += [p for p in outside if not p.resolve().is_relative_to(home.root.resolve())]
     proof = search(roots, matcher, leave_out=partial(_leave_out, home))
+    proof.join(search([home.root / FOLDER], Matcher(identities(subject.traces))))
     if home.airflow:
         for column, kinds in home.airflow.find(subject.plain).items():
             proof.add(f"Airflow's database: {column}", kinds, ())

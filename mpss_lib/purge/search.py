@@ -53,6 +53,13 @@ class Proof:
         elif weak_kinds:
             self.possible.append(Hit(place, weak_kinds))
 
+    def join(self, other: Proof) -> None:
+        """Add what another search saw."""
+        self.n_files += other.n_files
+        self.n_bytes += other.n_bytes
+        self.left += other.left
+        self.possible += other.possible
+
 
 def search(
     roots: Sequence[Path],

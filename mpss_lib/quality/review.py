@@ -6,6 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from mpss_lib.audit.doors import record
+from mpss_lib.audit.message import Event
+from mpss_lib.audit.vocabulary import SUCCESS
 from mpss_lib.batch import write_record
 from mpss_lib.clock import now_after
 from mpss_lib.config import Config
@@ -62,6 +65,9 @@ def record_review(
         written = lake.write("review", address, study_key, digest, [row])
         unit = Unit.of(study_key, [written], is_new=True)
         write_record("quality", [unit], lake, config, "review")
+    told = {"decision": decision, "digest": digest}
+    event = Event("review", SUCCESS, [study_key], details=told, requester=reviewer)
+    record(event, lake.root.parent, config)
     return written
 
 

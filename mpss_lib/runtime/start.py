@@ -103,13 +103,17 @@ def connections(config: Config) -> dict[str, dict[str, Any]]:
     """Airflow connections of a home, as its settings say."""
     archive, site = config.archive, config.site
     found: dict[str, dict[str, Any]] = {
-        "mpss_pacs": {
+        name: {
             "conn_type": "dicom",
-            "host": archive.host,
-            "port": archive.port,
-            "description": "The PACS that the platform pulls from",
-            "extra": {"called_aet": archive.called_aet, "calling_aet": archive.calling_aet},
+            "host": one.host,
+            "port": one.port,
+            "description": "A PACS that the platform pulls from",
+            "extra": {"called_aet": one.called_aet, "calling_aet": one.calling_aet},
         }
+        for name, one in (
+            ("mpss_pacs", archive),
+            *((f"mpss_pacs_{name}", one) for name, one in archive.others.items()),
+        )
     }
     told = {
         "mpss_registry": (

@@ -3,6 +3,8 @@
 ========================  ===================================================
 our error                 the task
 ========================  ===================================================
+``ArchiveClosedError``    is put back until the archive may be asked again
+                          (`mpss pacs start`, ``archive.window``), however long
 ``ArchiveBusyError``,     is put back and tried again, at no try's cost,
 ``ArchiveDownError``      until ``archive.patience_h`` is over (``patience``)
 ``TryAgainError``         fails this try; Airflow's retries go on
@@ -44,9 +46,10 @@ def airflow_errors() -> Iterator[None]:
     """Translate this package's errors: retry what may pass, fail the rest at once."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from mpss_airflow.patience import wait_or_give_up
+    from mpss_airflow.patience import wait_for_opening, wait_or_give_up
     from mpss_lib.errors import (
         ArchiveBusyError,
+        ArchiveClosedError,
         ArchiveDownError,
         MpssError,
         TryAgainError,
@@ -55,6 +58,8 @@ def airflow_errors() -> Iterator[None]:
 
     try:
         yield
+    except ArchiveClosedError as error:
+        raise wait_for_opening(error) from error
     except (ArchiveBusyError, ArchiveDownError) as error:
         raise wait_or_give_up(error) from error
     except (TryAgainError, WritersAtWorkError):

@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any
 
-from mpss_airflow.vocabulary import POOLS
+from mpss_airflow.vocabulary import PACS_POOL, POOLS
 
 
 def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) -> None:
@@ -26,11 +26,14 @@ def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) 
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    from mpss_lib.config import load
+
     db.initdb()
+    most = load().archive.max_associations
     for pool in POOLS:
         Pool.create_or_update_pool(
             name=pool.name,
-            slots=pool.slots,
+            slots=most if pool == PACS_POOL else pool.slots,
             description=pool.description,
             include_deferred=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mpss_airflow.vocabulary import PACS_CONNECTION, REGISTRY_CONNECTION, RESULTS_CONNECTION
+from mpss_airflow.vocabulary import INGEST, PACS_CONNECTION, REGISTRY_CONNECTION, RESULTS_CONNECTION
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -16,9 +16,39 @@ if TYPE_CHECKING:
 
 def open_home() -> Home:
     """Open the home of ``$MPSS_HOME``; its sites are those of the settings file."""
+    from mpss_lib.audit.message import act_for
     from mpss_lib.runtime.home import Home
 
+    act_for(_who_triggered())
     return Home.open()
+
+
+def _run() -> Any:
+    """DAG run of this task; None outside a task (a connection test)."""
+    from airflow.sdk import get_current_context
+
+    try:
+        return get_current_context().get("dag_run")
+    except RuntimeError:
+        return None
+
+
+def _kind_of(run: Any) -> str:
+    return str(getattr(run.run_type, "value", run.run_type))
+
+
+def _who_triggered() -> str:
+    """Account that triggered this task's run, or how it came about; "" outside a task."""
+    run = _run()
+    if run is None:
+        return ""
+    return str(getattr(run, "triggering_user_name", None) or f"airflow:{_kind_of(run)}")
+
+
+def _is_night() -> bool:
+    """Whether this is the nightly pull: a scheduled run of the ingest, no bulk load."""
+    run = _run()
+    return run is not None and run.dag_id == INGEST and _kind_of(run) == "scheduled"
 
 
 def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
@@ -26,12 +56,19 @@ def connected_home(pacs_connection: str = PACS_CONNECTION) -> Home:
     from dataclasses import replace
 
     home = open_home()
-    sites = home.sites
+    sites = replace(home.sites, is_night=_is_night())
+    archive = home.config.archive
+    others = {
+        name: _archive(one, _connection(f"{PACS_CONNECTION}_{name}"))
+        for name, one in archive.others.items()
+    }
     pacs = _connection(pacs_connection)
     registry = _connection(REGISTRY_CONNECTION)
     results = _connection(RESULTS_CONNECTION)
-    if pacs is not None:
-        sites = replace(sites, archive=_archive(home.config.archive, pacs))
+    known = archive.others.get(pacs_connection.removeprefix(f"{PACS_CONNECTION}_"), archive)
+    sites = replace(sites, archive=_archive(known, pacs))
+    if known is archive:
+        sites = replace(sites, archive=sites.archive.model_copy(update={"others": others}))
     if registry is not None:
         sites = replace(sites, registry_url=url_of(registry))
     if results is not None:
@@ -49,7 +86,10 @@ def _connection(name: str) -> Connection | None:
         return None
 
 
-def _archive(known: ArchiveSettings, pacs: Connection) -> ArchiveSettings:
+def _archive(known: ArchiveSettings, pacs: Connection | None) -> ArchiveSettings:
+    """Give an archive as its connection names it; without one, as the settings do."""
+    if pacs is None:
+        return known
     extra = pacs.extra_dejson
     changes = {
         "host": pacs.host or known.host,

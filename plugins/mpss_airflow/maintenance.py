@@ -88,12 +88,14 @@ def backup() -> str:
     """
     from pathlib import Path
 
+    from mpss_lib.audit.doors import recording
     from mpss_lib.maintenance.backup import create
     from mpss_lib.maintenance.vault_copy import copy_vault
 
     home = open_home()
     with airflow_errors():
-        copied = copy_vault(home.sites.vault)
+        with recording("backup", home.root, home.config, things=["the vault"]):
+            copied = copy_vault(home.sites.vault)
         if home.config.maintenance.backup_target:
             _reaches_airflow(home)
             copied = create(home, Path(home.config.maintenance.backup_target))

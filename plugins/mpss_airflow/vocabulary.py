@@ -13,6 +13,7 @@ OWNER = "mpss"
 SITE_ZONE = conf.get("core", "default_timezone", fallback="UTC")
 START = pendulum.datetime(2020, 1, 1, tz=SITE_ZONE)
 
+INGEST = "mpss_ingest"
 PACS_CONNECTION = "mpss_pacs"
 REGISTRY_CONNECTION = "mpss_registry"
 RESULTS_CONNECTION = "mpss_results"

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from invented_home import COHORT, PEOPLE, grep
 
+from mpss_lib.audit.chain import files_of, lines_of
+from mpss_lib.audit.doors import chain_of
+from mpss_lib.audit.verify import verify
 from mpss_lib.errors import WritersAtWorkError, WrongArgumentError
 from mpss_lib.locks import alone, working
 from mpss_lib.maintenance.vault_copy import copy_vault
@@ -47,6 +50,25 @@ def test_after_a_purge_nothing_of_the_patient_is_found(invented, home):
     assert grep(invented.root, invented.secrets(0)) == {}
     # Another patient has the same birth date: it may stand in the vault and nowhere else.
     assert set(grep(invented.root, BIRTH)) <= {"vault.sqlite"}
+
+
+def test_the_audit_log_stays_and_names_nobody(invented, home):
+    (key, *_) = invented.secrets(0) & set(subject_keys(invented))
+    purge(patient_key(invented), home)
+    chain = chain_of(invented.root, home.config)
+    assert verify(chain).faults == []
+    begun, ended = [line for path in files_of(chain.folder) for line in lines_of(path)][-2:]
+    for line in (begun, ended):
+        objects = line.message["ParticipantObjectIdentification"]
+        assert key in [one["ParticipantObjectID"] for one in objects]
+    with files_of(chain.folder)[-1].open("a") as file:  # had somebody written a name into it
+        file.write(invented.of(1)[0].patient_name + "\n")
+    with pytest.raises(SomethingLeftError, match="audit/"):
+        purge(invented.of(1)[0].patient_key, home)
+
+
+def subject_keys(invented):
+    return [one.study_key for one in invented.of(0)]
 
 
 def test_the_others_are_as_they_were(invented, home):

@@ -18,10 +18,11 @@ from mpss_lib import cli
 from mpss_lib import config as settings
 from mpss_lib.config import load
 from mpss_lib.errors import SettingsError
+from mpss_lib.papers.network import LISTENING, listeners
 from mpss_lib.runtime.airflow_home import COMPONENTS, AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
-from mpss_lib.runtime.services import Services, only_one, wait_for_file
-from mpss_lib.runtime.start import connections
+from mpss_lib.runtime.services import Services, free_port, only_one, wait_for_file
+from mpss_lib.runtime.start import connections, start_receiver, start_watch
 from mpss_lib.secrecy import has_password, seal, without_passwords
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
@@ -301,6 +302,7 @@ def running():
     root = Path(tempfile.mkdtemp(prefix="mpss-home-"))
     root.chmod(0o711)
     text = f'[site]\nregistry_url = "{REGISTRY}"\nresults_url = "{RESULTS}"\n'
+    text += f"[receiver]\nport = {free_port()}\nmin_free_gb = 0\n"
     (root / "mpss.toml").write_text(text + '[cohort]\naccept = "pass"\n')
     (root / "mpss.toml").chmod(0o600)
     config = load(root, environ={})
@@ -312,8 +314,10 @@ def running():
         home = AirflowHome.open(root)
         bootstrap = home.prepare(config, connections(config), overwrite=False)
         assert bootstrap.wait(timeout=300) == 0, (root / "logs" / "bootstrap.log").read_text()
+        start_receiver(root, config, services)
         home.start(config, services)
         home.wait_until_healthy(services)
+        start_watch(root, services)
         yield home
     finally:
         services.end_all()
@@ -322,7 +326,8 @@ def running():
 
 @pytest.mark.slow
 @pytest.mark.airflow
-def test_nothing_of_a_running_home_listens_beyond_loopback(running):
+def test_a_running_home_listens_where_the_paper_and_the_settings_say(running):
+    """Every process of each service's session: exactly the ports of ``docs/network.md``."""
     sessions = {entry["pid"] for entry in Services(running.root).recorded().values()}
     listening = [
         connection.laddr
@@ -331,8 +336,12 @@ def test_nothing_of_a_running_home_listens_beyond_loopback(running):
         for connection in process.net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert {address.ip for address in listening} == {"127.0.0.1"}
-    assert running.secrets["port"] in {address.port for address in listening}
+    told = listeners(load(running.root, environ={}), running.secrets)
+    assert {(address.ip, address.port) for address in listening} == set(told)
+    assert set(told.values()) == {"api-server", "receiver"} < {one.who for one in LISTENING}
+    assert {place for place, _ in told} == {"127.0.0.1"}  # of receiver.host, and of the UI
+    shown = subprocess.run(["ss", "-ltn"], capture_output=True, text=True, check=False).stdout
+    assert all(f"{host}:{port} " in shown for host, port in told) or not shown
 
 
 def _session(pid):

@@ -31,11 +31,13 @@ from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED, PLAIN
 from mpss_lib.errors import (
     ArchiveBusyError,
+    ArchiveClosedError,
     ArchiveDownError,
     ArchiveRefusedError,
     PlatformFaultError,
 )
 from mpss_lib.pull.archive.dialogue import Dialogue
+from mpss_lib.pull.archive.gate import Gate
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, tls_arguments, why_refused
 
@@ -86,13 +88,16 @@ class ArchiveAssociation:
     ----------
     settings : ArchiveSettings
         Host, port, AE titles, time-outs.
+    gate : Gate, optional
+        What every request passes; nothing holds it up by default.
     """
 
-    def __init__(self, settings: ArchiveSettings) -> None:
+    def __init__(self, settings: ArchiveSettings, gate: Gate | None = None) -> None:
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
         self.settings = settings
+        self.gate = gate or Gate(None, settings)
         self.n_requests = 0
         self._assoc: Dialogue | None = None
         self.receiver: Receiver | None = None
@@ -138,13 +143,15 @@ class ArchiveAssociation:
 
         Raises
         ------
-        ArchiveDownError, ArchiveRefusedError, ArchiveBusyError
+        ArchiveDownError, ArchiveRefusedError, ArchiveBusyError, ArchiveClosedError
         """
+        self._check_gate()
         if self._assoc is not None and self._assoc.is_established:
             return self._assoc
         self.drop()
+        self.gate.sit()
         to = self.settings
-        entity = _application_entity(to, self._offer)
+        entity = requesting_entity(to, self._offer)
         tls = tls_arguments(to)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES if self._gets]
         try:
@@ -152,6 +159,7 @@ class ArchiveAssociation:
                 to.host,
                 to.port,
                 ae_title=to.called_aet,
+                max_pdu=MAXIMUM_PDU,
                 ext_neg=roles,
                 tls_args=tls,
                 evt_handlers=[(evt.EVT_CONN_OPEN, self._on_open)],
@@ -191,10 +199,21 @@ class ArchiveAssociation:
         if self._line is not None:
             self._line.socket.close()
         self._assoc = self._line = None
+        self.gate.stand()
+
+    def _check_gate(self) -> None:
+        """Break off, also in the middle of a transfer, where somebody has stopped all traffic."""
+        try:
+            self.gate.check()
+        except ArchiveClosedError:
+            self.drop()
+            raise
 
     def _on_open(self, event: evt.Event) -> None:
         """Note that somebody answered, and watch the line."""
-        self._line = Line(event.assoc, self.settings.dimse_timeout_s, self._quiet_elsewhere_s)
+        self._line = Line(
+            event.assoc, self.settings.dimse_timeout_s, self._quiet_elsewhere_s, self.gate.check
+        )
 
     def _quiet_elsewhere_s(self) -> float:
         return inf if self.quiet_elsewhere_s is None else self.quiet_elsewhere_s()
@@ -337,7 +356,8 @@ def _sends(assoc: Dialogue, sop_class: str) -> bool:
     )
 
 
-def _application_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+def requesting_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+    """Make the entity that asks an archive: its contexts, time-outs and limits."""
     entity = AE(to.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.connection_timeout = to.connection_timeout_s

@@ -244,6 +244,7 @@ class Dialogue:
         view, n_read = memoryview(content), 0
         self._line.socket.settimeout(min(LOOK_S, self._timeout_s))
         while n_read < n_bytes:
+            self._line.check()
             try:
                 n_new = self._line.socket.recv_into(view[n_read:])
             except TimeoutError:

@@ -10,8 +10,8 @@ from pathlib import Path
 from mpss_lib.config import Config
 from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatientsError
 from mpss_lib.pull.archive.answers import StudyAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.counts import check_counts
-from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.objects import Manifest, StudyJob, announced_by
 from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
 from mpss_lib.pull.retrieve.delivery import Delivery
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def announcement(
-    archive: ArchiveSession, study_uid: str, config: Config
+    archive: AskedArchive, study_uid: str, config: Config
 ) -> tuple[StudyAnswer, Manifest]:
     """Ask for a study and its objects; compare what is counted with what is listed.
 
@@ -64,7 +64,7 @@ def announcement(
 
 
 def deliver(
-    archive: ArchiveSession, study_uid: str, job: StudyJob, folder: Path, *, is_there: bool
+    archive: AskedArchive, study_uid: str, job: StudyJob, folder: Path, *, is_there: bool
 ) -> Mapping[str, Delivery]:
     """Fetch what is announced; nothing where it does not come whole and the lake has it all."""
     manifest = job.manifest

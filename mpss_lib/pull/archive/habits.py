@@ -12,9 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
-from mpss_lib.secrecy import without_passwords
 from mpss_lib.tables import write_json
 
 FILE = "archive-habits.json"
@@ -95,28 +93,20 @@ def habits_path(sites: Sites) -> Path:
 
 def known_habits(sites: Sites) -> Habits:
     """Habits of a site's archive as they are recorded; nothing known of a new one."""
-    return _of(_read(habits_path(sites)).get(_address(sites.archive), {}))
+    return _of(_read(habits_path(sites)).get(sites.archive.address, {}))
 
 
 def remember_habits(sites: Sites, seen: Habits) -> Habits:
     """Record what was seen; the file is rewritten only where it tells something new."""
     path = habits_path(sites)
     everything = _read(path)
-    address = _address(sites.archive)
+    address = sites.archive.address
     before = _of(everything.get(address, {}))
     after = before.joined(seen)
     if after != before or address not in everything:
         write_json(path, everything | {address: asdict(after)})
         path.chmod(0o600)
     return after
-
-
-def _address(archive: ArchiveSettings) -> str:
-    if archive.retrieve == "folder":
-        return archive.folder
-    if archive.retrieve == "dicomweb":
-        return without_passwords(archive.web_url)
-    return f"{archive.called_aet}@{archive.host}:{archive.port}"
 
 
 def _read(path: Path) -> dict[str, Any]:

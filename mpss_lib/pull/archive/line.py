@@ -31,6 +31,8 @@ class Line:
         No wait lives longer than this without a byte.
     quiet_elsewhere_s : callable, optional
         Seconds since the last byte on another line that belongs to the request (C-MOVE).
+    check : callable, optional
+        Called while bytes are waited for: raises where the talk must end.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Line:
         assoc: Association,
         timeout_s: float,
         quiet_elsewhere_s: Callable[[], float] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        self.check = check
         self._transport: Any = assoc.dul.socket
         self.socket: socket.socket = self._transport.socket
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

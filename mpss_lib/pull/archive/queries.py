@@ -138,6 +138,20 @@ STUDY_KEYS = (
 )
 """What is asked of a study (PS3.4 table C.6-5)."""
 
+SERIES_KEYS = ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances")
+OBJECT_KEYS = ("SOPInstanceUID", "SOPClassUID", "AvailableTransferSyntaxUID")
+"""What is asked of a series, of an object."""
+
+MATCHING_KEYS = {
+    "STUDY": (
+        *("StudyInstanceUID", "StudyDate", "StudyTime"),
+        *("ModalitiesInStudy", "PatientID", "AccessionNumber"),
+    ),
+    "SERIES": ("StudyInstanceUID",),
+    "IMAGE": ("StudyInstanceUID", "SeriesInstanceUID"),
+}
+"""By which of them it is asked, at each level."""
+
 
 def make_query(level: str, **keys: str) -> Dataset:
     """Make an identifier with matching keys; a value is one text, whatever stands in it."""

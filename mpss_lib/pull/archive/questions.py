@@ -41,7 +41,15 @@ from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits
 from mpss_lib.pull.archive.listing import Listed, RangeRefusedError
 from mpss_lib.pull.archive.modalities import list_undated, list_window, with_series
 from mpss_lib.pull.archive.probe import probe
-from mpss_lib.pull.archive.queries import Slice, literal_key, make_query, slice_query, study_query
+from mpss_lib.pull.archive.queries import (
+    OBJECT_KEYS,
+    SERIES_KEYS,
+    Slice,
+    literal_key,
+    make_query,
+    slice_query,
+    study_query,
+)
 from mpss_lib.pull.texts import normal_text, whole_text
 
 log = logging.getLogger(__name__)
@@ -147,7 +155,7 @@ class ArchiveQuestions(ArchiveAssociation):
             If a modality is there and cannot be read.
         """
         query = make_query("SERIES", StudyInstanceUID=study_uid)
-        for keyword in ("SeriesInstanceUID", "Modality", "NumberOfSeriesRelatedInstances"):
+        for keyword in SERIES_KEYS:
             setattr(query, keyword, "")
         series = [
             SeriesAnswer(
@@ -163,9 +171,8 @@ class ArchiveQuestions(ArchiveAssociation):
     def find_objects(self, study_uid: str, series_uid: str) -> list[ObjectAnswer]:
         """List the objects of a series (C-FIND, IMAGE level), by UID."""
         query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
-        query.SOPInstanceUID = ""
-        query.SOPClassUID = ""
-        query.AvailableTransferSyntaxUID = ""
+        for keyword in OBJECT_KEYS:
+            setattr(query, keyword, "")
         objects = [
             ObjectAnswer(
                 series_uid,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,9 +27,12 @@ from mpss_lib.errors import (
     StudyFaultError,
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.folder import FolderArchive
+from mpss_lib.pull.archive.gate import Gate, gate_of
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.questions import ArchiveQuestions
+from mpss_lib.pull.archive.several import SeveralArchives, by_archive
 from mpss_lib.pull.archive.tls import client_context, days_left
 from mpss_lib.pull.archive.web import WebArchive
 from mpss_lib.pull.retrieve.c_get import CGet
@@ -65,6 +68,8 @@ class ArchiveSession(ArchiveQuestions):
         By which its objects were seen to come.
     index : Path, optional
         Where the index of a folder is kept.
+    gate : Gate, optional
+        What every request passes.
     """
 
     def __init__(
@@ -74,9 +79,10 @@ class ArchiveSession(ArchiveQuestions):
         others: Callable[[], Iterable[str]] = tuple,
         known_way: str = "",
         index: Path | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        super().__init__(settings)
-        web = WebArchive(settings) if settings.web_url else None
+        super().__init__(settings, gate)
+        web = WebArchive(settings, self.gate) if settings.web_url else None
         wanted = settings.retrieve
         folder = FolderArchive(Path(settings.folder), index) if wanted == "folder" else None
         self._sources: dict[str, Source | None] = {"dicomweb": web, "folder": folder}
@@ -165,6 +171,7 @@ class ArchiveSession(ArchiveQuestions):
         order = Order(study_uid, wanted, whole_series, attempts, spared)
         if not wanted:
             return {}
+        self.gate.begin_study()
         way = self._way_for(order, folder)
         try:
             delivered = self._fetch_by(way, order, folder)
@@ -263,13 +270,22 @@ class ArchiveSession(ArchiveQuestions):
 
 def echo(sites: Sites) -> None:
     """Verify the archive of a site (C-ECHO); raises what is wrong, with the way out."""
-    with ArchiveSession(sites.archive) as session:
+    with ArchiveSession(sites.archive, gate=gate_of(sites)) as session:
         session.echo()
 
 
 @contextmanager
-def session_of(sites: Sites) -> Iterator[ArchiveSession]:
-    """Open a session with a site's archive; by which way objects came is remembered."""
+def session_of(sites: Sites) -> Iterator[AskedArchive]:
+    """Open a session with a site's archive, or with all of them; nobody is called yet."""
+    each = by_archive(sites)
+    with ExitStack() as stack:
+        sessions = {name: stack.enter_context(_session(one)) for name, one in each.items()}
+        yield SeveralArchives(sessions, each) if len(each) > 1 else sessions["archive"]
+
+
+@contextmanager
+def _session(sites: Sites) -> Iterator[ArchiveSession]:
+    """Open a session with one archive; by which way objects came is remembered."""
     vault = Vault(sites.vault)
 
     def others() -> list[str]:
@@ -279,7 +295,9 @@ def session_of(sites: Sites) -> Iterator[ArchiveSession]:
     known, to = known_habits(sites).way, destination_of(sites)
     index = sites.vault.with_name("folder-index.sqlite")
     # While one connection is open, no other one that closes waits for a checkpoint of the vault.
-    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index) as session:
+    gate = gate_of(sites)
+    gate.check()  # before a line of the audit log is written: a task that waits looks each minute
+    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index, gate) as session:
         try:
             yield session
         finally:
@@ -297,8 +315,8 @@ def _warn_of_expiry(archive: ArchiveSettings) -> None:
 
 @contextmanager
 def archive_of(
-    sites: Sites, lake: Lake, session: ArchiveSession | None = None
-) -> Iterator[ArchiveSession]:
+    sites: Sites, lake: Lake, session: AskedArchive | None = None
+) -> Iterator[AskedArchive]:
     """Use the caller's association, or one of our own that ends with the block.
 
     Raises

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -30,6 +30,7 @@ from mpss_lib.errors import (
     PlatformFaultError,
 )
 from mpss_lib.pull.archive.association import OUT_OF_RESOURCES, QueryFailedError
+from mpss_lib.pull.archive.gate import Gate
 from mpss_lib.secrecy import without_passwords
 
 JSON = "application/dicom+json"
@@ -52,9 +53,12 @@ class WebArchive:
     ----------
     settings : ArchiveSettings
         ``web_url`` and the time-outs.
+    gate : Gate, optional
+        What every request passes, and every part of an answer.
     """
 
-    def __init__(self, settings: ArchiveSettings) -> None:
+    def __init__(self, settings: ArchiveSettings, gate: Gate | None = None) -> None:
+        self._gate = gate or Gate(None, settings)
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)  # addresses carry UIDs
         self._where = without_passwords(settings.web_url)
@@ -67,6 +71,7 @@ class WebArchive:
     def close(self) -> None:
         """End the connections."""
         self._client.close()
+        self._gate.stand()
 
     def echo(self) -> None:
         """Verify that the archive answers: one study at most is listed.
@@ -109,7 +114,7 @@ class WebArchive:
             with self._answer(path, {}, OBJECTS) as answer:
                 if answer.status_code in (204, 404):
                     continue
-                for part in _parts(answer):
+                for part in _parts(answer, self._gate.check):
                     yield as_received(part)
 
     # ------------------------------------------------------------------ HTTP
@@ -118,6 +123,7 @@ class WebArchive:
     def _answer(
         self, path: str, parameters: dict[str, str], accept: str
     ) -> Iterator[httpx.Response]:
+        self._gate.sit()
         try:
             with self._client.stream(
                 "GET", f"{self._base}{path}", params=parameters, headers={"Accept": accept}
@@ -233,7 +239,7 @@ def _dataset(item: object) -> Dataset | None:
         return None
 
 
-def _parts(answer: httpx.Response) -> Iterator[bytes]:
+def _parts(answer: httpx.Response, check: Callable[[], None]) -> Iterator[bytes]:
     """Yield the bodies of a multipart answer (RFC 2046 5.1) that came whole."""
     found = re.search(r'boundary="?([^";]+)"?', answer.headers.get("content-type", ""))
     if found is None:
@@ -242,6 +248,7 @@ def _parts(answer: httpx.Response) -> Iterator[bytes]:
     mark = b"\r\n--" + found[1].encode("ascii", "replace")
     kept = bytearray(b"\r\n")
     for content in answer.iter_bytes():
+        check()
         start = max(0, len(kept) - len(mark))
         kept += content
         while (end := kept.find(mark, start)) >= 0:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.contract import CODES, RANGES
@@ -57,9 +58,12 @@ def import_registry(
     SettingsError
         If the table or a column of the mapping is not there.
     """
-    given = read_rows(sites.registry_url, config.pull)
-    with working(lake.root):
-        return _write_rows(given, lake, config, Vault(sites.vault), run_name)
+    with recording("import_registry", sites.vault.parent, config) as told:
+        given = read_rows(sites.registry_url, config.pull)
+        with working(lake.root):
+            counts = _write_rows(given, lake, config, Vault(sites.vault), run_name)
+        told.details |= {name: str(count) for name, count in counts.items()}
+    return counts
 
 
 def _write_rows(

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.config import Config, Sites
 from mpss_lib.dicom.decoding import decompress
 from mpss_lib.dicom.faults import object_fault
@@ -81,8 +82,13 @@ def import_contours(
     WrongArgumentError
         If it belongs to another patient, or none of its regions has a known name.
     """
-    vault = Vault(sites.vault)
-    identity = vault.identity(check_key(study_key))
+    audit = recording("import_contours", sites.vault.parent, config, studies=[study_key])
+    with audit:
+        return _import(path, check_key(study_key), lake, config, Vault(sites.vault))
+
+
+def _import(path: Path, study_key: str, lake: Lake, config: Config, vault: Vault) -> Imported:
+    identity = vault.identity(study_key)
     received = _read(path, config)
     is_ours = _check_patient(received, identity)
     regions = tuple(sorted({one.region for one in named_regions(path, config)} - {""}))

@@ -13,7 +13,7 @@ status  when
 ======  ==========================================================================
 
 Callers are known by AE title and by address; a stranger's connection is closed. An association
-that sends no byte for ``archive.dimse_timeout_s`` is ended.
+that sends no byte for ``archive.dimse_timeout_s`` is ended; all are, while traffic is stopped.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from mpss_lib.pull.archive.association import (
     OUT_OF_RESOURCES,
     SUCCESS,
 )
+from mpss_lib.pull.archive.gate import stop_of
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
 from mpss_lib.pull.receiver.arrivals import Arrivals, UnaskedError, arrivals_of
@@ -137,7 +138,11 @@ class Receiver:
         """Tell the tasks about bytes and counts; end associations that send nothing."""
         with self._guard:
             lines = dict(self._lines)
+        is_stopped = self._is_stopped()
         for association, line in lines.items():
+            if is_stopped and association.is_alive():
+                self._count("stopped")
+                _end(association, line)
             if not association.is_alive():
                 line.socket.close()  # pynetdicom leaves that of a dead line open
                 with self._guard:
@@ -158,17 +163,7 @@ class Receiver:
     # ---------------------------------------------------------------- server
 
     def _make_server(self) -> ThreadedAssociationServer:
-        entity = AE(self.aet)
-        entity.maximum_pdu_size = MAXIMUM_PDU
-        entity.maximum_associations = self.settings.max_associations
-        entity.require_called_aet = True
-        entity.require_calling_aet = list(self.settings.callers or (self.archive.called_aet,))
-        entity.acse_timeout = self.archive.acse_timeout_s
-        entity.dimse_timeout = self.archive.dimse_timeout_s
-        entity.network_timeout = None  # ``look_after`` ends what is dead
-        entity.add_supported_context(Verification)
-        for uid in FETCHED_CLASSES:
-            entity.add_supported_context(uid, [*PLAIN, *LOSSLESS])
+        entity = receiving_entity(self.archive, self.settings)
         server = entity.make_server(
             (self.settings.host, self.settings.port),
             contexts=entity.supported_contexts,
@@ -203,10 +198,16 @@ class Receiver:
     def _knows(self, _request: object, client_address: Sequence[object]) -> bool:
         address = ipaddress.ip_address(str(client_address[0]).partition("%")[0])
         mapped = getattr(address, "ipv4_mapped", None) or address
+        if self._is_stopped():
+            self._count("stopped")
+            return False
         if any(mapped in network for network in self._networks):
             return True
         self._count("strange_address")
         return False
+
+    def _is_stopped(self) -> bool:
+        return stop_of(self.arrivals.folder.parent) is not None
 
     def _shake_hands(
         self,
@@ -259,6 +260,22 @@ class Receiver:
     def _count(self, what: str) -> None:
         with self._guard:
             self.counts[what] += 1
+
+
+def receiving_entity(archive: ArchiveSettings, settings: ReceiverSettings) -> AE:
+    """Make the entity that the archive calls: its contexts, time-outs and limits."""
+    entity = AE(settings.aet or archive.calling_aet)
+    entity.maximum_pdu_size = MAXIMUM_PDU
+    entity.maximum_associations = settings.max_associations
+    entity.require_called_aet = True
+    entity.require_calling_aet = list(settings.callers or (one.called_aet for one in archive.every))
+    entity.acse_timeout = archive.acse_timeout_s
+    entity.dimse_timeout = archive.dimse_timeout_s
+    entity.network_timeout = None  # ``look_after`` ends what is dead
+    entity.add_supported_context(Verification)
+    for uid in FETCHED_CLASSES:
+        entity.add_supported_context(uid, [*PLAIN, *LOSSLESS])
+    return entity
 
 
 def _end(association: Association, line: Line) -> None:
@@ -317,8 +334,9 @@ def _networks(settings: ReceiverSettings, archive: ArchiveSettings) -> tuple[Net
     if settings.addresses:
         return tuple(ipaddress.ip_network(text, strict=False) for text in settings.addresses)
     found: set[str] = set()
-    with suppress(OSError):
-        found = {str(row[4][0]) for row in socket.getaddrinfo(archive.host, None)}
+    for one in archive.every:
+        with suppress(OSError):
+            found |= {str(row[4][0]) for row in socket.getaddrinfo(one.host, None)}
     if not found:
         raise SettingsError(
             f"the address of archive.host = {archive.host!r} cannot be found",

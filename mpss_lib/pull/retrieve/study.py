@@ -14,7 +14,8 @@ from mpss_lib.pull.retrieve.way import Way
 
 _NAMES = frozenset(syntax.name for syntax in NAMED)
 
-_CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in (0xA702, 0xB000, *range(0xC000, 0xD000)))
+CANNOT_SEND = (0xA702, 0xB000, *range(0xC000, 0xD000))
+_CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in CANNOT_SEND)
 """Ends of what ``Way.ask`` says where the archive has the object and cannot send it
 (PS3.4 C.4.3.1.4): no accepted transfer syntax, a file that it cannot read."""
 

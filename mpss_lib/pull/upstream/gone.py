@@ -8,7 +8,7 @@ from dataclasses import replace
 from mpss_lib.config import Config
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, StudyGoneError
 from mpss_lib.pull.archive.answers import StudyAnswer
-from mpss_lib.pull.archive.session import ArchiveSession
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.upstream.reconcile import difference
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Outcome
@@ -22,7 +22,7 @@ SUSPECT_FROM = 10
 """So many studies, all of them gone at once, speak of another archive, not of deletions."""
 
 
-def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
+def study_of(archive: AskedArchive, study_uid: str) -> StudyAnswer | None:
     """Ask the archive for one study by its UID, of any date and modality; None: it has none.
 
     "None" needs two whole lists that say so: that of studies and that of the study's series.
@@ -40,7 +40,7 @@ def study_of(archive: ArchiveSession, study_uid: str) -> StudyAnswer | None:
     return study
 
 
-def check_has_others(identity: Identity, archive: ArchiveSession, lake: Lake, vault: Vault) -> None:
+def check_has_others(identity: Identity, archive: AskedArchive, lake: Lake, vault: Vault) -> None:
     """Ask for the newest other studies, until one is there, before a study is called gone.
 
     Raises
@@ -65,7 +65,7 @@ def check_has_others(identity: Identity, archive: ArchiveSession, lake: Lake, va
 def keep_gone(
     error: StudyGoneError,
     identity: Identity,
-    archive: ArchiveSession,
+    archive: AskedArchive,
     lake: Lake,
     config: Config,
     vault: Vault,

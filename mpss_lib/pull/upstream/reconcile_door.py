@@ -15,14 +15,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from mpss_lib.audit.doors import recording
 from mpss_lib.batch import TOMBSTONE
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import IncompleteStudyError, PlatformFaultError, WrongArgumentError
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer
+from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.listing import MOST_DAYS
-from mpss_lib.pull.archive.session import ArchiveSession, archive_of
+from mpss_lib.pull.archive.session import archive_of
 from mpss_lib.pull.person import distinct
 from mpss_lib.pull.upstream.gone import SUSPECT_FROM, study_of
 from mpss_lib.pull.upstream.reconcile import Kept, Reconciliation, Told, compare, unlisted
@@ -43,7 +45,7 @@ def reconcile(
     config: Config,
     sites: Sites,
     *,
-    session: ArchiveSession | None = None,
+    session: AskedArchive | None = None,
 ) -> Reconciliation:
     """Compare what the archive has of a window with what vault and lake know of it.
 
@@ -55,7 +57,7 @@ def reconcile(
     ----------
     window : (date, date)
         True study dates, both included.
-    session : ArchiveSession, optional
+    session : AskedArchive, optional
         An association to use; one is opened otherwise.
 
     Raises
@@ -69,11 +71,13 @@ def reconcile(
             f"the window ends ({window[1]}) before it begins ({window[0]})",
             way_out="give the first month, then the last one",
         )
-    with archive_of(sites, lake, session) as archive:
+    audit = recording("reconcile", sites.vault.parent, config, peer=sites.archive.everywhere)
+    with archive_of(sites, lake, session) as archive, audit as told_of:
         vault = Vault(sites.vault)
         answer = archive.find_studies(
             *window, config.pull.modality, _habits_to_check(sites, window)
         )
+        told_of.details["n_studies"] = str(len(answer.studies))
         kept = known(lake, config, vault)
         told = _told(answer.studies, kept, vault, config)
         open_keys = unlisted(window, told, kept)
@@ -197,7 +201,7 @@ def _strangers(lake: Lake, kept: Mapping[str, Kept]) -> list[str]:
 
 
 def _ask(
-    keys: list[str], kept: Mapping[str, Kept], archive: ArchiveSession, vault: Vault, config: Config
+    keys: list[str], kept: Mapping[str, Kept], archive: AskedArchive, vault: Vault, config: Config
 ) -> Iterator[tuple[str, Told | None]]:
     """Ask for each study by its UID; one for which the archive breaks off has no answer."""
     for key in keys:

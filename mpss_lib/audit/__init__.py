@@ -1,0 +1,1 @@
+"""The audit log: who pulled, looked somebody up, reviewed, exported, purged, restored."""
