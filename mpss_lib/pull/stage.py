@@ -306,8 +306,7 @@ def run(
         if there and not force:
             settle(lake, [study_key], FETCHED_AGAIN)
             return Outcome("skipped", there)
-        if session is None:  # else the batch has done it
-            _make_room(sites)
+        sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
             delivered = deliver(archive, before.study_uid, job, Path(folder), is_there=bool(there))
             if there and job.lacks(delivered):
@@ -326,6 +325,7 @@ def _run_alone(
     study_key: str, lake: Lake, config: Config, sites: Sites, *, force: bool, accepts: bool
 ) -> Outcome:
     """Do as ``run``, over an association of its own; the audit log says so."""
+    _sweep(sites)
     with archive_of(sites, lake) as own, audited(STAGE, [study_key], config, sites):
         return run(study_key, lake, config, sites, force=force, accepts=accepts, session=own)
 
@@ -333,7 +333,7 @@ def _run_alone(
 @contextmanager
 def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
     """Open one association for all studies of a batch; gives ``run`` with it."""
-    _make_room(sites)
+    _sweep(sites)
     with session_of(sites) as session:
         yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
 
@@ -360,9 +360,8 @@ def _write_row(
         write_record(STAGE, [unit], lake, config, "settled by its fetch")
 
 
-def _make_room(sites: Sites) -> None:
-    """Make the staging folder; what killed runs left there, and at the receiver, goes."""
-    sites.staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _sweep(sites: Sites) -> None:
+    """Remove what runs have left that were killed, in staging and at the receiver."""
     clean_staging(sites)
     arrivals_of(sites).sweep(LEFT_S)
 
