@@ -22,7 +22,9 @@ def serious(page):
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 820])
-@pytest.mark.parametrize("path", ["worklist", "studies/{key}"])
+@pytest.mark.parametrize(
+    "path", ["worklist", "studies/{key}", "night", "cohort", "quality", "report/page.html", "sql"]
+)
 def test_nothing_keeps_people_out(server, shown, page, path, width, dark):
     page.look(width, dark=dark, touch=width < 1000)
     page.log_in(server, "reader")
@@ -37,6 +39,36 @@ def test_nothing_keeps_people_out(server, shown, page, path, width, dark):
     }
 
 
+def test_a_question_is_asked_by_keys_and_its_fault_is_said(server, shown, page):
+    page.log_in(server, "looker")
+    page.open(f"{server.pages}/sql")
+    page.run("document.getElementById('sql').value = 'select count(*) as n from core.study'")
+    page.click("#run")
+    page.wait("document.querySelector('#answer td')")
+    assert page.run("document.querySelector('#answer td').textContent") == str(len(shown.keys) + 1)
+    page.run("document.getElementById('sql').value = 'select nothing'")
+    page.click("#run")
+    page.wait("document.getElementById('told').className === 'stop'")
+    page.said.clear()  # the browser tells the 422 too
+
+
+def test_failed_tasks_begin_again_by_a_button(server, page):
+    page.log_in(server, "boss")
+    page.open(f"{server.pages}/night?run=first")
+    page.click(".again")
+    page.wait("document.getElementById('told').textContent.startsWith('The failed')")
+    page.click(".mend")
+    page.wait("document.getElementById('told').textContent.startsWith('Started')")
+
+
+def test_the_terms_of_a_prediction_are_shown_on_demand(server, shown, page):
+    page.log_in(server, "looker")
+    page.open(f"{server.pages}/studies/{shown.keys[0]}")
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.click(".terms")
+    page.wait("document.getElementById('terms').textContent.includes('MYO')")
+
+
 def key_of(page):
     return page.run("document.getElementById('study')?.dataset.key")
 
@@ -47,8 +79,8 @@ def test_a_list_is_worked_off_by_one_key_each(server, shown, page, untouched):
     page.press("n")
     seen = []
     for _ in range(3):
-        page.wait(f"document.getElementById('study') && !{seen!r}.includes("
-                  "document.getElementById('study').dataset.key)")  # fmt: skip
+        page.wait("document.readyState === 'complete' && document.getElementById('study') &&"
+                  f" !{seen!r}.includes(document.getElementById('study').dataset.key)")  # fmt: skip
         page.wait(PICTURES)
         seen.append(key_of(page))
         page.press("a")

@@ -172,14 +172,3 @@ def test_what_a_killed_run_left_in_staging_is_removed(sites_of):
         os.utime(folder, (then, then))
     assert clean_staging(sites) == 1
     assert [folder.name for folder in sites.staging.iterdir()] == ["S2.new"]
-
-
-def test_staging_is_looked_through_once_a_batch(lake, config, sites_of, monkeypatch):
-    cleaned = []
-    monkeypatch.setattr(stage, "clean_staging", cleaned.append)
-    sites = sites_of(11112)
-    with stage.opened(lake, config, sites) as work:
-        for key in ("S1", "S2"):
-            with pytest.raises(MpssError):
-                work(key)
-    assert cleaned == [sites]

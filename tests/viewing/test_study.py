@@ -11,7 +11,7 @@ from mpss_lib.masks import read_masks
 from mpss_lib.quality.review import record_review
 from mpss_lib.viewing import images, study
 from mpss_lib.viewing.published import published
-from mpss_lib.viewing.slices import LAYERS
+from mpss_lib.viewing.slices import LAYERS, _ways
 from mpss_lib.viewing.words import METRICS, REJECT_REASONS, reason_text
 
 
@@ -63,9 +63,17 @@ def test_slices_are_the_volume_and_its_masks(shown):
     np.testing.assert_allclose(
         counts * (told["top"] / 65535.0), volume.array[part], atol=told["top"] / 65535.0
     )
+    assert told["ways"] == ["FH", "AP", "RL"]  # the phantom's axes are the patient's
     for k, name in enumerate(LAYERS):
         np.testing.assert_array_equal((layers >> k) & 1, masks[name].array[part])
         assert masks[name].array.sum() == masks[name].array[part].sum()
+
+
+def test_the_ends_of_an_axis_follow_its_direction():
+    turned = np.diag([4.8, 4.8, 4.8, 1.0])[:, [2, 1, 0, 3]]
+    assert _ways(turned) == ("FH", "AP", "RL")
+    flipped = turned @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    assert _ways(flipped) == ("HF", "AP", "LR")
 
 
 def test_every_limited_metric_has_words():

@@ -144,7 +144,7 @@ function inDialog(event) {
   }
 }
 
-// ---------------------------------------------------------------- pictures
+// ---------------------------------------------------------------- pictures and terms
 
 function toggleContours() {
   const picture = $("montage");
@@ -165,6 +165,12 @@ async function openSlices() {
   $("canvas").focus({ preventScroll: true });
 }
 
+async function showTerms(button) {
+  const { segment, configuration } = button.dataset;
+  const at = `${base}/studies/${facts().key}/terms?segment=${segment}&configuration=${configuration}`;
+  $("terms").innerHTML = await text(at).catch((error) => `<p>No terms: ${Number(error.message) || "no answer"}.</p>`);
+}
+
 // ---------------------------------------------------------------- a page begins
 
 function begin() {
@@ -175,6 +181,7 @@ function begin() {
   $("masks").addEventListener("click", toggleContours);
   $("open-slices").addEventListener("click", openSlices);
   document.querySelectorAll(".reasons button").forEach((one) => one.addEventListener("click", () => choose(one.value)));
+  document.querySelectorAll(".terms").forEach((one) => one.addEventListener("click", () => showTerms(one)));
   fetchAhead();
 }
 
