@@ -30,9 +30,8 @@ from mpss_lib.warehouse.carrying import (
     add_new,
     begin_with,
 )
-from mpss_lib.warehouse.compaction import (
-    batch_records,
-)
+from mpss_lib.warehouse.comments import comment_columns
+from mpss_lib.warehouse.compaction import batch_records
 from mpss_lib.warehouse.meta import (
     BASE,
     META,
@@ -150,6 +149,7 @@ def _fill(
             _list_relations(connection, (*BASE, *plan.relations))
             tell("check")
             n_bad = checks.run_checks(connection, (*BASE, *plan.relations), world=world)
+        comment_columns(connection)
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from mpss_airflow.batch import airflow_errors, current_run, progress_of, run_stage, without_keys
 from mpss_airflow.home import connected_home, open_home
+from mpss_airflow.metrics import of_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ def snapshot(*, is_fresh: bool = False) -> dict[str, Any]:
     home = open_home()
     with airflow_errors():
         counts = run(home.lake, home.config, run_name=current_run(), is_fresh=is_fresh)
+        of_snapshot(home, counts)
     log.info("published: %s", counts)
     return counts
 

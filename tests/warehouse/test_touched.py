@@ -55,7 +55,9 @@ def earlier_of_a_patient(build):
 
 
 def of_another_patient(build):
-    build.pull("s16", "p03", n_series=4)  # it belonged to p16, and its registry record does still
+    build.pull(
+        "s16", "p03", is_fetched=False, n_series=4
+    )  # it belonged to p16, and its registry record does still
 
 
 def with_a_record_that_had_none(build):
