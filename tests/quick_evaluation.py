@@ -12,7 +12,7 @@ from mpss_lib import profiles
 from mpss_lib.evaluation import elastic, report
 
 N_OUTER, N_INNER = 12, 3
-N_ALPHAS, BOOTSTRAP = 3, 20
+N_ALPHAS, BOOTSTRAP = 10, 20
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import calendar
 import re
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mpss_lib.batch import BatchResult
-from mpss_lib.cli.application import app, console, show_table
+from mpss_lib.cli.application import AsJson, app, console, show_json, show_table
 from mpss_lib.cli.stages import run_studies
 from mpss_lib.clock import today
 from mpss_lib.config import Config
@@ -32,6 +33,7 @@ def reconcile(
         typer.Argument(help="A month such as 2026-03; the last days of the settings by default."),
     ] = None,
     last: Annotated[str | None, typer.Argument(help="The last month of several.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the PACS with the lake, month by month; names every study that differs.
 
@@ -42,7 +44,7 @@ def reconcile(
     home = Home.open()
     window = _window(first, last, home.config)
     answered = compare(window, home.lake, home.config, home.sites)
-    _show(answered)
+    _as_json(answered) if as_json else _show(answered)
     raise typer.Exit(1 if answered.open or answered.doubts else 0)
 
 
@@ -155,6 +157,15 @@ def _show(answered: Reconciliation) -> None:
         typer.echo(f"the PACS's list may lack studies: {doubt}")
     n_accepted = len(answered.found) - len(answered.open)
     typer.echo(f"{len(answered.open)} differences, {n_accepted} accepted")
+
+
+def _as_json(answered: Reconciliation) -> None:
+    months = [
+        {"month": one.name, "archive": one.n_archive, "lake": one.n_lake, **one.n_by_kind}
+        for one in answered.months
+    ]
+    found = [{"month": month, **asdict(one)} for month, one in answered.found]
+    show_json({"months": months, "differences": found, "doubts": list(answered.doubts)})
 
 
 def _find_month(name: str) -> str:

@@ -28,6 +28,7 @@ from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
 from mpss_lib.warehouse.carrying import COUNTS, LEDGER, add_new, begin_with, what_to_carry
+from mpss_lib.warehouse.comments import comment_columns
 from mpss_lib.warehouse.compaction import (
     Reading,
     compact,
@@ -220,6 +221,7 @@ def _fill(
         _list_relations(connection, (*BASE, *plan.relations))
         tell("check")
         n_bad = checks.run_checks(connection, (*BASE, *plan.relations))
+        comment_columns(connection)
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
         )

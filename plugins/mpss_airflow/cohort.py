@@ -8,6 +8,7 @@ from typing import Any
 
 from mpss_airflow.batch import airflow_errors, current_run, progress_of, run_stage, without_keys
 from mpss_airflow.home import connected_home, open_home
+from mpss_airflow.metrics import of_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ def snapshot() -> dict[str, Any]:
     home = open_home()
     with airflow_errors():
         counts = run(home.lake, home.config, run_name=current_run())
+        of_snapshot(home, counts)
     log.info("published: %s", counts)
     return counts
 

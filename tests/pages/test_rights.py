@@ -37,6 +37,7 @@ def test_every_route_of_the_application_is_held_here():
     told |= {("GET", "studies/{key}/{kind}.png"), ("GET", "cohort/{name}.{kind}")}
     told |= {("GET", f"{folder}{{name}}") for folder in files if folder != "cohort/"}
     told |= {("POST", "studies/{key}/answer"), ("POST", "sql")}
+    told |= {("GET", "health"), ("GET", "doctor")}
     assert routes_of_the_application() == told
 
 
@@ -56,6 +57,21 @@ def test_who_may_look_sees_no_identifier(server, shown, account, route):
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     if "html" in headers["Content-Type"] and "terms" not in route and "reports/" not in route:
         assert b"Research use only" in body
+
+
+def test_who_may_operate_sees_what_is_wrong(server, shown):
+    import json
+
+    assert server.ask("/mpss/health")[0] == server.ask("/mpss/doctor")[0] == 401
+    status, _, body = server.ask("/mpss/health", "looker")
+    told = json.loads(body)
+    assert (status, told["healthy"]) in ((200, True), (503, False))
+    assert set(told) == {"healthy", "faults", "warnings"}
+    assert server.ask("/mpss/doctor", "looker")[0] == 403
+    status, _, body = server.ask("/mpss/doctor", "boss")
+    assert status == 200
+    assert b"Research use only" in body
+    assert not [one for one in shown.secrets if one.encode() in body]
 
 
 def test_only_who_may_answer_decides(server, shown, untouched):

@@ -28,6 +28,8 @@ may_look = Depends(requires_access_dag("GET", DagAccessEntity.HITL_DETAIL, REVIE
 may_answer = Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL, REVIEW))
 """To decide about a study: to answer the human tasks of the review DAG."""
 
+may_operate = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, NIGHT))
+"""To see what is wrong and the commands that mend it: to change the runs of the nightly DAG."""
 may_see_nights = Depends(requires_access_dag("GET", DagAccessEntity.RUN, NIGHT))
 """To see nights: to read the runs of the nightly DAG."""
 may_read_cohort = Depends(requires_access_dag("GET", DagAccessEntity.RUN, COHORT))
