@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 
 from certificates import Issuer, Signed
 
-CHUNK = 65536
+CHUNK = 4096
+"""A record of TLS is seen when all of it is there: on a slow line large ones look like silence."""
 
 
 def server_side(signed: Signed, issuer: Issuer | None) -> ssl.SSLContext:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mpss_lib.evaluation.added_tables import difference_cell, of_profile, value_cell
+from mpss_lib.evaluation.added_tables import difference_cell, is_few, of_profile, value_cell
 from mpss_lib.evaluation.added_value.by_group import AREA, LINE, PAIR, RANKS
-from mpss_lib.evaluation.report_tables import Table, table
+from mpss_lib.evaluation.report_tables import Cell, Table, table
 from mpss_lib.sections import SEGMENTS
 
 Row = Mapping[str, Any]
@@ -32,12 +32,17 @@ def performance_table(rows: Sequence[Row], segment: str) -> Table:
                 *(value_cell(by[segment, one, "", RANKS]) for one in (old, new)),
                 difference_cell(by[segment, new, old, RANKS]),
                 counted["n_events"],
-                *(value_cell(by[segment, one, "", AREA]) for one in (old, new)),
-                difference_cell(by[segment, new, old, AREA]),
+                *(_enough(value_cell, by[segment, one, "", AREA]) for one in (old, new)),
+                _enough(difference_cell, by[segment, new, old, AREA]),
                 value_cell(by[segment, new, "", LINE[0]]),
             ]
         )
     return table(header, cells, "scores")
+
+
+def _enough(show: Callable[[Row], Cell | None], row: Row) -> Cell | None:
+    """Show an area of a group with enough events and others."""
+    return None if is_few(row) else show(row)
 
 
 def added_table(rows: Sequence[Row]) -> Table:

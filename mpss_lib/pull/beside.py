@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -58,7 +59,7 @@ class Helpers:
     def take(self, order: TakingOrder) -> Future[TakenStudy]:
         """Take the objects of a study."""
         if self._takes is None:
-            self._takes = self._started() if self._has_process else _Here()
+            self._takes = self._started() if self._has_process and is_alone() else _Here()
         if not isinstance(self._takes, _Here):
             try:
                 return self._takes.submit(_take, order)
@@ -79,10 +80,15 @@ class Helpers:
         return self._stores.submit(work, *args, **kwargs)
 
     def _started(self) -> Executor:
-        """Fork: everything is loaded, no thread but this one runs yet that holds a lock."""
+        """Fork: everything is loaded."""
         return ProcessPoolExecutor(
             1, get_context("fork"), initializer=_begin, initargs=(self._taker,)
         )
+
+
+def is_alone() -> bool:
+    """Whether no other thread runs: a fork would copy the locks that one holds."""
+    return threading.active_count() == 1
 
 
 def _begin(taker: Taker) -> None:

@@ -91,6 +91,21 @@ def test_a_list_is_worked_off_by_one_key_each(server, shown, page, untouched):
         assert (told["decision"], told["reason"], told["reviewer"]) == ("accept", "", "reader")
 
 
+def test_the_last_one_leads_back_to_the_list_though_pages_were_fetched_before(
+    server, shown, page, untouched
+):
+    page.log_in(server, "reader")
+    page.open(f"{server.pages}/studies/{shown.keys[0]}")
+    for number in range(len(shown.keys)):
+        page.wait("document.getElementById('accept')?.disabled === false")
+        key = key_of(page)
+        page.press("a")
+        page.wait("!location.pathname.includes('/studies/') ||"
+                  f" document.getElementById('study').dataset.key !== '{key}'")  # fmt: skip
+        assert number == len(shown.keys) - 1 or "/studies/" in page.run("location.pathname")
+    page.wait("location.pathname.endsWith('/worklist')")
+
+
 def test_a_reject_asks_for_a_reason_and_a_later_answer_corrects_it(server, shown, page, untouched):
     key = shown.keys[1]
     page.log_in(server, "reader")

@@ -19,7 +19,10 @@ from mpss_lib.tables import Lake
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
 SMALL = (4, 8, 8)
 
-pytestmark = pytest.mark.pacs
+pytestmark = [
+    pytest.mark.pacs,
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
 
 
 @pytest.fixture
@@ -37,6 +40,12 @@ def peer(archive, script):
 @pytest.fixture
 def sites(peer, sites_of):
     return sites_of(peer.port)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """The peer's threads run in this process, and hold nothing that a helper needs."""
+    monkeypatch.setattr(beside, "is_alone", lambda: True)
 
 
 def bytes_of(lake):
@@ -135,6 +144,13 @@ def test_a_helper_that_is_killed_is_done_without(sites, lake, config, monkeypatc
         return future
 
     monkeypatch.setattr(beside.Helpers, "take", take_and_kill)
+    assert run_stage("pull", keys, lake, config, sites).done == 20
+
+
+def test_with_other_threads_nothing_is_forked(sites, lake, config, monkeypatch):
+    monkeypatch.setattr(beside, "is_alone", lambda: False)
+    monkeypatch.setattr(beside.Helpers, "_started", lambda _: pytest.fail("a helper was forked"))
+    keys = stage.find(WINDOW, lake, config, sites)
     assert run_stage("pull", keys, lake, config, sites).done == 20
 
 
