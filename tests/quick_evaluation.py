@@ -11,7 +11,8 @@ import pytest
 from mpss_lib import profiles
 from mpss_lib.evaluation import elastic, report
 
-N_OUTER, N_INNER = 12, 3
+N_OUTER, N_INNER = 11, 3
+"""As no settings of a test have: else their profile ``site`` would be a frozen one."""
 N_ALPHAS, BOOTSTRAP = 10, 20
 
 
