@@ -83,6 +83,7 @@ from (
     ('metric', 'wall_fwhm_mm', 'mm', 'apparent thickness of the wall at half its counts'),
     ('self_check', 'score', '1', 'how much the structure is like a ventricle'),
     ('self_check', 'higher_gap', '1', 'how much better it is than a structure nearer the head'),
+    ('self_check', 'lateral_gap', '1', 'how much better it is than a structure beside it'),
     ('self_check', 'patch_prominence', '1', 'how far the weakest part of the wall stands out'),
     ('self_check', 'aspect', '1', 'length over width of the ventricle'),
     ('self_check', 'radius_mm', 'mm', 'radius of the ventricle'),
