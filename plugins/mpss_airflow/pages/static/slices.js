@@ -113,15 +113,18 @@ function draw() {
   $("black-said").textContent = `${Math.round((black / 65535) * seen.top)} counts`;
   const [first, last] = [ways[rowAxis], ways[columnAxis]].map((ends, k) => ((k ? right : down) ? [...ends] : [...ends].reverse()))
     .reduce((top, side) => [[top[0], side[0]], [top[1], side[1]]]);
-  paint.fillStyle = "#e8e8e8";
-  paint.font = "600 14px system-ui, sans-serif";
-  paint.fillText(first[0], canvas.width / 2 - 5, 16);
-  paint.fillText(last[0], canvas.width / 2 - 5, canvas.height - 6);
-  paint.fillText(first[1], 5, canvas.height / 2);
-  paint.fillText(last[1], canvas.width - 16, canvas.height / 2);
-  paint.fillStyle = "#ff9f6b";
-  paint.font = "11px system-ui, sans-serif";
-  paint.fillText("RESEARCH USE ONLY", 6, canvas.height - 6);
+  write(paint, first[0], canvas.width / 2 - 5, 16);
+  write(paint, last[0], canvas.width / 2 - 5, canvas.height - 6);
+  write(paint, first[1], 5, canvas.height / 2);
+  write(paint, last[1], canvas.width - 16, canvas.height / 2);
+  write(paint, "RESEARCH USE ONLY", 6, canvas.height - 6, "#ffb184", "600 11px system-ui, sans-serif");
+}
+
+// On white counts too: with a dark edge.
+function write(paint, words, x, y, colour = "#fff", font = "600 14px system-ui, sans-serif") {
+  Object.assign(paint, { font, lineWidth: 3.5, lineJoin: "round", strokeStyle: "#000", fillStyle: colour });
+  paint.strokeText(words, x, y);
+  paint.fillText(words, x, y);
 }
 
 function outline(paint, inside, rows, columns, sx, sy, colour) {
