@@ -157,7 +157,7 @@ def test_texts_of_a_cohort_are_shown_and_never_run(evaluated):
         univariate=[row | {"feature": hostile} for row in found.univariate],
     )
     page = report.render(told, report.shown(told, config))
-    assert not re.search(r"<(script|img)|7 \* 7 ?}}.*49", page)
+    assert not re.search(r"<(script|img)|&#39;49", page)
     assert page.count("&lt;img src=x onerror=alert(1)&gt;&amp;&#34;&#39;{{ 7 * 7 }}") >= 8
 
 
