@@ -9,7 +9,7 @@ what the days of `[maintenance]` say. **Runs** weekly. **Safe to repeat.**
 **If a task fails**: the others go on, and `maintenance_verdict` is red. `backup` waits for
 nothing. `self_test`: the radiomics engine misses published reference values; what would make
 features (`quarantine_retry`, `find_undated`, `recheck`) is not done. Do not publish features of
-this installation, `mpss verify` shows the family. `check`: a table is at
+this installation, `mpss verify` shows the family. `check`, of every file anew: a table is at
 fault; nothing is published until it is mended. `backup`: no space beside the home or at the target.
 `retention`: a stage was writing; it is tried again. `quarantine_retry`: the same studies fail, see
 `mpss quarantine ls`. `reconcile`: studies differ from the PACS, `mpss reconcile` names them.
@@ -22,8 +22,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag
-from mpss_airflow.steps import check_task, snapshot_task, step, verdict_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, on_time, tags
+from mpss_airflow.steps import step, verdict_task
+from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SNAPSHOT_POOL, on_time, tags
 
 
 @dag(
@@ -50,8 +50,8 @@ def mpss_maintain() -> None:
         [*studies, step("upstream", "reconcile", **pacs), step("maintenance", "backup")],
         step("maintenance", "remove_orphans", **later),
         step("maintenance", "retention", **later),
-        check_task(**later),
-        snapshot_task(**later),
+        step("cohort", "check_whole", "check", **later),
+        step("cohort", "snapshot_anew", "snapshot", pool=SNAPSHOT_POOL.name, **later),
         verdict_task("maintenance_verdict"),
     )
 

@@ -4,7 +4,7 @@
 verdicts; one run asks for all pending studies; `mpss_answers` publishes answers. **Safe to
 repeat**: what was answered is not asked again, the rest is asked again after the next night.
 
-**Answer** on the page *MPSS review* (it closes the form too) or under *Browse > Required Actions*:
+**Answer** on the page *MPSS* (it closes the form too) or under *Browse > Required Actions*:
 Accept, Reject, Unsure (asks a second reader) or Later, by one click; an artefact and a reason may
 be added. Write no names into the reason. **If a task is skipped**: nobody waits. **If a task
 fails**: `record_review`: the answer could not be stored, clear it; `pictures`: as a full disk.

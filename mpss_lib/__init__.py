@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mpss_lib.warehouse.reader import feature_matrix, open_warehouse
+    from mpss_lib.warehouse.study_images import read_study
 
-__all__ = ["feature_matrix", "open_warehouse"]
+__all__ = ["feature_matrix", "open_warehouse", "read_study"]
 
 
 def __getattr__(name: str) -> Any:
     """Give the readers of the warehouse; they are imported when they are first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mpss_lib.warehouse import reader
+    from mpss_lib.warehouse import reader, study_images
 
-    return getattr(reader, name)
+    return getattr(study_images if name == "read_study" else reader, name)
 
 
 def kernel_cache(package: Path, base: Path) -> Path:

@@ -84,9 +84,14 @@ class Opened(Protocol):
     """Opens what the studies of a batch share; gives ``run`` with its other arguments bound."""
 
     def __call__(
-        self, lake: Lake, config: Config, sites: Sites, force: bool = False
+        self,
+        lake: Lake,
+        config: Config,
+        sites: Sites,
+        force: bool = False,
+        keys: Sequence[str] = (),
     ) -> AbstractContextManager[Work]:
-        """Open it; ``force`` does again what is there."""
+        """Open it; ``force`` does again what is there, ``keys`` will be asked for in this order."""
 
 
 class Stage(Protocol):
@@ -110,7 +115,7 @@ def lake_only(run: LakeRun) -> Opened:
     """Make ``Stage.opened`` of a ``run`` that touches nothing but the lake."""
 
     def opened(
-        lake: Lake, config: Config, sites: Sites, force: bool = False
+        lake: Lake, config: Config, sites: Sites, force: bool = False, keys: Sequence[str] = ()
     ) -> AbstractContextManager[Work]:
         return nullcontext(partial(run, lake=lake, config=config, force=force))
 
@@ -144,11 +149,12 @@ def run_stage(
     sites : Sites
         For the stages that touch more than the lake.
     """
+    todo = list(dict.fromkeys(keys))
     with (
-        audited(stage, keys, config, sites) as told,
-        stage_of(stage).opened(lake, config, sites, force) as work,
+        stage_of(stage).opened(lake, config, sites, force, todo) as work,
+        audited(stage, todo, config, sites) as told,
     ):
-        done = run_batch(stage, work, keys, lake, config, run_name=run_name, progress=progress)
+        done = run_batch(stage, work, todo, lake, config, run_name=run_name, progress=progress)
         told(done)
         return done
 

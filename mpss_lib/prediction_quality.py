@@ -145,7 +145,8 @@ def spearman(guess: Floats, outcome: Floats) -> Estimate:
     if len(guess) < 5 or abs(rho) >= 1.0:
         return Estimate(rho)
     reach = Z_95 * sqrt((1.0 + 0.5 * rho * rho) / (len(guess) - 3))
-    return Estimate(rho, tanh(atanh(rho) - reach), tanh(atanh(rho) + reach))
+    low, high = tanh(atanh(rho) - reach), tanh(atanh(rho) + reach)
+    return Estimate(rho, low, high, method="fisher_z")
 
 
 def calibration(guess: Floats, outcome: Floats) -> dict[str, Estimate]:
@@ -156,7 +157,7 @@ def calibration(guess: Floats, outcome: Floats) -> dict[str, Estimate]:
     gap = outcome - guess
     reach = float(t.ppf(0.5 + 0.5 * LEVEL, n - 1)) * float(gap.std(ddof=1)) / sqrt(n)
     mean = float(gap.mean())
-    told = {"calibration_in_the_large": Estimate(mean, mean - reach, mean + reach)}
+    told = {"calibration_in_the_large": Estimate(mean, mean - reach, mean + reach, method="t")}
     centred = guess - guess.mean()
     spread = float(centred @ centred)
     if spread == 0.0 or n < 3:
@@ -171,7 +172,7 @@ def calibration(guess: Floats, outcome: Floats) -> dict[str, Estimate]:
         "calibration_intercept": (intercept, error * sqrt(1.0 / n + guess.mean() ** 2 / spread)),
     }
     return told | {
-        name: Estimate(value, value - quantile * se, value + quantile * se)
+        name: Estimate(value, value - quantile * se, value + quantile * se, se, method="t")
         for name, (value, se) in errors.items()
     }
 

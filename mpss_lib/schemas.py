@@ -698,6 +698,28 @@ _COHORT = (
         n_events=WHOLE,
     ),
     _table(
+        "group_performance",
+        "evaluation",
+        "cohort",
+        "cohort_hash profile segment grouping group_name configuration compared_with measure",
+        cohort_hash=TEXT,
+        profile=TEXT,
+        segment=TEXT,
+        grouping=TEXT,  # sex | race | vendor | scanner
+        group_name=TEXT,
+        configuration=TEXT,
+        compared_with=TEXT,  # "" or the configuration that is subtracted
+        measure=TEXT,
+        value=REAL,  # null where the group is too small
+        low=REAL,  # 95 %, of the group alone
+        high=REAL,
+        std_error=REAL,
+        p_value=REAL,  # of a difference of areas (DeLong), else null
+        method=TEXT,  # of the interval: bootstrap | delong | fisher_z | t
+        n=WHOLE,  # patients of the group
+        n_events=WHOLE,  # of them with a score of at least 100
+    ),
+    _table(
         "calibration_curve",
         "evaluation",
         "cohort",

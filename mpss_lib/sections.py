@@ -352,7 +352,7 @@ class AuditSettings(Section):
     """The audit log, and where its messages go beside its files: in no hash."""
 
     site: str = Field(default="", max_length=64)  # AuditEnterpriseSiteID
-    file_mb: float = Field(default=10.0, gt=0)  # a larger file is followed by another one
+    file_mb: float = Field(default=2.0, gt=0)  # a larger file is followed by another one
     syslog_host: str = ""  # a receiver of syslog over TLS (RFC 5425); empty: none
     syslog_port: int = Field(default=6514, ge=1, le=65535)
     syslog_issuers: str = ""  # PEM files: who may sign its certificate; empty: the system's

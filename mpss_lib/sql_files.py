@@ -10,7 +10,7 @@ from mpss_lib import contract
 from mpss_lib.errors import SettingsError
 from mpss_lib.project import project_folder
 
-_HEADER = re.compile(r"^-- (grain|stored|checked|suite|consequence): *(.+?) *$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (grain|stored|checked|by|suite|consequence): *(.+?) *$", re.MULTILINE)
 
 
 def sql_folder() -> Path:

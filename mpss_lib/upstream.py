@@ -40,6 +40,9 @@ KINDS: Mapping[str, str] = {
 BY_COMPARISON = tuple(kind for kind in KINDS if kind != CORRECTED)
 """Kinds that a reconciliation finds, and settles when they are gone."""
 
+ACCEPTABLE = (CORRECTED, DELETED, EXTRA)
+"""Kinds that a person may accept: a correction is taken, a study that is gone there stays here."""
+
 NAMED_AGAIN = (EXTRA, MOVED, DELETED, MERGED)
 """Kinds that are settled when a window names the study: vault and rows follow its answer."""
 

@@ -131,7 +131,7 @@ def _study(build: Builder, vault: Vault, one: Identity, number: int) -> None:
     build.through(key, one.patient_key, seed=number, day=number, accession=one.accession_key)
     build.predict(key, 10.0 * number, COHORT)
     build.review(key, "accept", f"2026-01-0{number + 1}T10:00:00Z")
-    vault.remember_objects(key, {f"{key}o1": one.study_uid + ".1"})
+    vault.remember_objects({key: {f"{key}o1": one.study_uid + ".1"}})
     lake = build.lake
     folder = lake.dicom_folder(key)
     folder.mkdir(parents=True)

@@ -12,13 +12,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mpss_lib.runtime.services import free_port
 
 ROLES = {"looker": "viewer", "reader": "user", "second": "user", "boss": "admin"}
 PASSWORD = "of-a-test"  # noqa: S105
-DAGS = ("mpss_answers",)
+DAGS = ("mpss_answers", "mpss_ingest", "mpss_mend")
+NIGHTS = 5
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -139,6 +141,44 @@ def tell_dags(names):
         sync_bag_to_db(found, "dags-folder", None)
 
 
+def tell_nights():
+    """Put nights into Airflow's database; the first and the last failed, the last was slow."""
+    from airflow.models.dagbag import DBDagBag
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+    from sqlalchemy import select
+
+    with create_session() as session:
+        if session.scalar(select(DagRun.id).limit(1)) is not None:
+            return
+        dag = DBDagBag().get_latest_version_of_dag("mpss_ingest", session=session)
+        for number in range(NIGHTS):
+            start = datetime(2026, 3, 1 + number, tzinfo=UTC)
+            is_last = number == NIGHTS - 1
+            has_failed = number in (0, NIGHTS - 1)
+            names = {0: "first", NIGHTS - 1: "night"}
+            run = dag.create_dagrun(
+                run_id=names.get(number, f"scheduled__{start.isoformat()}"),
+                logical_date=start,
+                data_interval=(start, start),
+                run_after=start,
+                run_type=DagRunType.SCHEDULED,
+                triggered_by=DagRunTriggeredByType.TEST,
+                state="failed" if has_failed else "success",
+                start_date=start,
+                session=session,
+            )
+            run.end_date = start + timedelta(minutes=20 + number)
+            for order, ti in enumerate(run.get_task_instances(session=session)):
+                seconds = 400.0 if is_last and ti.task_id == "check" else 20.0 + order
+                is_broken = has_failed and ti.task_id == "export_results"
+                ti.state = "failed" if is_broken else "success"
+                ti.start_date = start + timedelta(seconds=order)
+                ti.end_date = ti.start_date + timedelta(seconds=seconds)
+                ti.duration = seconds
+
+
 def serve(port):
     """Prepare the database, tell it the DAGs, and serve."""
     import uvicorn
@@ -147,6 +187,7 @@ def serve(port):
 
     prepare({})
     tell_dags(DAGS)
+    tell_nights()
     uvicorn.run(create_app(apps="core"), host="127.0.0.1", port=port, log_level="warning")
 
 

@@ -67,6 +67,8 @@ def make_home(root, n_waiting=6) -> Shown:
     lake.quarantine("intake", named[-1][0], error="X", problem="broken", way_out="mend it")
     build.flush()
     warehouse.run(lake, config)
+    (lake.root / "reports").mkdir()
+    (lake.root / "reports" / "page.html").write_text("<title>A report</title><p>Research use</p>")
     secrets = {text for one in people for text in _secrets(one)}
     return Shown(root, lake, config, sorted(key for key, _, _ in named[1:]), secrets)
 

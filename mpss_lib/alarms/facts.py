@@ -123,7 +123,7 @@ def _free(home: Home) -> dict[str, float]:
 
 
 def _certificates(home: Home) -> dict[str, datetime]:
-    """End of our certificate's validity, and of the issuers that the archive may have."""
+    """Read the end of our certificates' validity, and of the issuers that the archives may have."""
     secure = [one for one in home.sites.archive.every if one.tls]
     names = {name for one in secure for name in (one.tls_certificate, one.tls_issuers)}
     found: dict[str, datetime] = {}

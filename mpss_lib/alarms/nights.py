@@ -111,7 +111,7 @@ def read_orchestra(environment: Mapping[str, str]) -> Orchestra:
     sqlalchemy.exc.SQLAlchemyError
         The database is away, or has no tables yet.
     """
-    with _connected(environment[DATABASE]) as connection:
+    with connected(environment[DATABASE]) as connection:
         paused = {row[0]: bool(row[1]) for row in connection.execute(_PAUSED, {"dags": SCHEDULED})}
         last = {}
         for dag in SCHEDULED:
@@ -123,13 +123,14 @@ def read_orchestra(environment: Mapping[str, str]) -> Orchestra:
             last=last,
             paused=frozenset(name for name, is_paused in paused.items() if is_paused),
             known=frozenset(paused),
-            scheduler_beat=_time(connection.execute(_BEAT).scalar()),
+            scheduler_beat=time_of(connection.execute(_BEAT).scalar()),
             broken=tuple(str(row[0]) for row in connection.execute(_BROKEN)),
         )
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Connection]:
+def connected(url: str) -> Iterator[Connection]:
+    """Open Airflow's database for questions."""
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.connect() as connection:
@@ -144,15 +145,15 @@ def _runs(connection: Connection, dag: str, *, most: int, any_type: bool = True)
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    due = _time(row["run_after"]) or _time(row["start_date"]) or datetime.now(UTC)
+    due = time_of(row["run_after"]) or time_of(row["start_date"]) or datetime.now(UTC)
     return Run(
         dag_id=str(row["dag_id"]),
         run_id=str(row["run_id"]),
         state=str(row["state"]),
         is_scheduled=row["run_type"] == "scheduled",
         due_at=due,
-        started_at=_time(row["start_date"]),
-        ended_at=_time(row["end_date"]),
+        started_at=time_of(row["start_date"]),
+        ended_at=time_of(row["end_date"]),
     )
 
 
@@ -168,7 +169,7 @@ def _with_failures(connection: Connection, run: Run) -> Run:
     return Run(**{**run.__dict__, "failed": tuple(names)})
 
 
-def _time(value: object) -> datetime | None:
+def time_of(value: object) -> datetime | None:
     """Give a time of the database as UTC: SQLite has text, without a zone."""
     if value is None:
         return None

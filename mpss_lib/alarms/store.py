@@ -27,7 +27,7 @@ CALM = timedelta(minutes=5)
 
 SETTLE: Mapping[str, timedelta] = dict.fromkeys(
     ("receiver_away", "service_dead", "scheduler_silent", "dag_broken"), timedelta(seconds=20)
-) | {"blind": timedelta(minutes=2)}
+) | {"blind": timedelta(minutes=1)}
 """What may pass by itself is told when it has stood for so long, and was seen twice."""
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)

@@ -58,6 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "import_registry": Kind(IMPORT, "C", "rows of the clinical registry were read"),
     "import_contours": Kind(IMPORT, "C", "contours from a file were put beside a study"),
     "lookup": Kind(PATIENT, "R", "somebody read in the vault who a study is"),
+    "question": Kind(QUERY, "E", "somebody asked the published snapshot, on the page SQL"),
     "review": Kind(ACCESSED, "U", "somebody decided about a study"),
     "export_results": Kind(EXPORT, "R", "predictions went to the results database"),
     "export_model": Kind(EXPORT, "R", "a registered model went into a file"),

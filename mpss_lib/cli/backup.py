@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mpss_lib.audit.doors import recording
-from mpss_lib.cli.application import backup_app, console, errors
+from mpss_lib.cli.application import AsJson, backup_app, console, errors, show_json
 from mpss_lib.cli.purge import show_copies, show_report
 from mpss_lib.runtime.home import Home
 
@@ -26,15 +27,19 @@ def backup_create(target: Annotated[Path, typer.Argument(help="Folder on another
 @backup_app.command("ls")
 def backup_ls(
     target: Annotated[Path | None, typer.Argument(help="Folder; all known ones if absent.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the backups of this home, or of a folder, with their expiry."""
     from mpss_lib.maintenance.copies import every_copy, whole_copies
 
-    if target is not None:
+    if as_json:
+        found = whole_copies(target.resolve()) if target else every_copy(Home.open())
+        show_json([asdict(one) if is_dataclass(one) else {"path": one} for one in found])
+    elif target is not None:
         for path in whole_copies(target.resolve()):
             console.print(str(path), soft_wrap=True, highlight=False)
-        return
-    show_copies("Backups", list(every_copy(Home.open())))
+    else:
+        show_copies("Backups", list(every_copy(Home.open())))
 
 
 @backup_app.command("verify")

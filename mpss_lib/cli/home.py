@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from mpss_lib import config as settings
-from mpss_lib.cli.application import app, console, show_table
+from mpss_lib.cli.application import AsJson, app, console, show_json, show_table
+from mpss_lib.cli.night import show_night
 from mpss_lib.cli.warehouse import print_versions
 from mpss_lib.config import STAGES
 from mpss_lib.errors import PlatformFaultError
@@ -83,11 +84,20 @@ def warm() -> None:
 
 
 @app.command()
-def status() -> None:
-    """Say what is on the lake, what stands still, what is published."""
+def status(
+    night: Annotated[
+        bool, typer.Option("--night", help="Where the time of the newest night went.")
+    ] = False,
+    run: Annotated[str, typer.Option(help="With --night: a run, as Airflow names it.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what is on the lake, what stands still, what is published; or why a night was slow."""
     from mpss_lib.warehouse.stage import status as versions
 
     home = Home.open()
+    if night or run:
+        show_night(home, run, as_json=as_json)
+        return
     lake = home.lake
     rows = []
     waiting = [row["stage"] for row in lake.quarantined()]
@@ -97,6 +107,10 @@ def status() -> None:
         last = records[-1]["written_at"][:19] if records else "-"
         rows.append((stage, len(units), last, waiting.count(stage)))
     columns = ("stage", "units", "last written", "quarantined")
+    if as_json:
+        stages = [dict(zip(columns, row, strict=True)) for row in rows]
+        show_json({"stages": stages, "versions": versions(lake, home.config)})
+        return
     show_table(columns, rows, title=f"{home.root}", numbers={"units", "quarantined"})
     _tell_differences(lake)
     _tell_unfinished_purges(home.sites.vault)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpss_lib.cli.application import app, console, show_table
+from mpss_lib.cli.application import AsJson, app, console, show_json, show_table
 from mpss_lib.runtime.home import Home
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def recompute(
     activate: Annotated[
         bool, typer.Option("--activate", help="Publish the new version when it is whole.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Do again what was made with other settings or engines, in the right order.
 
@@ -35,6 +37,9 @@ def recompute(
     from mpss_lib.maintenance.recompute import recompute as bring_up
 
     home = Home.open()
+    if dry_run and as_json:
+        show_json([asdict(step) for step in outdated(home.lake, home.config, after)])
+        return
     if dry_run:
         _show(outdated(home.lake, home.config, after))
         return

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from mpss_lib.audit.doors import recording
-from mpss_lib.cli.application import console, segmentation_app, show_table
+from mpss_lib.cli.application import AsJson, console, segmentation_app, show_json, show_table
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
 
 
 @segmentation_app.command("names")
-def segmentation_names(file: Annotated[Path, typer.Argument(help="RTSTRUCT or SEG file.")]) -> None:
+def segmentation_names(
+    file: Annotated[Path, typer.Argument(help="RTSTRUCT or SEG file.")], as_json: AsJson = False
+) -> None:
     """List the regions of a file and our name of each; what is `-` is not known.
 
     Add a site's names to [pull] contour_names.
@@ -22,6 +24,9 @@ def segmentation_names(file: Annotated[Path, typer.Argument(help="RTSTRUCT or SE
     from mpss_lib.pull.deidentification.contours import named_regions
 
     found = named_regions(file, Home.open().config)
+    if as_json:
+        show_json([{"region": one.text, "ours": one.region} for one in found])
+        return
     rows = ((one.text, one.region or "-") for one in found)
     show_table(("region of the file", "ours"), rows)
 

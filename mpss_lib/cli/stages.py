@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -38,12 +39,15 @@ if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the
 
 
 @app.command()
-def verify() -> None:
+def verify(as_json: AsJson = False) -> None:
     """Compare the radiomics engine with the published IBSI digital-phantom values."""
     from mpss_lib.config import ENGINES
     from mpss_lib.radiomics.verify import verify as compare
 
     results = compare()
+    if as_json:
+        show_json([asdict(row) for row in results])
+        raise typer.Exit(0 if all(row.is_sound for row in results) else 1)
     counts = ("matched", "not matched", "no published value")
     show_table(
         ("family", "IBSI", *counts),

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import calendar
 import re
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpss_lib.batch import BatchResult, audited, run_batch
-from mpss_lib.cli.application import app, console, show_table
+from mpss_lib.batch import BatchResult
+from mpss_lib.cli.application import AsJson, app, console, show_json, show_table
 from mpss_lib.cli.stages import run_studies
 from mpss_lib.clock import today
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
 from mpss_lib.steps import through_chain
-from mpss_lib.tables import Lake, Outcome
+from mpss_lib.tables import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def reconcile(
         typer.Argument(help="A month such as 2026-03; the last days of the settings by default."),
     ] = None,
     last: Annotated[str | None, typer.Argument(help="The last month of several.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the PACS with the lake, month by month; names every study that differs.
 
@@ -42,7 +44,7 @@ def reconcile(
     home = Home.open()
     window = _window(first, last, home.config)
     answered = compare(window, home.lake, home.config, home.sites)
-    _show(answered)
+    _as_json(answered) if as_json else _show(answered)
     raise typer.Exit(1 if answered.open or answered.doubts else 0)
 
 
@@ -53,20 +55,12 @@ def accept(keys: Annotated[list[str], typer.Argument(help="Study keys.")]) -> No
     Other pixels or protocol words become a new version, and the stages after pull are done again;
     the version before stays on the lake. Exit status 1: it could not be taken.
     """
-    from mpss_lib.upstream import CORRECTED, DELETED, EXTRA, is_noted, stay
+    from mpss_lib.pull.upstream.again import accept as settle
 
     home = Home.open()
-    lake = home.lake
-    corrected = [key for key in keys if is_noted(lake, key, CORRECTED)]
-    for key in keys:
-        kinds = [kind for kind in (DELETED, EXTRA) if stay(lake, key, kind)]
-        if not kinds and key not in corrected:
-            raise WrongArgumentError(
-                f"{key!r} has nothing that waits for an answer",
-                way_out="`mpss reconcile` and `mpss status` name the studies that do",
-            )
-        for kind in kinds:
-            typer.echo(f"{key} {kind}: accepted")
+    stays, corrected = settle(keys, home.lake)
+    for key, kind in stays:
+        typer.echo(f"{key} {kind}: accepted")
     if corrected:
         raise typer.Exit(0 if _fetch_again(corrected, home, accepts=True) else 1)
 
@@ -94,27 +88,17 @@ def recheck(
 
 def _fetch_again(keys: Sequence[str], home: Home, *, accepts: bool) -> bool:
     """Pull again and do the stages after it; returns whether no study stands still."""
-    from mpss_lib.pull import stage
-    from mpss_lib.pull.archive.session import session_of
+    from mpss_lib.pull.upstream.again import fetch_again
 
-    lake, config, sites = home.lake, home.config, home.sites
-    with session_of(sites) as session:
+    def do(name: str, todo: list[str]) -> BatchResult:
+        if name == "pull":
+            return fetch_again(todo, home.lake, home.config, home.sites, accepts=accepts)
+        return run_studies(name, todo, home)
 
-        def fetch(key: str) -> Outcome:
-            return stage.run(key, lake, config, sites, force=True, accepts=accepts, session=session)
-
-        def do(name: str, todo: list[str]) -> BatchResult:
-            if name == "pull":
-                with audited(name, todo, config, sites) as told:
-                    done = run_batch(name, fetch, todo, lake, config)
-                    told(done)
-                return done
-            return run_studies(name, todo, home)
-
-        n_left = 0
-        for result in through_chain({"pull": keys}, do):
-            n_left += result.quarantined
-            console.print(result.as_dict())
+    n_left = 0
+    for result in through_chain({"pull": keys}, do):
+        n_left += result.quarantined
+        console.print(result.as_dict())
     return n_left == 0
 
 
@@ -173,6 +157,15 @@ def _show(answered: Reconciliation) -> None:
         typer.echo(f"the PACS's list may lack studies: {doubt}")
     n_accepted = len(answered.found) - len(answered.open)
     typer.echo(f"{len(answered.open)} differences, {n_accepted} accepted")
+
+
+def _as_json(answered: Reconciliation) -> None:
+    months = [
+        {"month": one.name, "archive": one.n_archive, "lake": one.n_lake, **one.n_by_kind}
+        for one in answered.months
+    ]
+    found = [{"month": month, **asdict(one)} for month, one in answered.found]
+    show_json({"months": months, "differences": found, "doubts": list(answered.doubts)})
 
 
 def _find_month(name: str) -> str:

@@ -12,16 +12,14 @@ Every name, number and date is invented. The same arguments give the same object
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
@@ -29,6 +27,7 @@ from mpss_lib.demo.plan import PlannedStudy, plan_hospital
 from mpss_lib.demo.studies import PhantomMaker, digital_phantom, registry_row, write_study
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.tables import read_json, replacing, write_json
+from mpss_lib.workers import end_with_parent
 
 VERSION = "2"
 """Raised by hand when the same arguments give other objects."""
@@ -193,22 +192,9 @@ def _map(
         yield from map(work, studies)
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         for future in as_completed([pool.submit(work, study) for study in studies]):
             yield future.result()
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the process that started it was killed: nobody else would end it."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _write_registry(path: Path, studies: list[PlannedStudy]) -> None:

@@ -87,8 +87,9 @@ def _dags(subject: Subject, told: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "airflow",
             f"the DAG file {file} does not import",
-            mpss(subject, "airflow", "dags", "reserialize"),
-            advice="if it stays: `mpss airflow dags list-import-errors` shows the line",
+            mpss(subject, "up"),
+            advice="it is read anew; if it stays: `mpss airflow dags list-import-errors` shows the"
+            " line, and the version has to be installed again",
         )
     for dag in told["paused"]:
         what = f"{dag} is paused, and has run before"

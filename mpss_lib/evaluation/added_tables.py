@@ -50,7 +50,7 @@ def _by_segment(by: By, measure: str, title: str) -> Table:
     for segment in SEGMENTS:
         mine = [by.get((segment, measure, c, "")) for c in CONFIGURATIONS]
         size = mine[0]["n"] if mine[0] else None
-        rows.append([segment, size, *map(_cell, mine), _difference(by, segment, measure)])
+        rows.append([segment, size, *map(value_cell, mine), _difference(by, segment, measure)])
     return table(header, rows, "scores")
 
 
@@ -66,7 +66,7 @@ def _by_event(by: By, name: str, title: str, digits: int = 2, *, with_p: bool = 
                 continue
             counted = f"{mine[0]['n_events']} of {mine[0]['n']}"
             row: list[Any] = [f"{segment} {text}", counted]
-            row += [_cell(one, digits) for one in mine]
+            row += [value_cell(one, digits) for one in mine]
             row.append(_difference(by, segment, measure, digits))
             if with_p:
                 p = by[segment, measure, *PAIR]["p_value"]
@@ -115,7 +115,7 @@ def _calibrated(by: By) -> Table:
 
 
 def _enough_cell(row: Row | None) -> Cell | None:
-    return None if row is None or (row["n_events"] is not None and is_few(row)) else _cell(row)
+    return None if row is None or (row["n_events"] is not None and is_few(row)) else value_cell(row)
 
 
 def _net(by: By) -> Table:
@@ -185,7 +185,8 @@ def _least(row: Row | None) -> float | None:
     return least_difference(row["std_error"]) if row and row["std_error"] else None
 
 
-def _cell(row: Row | None, digits: int = 2) -> Cell | None:
+def value_cell(row: Row | None, digits: int = 2) -> Cell | None:
+    """Value with its interval below."""
     if row is None or row["value"] is None:
         return None
     ends = "" if row["low"] is None else interval_text(row["low"], row["high"], digits)
@@ -193,8 +194,11 @@ def _cell(row: Row | None, digits: int = 2) -> Cell | None:
 
 
 def _difference(by: By, segment: str, measure: str, digits: int = 2) -> Cell | None:
+    return difference_cell(by.get((segment, measure, *PAIR)), digits)
+
+
+def difference_cell(row: Row | None, digits: int = 2) -> Cell | None:
     """Difference with its sign, bold where the interval leaves out 0."""
-    row = by.get((segment, measure, *PAIR))
     if row is None or row["value"] is None:
         return None
     text = number_text(row["value"], digits, is_signed=True)

@@ -36,6 +36,7 @@ class Findings:
     scanners: Sequence[Row]
     held_out: Sequence[Row]
     added: Sequence[Row]
+    by_group: Sequence[Row]
     calibration: Sequence[Row]
     decision: Sequence[Row]
     moved: Sequence[Row]
@@ -67,6 +68,7 @@ def gather(inputs: Inputs, lake: Lake, config: Config) -> Findings:
         scanners=of_cohort("scanner_effect"),
         held_out=of_segments("held_out_vendor"),
         added=of_cohort("added_value"),
+        by_group=of_cohort("group_performance"),
         calibration=of_cohort("calibration_curve"),
         decision=of_cohort("decision_curve"),
         moved=of_cohort("reclassification"),

@@ -13,6 +13,7 @@ from mpss_lib.evaluation import (
     added_figures,
     added_tables,
     figures,
+    group_tables,
     scanner_tables,
     stability_tables,
 )
@@ -20,6 +21,7 @@ from mpss_lib.evaluation import report_calibration as calibrated
 from mpss_lib.evaluation import report_summary as summary
 from mpss_lib.evaluation import report_tables as tables
 from mpss_lib.evaluation.added_tables import PAIR
+from mpss_lib.evaluation.added_value.by_group import LEAST
 from mpss_lib.evaluation.added_value.classes import NRI_CAVEAT
 from mpss_lib.evaluation.checklists.sheet import write_checklists
 from mpss_lib.evaluation.findings import Findings, gather
@@ -112,6 +114,8 @@ def shown(found: Findings, config: Config) -> dict[str, Any]:
         "notes": "; ".join(dict.fromkeys(r["note"] for r in found.counts if r["note"])),
         "discoveries": tables.discoveries(found.univariate),
         "nri_caveat": NRI_CAVEAT,
+        "least_group": LEAST,
+        "often": calibrated.often_text(),
         "level_sentences": tables.level_sentences(found.levels),
         "stability": stability_tables.stable_text(found.stability, inputs.selected[CORRECTED].bins),
         "few": added_tables.few_text(found.added),
@@ -134,6 +138,7 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "clinical": tables.clinical_table(found.inputs),
         "ledger": tables.ledger_table(found.counts),
         "null": calibrated.null_tables(),
+        "again": calibrated.again_table(),
         "proxies": calibrated.proxy_table(),
         "planted": calibrated.planted_table(),
         "levels": tables.level_table(found.levels),
@@ -144,9 +149,11 @@ def _tables(found: Findings, config: Config) -> dict[str, Any]:
         "better": tables.better_tables(found.better),
         "added": added_tables.added_tables(found.added),
         "moved": added_tables.moved_table(found.moved, "MYO"),
-        "stable": stability_tables.stable_table(found.stability, bins),
+        "stable": stability_tables.stable_tables(found.stability, bins),
         "scanners": scanner_tables.effect_table(found.scanners),
         "held_out": scanner_tables.held_out_table(found.held_out),
+        "groups": group_tables.performance_table(found.by_group, "MYO"),
+        "groups_added": group_tables.added_table(found.by_group),
         "sizes": added_tables.size_table(found.added, found.inputs),
     }
 

@@ -12,6 +12,9 @@ PROXIES = {
     "threshold": "a step",
     "interaction": "products of age with BMI and sex",
 }
+AGAIN = "again"
+"""World of further cohorts without any signal."""
+
 BEFORE = {"independence_mean_r": "radiomic rows dealt out (a test of independence)"}
 """Of tests that the platform does not make, for comparison."""
 
@@ -55,11 +58,46 @@ def planted_table() -> Table:
     return table(["strength of the hidden effect", *header], rows)
 
 
-def _rate(n: int, count: int, level: float) -> Cell:
-    """Rejections with rate and standard error; bold above what a test that holds may reject."""
+def again_table() -> Table:
+    """Permutation tests of the corrected profile, counted again on further cohorts."""
+    rows = []
+    for world, name, n, *counts in NULL:
+        if world == AGAIN:
+            _, configuration, test = name.split()
+            cells = [_rate(n, k, level) for k, level in zip(counts, NULL_LEVELS, strict=True)]
+            rows.append([configuration, TITLES[test], n, *cells])
+    header = [f"rejected at {level:g}" for level in NULL_LEVELS]
+    return table(["corrected", "test", "cohorts", *header], rows)
+
+
+def often_text() -> str:
+    """Name the permutation tests above their limit, in the first count and in the second."""
+    first, second = (
+        [
+            f"{TITLES[test]}, {configuration}, {count} of {n} at {level:g}"
+            f" (limit {_limit(n, level)})"
+            for world, name, n, *counts in NULL
+            for (profile, configuration, test) in [name.split()]
+            for count, level in zip(counts, NULL_LEVELS, strict=True)
+            if (world, profile) == (wanted, CORRECTED)
+            and test.startswith("permutation")
+            and count > _limit(n, level)
+        ]
+        for wanted in ("null", AGAIN)
+    )
+    return f"Above: {'; '.join(first) or 'none'}. Counted again: {'; '.join(second) or 'none'}."
+
+
+def _limit(n: int, level: float) -> int:
+    """Rejections that a test of this level exceeds in one of a hundred counts."""
     from scipy.stats import binom
 
+    return int(binom.ppf(0.99, n, level))
+
+
+def _rate(n: int, count: int, level: float) -> Cell:
+    """Rejections with rate and standard error; bold above what a test that holds may reject."""
     share = count / n
     error = (share * (1.0 - share) / n) ** 0.5
-    is_often = count > binom.ppf(0.99, n, level)
-    return Cell(f"{count} of {n}", f"{share:.3f} ± {error:.3f}", is_marked=bool(is_often))
+    is_often = count > _limit(n, level)
+    return Cell(f"{count} of {n}", f"{share:.3f} ± {error:.3f}", is_marked=is_often)

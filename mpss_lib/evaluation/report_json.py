@@ -50,6 +50,7 @@ def as_json(found: Findings, told: Mapping[str, Any], config: Config) -> dict[st
         "scanner_effects": list(found.scanners),
         "held_out_vendors": list(found.held_out),
         "added_value": list(found.added),
+        "group_performance": of_profile(found.by_group),
         "calibration_curves": of_profile(found.calibration),
         "decision_curves": of_profile(found.decision),
         "reclassification": list(found.moved),

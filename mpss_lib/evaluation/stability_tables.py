@@ -15,16 +15,26 @@ SHOWN = 10
 """Features from either end."""
 
 
-def stable_table(rows: Sequence[Row], bins: int) -> Table:
-    """Most and least stable features: median over the segments, then each segment's ICC(3,1)."""
+def stable_tables(rows: Sequence[Row], bins: int) -> list[Table]:
+    """Most stable features and least stable ones, a table each, from the end inwards.
+
+    The median over the segments, then each segment's ICC(3,1).
+    """
     ordered = ranking(rows, bins)
-    ends = ordered if len(ordered) <= 2 * SHOWN else [*ordered[:SHOWN], *ordered[-SHOWN:]]
+    half = min(SHOWN, len(ordered) // 2)
+    ends = {"most stable": ordered[:half], "least stable": ordered[: -half - 1 : -1]}
     by = {(row["feature"], row["segment"]): row for row in rows if row["bins"] == bins}
-    shown = [
-        [name, number_text(icc), *(_cell(by.get((name, segment))) for segment in SEGMENTS)]
-        for name, icc in ends
+    return [
+        table(
+            [f"{title}, {bins} grey levels", "median", *SEGMENTS],
+            [
+                [name, number_text(icc), *(_cell(by.get((name, segment))) for segment in SEGMENTS)]
+                for name, icc in some
+            ],
+            "scores",
+        )
+        for title, some in ends.items()
     ]
-    return table([f"ICC(3,1) at {bins} grey levels", "median", *SEGMENTS], shown, "scores")
 
 
 def stable_text(rows: Sequence[Row], bins: int) -> str:

@@ -84,7 +84,8 @@ def transfer_syntaxes() -> str:
 LEVELS = (("STUDY", STUDY_KEYS), ("SERIES", SERIES_KEYS), ("IMAGE", OBJECT_KEYS))
 """Levels of C-FIND and QIDO-RS, and what is asked for at each."""
 _MATCHED = {
-    "single value": {"StudyInstanceUID", "SeriesInstanceUID"},
+    "single value, list of UID": {"StudyInstanceUID"},
+    "single value": {"SeriesInstanceUID"},
     "single value; wild card where a list is cut": {"PatientID"},
     "single value, range": {"StudyDate"},
     "range, where a list is cut": {"StudyTime"},

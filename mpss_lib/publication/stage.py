@@ -6,7 +6,7 @@ Doors: ``run`` (a study -> its predictions), ``predictable`` (which studies) and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, astuple, replace
 from functools import lru_cache, partial
@@ -123,7 +123,7 @@ def run(
 
 
 def opened(
-    lake: Lake, config: Config, sites: Sites, force: bool = False
+    lake: Lake, config: Config, sites: Sites, force: bool = False, keys: Sequence[str] = ()
 ) -> AbstractContextManager[Work]:
     """Give ``run`` for the studies of a batch, which share nothing."""
     return nullcontext(partial(run, lake=lake, config=config, sites=sites, force=force))

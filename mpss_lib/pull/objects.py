@@ -3,152 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-
-import pydicom
-from pydicom.dataset import FileDataset
-from pydicom.uid import (
-    NuclearMedicineImageStorage,
-    RTStructureSetStorage,
-    SegmentationStorage,
-)
 
 from mpss_lib.config import Config
-from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.faults import FAULTS, NOT_DELIVERED
-from mpss_lib.dicom.region_names import check_aliases
-from mpss_lib.dicom.rules import site_rules
-from mpss_lib.dicom.said import read_said, series_number, series_places
+from mpss_lib.dicom.said import series_places
 from mpss_lib.errors import (
     DicomFileError,
     IncompleteStudyError,
     SameUidOtherBytesError,
-    StudyGoneError,
 )
 from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer
-from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.modalities import told_modality
 from mpss_lib.pull.deidentification.coded import class_uid
-from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
+from mpss_lib.pull.deidentification.deidentifier import Subject
+from mpss_lib.pull.manifest import NOT_MODALITY, Manifest, class_in
+from mpss_lib.pull.received import Received
 from mpss_lib.pull.retrieve.delivery import Delivery
 from mpss_lib.pull.taking import (
-    NOT_NM_OBJECT,
     TWIN,
     Left,
+    Piece,
     Taken,
-    Taker,
+    TakenStudy,
+    TakingOrder,
     not_delivered,
 )
 from mpss_lib.pull.upstream.corrections import Corrections
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.tables import Lake, Outcome, Written, digest_of, read_parquet, sha256_of, write_bytes
+from mpss_lib.tables import Lake, Written, digest_of, read_parquet, write_bytes
 
 STAGE = "pull"
-
-NOT_MODALITY = "modality"
-NOT_OFFERED = "not_offered"
-"""Reasons for which a series or an object is left at the archive; more of them in ``taking``."""
-
-
-CONTOUR_MODALITIES: Mapping[str, str] = MappingProxyType(
-    {"RTSTRUCT": RTStructureSetStorage, "SEG": SegmentationStorage}
-)
-"""Modality of a series of contours -> the one SOP class that is taken from it."""
-
-
-def class_in(modality: str) -> str:
-    """SOP class that is taken from a series of a modality."""
-    return CONTOUR_MODALITIES.get(modality, NuclearMedicineImageStorage)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What the archive announces of a study."""
-
-    left_series: tuple[SeriesAnswer, ...]
-    objects: tuple[ObjectAnswer, ...]
-    modalities: dict[str, str]
-    not_offered: frozenset[str] = frozenset()
-    series: tuple[SeriesAnswer, ...] = ()
-
-    @property
-    def wanted(self) -> list[ObjectAnswer]:
-        """Objects that are or may be NM Image Storage or contours that the archive sends."""
-        return [one for one in self.objects if self.why_left(one) == ""]
-
-    def why_left(self, one: ObjectAnswer) -> str:
-        """Reason for which an object stays at the archive, "" where it is wanted."""
-        expected = class_in(self.modalities[one.series_uid])
-        if one.sop_class not in ("", expected):
-            return NOT_NM_OBJECT
-        return NOT_OFFERED if expected in self.not_offered else ""
-
-    @property
-    def contours(self) -> frozenset[str]:
-        """SOP Instance UIDs of contours: they never hold images up."""
-        return frozenset(
-            one.sop_uid
-            for one in self.objects
-            if self.modalities[one.series_uid] in CONTOUR_MODALITIES
-        )
-
-    @property
-    def whole_series(self) -> frozenset[str]:
-        """Series of which every object is wanted."""
-        wanted = {one.sop_uid for one in self.wanted}
-        partly = {one.series_uid for one in self.objects if one.sop_uid not in wanted}
-        return frozenset(one.series_uid for one in self.wanted) - partly
-
-
-def announced_by(
-    archive: AskedArchive,
-    study_uid: str,
-    modality: str,
-    *,
-    contours: bool = False,
-    is_counted: bool = True,
-) -> Manifest:
-    """Ask the archive for the series of a study and the objects of those of the modality.
-
-    With ``contours``, the objects of its RTSTRUCT and SEG series too; an archive that does not
-    send those classes is not asked for them. Its counts are believed where ``is_counted``.
-
-    Raises
-    ------
-    StudyGoneError
-        If it lists no series.
-    IncompleteStudyError
-        If a list has other than the number of objects that was announced.
-    """
-    series = archive.find_series(study_uid)
-    if not series:
-        raise StudyGoneError(
-            "the archive lists no series of this study",
-            way_out="look at this study in the archive; then `mpss quarantine retry`",
-        )
-    asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
-    objects: list[ObjectAnswer] = []
-    for one in series:
-        if one.modality not in asked:
-            continue
-        listed = archive.find_objects(study_uid, one.series_uid)
-        if is_counted and one.n_objects is not None and one.n_objects != len(listed):
-            raise IncompleteStudyError(
-                f"a series announces {one.n_objects} objects, its list has {len(listed)}",
-                way_out="the archive cuts the list short or is still receiving: `mpss quarantine"
-                " retry` later; if it lasts, ask the PACS team for its limit of answers, or set"
-                " pull.counts to `ignore` where its counts are known to be wrong",
-            )
-        objects += listed
-    left = tuple(one for one in series if one.modality not in asked)
-    modalities = {one.series_uid: one.modality for one in series}
-    not_offered = {
-        uid for name, uid in CONTOUR_MODALITIES.items()
-        if name in modalities.values() and name in asked and not archive.offers(uid)
-    }  # fmt: skip
-    return Manifest(left, tuple(objects), modalities, frozenset(not_offered), tuple(series))
 
 
 class StudyJob:
@@ -176,7 +61,10 @@ class StudyJob:
             takes_seen=accepts,
         )
         self.digest = digest_of(self._announced())
-        self._numbers: dict[str, int] = {}
+        self._accepts = accepts
+        self.has_faults = False
+        self._rows: list[dict[str, object]] = []
+        self._files: dict[Path, bytes] = {}
 
     def _current_rows(self) -> dict[str, dict[str, object]]:
         rows = self.lake.rows("instance", self.address, self.identity.study_key)
@@ -193,20 +81,14 @@ class StudyJob:
             parts += filter(None, [self.corrections.version(uid(one.sop_uid))])
         return parts
 
+    def of(self, identity: Identity) -> StudyJob:
+        """Make the job of the same objects as somebody else's."""
+        parts = (self.manifest, self.lake, self.config, self.vault)
+        return StudyJob(identity, *parts, accepts=self._accepts)
+
     def existing(self) -> tuple[Written, ...]:
         """Find the lake file of this announcement if every object that it names is there."""
-        key = self.identity.study_key
-        there = self.lake.existing(STAGE, self.address, key, self.digest, tables=("instance",))
-        if not there:
-            return ()
-        path = self.lake.landing_path("instance", self.address, key, self.digest)
-        for row in read_parquet(path, "instance").to_pylist():
-            stored = self.lake.root / str(row["path"])
-            if row["is_stored"] and not (
-                stored.is_file() and stored.stat().st_size == row["n_bytes"]
-            ):
-                return ()
-        return there
+        return whole_on_lake(self.lake, self.config, self.identity.study_key, self.digest)
 
     def lacks(self, delivered: Mapping[str, Delivery]) -> bool:
         """Whether an object that the lake holds and the archive announces did not come."""
@@ -217,17 +99,33 @@ class StudyJob:
             for one in self.manifest.wanted
         )
 
-    def store(self, delivered: Mapping[str, Delivery]) -> Outcome:
-        """Verify and de-identify all objects, then write the study's rows."""
-        with pydicom.config.disable_value_validation():
-            return self._store(delivered)
+    def order(self, delivered: Mapping[str, Delivery]) -> TakingOrder:
+        """Give what came and is to be taken.
 
-    def _store(self, delivered: Mapping[str, Delivery]) -> Outcome:
+        Raises
+        ------
+        SameUidOtherBytesError
+            An image came twice, with other bytes.
+        """
         self._check_twins(delivered)
-        self._delivered = delivered
-        taker = self._taker()
+        pieces = []
+        for one in self.manifest.wanted:
+            came = delivered[one.sop_uid]
+            if not came.problem and not came.has_twin:
+                modality = self.manifest.modalities[one.series_uid]
+                pieces.append(Piece(came.path, one, class_in(modality), modality))
+        return TakingOrder(self.identity.study_uid, self._subject(), tuple(pieces))
+
+    def prepare(self, delivered: Mapping[str, Delivery], taken: TakenStudy) -> None:
+        """Judge what was taken and make the study's rows; nothing is written yet.
+
+        Raises
+        ------
+        DicomFileError, IncompleteStudyError, SameUidOtherBytesError
+            The study cannot be stored.
+        """
         found = {
-            one.sop_uid: self._take(one, delivered[one.sop_uid], taker)
+            one.sop_uid: taken.found.get(one.sop_uid) or _not_come(one, delivered[one.sop_uid])
             for one in self.manifest.wanted
         }
         self._check_volumes(found)
@@ -236,20 +134,35 @@ class StudyJob:
             self._object_row(one, found.get(one.sop_uid) or Left(self.manifest.why_left(one)))
             for one in self.manifest.objects
         ]
-        self.vault.remember_objects(
-            self.identity.study_key,
-            {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects},
-        )
-        places = series_places({self.vault.uid(u): n for u, n in self._numbers.items()})
+        places = series_places({self.vault.uid(u): n for u, n in taken.numbers.items()})
         rows = [row | {"series_order": places.get(str(row["object_key"]), 0)} for row in rows]
-        rows.sort(key=lambda row: (row["series_key"], row["object_key"]))
+        self._rows = sorted(rows, key=lambda row: (str(row["series_key"]), str(row["object_key"])))
         self.corrections.check()
+
+    @property
+    def files(self) -> Mapping[Path, bytes]:
+        """De-identified objects that are to be written."""
+        return self._files
+
+    @property
+    def sop_uids(self) -> Mapping[str, str]:
+        """Object key to original SOP Instance UID of everything that was announced."""
+        return {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects}
+
+    def write_rows(self) -> Written:
+        """Write the study's rows; its objects must be on the lake."""
+        self._files = {}
         self.digest = digest_of(self._announced())
-        key = self.identity.study_key
-        digest = self._digest_with_faults(rows)
-        written = self.lake.write("instance", self.address, key, digest, rows)
-        self.corrections.close({str(row["object_key"]): str(row["path"]) for row in rows})
-        return Outcome("done", (written,))
+        digest = self._digest_with_faults(self._rows)
+        self.has_faults = digest != self.digest
+        return self.lake.write(
+            "instance", self.address, self.identity.study_key, digest, self._rows
+        )
+
+    def taken(self) -> tuple[Received, ...]:
+        """Give what is to be remembered of the received objects, when the rows are written."""
+        paths = {str(row["object_key"]): str(row["path"]) for row in self._rows}
+        return self.corrections.taken(paths)
 
     def _digest_with_faults(self, rows: Sequence[Mapping[str, object]]) -> str:
         """Digest of the announcement; another one where objects failed, so they are asked again."""
@@ -270,14 +183,6 @@ class StudyJob:
                 way_out="ask the PACS team which one is right and to remove the other; then"
                 " `mpss quarantine retry`",
             )
-
-    def _take(self, one: ObjectAnswer, delivery: Delivery, taker: Taker) -> Taken | Left:
-        if delivery.problem:
-            return not_delivered(one, delivery.problem, delivery.syntax)
-        if delivery.has_twin:
-            return Left(TWIN, "it came twice, with other bytes", one.sop_class)
-        modality = self.manifest.modalities[one.series_uid]
-        return taker.take(delivery.path, one, class_in(modality), modality)
 
     def _check_volumes(self, found: Mapping[str, Taken | Left]) -> None:
         """Whether the study may go on with the objects that are sound.
@@ -304,26 +209,9 @@ class StudyJob:
             way_out=first.way_out,
         )
 
-    def _taker(self) -> Taker:
-        max_bytes = int(self.config.pull.max_object_mb * 2**20)
-        leaves_pictures = self.config.pull.pictures == "leave"
-        return Taker(
-            self.identity.study_uid,
-            self._deidentifier(),
-            max_bytes,
-            self._said,
-            leaves_pictures=leaves_pictures,
-        )
-
-    def _said(self, received: FileDataset, modality: str) -> str:
-        self._numbers[str(received.SOPInstanceUID)] = series_number(received)
-        announced = Announced(modality, self.identity.study_date)
-        return read_said(received, site_rules(self.config.pull), announced).as_json()
-
-    def _deidentifier(self) -> Deidentifier:
-        check_aliases(self.config.pull.contour_names)
+    def _subject(self) -> Subject:
         identity = self.identity
-        subject = Subject(
+        return Subject(
             patient_key=identity.patient_key,
             shift_days=self.vault.shift_days(identity.patient_key, self.config.pull.max_shift_days),
             study_date=identity.study_date,
@@ -333,12 +221,6 @@ class StudyJob:
             f" key {self.vault.key_id}",
             names=(identity.patient_name,),
             identifiers=(identity.patient_id, identity.accession_number),
-        )
-        return Deidentifier(
-            subject,
-            self.vault.uid,
-            self.config.pull.extra_words,
-            self.config.pull.contour_names,
         )
 
     def _left_series_row(self, series: SeriesAnswer) -> dict[str, object]:
@@ -358,15 +240,15 @@ class StudyJob:
         }
         if isinstance(found, Left):
             return row | {"reason": found.reason, "detail": found.detail}
-        key, received = str(row["object_key"]), self._delivered[one.sop_uid].path
-        if not self.corrections.judge(key, received, found.content, found.said):
+        key = str(row["object_key"])
+        if not self.corrections.judge(key, found.received, found.content, found.said):
             return row  # the study waits as a whole: ``Corrections.check``
-        path = self._keep(key, found.content)
+        path = self._place(key, found.content)
         return row | {
             "is_stored": True,
             "path": self.lake.relative(path),
-            "n_bytes": path.stat().st_size,
-            "content_sha256": sha256_of(path),
+            "n_bytes": len(found.content),
+            "content_sha256": found.sha256,
             "said": found.said,
         }
 
@@ -388,12 +270,37 @@ class StudyJob:
             "said": "",
         }
 
-    def _keep(self, object_key: str, content: bytes) -> Path:
-        """Write a de-identified object; nothing that is there is overwritten."""
+    def _place(self, object_key: str, content: bytes) -> Path:
+        """Choose the file of a de-identified object; nothing that is there is overwritten."""
         folder = self.lake.dicom_folder(self.identity.study_key)
         path = folder / f"{object_key}.dcm"
         if path.exists() and path.read_bytes() != content:
             path = folder / f"{object_key}.{digest_of([content])}.dcm"
         if not path.exists():
-            write_bytes(path, content)
+            self._files[path] = content
         return path
+
+
+def write_object(file: tuple[Path, bytes]) -> None:
+    """Write a de-identified object, whole or not at all."""
+    write_bytes(*file)
+
+
+def whole_on_lake(lake: Lake, config: Config, study_key: str, digest: str) -> tuple[Written, ...]:
+    """Find the rows of a study by their input digest if every object that they name is there."""
+    address = config.address(STAGE)
+    there = lake.existing(STAGE, address, study_key, digest, tables=("instance",))
+    if not there:
+        return ()
+    path = lake.landing_path("instance", address, study_key, digest)
+    for row in read_parquet(path, "instance").to_pylist():
+        stored = lake.root / str(row["path"])
+        if row["is_stored"] and not (stored.is_file() and stored.stat().st_size == row["n_bytes"]):
+            return ()
+    return there
+
+
+def _not_come(one: ObjectAnswer, delivery: Delivery) -> Left:
+    if delivery.problem:
+        return not_delivered(one, delivery.problem, delivery.syntax)
+    return Left(TWIN, "it came twice, with other bytes", one.sop_class)

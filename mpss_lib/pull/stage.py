@@ -8,43 +8,36 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 from mpss_lib.audit.doors import recording
 from mpss_lib.batch import Work, audited, write_record
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import (
-    StudyGoneError,
-    StudyWithdrawnError,
     WrongArgumentError,
 )
 from mpss_lib.locks import working
 from mpss_lib.pull.archive.answers import StudyAnswer, WindowAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
-from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.archive.habits import known_habits, remember_habits
-from mpss_lib.pull.archive.session import archive_of, session_of
+from mpss_lib.pull.archive.session import archive_of
 from mpss_lib.pull.clinical.registry import import_registry
-from mpss_lib.pull.objects import StudyJob
-from mpss_lib.pull.received import ReceivedLedger
+from mpss_lib.pull.conveyor import Conveyor
+from mpss_lib.pull.fetched import Fetcher
 from mpss_lib.pull.receiver.arrivals import arrivals_of
-from mpss_lib.pull.upstream.gone import keep_gone
-from mpss_lib.pull.vault import Identity, Vault
+from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import (
     Recorded,
     record_studies,
-    write_study,
     write_window,
 )
 from mpss_lib.records import Unit
-from mpss_lib.tables import Lake, Outcome, Written
-from mpss_lib.upstream import FETCHED_AGAIN, NAMED_AGAIN, settle
+from mpss_lib.tables import Lake, Outcome
+from mpss_lib.upstream import NAMED_AGAIN, settle
 
 __all__ = [
     "clean_staging",
@@ -291,34 +284,11 @@ def run(
     """
     if session is None:
         return _run_alone(study_key, lake, config, sites, force=force, accepts=accepts)
-    with archive_of(sites, lake, session) as archive:
-        vault = Vault(sites.vault)
-        if vault.withdrawn([study_key]):
-            raise StudyWithdrawnError
-        before = vault.identity(study_key)
-        try:
-            announced, manifest = announcement(archive, before.study_uid, config)
-        except StudyGoneError as error:
-            return keep_gone(error, before, archive, lake, config, vault)
-        fetch = StudyFetch(announced, before, vault, config)
-        job = StudyJob(fetch.identity, manifest, lake, config, vault, accepts=accepts)
-        there = () if accepts or fetch.is_of_another else job.existing()
-        if there and not force:
-            settle(lake, [study_key], FETCHED_AGAIN)
-            return Outcome("skipped", there)
-        _make_room(sites)
-        with tempfile.TemporaryDirectory(dir=sites.staging, prefix=f"{study_key}.") as folder:
-            delivered = deliver(archive, before.study_uid, job, Path(folder), is_there=bool(there))
-            if there and job.lacks(delivered):
-                return _keep_whole(study_key, there, vault)
-            settled = fetch.settled(one.path for one in delivered.values() if not one.problem)
-            if settled != fetch.identity:
-                job = StudyJob(settled, manifest, lake, config, vault, accepts=accepts)
-            outcome = job.store(delivered)
-    _write_row(settled, announced, vault, lake, config)
-    settle(lake, [study_key], FETCHED_AGAIN)
-    ReceivedLedger(vault).note_check(study_key)
-    return outcome
+    with (
+        archive_of(sites, lake, session) as archive,
+        _conveyor(archive, lake, config, sites, force=force, accepts=accepts) as conveyor,
+    ):
+        return conveyor(study_key)
 
 
 def _run_alone(
@@ -330,32 +300,38 @@ def _run_alone(
 
 
 @contextmanager
-def opened(lake: Lake, config: Config, sites: Sites, force: bool = False) -> Iterator[Work]:
-    """Open one association for all studies of a batch; gives ``run`` with it."""
-    with session_of(sites) as session:
-        yield partial(run, lake=lake, config=config, sites=sites, force=force, session=session)
+def opened(
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    force: bool = False,
+    keys: Sequence[str] = (),
+) -> Iterator[Work]:
+    """Open one association for all studies of a batch; they are fetched ahead, in this order."""
+    with (
+        archive_of(sites, lake) as archive,
+        _conveyor(archive, lake, config, sites, force=force, keys=keys) as conveyor,
+    ):
+        yield conveyor
 
 
-def _keep_whole(study_key: str, there: tuple[Written, ...], vault: Vault) -> Outcome:
-    """Leave a study as it is that is whole on the lake and did not come whole again.
-
-    Only the comparison could not be made; its turn comes again.
-    """
-    log.warning("%s: not compared: objects that the lake holds did not come again", study_key)
-    ReceivedLedger(vault).note_check(study_key)
-    return Outcome("skipped", there)
-
-
-def _write_row(
-    identity: Identity, announced: StudyAnswer, vault: Vault, lake: Lake, config: Config
-) -> None:
-    """Write the study's row where the fetch has shown it to be another one than ``find`` wrote."""
-    key = identity.study_key
-    before = lake.current_path("study", config.address(STAGE), key)
-    row = write_study(identity, announced, lake, config, vault)
-    if before is None or lake.relative(before) != row.written.path:
-        unit = Unit.of(key, [row.written], is_new=True)
-        write_record(STAGE, [unit], lake, config, "settled by its fetch")
+@contextmanager
+def _conveyor(
+    archive: AskedArchive,
+    lake: Lake,
+    config: Config,
+    sites: Sites,
+    *,
+    force: bool = False,
+    accepts: bool = False,
+    keys: Sequence[str] = (),
+) -> Iterator[Conveyor]:
+    """Open the way of studies to the lake."""
+    _make_room(sites)
+    with Vault(sites.vault).kept() as vault:
+        fetcher = Fetcher(archive, lake, config, sites, vault, force=force, accepts=accepts)
+        with Conveyor(fetcher, lake, config, vault, keys) as conveyor:
+            yield conveyor
 
 
 def _make_room(sites: Sites) -> None:

@@ -6,7 +6,8 @@ means for the study is decided in ``objects``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.uid import NuclearMedicineImageStorage
 
+from mpss_lib.dicom.agreement import Announced
 from mpss_lib.dicom.faults import (
     LOSSY,
     NOT_DELIVERED,
@@ -21,12 +23,17 @@ from mpss_lib.dicom.faults import (
     UNREADABLE,
     object_fault,
 )
+from mpss_lib.dicom.region_names import check_aliases
+from mpss_lib.dicom.rules import site_rules
+from mpss_lib.dicom.said import read_said, series_number
 from mpss_lib.dicom.syntaxes import LOSSY_NAMES, name_of
 from mpss_lib.errors import DicomFileError, UndecodedError
 from mpss_lib.pull.archive.answers import ObjectAnswer
-from mpss_lib.pull.deidentification.deidentifier import Deidentifier
+from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.deidentification.pictures import BURNED_IN, burned_in, why_picture
+from mpss_lib.pull.received import sha256_as_received
 from mpss_lib.pull.verify import class_received, read_received
+from mpss_lib.sections import PullSettings
 
 NOT_NM_OBJECT = "sop_class"
 TWIN = "same_uid_other_bytes"
@@ -35,10 +42,24 @@ TWIN = "same_uid_other_bytes"
 
 @dataclass(frozen=True)
 class Taken:
-    """An object that the lake keeps: its SOP class, its de-identified file, what it said."""
+    """An object that the lake keeps.
+
+    Parameters
+    ----------
+    content : bytes
+        Its de-identified file.
+    sha256 : str
+        Of that.
+    received : str
+        SHA-256 of its data set as received.
+    said : str
+        What the word rules answered for it, as JSON; "" for what is no image.
+    """
 
     sop_class: str
     content: bytes
+    sha256: str
+    received: str
     said: str = ""
 
 
@@ -80,65 +101,132 @@ def not_delivered(one: ObjectAnswer, problem: str, syntax: str) -> Left:
 
 
 @dataclass(frozen=True)
-class Taker:
-    """How the objects of a study are taken.
+class Piece:
+    """One object to take.
 
     Parameters
     ----------
-    study_uid : str
-    deidentifier : Deidentifier
-    max_bytes : int
-        Limit of an object, as received and decoded.
-    read_said : callable
-        What an image (and the modality of its series) says of itself, as JSON, before its
-        texts are cleaned.
-    leaves_pictures : bool
-        Whether objects of NM class that are no volumes to compute with are left.
+    path : Path
+        Its file in the staging folder.
+    announced : ObjectAnswer
+    expected : str
+        The SOP class that is taken from its series; another one is left without a look.
+    modality : str
+        Of its series, as the archive says.
     """
 
+    path: Path
+    announced: ObjectAnswer
+    expected: str
+    modality: str
+
+
+@dataclass(frozen=True)
+class TakingOrder:
+    """The objects of one study that came, and who they become."""
+
     study_uid: str
-    deidentifier: Deidentifier
-    max_bytes: int
-    read_said: Callable[[FileDataset, str], str]
-    leaves_pictures: bool = True
+    subject: Subject
+    pieces: tuple[Piece, ...]
 
-    def take(
-        self, path: Path, announced: ObjectAnswer, expected: str, modality: str
-    ) -> Taken | Left:
-        """Read, verify, decompress and de-identify one object.
 
-        Parameters
-        ----------
-        path : Path
-            Its file in the staging folder.
-        announced : ObjectAnswer
-        expected : str
-            The SOP class that is taken from its series; another one is left without a look.
-        modality : str
-            Of its series, as the archive says.
-        """
-        sop_class = announced.sop_class
+@dataclass(frozen=True)
+class TakenStudy:
+    """What became of them, by SOP Instance UID; and the SeriesNumber of each image as received."""
+
+    found: Mapping[str, Taken | Left]
+    numbers: Mapping[str, int]
+
+
+class Taker:
+    """Reads, verifies, decompresses and de-identifies objects. Knows no lake and no archive.
+
+    Parameters
+    ----------
+    settings : PullSettings
+    new_uid : callable
+        Pseudonym of a UID.
+
+    Raises
+    ------
+    SettingsError
+        If a rule or a name of regions of the site cannot be.
+    """
+
+    def __init__(self, settings: PullSettings, new_uid: Callable[[str], str]) -> None:
+        check_aliases(settings.contour_names)
+        self._settings, self._new_uid = settings, new_uid
+        self._rules = site_rules(settings)
+        self._max_bytes = int(settings.max_object_mb * 2**20)
+
+    def take_all(self, order: TakingOrder) -> TakenStudy:
+        """Take the objects of a study."""
+        work = _Work(self, order)
+        with pydicom.config.disable_value_validation():
+            found = {one.announced.sop_uid: work.take(one) for one in order.pieces}
+        return TakenStudy(found, work.numbers)
+
+    def deidentifier(self, subject: Subject) -> Deidentifier:
+        """Make what de-identifies the objects of a study."""
+        settings = self._settings
+        return Deidentifier(subject, self._new_uid, settings.extra_words, settings.contour_names)
+
+    def read(self, content: bytes, one: Piece, study_uid: str) -> FileDataset:
+        """Read and verify an object as received."""
+        return read_received(content, one.announced, study_uid, self._max_bytes)
+
+    def said(self, received: FileDataset, modality: str, study_date: str) -> str:
+        """Give what an image says of itself, as JSON, before its texts are cleaned."""
+        return read_said(received, self._rules, Announced(modality, study_date)).as_json()
+
+    @property
+    def leaves_pictures(self) -> bool:
+        """Whether objects of NM class that are no volumes to compute with are left."""
+        return self._settings.pictures == "leave"
+
+
+class _Work:
+    """The objects of one study, one after the other."""
+
+    def __init__(self, taker: Taker, order: TakingOrder) -> None:
+        self._taker, self._order = taker, order
+        self._deidentifier = taker.deidentifier(order.subject)
+        self.numbers: dict[str, int] = {}
+
+    def take(self, one: Piece) -> Taken | Left:
+        """Take one object; whatever it does stops that object alone."""
+        content = one.path.read_bytes()  # a refusal of the system is not the object's fault
+        sop_class = one.announced.sop_class
         try:
-            sop_class = sop_class or class_received(path)
-            if sop_class not in ("", expected):
+            sop_class = sop_class or class_received(content)
+            if sop_class not in ("", one.expected):
                 return Left(NOT_NM_OBJECT, sop_class=sop_class)
-            received = read_received(path, announced, self.study_uid, self.max_bytes)
+            received = self._taker.read(content, one, self._order.study_uid)
             with object_fault("an object cannot be judged or de-identified"):
-                return self._judged(received, expected, modality)
+                return self._judged(received, one, content)
         except DicomFileError as error:
             reason = error.reason if isinstance(error, UndecodedError) else UNREADABLE
             return Left(reason, error.problem, sop_class, error.way_out)
 
-    def _judged(self, received: FileDataset, expected: str, modality: str) -> Taken | Left:
+    def _judged(self, received: FileDataset, one: Piece, content: bytes) -> Taken | Left:
         sop_class = str(received.SOPClassUID)
-        if sop_class != expected:
+        if sop_class != one.expected:
             return Left(NOT_NM_OBJECT, sop_class=sop_class)
+        is_image = sop_class == NuclearMedicineImageStorage
         why_left = BURNED_IN if burned_in(received) == "YES" else ""
-        if sop_class == NuclearMedicineImageStorage and self.leaves_pictures:
+        if is_image and self._taker.leaves_pictures:
             why_left = why_left or why_picture(received)
         if why_left:
             return Left(why_left, sop_class=sop_class)
-        with pydicom.config.disable_value_validation():
-            is_image = sop_class == NuclearMedicineImageStorage
-            said = self.read_said(received, modality) if is_image else ""
-            return Taken(sop_class, self.deidentifier.file_bytes(received), said)
+        said = ""
+        if is_image:
+            self.numbers[one.announced.sop_uid] = series_number(received)
+            said = self._taker.said(received, one.modality, self._order.subject.study_date)
+        made = self._deidentifier.file_bytes(received)
+        return Taken(
+            sop_class,
+            made,
+            hashlib.sha256(made).hexdigest(),
+            sha256_as_received(content),
+            said,
+        )

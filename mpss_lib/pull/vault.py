@@ -15,6 +15,7 @@ import re
 import secrets
 import sqlite3
 import stat
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -42,6 +43,8 @@ _TABLES = (
     "create table if not exists correction (object_key text primary key, study_key text not null,"
     " mark text not null, what text not null)",
     "create table if not exists checked (study_key text primary key, checked_at text not null)",
+    "create table if not exists announced (study_key text primary key, mark text not null,"
+    " digest text not null)",
     *(
         f"create index if not exists {table}_of_study on {table} (study_key)"
         for table in ("object", "received", "correction")
@@ -88,6 +91,7 @@ class Vault:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.key_path = key_of(self.path)
+        self._kept = threading.local()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._key = self._read_key()
@@ -144,6 +148,10 @@ class Vault:
         """Make a keyed digest of an object as received, 32 hex digits, of its SHA-256."""
         return self._mac("received", sha256).hex()[:32]
 
+    def answer_mark(self, answer: str) -> str:
+        """Make a keyed digest of what the archive answers for a study, 32 hex digits."""
+        return self._mac("answer", answer).hex()[:32]
+
     def shift_days(self, patient_key: str, max_shift_days: int) -> int:
         """Days to add to each date of a patient: -max_shift_days to -1."""
         number = int.from_bytes(self._mac("shift", patient_key)[:8], "big")
@@ -196,11 +204,12 @@ class Vault:
             rows = db.execute(f"select {names} from identity order by study_key").fetchall()  # noqa: S608
         return [Identity(*row) for row in rows]
 
-    def remember_objects(self, study_key: str, sop_uids: Mapping[str, str]) -> None:
-        """Store the original SOP Instance UID of each object key."""
+    def remember_objects(self, sop_uids: Mapping[str, Mapping[str, str]]) -> None:
+        """Store the original SOP Instance UID of each object key of each study key."""
         rows = [
             {"object_key": key, "sop_uid": uid, "study_key": study_key}
-            for key, uid in sop_uids.items()
+            for study_key, objects in sop_uids.items()
+            for key, uid in objects.items()
         ]
         self._write(
             "insert or ignore into object (object_key, sop_uid, study_key)"
@@ -262,13 +271,30 @@ class Vault:
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to the file; what is deleted is overwritten, each commit is synced."""
+        kept: sqlite3.Connection | None = getattr(self._kept, "db", None)
         try:
+            if kept is not None:
+                yield from _unfinished_undone(kept)
+                return
             with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as db:
                 db.execute("pragma synchronous = full")
                 db.execute("pragma secure_delete = on")
                 yield db
         except sqlite3.Error as error:
             raise self._fault(f"{type(error).__name__}: {error.sqlite_errorname}") from error
+
+    @contextmanager
+    def kept(self) -> Iterator[Vault]:
+        """Use one connection for everything that this thread asks within the block."""
+        if getattr(self._kept, "db", None) is not None:
+            yield self
+            return
+        with self.opened() as db:
+            self._kept.db = db
+            try:
+                yield self
+            finally:
+                self._kept.db = None
 
     def _fault(self, why: str) -> PlatformFaultError:
         return PlatformFaultError(
@@ -304,6 +330,15 @@ class Vault:
                 f" vault ({known})",
                 way_out="restore the key that belongs to this vault from its backup",
             )
+
+
+def _unfinished_undone(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Yield a connection; a transaction that an error left open is undone."""
+    try:
+        yield db
+    finally:
+        if db.in_transaction:
+            db.rollback()
 
 
 def _make_key(path: Path) -> None:

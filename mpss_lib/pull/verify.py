@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
@@ -19,26 +18,25 @@ from mpss_lib.pull.archive.answers import ObjectAnswer
 _WITH_PIXELS = (NuclearMedicineImageStorage, SegmentationStorage)
 
 
-def class_received(path: Path) -> str:
+def class_received(content: bytes) -> str:
     """SOP class under which the archive sent an object; "" where the file does not say.
 
     It stands in the file meta information that our receiver writes, before a byte of the object.
     """
-    content = path.read_bytes()[:2048]
     with object_fault("an object has no file meta information"):
-        meta = read_partial(BytesIO(content), stop_when=lambda *_: True).file_meta
+        meta = read_partial(BytesIO(content[:2048]), stop_when=lambda *_: True).file_meta
         return text_of(meta, "MediaStorageSOPClassUID")
 
 
 def read_received(
-    path: Path, announced: ObjectAnswer, study_uid: str, max_bytes: int = MAX_BYTES
+    content: bytes, announced: ObjectAnswer, study_uid: str, max_bytes: int = MAX_BYTES
 ) -> FileDataset:
     """Read an object as received and verify it.
 
     Parameters
     ----------
-    path : Path
-        The file in the staging folder.
+    content : bytes
+        Its file in the staging folder.
     announced : ObjectAnswer
         What C-FIND said about it.
     study_uid : str
@@ -58,7 +56,6 @@ def read_received(
         If it cannot be read, is another object, or its pixel data do not have the length
         rows x columns x samples x frames x bytes.
     """
-    content = path.read_bytes()  # a refusal of the system is not the object's fault
     name = f"an object of {len(content)} bytes"
     received = parse(content, name, max_bytes)
     with object_fault(f"{name} cannot be read"):

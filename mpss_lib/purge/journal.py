@@ -60,7 +60,7 @@ def forget(vault: Vault, study_keys: Sequence[str]) -> int:
         db.execute("begin immediate")
         n_rows = sum(
             db.execute(f"delete from {table} where study_key in ({marks})", study_keys).rowcount  # noqa: S608
-            for table in ("object", "received", "correction", "checked", "identity")
+            for table in ("object", "received", "correction", "checked", "announced", "identity")
         )
         db.execute("commit")
         db.execute("vacuum")

@@ -123,6 +123,8 @@ class AirflowHome:
             "SCHEDULER__CATCHUP_BY_DEFAULT": False,
             "USAGE_DATA_COLLECTION__ENABLED": False,
         }
+        if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):  # a collector of metrics
+            settings["METRICS__OTEL_ON"] = True
         settings |= {**self._own_places(), **NOTHING_SHOWN}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
         kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"

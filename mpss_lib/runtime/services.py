@@ -26,6 +26,11 @@ from mpss_lib.secrecy import LAKE_UMASK, OPEN_HOME, PRIVATE_FILE, PRIVATE_FOLDER
 from mpss_lib.tables import read_json_there, write_json
 
 GRACE_S = 30.0
+QUICK_S = 3.0
+QUICK = frozenset({"api-server", "triggerer", "dag-processor", "watch", "archive"})
+"""Services that hold nothing a kill could tear: what they write is one transaction each. An open
+page of the UI would keep the API server for as long as it is open."""
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -77,13 +82,16 @@ class Services:
     def end_all(self) -> list[str]:
         """End every recorded service with all its children; returns the names that were alive.
 
-        SIGTERM to the whole session first, SIGKILL after a grace period.
+        SIGTERM to the whole session first, SIGKILL after a grace period: a short one for ``QUICK``.
         """
         groups = {name: _members(entry) for name, entry in self.recorded().items()}
         alive = [name for name, members in groups.items() if members]
-        members = [process for found in groups.values() for process in found]
-        _signal(members, signal.SIGTERM)
-        _, left = psutil.wait_procs(members, timeout=GRACE_S)
+        quick = [process for name in QUICK & groups.keys() for process in groups[name]]
+        others = [process for name in groups.keys() - QUICK for process in groups[name]]
+        _signal([*quick, *others], signal.SIGTERM)
+        _, late = psutil.wait_procs(quick, timeout=QUICK_S)
+        _signal(late, signal.SIGKILL)
+        _, left = psutil.wait_procs([*late, *others], timeout=GRACE_S)
         # A process may have been forked while the others were ending: look again.
         left += [p for entry in self.recorded().values() for p in _members(entry)]
         _signal(left, signal.SIGKILL)

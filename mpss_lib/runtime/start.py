@@ -20,7 +20,7 @@ from mpss_lib.tables import Lake
 
 DAGS = (
     *("mpss_clinical", "mpss_ingest", "mpss_evaluate"),
-    *("mpss_review", "mpss_answers", "mpss_maintain"),
+    *("mpss_review", "mpss_answers", "mpss_mend", "mpss_maintain"),
 )
 PREPARE_S = 300.0
 READY_S = 60.0

@@ -20,6 +20,10 @@ MOST_FOLLOWED = 3
 OTHER_POSE_MM = 12.0  # two candidates that lie closer end at the same wall
 RIVAL_MM = 32.0  # a candidate that lies further away is another structure
 HIGHER_MM = 20.0
+LATERAL_MM = ((-45.0, 45.0), (-35.0, 35.0), (35.0, 95.0))
+"""Along axis, anterior, lateral: where the left ventricle lies beside the right one."""
+FEWEST_RAYS = 20
+LOST_MM = 9.0  # drift of a wall that hardly a ray meets
 DOUBT_WEIGHT = 0.08
 """Score units for one of ``doubt.raggedness``. Of 1000 hearts (tests/bench/self_check.py, seeds
 900000-921059) the template's score misses a better candidate in 17, the merit in 5."""
@@ -50,6 +54,17 @@ class Traced:
     blur_mm2: float
 
     @property
+    def pose(self) -> Shell:
+        """The shell that the followed wall makes: where following it again begins."""
+        return Shell(
+            centre=self.frame.origin + self.ellipsoid.middle * self.frame.axis,
+            axis=self.frame.axis,
+            radius_mm=self.ellipsoid.short,
+            aspect=self.ellipsoid.long / self.ellipsoid.short,
+            score=self.shell.score,
+        )
+
+    @property
     def raggedness(self) -> float:
         """How little the wall is like that of a ventricle (``doubt.raggedness``)."""
         return doubt.raggedness(self.unevenness, self.waviness_mm, self.stretch_mm2, self.misfit_mm)
@@ -65,12 +80,14 @@ class Choice:
     """The ventricle and what speaks against it.
 
     ``lead`` is its advance over the best other structure, in merit over those that were followed
-    and in score over the rest; ``higher_lead`` the same over structures higher in the chest.
+    and in score over the rest; ``higher_lead`` the same over structures higher in the chest,
+    ``lateral_lead`` over those on the side where the left ventricle lies if the best is the right.
     """
 
     best: Traced
     lead: float
     higher_lead: float
+    lateral_lead: float
 
 
 def follow_wall(volume: Volume, shell: Shell, prior: Prior) -> Traced:
@@ -99,6 +116,35 @@ def follow_wall(volume: Volume, shell: Shell, prior: Prior) -> Traced:
     )
 
 
+def drift_mm(volume: Volume, traced: Traced) -> float:
+    """How far the wall moves when it is followed once more, from where it was found.
+
+    The wall of one heart is found where it was. What was put together from two walls a jump apart,
+    or drawn across a part without counts, has several answers that are nearly as good: a start
+    that differs by a few millimetres ends at another one.
+
+    Parameters
+    ----------
+    volume : Volume
+    traced : Traced
+
+    Returns
+    -------
+    float
+        Root mean square distance between the two walls, mm, both ways; 9 where hardly a ray meets
+        one of them.
+    """
+    from scipy.spatial import cKDTree
+
+    again = follow_wall(volume, traced.pose, traced.prior)
+    if min(traced.is_above.sum(), again.is_above.sum()) < FEWEST_RAYS:
+        return LOST_MM
+    walls = [one.frame.to_patient(surface.points_of(one.ridge_mm)) for one in (traced, again)]
+    there, _ = cKDTree(walls[0].reshape(-1, 3)).query(walls[1][again.is_above])
+    back, _ = cKDTree(walls[1].reshape(-1, 3)).query(walls[0][traced.is_above])
+    return float(np.sqrt((np.concatenate([there, back]) ** 2).mean()))
+
+
 def choose(volume: Volume, shells: list[Shell], priors: list[Prior]) -> Choice:
     """Follow the best candidate and those that come close to it; take the best wall.
 
@@ -122,14 +168,19 @@ def choose(volume: Volume, shells: list[Shell], priors: list[Prior]) -> Choice:
     leads += [(best.shell.score - one.score, one) for one in shells if _is_apart(one, near)]
     rivals = [(lead, one) for lead, one in leads if _distance(one, best.shell) > RIVAL_MM]
     height = float(_body(best.shell)[2]) + HIGHER_MM
-    return Choice(
-        best=best,
-        lead=min((lead for lead, _ in rivals), default=best.shell.score),
-        higher_lead=min(
-            (lead for lead, one in rivals if float(_body(one)[2]) > height),
-            default=best.shell.score,
-        ),
+    higher = [rival for rival in rivals if float(_body(rival[1])[2]) > height]
+    lateral = [rival for rival in rivals if _is_lateral(rival[1], best)]
+    least, least_higher, least_lateral = (
+        min((lead for lead, _ in some), default=best.shell.score)
+        for some in (rivals, higher, lateral)
     )
+    return Choice(best, least, least_higher, least_lateral)
+
+
+def _is_lateral(shell: Shell, best: Traced) -> bool:
+    """Whether a shell lies to the candidate as the left ventricle lies to the right one."""
+    away = best.frame.rotation @ (_body(shell) - _body(best.shell))
+    return all(low < mm < high for mm, (low, high) in zip(away, LATERAL_MM, strict=True))
 
 
 def _is_apart(shell: Shell, followed: list[Shell]) -> bool:

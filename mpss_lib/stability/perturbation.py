@@ -3,8 +3,9 @@
 After Zwanenburg et al. 2019 (Scientific Reports 9, 614): translations and rotations of image and
 mask together, noise, growing and shrinking of the region. Here the noise is that of half the counts
 (binomial thinning, in pairs of halves of which nothing is used twice), and the regions change as a
-ventricle's do: a thicker or thinner wall, a base that is a slice higher or lower. Pairs of gates
-would be real repetitions; intake sums gated series, so that there are none.
+ventricle's do: a thicker or thinner wall, a base that is a slice higher or lower. Sums of every
+other gate would be real halves; only gated studies have them, and what is not done to every study
+is no rater.
 """
 
 from __future__ import annotations

@@ -14,16 +14,14 @@ import duckdb
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 
-KEPT = 3
-"""Snapshots that stay open after newer ones were published: a question may still be asked."""
-
 
 @dataclass
 class _Opened:
-    """One snapshot, open; ``facts`` holds what was worked out from it."""
+    """One snapshot, open; ``facts`` was worked out from it, ``users`` ask it now."""
 
     identity: tuple[int, int]
     connection: duckdb.DuckDBPyConnection
+    users: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -63,12 +61,16 @@ def published(lake: Lake) -> Iterator[Published]:
     """
     with _LOCK:
         newest = _newest(lake.snapshot)
+        newest.users += 1
         cursor = newest.connection.cursor()
     try:
         cursor.execute("use mpss")
         yield Published(cursor, newest.facts)
     finally:
         cursor.close()
+        with _LOCK:
+            newest.users -= 1
+            _close_old(lake.snapshot)
 
 
 def _newest(path: Path) -> _Opened:
@@ -76,8 +78,16 @@ def _newest(path: Path) -> _Opened:
     identity = _identity(path)
     if not opened or opened[-1].identity != identity:
         opened.append(_Opened(identity, open_snapshot(path)))
-        del opened[:-KEPT]
+        _close_old(path)
     return opened[-1]
+
+
+def _close_old(path: Path) -> None:
+    """Let go of snapshots that are not the newest and that nobody asks: a purge may be why."""
+    opened = _OPENED[path]
+    for one in [old for old in opened[:-1] if not old.users]:
+        one.connection.close()
+        opened.remove(one)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mpss_lib.dicom import read_volume
 from mpss_lib.masks import read_masks
-from mpss_lib.volume import IntArray, Mask
+from mpss_lib.volume import FloatArray, IntArray, Mask
 
 MARGIN_MM = 60.0
 LAYERS = ("MYO", "ENDO", "EPI", "LAD3", "LCX3", "RCA3")
@@ -39,6 +39,9 @@ class Around:
         Index (z, y, x) of its first voxel in the volume.
     spacing_mm : tuple of float
         (dz, dy, dx).
+    ways : tuple of str
+        Where the index of each axis (z, y, x) begins and ends, as ``FH``, ``AP``, ``RL``: foot,
+        head, anterior, posterior, right, left of the patient, whichever is nearest.
     """
 
     counts: npt.NDArray[np.uint16]
@@ -47,6 +50,7 @@ class Around:
     white: float
     first: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
+    ways: tuple[str, str, str]
 
     def as_json(self) -> dict[str, Any]:
         """Give it with both arrays in base64, voxels in C order, counts little-endian."""
@@ -54,6 +58,7 @@ class Around:
             "shape": list(self.counts.shape),
             "first": list(self.first),
             "spacing_mm": [round(float(one), 3) for one in self.spacing_mm],
+            "ways": list(self.ways),
             "top": self.top,
             "white": round(self.white, 4),
             "layers": list(LAYERS),
@@ -90,7 +95,19 @@ def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) 
         white=min(float(np.percentile(wall, WHITE_PERCENTILE)) / top, 1.0) if wall.size else 1.0,
         first=(int(low[0]), int(low[1]), int(low[2])),
         spacing_mm=volume.spacing_mm,
+        ways=_ways(volume.affine),
     )
+
+
+def _ways(affine: FloatArray) -> tuple[str, str, str]:
+    """Name the ends of the axes: columns of the affine point to left, posterior, head (LPS)."""
+    ends = ("RL", "AP", "FH")
+    found = []
+    for axis in range(3):
+        column = affine[:3, axis]
+        at = int(np.argmax(np.abs(column)))
+        found.append(ends[at] if column[at] > 0 else ends[at][::-1])
+    return found[0], found[1], found[2]
 
 
 def _box(epi: Mask, spacing_mm: tuple[float, float, float]) -> tuple[IntArray, IntArray]:

@@ -41,6 +41,13 @@ _OF_STUDY = {
     ),
 }
 
+_TERMS = """\
+select *
+from result.prediction_term
+where study_key = ? and segment = ? and configuration = ?
+order by profile = 'elastic_net', profile, source = 'intercept', share desc nulls last, term, level
+"""
+
 _AT_SITE = """\
 select
     metric,
@@ -114,6 +121,21 @@ def study_page(snapshot: Published, lake: Lake, study_key: str) -> dict[str, Any
         "history": reviews_of(lake, study_key)[::-1],
         **{name: _ask(connection, name, study_key) for name in rest},
     }
+
+
+def terms(
+    snapshot: Published, study_key: str, segment: str, configuration: str
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Give the terms of the models behind a prediction, by profile, the largest share first.
+
+    Returns
+    -------
+    list of (profile, rows of ``result.prediction_term``)
+        The intercept stands last; contributions of a profile add up to its linear form.
+    """
+    found = rows_of(snapshot.connection, _TERMS, [check_key(study_key), segment, configuration])
+    profiles = dict.fromkeys(row["profile"] for row in found)
+    return [(name, [row for row in found if row["profile"] == name]) for name in profiles]
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, name: str, key: str) -> list[dict[str, Any]]:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mpss_lib.batch import code_version
 from mpss_lib.quoting import sql_name
@@ -41,12 +40,31 @@ _AS_THEY_WERE: Mapping[str, Sequence[str]] = {
 """Columns that tell whether a row is the same, by table of the ledger."""
 
 
+_REPLACED = """
+update meta.manifest as file
+set is_current = false
+from arrow_new as later
+where
+    file.is_current
+    and later.is_current
+    and file.unit_key = later.unit_key
+    and file.table_name = later.table_name
+    and file.engine = later.engine
+    and file.config = later.config
+"""
+
+
 def what_to_carry(before: Published, ledger: Ledger) -> frozenset[str]:
     """Name the tables of schema ``meta`` that the published snapshot gives to the next one."""
-    known, (code, engine) = before.ledger, before.made_by
+    known, (_, engine) = before.ledger, before.made_by
     if known is None or engine != duckdb.__version__ or not _begins_with(known, ledger):
         return frozenset()
-    return frozenset({COUNTS, *(LEDGER if code == code_version() else ())})
+    return frozenset({COUNTS, *(LEDGER if is_ours(before.made_by) else ())})
+
+
+def is_ours(made_by: tuple[str, str]) -> bool:
+    """Whether this code and this DuckDB wrote a snapshot."""
+    return made_by == (code_version(), duckdb.__version__)
 
 
 def _begins_with(known: Ledger, ledger: Ledger) -> bool:
@@ -58,7 +76,9 @@ def _begins_with(known: Ledger, ledger: Ledger) -> bool:
     return True
 
 
-def begin_with(names: Collection[str], path: Path, snapshot: Path) -> bool:
+def begin_with(
+    names: Collection[str], path: Path, snapshot: Path, kept: Collection[str] = ()
+) -> bool:
     """Make a new file of some tables of the published one; gives whether that could be done.
 
     Parameters
@@ -69,11 +89,13 @@ def begin_with(names: Collection[str], path: Path, snapshot: Path) -> bool:
         Of the new file.
     snapshot : Path
         The published one.
+    kept : collection of str
+        Qualified names of tables of other schemas.
     """
     shutil.copyfile(snapshot, path)
     try:
         with closing(duckdb.connect(str(path))) as connection:
-            _drop_all_but(names, connection)
+            _drop_all_but({*kept, *(f"meta.{name}" for name in names)}, connection)
     except duckdb.Error as error:
         log.warning("warehouse: nothing is carried from the published snapshot: %s", error)
         return False
@@ -92,7 +114,7 @@ def _drop_all_but(names: Collection[str], connection: duckdb.DuckDBPyConnection)
         for row in connection.execute(
             "select schema_name, table_name from duckdb_tables() where not internal"
         ).fetchall()
-        if row[0] != "meta" or row[1] not in names
+        if ".".join(row) not in names
     ]
     connection.execute("begin")
     for kind, schema, name in there:
@@ -101,32 +123,26 @@ def _drop_all_but(names: Collection[str], connection: duckdb.DuckDBPyConnection)
     connection.execute("checkpoint")  # what they took is free for what comes
 
 
-def add_new(
-    connection: duckdb.DuckDBPyConnection, known: Ledger, meta: Mapping[str, pa.Table]
-) -> None:
-    """Bring the carried tables of the ledger to what it is now.
+def new_rows(known: Ledger, meta: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """Give the rows of the ledger's tables that come after those that are carried."""
+    return {name: meta[name].slice(known.tables[part].num_rows) for name, part in LEDGER.items()}
+
+
+def add_new(connection: duckdb.DuckDBPyConnection, new: Mapping[str, pa.Table]) -> None:
+    """Add rows to the carried tables of the ledger; files that they replace are not current now.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
         Of the new snapshot.
-    known : Ledger
-        What the carried tables hold.
-    meta : mapping of str to pyarrow.Table
-        What they are to hold.
+    new : mapping of str to pyarrow.Table
+        Rows of ``run``, ``unit`` and ``manifest`` of records after those that are carried.
     """
-    for name, part in LEDGER.items():
+    connection.register("arrow_new", new["manifest"])
+    connection.execute(_REPLACED)
+    connection.unregister("arrow_new")
+    for name, rows in new.items():
         columns = ", ".join(META[name].columns)
-        connection.register("arrow_new", meta[name].slice(known.tables[part].num_rows))
+        connection.register("arrow_new", rows)
         connection.execute(f"insert into meta.{name} select {columns} from arrow_new")  # noqa: S608
         connection.unregister("arrow_new")
-    old = known.tables["files"]
-    now = meta["manifest"].slice(0, old.num_rows)
-    changed = now.filter(pc.not_equal(now["is_current"], old["is_current"]))
-    connection.register("arrow_changed", changed)
-    connection.execute(
-        "update meta.manifest as file set is_current = changed.is_current"
-        " from arrow_changed as changed where file.record = changed.record"
-        " and file.unit_key = changed.unit_key and file.path = changed.path"
-    )
-    connection.unregister("arrow_changed")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ from mpss_lib.warehouse.relations import Relation, names_in
 log = logging.getLogger(__name__)
 
 N_EXAMPLES = 3
+
+BY_STUDY = frozenset({"meta.unit", "meta.manifest", "meta.study_rows"})
+"""Tables that the publisher makes itself and of which new records add rows of their own units."""
 
 SNAPSHOT = "snapshot"
 """Suite of the queries about a snapshot, run while it is published."""
@@ -145,8 +148,21 @@ def run_checks(
     connection: duckdb.DuckDBPyConnection,
     relations: Sequence[Relation],
     found: Sequence[Check] | None = None,
+    *,
+    world: duckdb.DuckDBPyConnection | None = None,
 ) -> int:
     """Run every check, keep the results in ``quality.check_result``, count the bad rows.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Of the new snapshot.
+    relations : sequence of Relation
+    found : sequence of Check, optional
+        Beside those of the grain; those of ``sql/checks`` by default.
+    world : duckdb.DuckDBPyConnection, optional
+        Rows of what is touched, where the others are as the published snapshot has them: checks
+        that stop are asked of these, if all that they read says by what its rows are.
 
     Raises
     ------
@@ -155,7 +171,10 @@ def run_checks(
     """
     own = [check for check in read_checks() if check.suite == SNAPSHOT] if found is None else found
     every = (*grain_checks(relations), *own)
-    results = [(check, *_bad_rows(connection, check)) for check in every]
+    by_study = {*BY_STUDY, *(one.full_name for one in relations if one.by)}
+    results = [
+        (check, *_bad_rows(_place_of(check, connection, world, by_study), check)) for check in every
+    ]
     told = [(c.name, c.consequence, c.says, n, text) for c, n, text in results]
     columns = zip(_RESULT, zip(*told, strict=True), strict=True)
     connection.register(
@@ -175,6 +194,16 @@ def run_checks(
         if n_bad:
             log.warning("check %s: %d rows (%s)", check.name, n_bad, check.says)
     return sum(n_bad for _, n_bad, _ in results)
+
+
+def _place_of(
+    check: Check,
+    connection: duckdb.DuckDBPyConnection,
+    world: duckdb.DuckDBPyConnection | None,
+    by_study: Collection[str],
+) -> duckdb.DuckDBPyConnection:
+    is_inside = check.consequence == "stop" and check.needs <= set(by_study)
+    return world if world is not None and is_inside else connection
 
 
 def _read(path: Path, bins: Sequence[int]) -> Check:

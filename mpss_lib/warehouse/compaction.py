@@ -27,7 +27,7 @@ from mpss_lib.errors import LakeCorruptError
 from mpss_lib.records import add_record
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.shelves import key_of
-from mpss_lib.tables import Lake, replacing, sha256_of
+from mpss_lib.tables import Lake, digest_of, replacing, sha256_of
 from mpss_lib.warehouse.joining import Source, join
 from mpss_lib.warehouse.manifest import APPEND_ONLY
 
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 RECORDS = "compaction"
 """Folder of the manifest that says which landing files a batch file repeats."""
+
+BATCHES = "batch/"
+"""Start of the paths of batch files, below the lake."""
 
 STALE_SHARE = 0.1
 """Share of a batch's members that other files may have replaced while it is still read."""
@@ -100,6 +103,11 @@ def read_batches(lake: Lake) -> list[Batch]:
         for record in lake.records(RECORDS)
         if record["kind"] == "batch" and _is_whole(lake.root / record["path"], record)
     ]
+
+
+def batch_records(lake: Lake) -> str:
+    """Digest of the names of the records that tell of batches: it changes with every new one."""
+    return digest_of(sorted(path.name for path in (lake.root / "manifest" / RECORDS).glob("*")))
 
 
 def _is_whole(path: Path, record: Mapping[str, Any]) -> bool:

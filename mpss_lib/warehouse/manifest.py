@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -142,15 +142,11 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     LakeCorruptError
         If a record lacks a field; it names the record.
     """
-    there = _record_files(lake)
+    there = record_files(lake)
     kept = _unchanged(known, there) if known is not None else frozenset()
-    parts: dict[str, Rows] = {name: [] for name in COLUMNS}
-    for name, (path, stat) in there.items():
-        if name not in kept:
-            _take_apart(Path(path), stat, parts)
-    tables = {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
+    tables = _read(there, kept)
     if known is not None and kept:
-        names = pa.array(sorted(kept))
+        names = pa.array(sorted(record for record, _, _ in kept))
         is_all = len(kept) == known.tables["runs"].num_rows
         for name, old in known.tables.items():
             still = old if is_all else old.filter(pc.is_in(old["record"], value_set=names))
@@ -158,29 +154,40 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     return Ledger(_ordered(tables))
 
 
-Records = Mapping[str, tuple[str, os.stat_result]]
+State = tuple[str, int, int]
+"""Name of a record, and bytes and time of change (ns) of its file."""
+
+Records = Mapping[State, str]
+"""State of each record -> its file."""
 
 
-def _record_files(lake: Lake) -> Records:
-    """Map the name of every record to its file and what the system knows of it."""
+def read_records(there: Records, *, first: int) -> Ledger:
+    """Read some records that come after others; the first of them has this number."""
+    return Ledger(_ordered(_read(there), first))
+
+
+def _read(there: Records, but: Collection[State] = ()) -> dict[str, pa.Table]:
+    parts: dict[str, Rows] = {name: [] for name in COLUMNS}
+    for state in sorted(there.keys() - set(but)):
+        _take_apart(Path(there[state]), *state[1:], parts)
+    return {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
+
+
+def record_files(lake: Lake) -> Records:
+    """Find every record: thousands, of each of which the system is asked once."""
     found = {}
     for stage in STAGES:
         folder = lake.root / "manifest" / stage
-        entries = os.scandir(folder) if folder.is_dir() else ()
-        for entry in sorted(entries, key=lambda one: one.name):
+        for entry in os.scandir(folder) if folder.is_dir() else ():
             if entry.name.endswith(".json"):
-                found[entry.name.removesuffix(".json")] = (entry.path, entry.stat())
+                stat = entry.stat()
+                found[entry.name[: -len(".json")], stat.st_size, stat.st_mtime_ns] = entry.path
     return found
 
 
-def _unchanged(known: Ledger, there: Records) -> frozenset[str]:
+def _unchanged(known: Ledger, there: Records) -> frozenset[State]:
     runs = known.tables["runs"].select(["record", "n_bytes", "modified_ns"]).to_pydict()
-    return frozenset(
-        record
-        for record, n_bytes, modified_ns in zip(*runs.values(), strict=True)
-        if record in there
-        and (there[record][1].st_size, there[record][1].st_mtime_ns) == (n_bytes, modified_ns)
-    )
+    return frozenset(there.keys() & set(zip(*runs.values(), strict=True)))
 
 
 def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
@@ -189,9 +196,9 @@ def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
     )
 
 
-def _take_apart(path: Path, stat: os.stat_result, parts: dict[str, Rows]) -> None:
+def _take_apart(path: Path, n_bytes: int, modified_ns: int, parts: dict[str, Rows]) -> None:
     try:
-        told = {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+        told = {"n_bytes": n_bytes, "modified_ns": modified_ns}
         _add_record(Record.read(read_json(path)), parts, told)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeCorruptError(
@@ -240,16 +247,16 @@ def _file(file: Written) -> dict[str, Any]:
     return {"table_name": row.pop("table"), **row}
 
 
-def _ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+def _ordered(tables: dict[str, pa.Table], first: int = 1) -> dict[str, pa.Table]:
     """Give each record its number by order, and say of each file whether it is current."""
     order = ("record_order", "written_at", "record")
     runs = tables["runs"].sort_by([(name, "ascending") for name in order])
-    runs = _with(runs, "sequence", pa.array(range(1, runs.num_rows + 1), WHOLE))
+    runs = _with(runs, "sequence", pa.array(range(first, first + runs.num_rows), WHOLE))
     ordered = {"runs": runs}
     for name in ("units", "files"):
         rows = tables[name]
         place = pc.index_in(rows["record"], value_set=runs["record"])
-        rows = _with(rows, "sequence", pc.add(pc.cast(place, WHOLE), 1))
+        rows = _with(rows, "sequence", pc.add(pc.cast(place, WHOLE), first))
         ordered[name] = _sorted(rows, rows["sequence"])
     ordered["files"] = _marked(ordered["files"])
     settings = tables["settings"]

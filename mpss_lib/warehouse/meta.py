@@ -35,7 +35,8 @@ META: Mapping[str, MetaTable] = {
         "One row: this snapshot.",
         ("sequence",),
         {"sequence": WHOLE, "published_at": TIME, "code_version": TEXT, "run_digest": TEXT}
-        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE, "duckdb_version": TEXT},
+        | {"lake_root": TEXT, "n_relations": WHOLE, "n_files": WHOLE, "duckdb_version": TEXT}
+        | {"batch_records": TEXT, "rules": TEXT},
     ),
     "pointer": MetaTable(
         "One row is one stage: the engine and settings that this snapshot shows.",
@@ -79,11 +80,13 @@ META: Mapping[str, MetaTable] = {
         ("study_key", "kind"),
         {"study_key": TEXT, "kind": TEXT, "detail": TEXT, "way_out": TEXT, "is_accepted": FLAG},
     ),
+    # ``n_rows`` by its record; ``replaced``: studies of a batch that have newer rows elsewhere.
     "lake_file": MetaTable(
         "One row is one Parquet file that was held against its record and its table's columns.",
         ("path",),
         {"table_name": TEXT, "path": TEXT, "checked_by": TEXT}
-        | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
+        | dict.fromkeys(("n_bytes", "modified_ns", "n_rows"), WHOLE)
+        | {"replaced": TEXTS},
     ),
     # ``landing_path``: of tables of which every file stays, where a row of a batch came from.
     "study_rows": MetaTable(
@@ -107,6 +110,18 @@ META: Mapping[str, MetaTable] = {
     ),
 }
 """Tables of schema ``meta`` by name."""
+
+COUNTED = (
+    "instance",
+    "volume",
+    "quality_metric",
+    "perturbation",
+    "feature_once",
+    "feature_binned",
+    "prediction",
+)
+"""Lake tables with several rows of a study, which the snapshot shows and does not copy: their keys
+are counted once a file (``study_rows``)."""
 
 BASE = tuple(
     Relation(

@@ -173,7 +173,7 @@ def _as_csv(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_csv_value(value) for value in row] for row in rows)
+    writer.writerows([csv_value(value) for value in row] for row in rows)
     return text.getvalue()
 
 
@@ -192,7 +192,8 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _csv_value(value: object) -> object:
+def csv_value(value: object) -> object:
+    """Give a value as a cell of CSV: lists and objects as JSON."""
     return json.dumps(value, default=str) if isinstance(value, list | dict) else value
 
 

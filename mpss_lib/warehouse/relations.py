@@ -10,19 +10,21 @@ A relation is one file ``sql/<layer>/<schema>.<relation>.sql``::
 The first line says what one row is. ``grain`` lists the columns that name a row once. ``stored`` is
 ``table`` (copied into the snapshot) or ``view``; without the line it follows the layer. A line
 ``-- checked: with feature.radiomics`` says that another relation's check of the grain covers this
-one. What a relation reads is found in its text: names in SQL are always qualified.
+one, ``-- by: study_key`` that its rows are those of a study or patient (``touched``). What a
+relation reads is found in its text: names in SQL are always qualified.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from mpss_lib.errors import SettingsError
 from mpss_lib.sql_files import first_line_of, header_of, sql_folder, with_limits
+from mpss_lib.tables import digest_of
 
 LAYERS: Mapping[str, str] = {"1_raw": "table", "2_core": "table", "3_out": "view"}
 """Layer folder -> how its relations are stored unless their header says otherwise."""
@@ -61,6 +63,9 @@ class Relation:
         Qualified names that it reads.
     checked_with : str
         Relation whose grain covers this one's; "" where it is checked itself.
+    by : str
+        Key of what a row belongs to, where it hangs on rows of the same study and patient only
+        (``touched``); else "".
     """
 
     layer: str
@@ -72,11 +77,17 @@ class Relation:
     sql: str
     needs: frozenset[str]
     checked_with: str = ""
+    by: str = ""
 
     @property
     def full_name(self) -> str:
         """Schema and name."""
         return f"{self.schema}.{self.name}"
+
+
+def digest_of_relations(relations: Sequence[Relation]) -> str:
+    """Digest of how relations are made."""
+    return digest_of(f"{one.full_name} {one.stored} {one.by}\n{one.sql}" for one in relations)
 
 
 def names_in(sql: str) -> frozenset[str]:
@@ -129,6 +140,7 @@ def _read(path: Path, layer: str) -> Relation:
         sql=with_limits(text.strip().rstrip(";")),
         needs=names_in(text),
         checked_with=header.get("checked", "").removeprefix("with "),
+        by=header.get("by", ""),
     )
 
 

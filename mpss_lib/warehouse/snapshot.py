@@ -10,74 +10,47 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from mpss_lib.batch import CHAIN, code_version
-from mpss_lib.config import Address, Config
+from mpss_lib.batch import code_version
+from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_text
-from mpss_lib.records import raise_order
-from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import checks
-from mpss_lib.warehouse.carrying import COUNTS, LEDGER, add_new, begin_with, what_to_carry
-from mpss_lib.warehouse.compaction import (
-    Reading,
-    compact,
-    has_enough_alone,
-    prefer_batches,
-    read_batches,
+from mpss_lib.warehouse.carrying import (
+    COUNTS,
+    LEDGER,
+    add_new,
+    begin_with,
 )
-from mpss_lib.warehouse.manifest import (
-    Ledger,
-    check_rows_kept,
-    check_there,
-    current_paths,
-    read_ledger,
-)
+from mpss_lib.warehouse.comments import comment_columns
+from mpss_lib.warehouse.compaction import batch_records
 from mpss_lib.warehouse.meta import (
     BASE,
     META,
-    META_NAMES,
     arrow_table,
-    meta_rows,
 )
-from mpss_lib.warehouse.pointers import moved, of_every_stage, setting, with_new
-from mpss_lib.warehouse.published import Published, published
+from mpss_lib.warehouse.planning import Plan, plan_of
+from mpss_lib.warehouse.pointers import (
+    setting,
+)
 from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
-from mpss_lib.warehouse.recovery import check_manifest
-from mpss_lib.warehouse.relations import SCHEMAS, Relation, read_relations
-from mpss_lib.warehouse.sources import check_files, feature_names, source_of
+from mpss_lib.warehouse.relations import SCHEMAS, Relation, digest_of_relations
 from mpss_lib.warehouse.study_rows import count_rows, create_study_rows
+from mpss_lib.warehouse.touched import exchange, find_touched, restricted, world_of, worldly
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 
 _PLACE = re.compile(r"\$\{([a-z_]+)\}")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a publish reads, found before the new file is opened."""
-
-    lake: Lake
-    relations: tuple[Relation, ...]
-    sources: Mapping[str, str]
-    meta: Mapping[str, pa.Table]
-    n_files: int
-    readings: Mapping[str, Reading]
-    unchanged: frozenset[str]
-    pointers: Mapping[str, Address]
-    carried: frozenset[str]
-    known: Ledger | None
 
 
 def publish(
@@ -123,7 +96,7 @@ def publish(
     with one_publisher(lake) as sequence:
         remove_unfinished(lake)
         tell("plan")
-        plan = _plan(lake, config, is_fresh=is_fresh, activate=activate)
+        plan = plan_of(lake, config, is_fresh=is_fresh, activate=activate)
         with setting(lake, plan.pointers), being_built(lake) as temporary:
             counts = _fill(temporary, plan, _stamp(plan, sequence, run_name), config, tell)
             temporary.chmod(0o644)
@@ -131,54 +104,6 @@ def publish(
     tell("done")
     log.info("warehouse: published %s", counts)
     return {"sequence": sequence} | counts
-
-
-def _plan(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
-    before = Published() if is_fresh else published(lake)
-    ledger = read_ledger(lake, known=before.ledger)
-    raise_order(lake, ledger.highest_order)
-    if not is_fresh:
-        check_manifest(lake, before.ledger, ledger)
-    check_rows_kept(ledger, before.ledger)
-    known = with_new(lake, config, ledger)
-    if activate:
-        known |= moved(lake, config, ledger, activate)
-    pointers = of_every_stage(config, known)
-    _warn_of_others(config, pointers)
-    landing = current_paths(lake, ledger, pointers)
-    readings = prefer_batches(landing, read_batches(lake))
-    n_rows = ledger.rows_of(path for reading in readings.values() for path in reading.alone)
-    check_there(lake, (reading.paths for reading in readings.values()))
-    if has_enough_alone(readings, config):
-        compact(lake, config, landing, n_rows)
-        readings = prefer_batches(landing, read_batches(lake))
-    features = feature_names(lake, readings["feature_catalogue"].paths)
-    lake_files, unchanged = check_files(lake, readings, features, n_rows, before.lake_files)
-    return Plan(
-        lake=lake,
-        relations=read_relations(base=META_NAMES),
-        sources={
-            name: source_of(lake, TABLES[name], reading, features)
-            for name, reading in readings.items()
-        },
-        meta=meta_rows(lake, config, ledger, pointers) | {"lake_file": lake_files},
-        n_files=sum(len(reading.paths) for reading in readings.values()),
-        readings=readings,
-        unchanged=unchanged,
-        pointers=known,
-        carried=what_to_carry(before, ledger),
-        known=before.ledger,
-    )
-
-
-def _warn_of_others(config: Config, pointers: Mapping[str, Address]) -> None:
-    """Warn where stages are published at another version than the settings make."""
-    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
-        log.warning(
-            "warehouse: %s are published as other settings made them; what is written now is not"
-            " shown until `mpss recompute --activate`",
-            ", ".join(other),
-        )
 
 
 def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
@@ -191,6 +116,8 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
         "n_relations": len(plan.relations),
         "n_files": plan.n_files,
         "duckdb_version": duckdb.__version__,  # what opens the file: this one or a newer one
+        "batch_records": batch_records(plan.lake),
+        "rules": digest_of_relations(plan.relations),
     }
     return arrow_table("snapshot", [row])
 
@@ -198,9 +125,9 @@ def _stamp(plan: Plan, sequence: int, run_name: str) -> pa.Table:
 def _fill(
     path: Path, plan: Plan, stamp: pa.Table, config: Config, tell: Progress
 ) -> dict[str, int]:
-    carried = plan.carried
-    if not carried or not begin_with(carried, path, plan.lake.snapshot):
-        carried = frozenset()
+    carried, kept = plan.carried, plan.kept
+    if not carried or not begin_with(carried, path, plan.lake.snapshot, kept):
+        carried, kept = frozenset(), frozenset()
         path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
     settings = {"threads": config.warehouse.threads}
     with closing(duckdb.connect(str(path), config=settings)) as connection:
@@ -210,16 +137,19 @@ def _fill(
         connection.execute("begin")  # one commit: DuckDB syncs the file at each
         for schema in SCHEMAS:
             connection.execute(f"create schema if not exists {schema}")
-        if plan.known is not None and carried.issuperset(LEDGER):
-            add_new(connection, plan.known, plan.meta)
-        for name, rows in {**plan.meta, "snapshot": stamp}.items():
-            if name not in carried:
-                _insert(connection, name, rows)
+        meta = {**plan.meta, "snapshot": stamp}
+        if carried.issuperset(LEDGER):
+            add_new(connection, plan.new)
+        else:
+            meta |= {name: rows for name, rows in plan.ledger().items() if name in LEDGER}
+        for name, rows in meta.items():
+            _insert(connection, name, rows)
         _count(connection, plan, is_carried=COUNTS in carried)
-        _create_relations(connection, plan)
-        _list_relations(connection, (*BASE, *plan.relations))
-        tell("check")
-        n_bad = checks.run_checks(connection, (*BASE, *plan.relations))
+        with _made(connection, plan, kept) as world:
+            _list_relations(connection, (*BASE, *plan.relations))
+            tell("check")
+            n_bad = checks.run_checks(connection, (*BASE, *plan.relations), world=world)
+        comment_columns(connection)
         studies, included = _one_row(
             connection, "select count(*), count(*) filter (is_included) from core.cohort_flow"
         )
@@ -232,6 +162,29 @@ def _fill(
         "studies": studies,
         "included": included,
     }
+
+
+@contextmanager
+def _made(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, kept: frozenset[str]
+) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Make every relation; gives the world of what was touched, where tables were carried."""
+    if not kept:
+        _create_relations(connection, plan)
+        yield None
+        return
+    touched = find_touched(connection, plan.sources, plan.seeds)
+    inside = worldly(plan.relations)
+    with world_of(touched, connection, inside) as world:
+        for relation in plan.relations:
+            if relation.full_name in inside:
+                create_relation(world, restricted(relation, touched), plan.sources)
+            if relation.full_name in kept:
+                exchange(relation, touched, world, connection)
+            else:
+                create_relation(connection, relation, plan.sources)
+        checks.check_schemas(connection)
+        yield world
 
 
 def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -248,16 +201,7 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None
 def _count(connection: duckdb.DuckDBPyConnection, plan: Plan, *, is_carried: bool) -> None:
     if not is_carried:
         create_study_rows(connection)
-    try:
-        count_rows(
-            connection, plan.lake, plan.readings, plan.unchanged if is_carried else frozenset()
-        )
-    except duckdb.Error as error:
-        raise LakeCorruptError(
-            f"the rows of the files cannot be counted: {_first_line(error)}",
-            way_out="restore the file that is named from the backup, or run its stage again for it"
-            " with force; a batch file may simply be removed",
-        ) from error
+    count_rows(connection, plan.lake, plan.readings, plan.unchanged if is_carried else frozenset())
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

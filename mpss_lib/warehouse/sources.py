@@ -18,6 +18,9 @@ from mpss_lib.warehouse.meta import arrow_table
 
 Features = Mapping[str, Sequence[str]]
 
+_AS_CHECKED = ["table_name", "path", "checked_by", "n_bytes", "modified_ns"]
+"""Columns of ``meta.lake_file`` that are the same of a file that need not be opened again."""
+
 CHECKS = 3
 """Raised by hand when a file is checked or its rows are counted in another way."""
 
@@ -64,20 +67,23 @@ def check_files(
         Names the file, the column and the way out.
     """
     rows: list[dict[str, object]] = []
-    before = {tuple(row.values()) for row in known.to_pylist()} if known is not None else set()
+    before = known.select(_AS_CHECKED).to_pylist() if known is not None else []
+    as_before = {tuple(row.values()) for row in before}
     unchanged = []
     for name, reading in readings.items():
         if not reading.paths:
             continue
         table, wanted = TABLES[name], features.get(name, ())
+        replaced = {source.path: sorted(source.without) for source in reading.batches}
         digest = "any" if name in APPEND_ONLY else schema_digest(wanted_schema(table, wanted))
         for path, rows_wanted in _files_of(reading, n_rows):
             stat = (lake.root / path).stat()
             row: dict[str, object] = {"table_name": name, "path": path}
             row["checked_by"] = f"{CHECKS}.{digest}"
             row |= {"n_bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
-            rows.append(row)
-            if tuple(row.values()) in before:
+            told = {"n_rows": rows_wanted, "replaced": replaced.get(path, [])}
+            rows.append(row | told)
+            if tuple(row.values()) in as_before:
                 unchanged.append(path)
             # The footer of a batch is large: its record says with which columns it was written.
             elif reading.columns.get(path) != digest:

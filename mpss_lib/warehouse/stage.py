@@ -17,7 +17,9 @@ from mpss_lib.warehouse.publisher import one_publisher
 from mpss_lib.warehouse.snapshot import publish
 
 
-def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, int]:
+def run(
+    lake: Lake, config: Config, *, run_name: str = "by hand", is_fresh: bool = False
+) -> dict[str, int]:
     """Publish a new snapshot of what the manifest names.
 
     Parameters
@@ -25,6 +27,8 @@ def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, i
     lake, config
     run_name : str
         Name of the run that asks; only its digest is stored.
+    is_fresh : bool
+        Make and check every row anew instead of what is touched since the published snapshot.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def run(lake: Lake, config: Config, *, run_name: str = "by hand") -> dict[str, i
     LakeCorruptError
         A file is gone or a table breaks its schema or grain: the published snapshot stays.
     """
-    return publish(lake, config, run_name=run_name)
+    return publish(lake, config, run_name=run_name, is_fresh=is_fresh)
 
 
 def rebuild(lake: Lake, config: Config) -> dict[str, int]:
@@ -127,7 +131,7 @@ def check(
     suites : sequence of str
         ``study``, ``clinical``, ``features``, ``predictions``; all by default.
     force : bool
-        Run them although nothing has changed.
+        Hold all against them anew: every file is read, and looked for where a batch repeats it.
     run_name : str
         Name of the run that asks; only its digest is stored.
 
@@ -147,7 +151,7 @@ def check(
     from mpss_lib.warehouse.expectations.page import write_page
     from mpss_lib.warehouse.expectations.views import Current
 
-    current = Current(lake, config)
+    current = Current(lake, config, is_whole=force)
     done = check_suites(current, names=suites or SUITES, force=force, run_name=run_name)
     report = read_report(current)
     write_page(lake, report)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 import duckdb
 import pyarrow as pa
 
+from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_name, sql_text
 from mpss_lib.schemas import TABLES, TEXT
 from mpss_lib.tables import Lake
@@ -20,19 +21,8 @@ from mpss_lib.warehouse.checks import duckdb_type
 from mpss_lib.warehouse.compaction import Reading
 from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY
-from mpss_lib.warehouse.meta import META
-from mpss_lib.warehouse.sources import listed
-
-COUNTED = (
-    "instance",
-    "volume",
-    "quality_metric",
-    "perturbation",
-    "feature_once",
-    "feature_binned",
-    "prediction",
-)
-"""Lake tables with several rows of a study, which the snapshot shows and does not copy."""
+from mpss_lib.warehouse.meta import COUNTED, META
+from mpss_lib.warehouse.sources import CHECKS, listed
 
 _COUNT = """
 insert into meta.study_rows by name
@@ -55,6 +45,20 @@ delete from meta.study_rows as counted
 where not exists (from arrow_kept as kept where counted.path = kept.path)
 """
 
+_COUNTED_FILES = """
+select path, n_bytes, modified_ns
+from published.meta.lake_file
+where path in (select path from arrow_wanted) and starts_with(checked_by, ?)
+"""
+
+# No suite asks for the segments, which are most of the bytes.
+_COUNTED_ROWS = """
+insert into meta.study_rows by name
+select * replace (cast([] as varchar[]) as segments),
+from published.meta.study_rows
+where path in (select path from arrow_kept)
+"""
+
 _SHOW = """
 update meta.study_rows as counted
 set is_shown = not is_shown
@@ -71,6 +75,58 @@ def create_study_rows(connection: duckdb.DuckDBPyConnection) -> None:
     columns = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in table.columns.items())
     connection.execute(f"create table meta.study_rows ({columns})")
     connection.execute(f"comment on table meta.study_rows is {sql_text(table.one_row)}")
+
+
+def count_shown(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    readings: Mapping[str, Reading],
+    *,
+    is_fresh: bool,
+) -> None:
+    """Make ``meta.study_rows`` of some tables; what the published snapshot has counted is taken.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    lake : Lake
+    readings : mapping of table to Reading
+    is_fresh : bool
+        Count every file.
+
+    Raises
+    ------
+    LakeCorruptError
+        A file cannot be read.
+    """
+    create_study_rows(connection)
+    kept = frozenset() if is_fresh or not readings else _take(connection, lake, readings)
+    count_rows(connection, lake, readings, kept)
+
+
+def _take(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, readings: Mapping[str, Reading]
+) -> frozenset[str]:
+    """Copy what the snapshot has counted of files that are as they were; gives those files."""
+    paths = [path for reading in readings.values() for path in reading.paths]
+    if not lake.snapshot.is_file():
+        return frozenset()
+    connection.register("arrow_wanted", pa.table({"path": pa.array(paths, TEXT)}))
+    try:
+        connection.execute(f"attach {sql_text(lake.snapshot)} as published (read_only)")
+        files = connection.execute(_COUNTED_FILES, [f"{CHECKS}."]).fetchall()
+        kept = frozenset(path for path, *state in files if _state(lake, path) == tuple(state))
+        connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
+        connection.execute(_COUNTED_ROWS)
+        connection.execute("detach published")
+    except duckdb.Error:  # of another layout, or damaged: then every file is counted
+        return frozenset()
+    return kept
+
+
+def _state(lake: Lake, path: str) -> tuple[int, int]:
+    stat = (lake.root / path).stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def count_rows(
@@ -90,19 +146,36 @@ def count_rows(
         The files that the snapshot shows.
     unchanged : iterable of str
         Files that are as they were when the rows that are there were counted.
+
+    Raises
+    ------
+    LakeCorruptError
+        A file cannot be read.
     """
-    kept = {path for name in COUNTED for path in readings[name].paths}.intersection(unchanged)
+    shown = {name: readings[name] for name in COUNTED if name in readings}
+    kept = {path for reading in shown.values() for path in reading.paths}.intersection(unchanged)
     connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
     connection.execute(_FORGET)
-    counted = {name: [p for p in readings[name].paths if p not in kept] for name in COUNTED}
+    counted = {name: [p for p in one.paths if p not in kept] for name, one in shown.items()}
     for name, paths in counted.items():
         for part in _alike(name, paths):
-            connection.execute(_count(lake, name, part))
-    connection.register("arrow_replaced", _replaced(readings))
+            _add(connection, _count(lake, name, part))
+    connection.register("arrow_replaced", _replaced(shown))
     connection.execute(_SHOW)
     for name in ("kept", "replaced"):
         connection.unregister(f"arrow_{name}")
     return sum(map(len, counted.values()))
+
+
+def _add(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        connection.execute(sql)
+    except duckdb.Error as error:
+        raise LakeCorruptError(
+            f"the rows of the files cannot be counted: {str(error).partition(chr(10))[0][:300]}",
+            way_out="restore the file that is named from the backup, or run its stage again for it"
+            " with force; a batch file may simply be removed",
+        ) from error
 
 
 def _alike(name: str, paths: list[str]) -> list[list[str]]:
@@ -143,8 +216,8 @@ def _replaced(readings: Mapping[str, Reading]) -> pa.Table:
     """Studies of a batch file that another file has replaced: their rows are not shown."""
     pairs = [
         {"path": source.path, "study_key": key}
-        for name in COUNTED
-        for source in readings[name].batches
+        for reading in readings.values()
+        for source in reading.batches
         for key in sorted(source.without)
     ]
     return pa.Table.from_pylist(pairs, schema=pa.schema({"path": TEXT, "study_key": TEXT}))

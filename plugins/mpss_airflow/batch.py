@@ -19,9 +19,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.home import connected_home, open_home
+from mpss_airflow.metrics import of_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +92,8 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
     from mpss_lib import batch
 
     home = connected_home() if stage in OUTWARD else open_home()
-    return batch.run_stage(
+    begun = monotonic()
+    result = batch.run_stage(
         stage,
         keys,
         home.lake,
@@ -100,6 +103,8 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
         run_name=current_run(),
         progress=progress_of(len(keys)),
     )
+    of_stage(stage, result.as_dict(), monotonic() - begun)
+    return result
 
 
 def do_chain(

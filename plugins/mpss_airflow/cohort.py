@@ -8,28 +8,40 @@ from typing import Any
 
 from mpss_airflow.batch import airflow_errors, current_run, progress_of, run_stage, without_keys
 from mpss_airflow.home import connected_home, open_home
+from mpss_airflow.metrics import of_snapshot
 
 log = logging.getLogger(__name__)
 
 
-def snapshot() -> dict[str, Any]:
+def snapshot_anew() -> dict[str, Any]:
+    """Build the snapshot from every record and row: nothing of the published one is carried."""
+    return snapshot(is_fresh=True)
+
+
+def snapshot(*, is_fresh: bool = False) -> dict[str, Any]:
     """Build the snapshot from what is on the lake and swap it in."""
     from mpss_lib.warehouse.stage import run
 
     home = open_home()
     with airflow_errors():
-        counts = run(home.lake, home.config, run_name=current_run())
+        counts = run(home.lake, home.config, run_name=current_run(), is_fresh=is_fresh)
+        of_snapshot(home, counts)
     log.info("published: %s", counts)
     return counts
 
 
-def check() -> dict[str, Any]:
+def check_whole() -> dict[str, Any]:
+    """Hold every file anew against the expectations: what changed unseen is found weekly."""
+    return check(is_whole=True)
+
+
+def check(*, is_whole: bool = False) -> dict[str, Any]:
     """Hold the lake against its expectations; a table at fault fails the task and every publish."""
     from mpss_lib.warehouse.stage import check as run
 
     home = open_home()
     with airflow_errors():
-        counts = run(home.lake, home.config, run_name=current_run())
+        counts = run(home.lake, home.config, force=is_whole, run_name=current_run())
     log.info("expectations: %s; page: reports/data_quality.html of the lake", counts)
     return counts
 

@@ -63,7 +63,7 @@ def _runs(session: Session) -> dict[str, Any]:
     ours = DagModel.dag_id.like("mpss_%")
     has_run = select(DagRun.dag_id).where(DagRun.run_type == "scheduled").distinct()
     paused = select(DagModel.dag_id).where(ours, DagModel.is_paused, DagModel.dag_id.in_(has_run))
-    stuck = select(DagRun).where(
+    stuck = select(DagRun.dag_id, DagRun.state, DagRun.queued_at).where(
         DagRun.state.in_(["running", "queued"]),
         DagRun.dag_id != WAITS,
         DagRun.run_after < now - timedelta(hours=STUCK_H),
@@ -79,7 +79,7 @@ def _runs(session: Session) -> dict[str, Any]:
                 "state": str(getattr(run.state, "value", run.state)),
                 "hours": int((now - run.queued_at).total_seconds() // 3600),
             }
-            for run in session.scalars(stuck)
+            for run in session.execute(stuck)
         ],
     }
 

@@ -41,11 +41,19 @@ class MpssPlugin(AirflowPlugin):  # type: ignore[misc] -- Airflow has no types h
     ]
     external_views: ClassVar[list[dict[str, Any]]] = [
         {
-            "name": "MPSS review",
+            "name": "MPSS",
             "href": f"{PAGES}/worklist",
             "destination": "nav",
             "nav_top_level": True,
             "url_route": "mpss-review",
+            "icon": f"{PAGES}/static/heart.svg",
+            "icon_dark_mode": f"{PAGES}/static/heart-dark.svg",
+        },
+        {
+            "name": "Cohort and evaluation",
+            "href": f"{PAGES}/cohort?run={{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "mpss-cohort",
             "icon": f"{PAGES}/static/heart.svg",
             "icon_dark_mode": f"{PAGES}/static/heart-dark.svg",
         },

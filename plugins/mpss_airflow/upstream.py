@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from mpss_airflow.batch import airflow_errors, do_chain
+from mpss_airflow.batch import (
+    airflow_errors,
+    current_run,
+    do_chain,
+    progress_of,
+    without_keys,
+)
 from mpss_airflow.home import connected_home
 from mpss_lib.clock import today
 
@@ -73,3 +80,38 @@ def reconcile() -> dict[str, int]:
         "n_archive": sum(month.n_archive for month in answered.months),
         "n_lake": sum(month.n_lake for month in answered.months),
     }
+
+
+def mend(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what a person asked for: try quarantined studies again, accept what the archive has.
+
+    Parameters
+    ----------
+    params : mapping
+        ``retry`` : bool; ``accept`` : list of study keys.
+
+    Returns
+    -------
+    dict
+        Counts of each stage that had something to do.
+    """
+    from mpss_airflow.maintenance import retry_quarantined
+    from mpss_lib.pull.upstream.again import accept, fetch_again
+
+    done: dict[str, Any] = {}
+    home = connected_home()
+    with airflow_errors():
+        stays, corrected = accept([str(key) for key in params.get("accept") or []], home.lake)
+        log.info("accepted as they are: %s", stays)
+        if corrected:
+            found = fetch_again(
+                *(corrected, home.lake, home.config, home.sites),
+                accepts=True,
+                run_name=current_run(),
+                progress=progress_of(len(corrected)),
+            )
+            done["pull"] = without_keys(found.as_dict())
+            done |= do_chain({"intake": list(found.keys)})
+    if params.get("retry"):
+        done |= {f"retry {stage}": counts for stage, counts in retry_quarantined().items()}
+    return done

@@ -47,6 +47,9 @@ ARTEFACTS = (
 PAGES = "/mpss"
 """Where the API server holds the pages, below its own address."""
 
+SQL_RIGHT = "MPSS SQL"
+"""Resource that an auth manager's role may read: questions to the published snapshot (pages)."""
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "retries": 2,

@@ -1,5 +1,6 @@
 -- One row is one accepted registry record: its study, or why it has none.
 -- grain: record_key
+-- by: record_key
 with candidates as (
     select
         record_key,

@@ -1,5 +1,6 @@
 -- One row is one registry record and one study that it may belong to.
 -- grain: record_key study_key
+-- by: study_key
 with records as (
     select
         record_key,

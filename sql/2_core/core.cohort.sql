@@ -1,5 +1,6 @@
 -- One row is one study of the cohort, with its covariates and outcomes.
 -- grain: study_key
+-- by: study_key
 select
     flow.study_key,
     flow.patient_key,

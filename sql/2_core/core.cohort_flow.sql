@@ -1,5 +1,6 @@
 -- One row is one study that the archive named: included, or the first reason that excluded it.
 -- grain: study_key
+-- by: study_key
 with first_reasons as (
     select
         study_state.study_key,

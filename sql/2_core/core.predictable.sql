@@ -1,5 +1,6 @@
 -- One row is one study that the archive named: may it be predicted, or the first reason why not.
 -- grain: study_key
+-- by: study_key
 with judged as (
     select
         study_key,

@@ -1,6 +1,7 @@
 -- One row is one object of a fetched study, or one series left at the archive, and why.
 -- grain: study_key series_key object_key
 -- stored: view
+-- by: study_key
 select
     instance.study_key,
     instance.series_key,

@@ -1,5 +1,6 @@
 -- One row is one study that the archive named, fetched or not.
 -- grain: study_key
+-- by: study_key
 with objects as (
     select
         study_key,

@@ -1,5 +1,6 @@
 -- One row is one study that the archive named: all that the cohort rules ask about it.
 -- grain: study_key
+-- by: study_key
 with stages as (
     select
         study_key,

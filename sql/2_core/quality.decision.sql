@@ -1,5 +1,6 @@
 -- One row is one study that a physician has reviewed: the last decision.
 -- grain: study_key
+-- by: study_key
 with decisions as (
     select distinct
         study_key,

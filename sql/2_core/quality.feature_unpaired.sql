@@ -1,5 +1,6 @@
 -- One row is one segment of one study that has features of one kind and not of the other.
 -- grain: study_key segment
+-- by: study_key
 with once as (
     select
         study_key,

@@ -1,5 +1,6 @@
 -- One row is one study that the archive named: how far it came and what stopped it.
 -- grain: study_key
+-- by: study_key
 with standing as (
     select
         study_key,

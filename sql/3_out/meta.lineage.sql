@@ -1,5 +1,6 @@
 -- One row is one file that this snapshot shows: which engine, settings, code and input made it.
 -- grain: table_name unit_key path
+-- by: unit_key
 select
     file.table_name,
     file.unit_key,

@@ -1,5 +1,6 @@
 -- One row is one study with a verdict: what a physician needs to know about it.
 -- grain: study_key
+-- by: study_key
 select
     verdict.study_key,
     study.patient_key,

@@ -1,6 +1,7 @@
 -- One row is one prediction for the time in which it was the newest of its study.
 -- grain: engine config valid_sequence study_key cohort_hash segment configuration
 -- checked: with meta.study_rows
+-- by: study_key
 with events as (
     select
         engine,

@@ -40,7 +40,7 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive.session import ArchiveSession
-from mpss_lib.pull.objects import announced_by
+from mpss_lib.pull.manifest import announced_by
 from mpss_lib.pull.person import settle
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import identity_of, study_row

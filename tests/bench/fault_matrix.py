@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from bad_line import BadLine, bad_line
 from certificates import Issuer
 from pacs_objects import make_nm
 from peer import free_port
+from tls_front import client_side, front, server_side
 
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.batch import TooManyFaultsError, run_stage
@@ -36,10 +38,11 @@ from mpss_lib.config import Config, Sites
 from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import ArchiveBusyError, PlatformFaultError
 from mpss_lib.pull import stage
+from mpss_lib.pull.fetched import Fetched, Fetcher
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
 from mpss_lib.pull.vault import Vault
-from mpss_lib.tables import Lake
+from mpss_lib.tables import Lake, Outcome
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
 STUDIES = {1: (4, 48, 48), 2: (12, 64, 64), 3: (4, 48, 48)}
@@ -51,7 +54,8 @@ HEALED_AFTER = 3
 
 WAYS = (
     *("c-get orthanc", "c-get dcmqrscp", "c-move orthanc", "c-move dcmqrscp"),
-    *("dicomweb orthanc", "c-get orthanc-tls", "c-move orthanc-tls"),
+    *("dicomweb orthanc", "c-get orthanc-tls", "c-move orthanc-tls", "dicomweb orthanc-tls"),
+    *("c-get dcmqrscp-tls", "c-move dcmqrscp-tls"),
 )
 
 
@@ -111,8 +115,26 @@ def rows() -> list[Row]:
     return found
 
 
-class BrokenOffError(Exception):
+class BrokenOffError(BaseException):
     """A task that was ended from outside."""
+
+
+@contextmanager
+def _between_studies(happen: Callable[[], None]) -> Iterator[None]:
+    """Let something happen before each study but the first: they are fetched ahead."""
+    fetch, keys = Fetcher.fetch, []
+
+    def fetch_then(self: Fetcher, study_key: str) -> Outcome | Fetched:
+        if keys:
+            happen()
+        keys.append(study_key)
+        return fetch(self, study_key)
+
+    Fetcher.fetch = fetch_then
+    try:
+        yield
+    finally:
+        Fetcher.fetch = fetch
 
 
 class Night:
@@ -140,6 +162,7 @@ class Night:
 
     def __enter__(self) -> Night:
         self.stack.enter_context(self.archive_stack)
+        self.stack.enter_context(_trusting(self.issuer))
         self.start_archive(store=True)
         faults = self.row.line
         for where, target, port in (
@@ -167,19 +190,33 @@ class Night:
             )
             port, self.title, http = server.port, server.aet, server.http
         else:
+            sends_to, http = self.sent_to, 0
+            if self.is_secure:  # this one knows no TLS: it stands behind what does
+                said = client_side(self.signed["archive"], self.issuer)
+                sends_to = self.archive_stack.enter_context(front(self.sent_to, said=said))
             port, self.title = self.archive_stack.enter_context(
-                real_archives.running(self.archive, _installed, folder, sends_to=self.sent_to)
+                real_archives.running("dcmqrscp", _installed, folder, sends_to=sends_to)
             )
-            http = 0
         self.stack.push(self.archive_stack)
         if store:
-            signed = self.signed["us"]
-            files = ("+tls", signed.key, signed.certificate, "+cf", self.issuer.path, "-R")
-            options = files if self.is_secure else ()
-            real_archives.store(_installed, self.title, port, self.objects, *options)
-        self.port = http if self.retrieve == "dicomweb" else port
+            self.fill(port)
+        self.port = self.fronted(http if self.retrieve == "dicomweb" else port)
         if self.lines:
             self.lines["archive"].target = self.port
+
+    def fill(self, port: int) -> None:
+        signed = self.signed["us"]
+        files = ("+tls", signed.key, signed.certificate, "+cf", self.issuer.path, "-R")
+        options = files if self.archive == "orthanc-tls" else ()
+        real_archives.store(_installed, self.title, port, self.objects, *options)
+
+    def fronted(self, port: int) -> int:
+        """Port of the archive, behind what speaks TLS for it where it does not itself."""
+        is_web = self.retrieve == "dicomweb"
+        if not self.is_secure or (self.archive == "orthanc-tls" and not is_web):
+            return port
+        heard = server_side(self.signed["archive"], None if is_web else self.issuer)
+        return self.archive_stack.enter_context(front(port, heard=heard))
 
     def secure_archive(self) -> dict[str, object]:
         rights = ("AllowFind", "AllowGet", "AllowMove", "AllowEcho")
@@ -199,10 +236,10 @@ class Night:
 
     @property
     def sites(self) -> Sites:
-        port = self.lines["archive"].port
+        port, scheme = self.lines["archive"].port, "https" if self.is_secure else "http"
         archive = ArchiveSettings(
             port=port,
-            web_url=f"http://127.0.0.1:{port}/dicom-web" if self.retrieve == "dicomweb" else "",
+            web_url=f"{scheme}://127.0.0.1:{port}/dicom-web" if self.retrieve == "dicomweb" else "",
             called_aet=self.called or self.title,
             dimse_timeout_s=TIMEOUT_S,
             acse_timeout_s=TIMEOUT_S,
@@ -228,16 +265,14 @@ class Night:
         try:
             event(number)
             keys = stage.find(WINDOW, self.lake, self.config, self.sites)
-            result = run_stage(
-                "pull", keys, self.lake, self.config, self.sites,
-                progress=lambda key, status: self.between(number),
-            )  # fmt: skip
+            with _between_studies(lambda: self.between(number)):
+                result = run_stage("pull", keys, self.lake, self.config, self.sites)
         except (ArchiveBusyError, PlatformFaultError, TooManyFaultsError, BrokenOffError):
             return False
         return result.done + result.skipped == len(STUDIES)
 
     def between(self, number: int) -> None:
-        """Happen after a study: the events in mid-batch."""
+        """Happen when a study was fetched: the events in mid-batch."""
         self.n_done += 1
         if number or self.n_done > 1:
             return
@@ -303,6 +338,19 @@ class Night:
 
     def one_at_a_time(self, number: int) -> None:
         self._other_receiver(number, max_associations=1)
+
+
+@contextmanager
+def _trusting(issuer: Issuer) -> Iterator[None]:
+    """Trust an issuer as a hospital does whose system store holds it: HTTPS asks that store."""
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = issuer.path
+    try:
+        yield
+    finally:
+        del os.environ["SSL_CERT_FILE"]
+        if before is not None:
+            os.environ["SSL_CERT_FILE"] = before
 
 
 @contextmanager

@@ -261,11 +261,11 @@ def process(kind: str, path: Path) -> list[str]:
 def _pull(kind: str, path: Path) -> str:
     from pacs_objects import ROOT, series_uid, sop_uid, study_uid
 
-    from mpss_lib.dicom.said import read_said
     from mpss_lib.pull.archive.answers import ObjectAnswer
-    from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
+    from mpss_lib.pull.deidentification.deidentifier import Subject
     from mpss_lib.pull.person import named_in
-    from mpss_lib.pull.taking import Left, Taker
+    from mpss_lib.pull.taking import Left, Piece, Taker, TakingOrder
+    from mpss_lib.sections import PullSettings
 
     expected, uids = "1.2.840.10008.5.1.4.1.1.20", (series_uid(1), sop_uid(1))
     if kind == "rtstruct":
@@ -275,14 +275,10 @@ def _pull(kind: str, path: Path) -> str:
         expected = "1.2.840.10008.5.1.4.1.1.66.4"
         uids = (f"{ROOT}.2.1.60", f"{ROOT}.3.1.60.1")
     subject = Subject("P1", -10, "20260302", "101500", "19500615", "MPSS")
-    taker = Taker(
-        study_uid(1),
-        Deidentifier(subject, lambda uid: uid),
-        128 * 2**20,
-        lambda dataset, _: read_said(dataset).as_json(),
-    )
+    taker = Taker(PullSettings(max_object_mb=128), lambda uid: uid)
     named_in([path])
-    found = taker.take(path, ObjectAnswer(*uids, expected), expected, "NM")
+    piece = Piece(path, ObjectAnswer(*uids, expected), expected, "NM")
+    [found] = taker.take_all(TakingOrder(study_uid(1), subject, (piece,))).found.values()
     if isinstance(found, Left):
         return found.reason + (" (no memory)" if "MemoryError" in found.detail else "")
     path.with_name("kept.dcm").write_bytes(found.content)

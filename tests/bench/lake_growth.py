@@ -7,13 +7,12 @@ Run from the repository's root, on a quiet machine (about 12 CPU minutes, 3 GB o
 Each lake is fabricated: batch files of ten features, manifest records, the rows of the vault, and
 for every study its landing files as names of one empty file. (Records hold 25 studies each, 1000 in
 the largest lake; ``--wide`` makes the features as many as real ones.) A study is checked (the suite
-of the features: told, without a limit, as it asks whether every file is there, and compares the
-keys of all rows) and published. Then three studies of the demo's hospital come, one after the
-other, from an archive in a process of its own: the real ``find``, then the real stages by
+of the features) and published, three times. Then three studies of the demo's hospital come, one
+after the other, from an archive in a process of its own: the real ``find``, then the real stages by
 ``run_stage``, from pull to radiomics. Told is the least CPU time of them by stage, ended children
-counted. Last, the current files of 20 studies are looked up, of which ten have two of each feature
-table. What was checked and published before is fabricated (a real study's features have other
-names).
+counted; ``all`` is what one study costs from its landing to its publish, and is judged. Last, the
+current files of 20 studies are looked up, of which ten have two of each feature table. What was
+checked and published before is fabricated (a real study's features have other names).
 
 Ends with status 1 if a limit is missed.
 """
@@ -193,6 +192,7 @@ def measure(
     every = every[1:]  # the first one compiled
     told |= {step: min(one[step] for one in every) for step in STEPS}
     told["chain"] = min(sum(one[step] for step in STEPS) for one in every)
+    told["all"] = told["chain"] + told["check"] + told["publish"]
     told["lookups"] = min(look_up(build) for _ in range(3))
     say("  " + ", ".join(f"{name} {value:.3f}" for name, value in told.items()))
     return told
@@ -235,7 +235,7 @@ def judge(told: dict[int, dict[str, float]]) -> int:
         cells = " | ".join(f"{told[size][name]:.3f}" for size in sizes)
         say(f"| {name} | {cells} | {told[sizes[-1]][name] / first[name]:.2f} |")
     for size in sizes[1:]:
-        growth = told[size]["chain"] / first["chain"]
+        growth = told[size]["all"] / first["all"]
         if growth > MOST_GROWTH:
             missed.append(f"one study at {size}: {growth:.2f} times its cost at {sizes[0]}")
     if PUBLISH_AT in told and told[PUBLISH_AT]["publish"] > PUBLISH_S:

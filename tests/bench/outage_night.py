@@ -1,9 +1,10 @@
-"""A night of Airflow whose archive is away for minutes: it waits, and goes green when it is back.
+"""A night of Airflow whose archive is away, or stopped, for minutes: it waits, then goes green.
 
 ``PYTHONPATH=.:plugins:tests python tests/bench/outage_night.py --minutes 45``: a hospital of two
 patients, its archive away when the night begins and back so many minutes later; the DAG
 ``mpss_ingest`` with the pauses that a site has. It says how often and when the archive was asked,
-and what came of the night.
+and what came of the night. ``--stopped``: the archive is there, and somebody has stopped the
+traffic (``mpss pacs stop``) for so long.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ def main() -> int:
     """Run the night; exit status 1 where it is not green, or a study lacks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--stopped", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="outage") as folder:
-        told = night(Path(folder), 60.0 * given.minutes)
+        told = night(Path(folder), 60.0 * given.minutes, is_stopped=given.stopped)
     sys.stdout.write(json.dumps(told) + "\n")
     return 0 if told["state"] == "success" and told["pulled"] == told["studies"] else 1
 
 
-def night(root: Path, away_s: float) -> dict[str, object]:
+def night(root: Path, away_s: float, *, is_stopped: bool) -> dict[str, object]:
     """Make a home, run its night, and count."""
     project = Path(__file__).resolve().parents[2]
     os.environ |= {
@@ -50,6 +52,7 @@ def night(root: Path, away_s: float) -> dict[str, object]:
 
     from mpss_lib.demo.archive import Archive
     from mpss_lib.demo.cohort import make_hospital
+    from mpss_lib.pull.archive.gate import allow_traffic, stop_traffic
     from mpss_lib.tables import Lake
 
     prepare({})
@@ -61,18 +64,16 @@ def night(root: Path, away_s: float) -> dict[str, object]:
     connection = {"conn_type": "dicom", "host": "127.0.0.1", "port": port, "extra": extra}
     os.environ["AIRFLOW_CONN_MPSS_PACS"] = json.dumps(connection)
     asked, began = [], time.monotonic()
-    wait = patience.wait_or_give_up
-
-    def noted(error):
-        asked.append(round((time.monotonic() - began) / 60, 1))
-        return wait(error)
-
-    patience.wait_or_give_up = noted
+    note(patience, "wait_for_opening" if is_stopped else "wait_or_give_up", asked, began)
     servers = []
-    timer = threading.Timer(
-        away_s,
-        lambda: servers.append(archive.serve(port=port, aet="DEMOPACS", allowed_aets=["MPSS"])),
-    )
+
+    def serve():
+        servers.append(archive.serve(port=port, aet="DEMOPACS", allowed_aets=["MPSS"]))
+
+    if is_stopped:
+        serve()
+        stop_traffic(root, "somebody", "for the bench")
+    timer = threading.Timer(away_s, lambda: allow_traffic(root) if is_stopped else serve())
     timer.daemon = True
     timer.start()
     window = {"from": hospital.first_date, "to": hospital.last_date}
@@ -90,6 +91,17 @@ def night(root: Path, away_s: float) -> dict[str, object]:
         "studies": len({key for key in found if key.startswith("S")}),
         "pulled": _n_pulled(lake),
     }
+
+
+def note(patience, name, asked, began) -> None:
+    """Let the waits of tasks be noted, in minutes."""
+    wait = getattr(patience, name)
+
+    def noted(error):
+        asked.append(round((time.monotonic() - began) / 60, 1))
+        return wait(error)
+
+    setattr(patience, name, noted)
 
 
 def _n_pulled(lake) -> int:

@@ -40,7 +40,7 @@ from fabricated_lake import Builder
 from mpss_lib.config import Config
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake, sha256_of
-from mpss_lib.warehouse import snapshot, stage
+from mpss_lib.warehouse import planning, snapshot, stage
 from mpss_lib.warehouse.maintenance import RUBBISH_AGE_S, remove_orphans
 
 PHASES = ("landing", "record", "plan", "batch", "build", "check", "swap", "merge")
@@ -178,7 +178,7 @@ def write(root: Path, number: int, tell: Callable[[str], None]) -> None:
     add(build, number)
     tell("record")
     build.flush(f"run {number}")
-    compact = snapshot.compact
+    compact = planning.compact
 
     def told_compact(*arguments: object) -> object:
         tell("batch")
@@ -186,7 +186,7 @@ def write(root: Path, number: int, tell: Callable[[str], None]) -> None:
         tell("plan")
         return answer
 
-    snapshot.compact = told_compact
+    planning.compact = told_compact
     snapshot.publish(build.lake, CONFIG, progress=tell)
     tell("merge")
     stage.merge(build.lake, CONFIG)

@@ -12,7 +12,7 @@ from mpss_lib.sections import SEGMENTS
 PROJECT = Path(__file__).resolve().parents[2]
 IDS = (
     *("mpss_answers", "mpss_clinical", "mpss_evaluate"),
-    *("mpss_ingest", "mpss_maintain", "mpss_review"),
+    *("mpss_ingest", "mpss_maintain", "mpss_mend", "mpss_review"),
 )
 
 EDGES = {
@@ -43,6 +43,7 @@ EDGES = {
         "review.record_review": set(),
     },
     "mpss_answers": {"snapshot": set()},
+    "mpss_mend": {"mend": {"check"}, "check": {"snapshot"}, "snapshot": set()},
     "mpss_maintain": {
         "self_test": {"quarantine_retry", "find_undated", "recheck"},
         "quarantine_retry": {"remove_orphans"},

@@ -94,7 +94,7 @@ def evaluated(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("lake"))
     fill(lake, config, n=30, vendors=True)
     select_run(COHORT, lake, config)
-    with quick_evaluation():
+    with quick_evaluation(has_figures=True):
         return lake, config, COHORT, stage.run(COHORT, lake, config)
 
 

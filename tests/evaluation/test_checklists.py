@@ -115,6 +115,9 @@ LAKE = (
     ("ibsi", "60", lambda f: stable(f), YES),
     ("tripod_ai", "22", lambda f: replace(f, n_models=0), NO),
     ("tripod_ai", "23a", lambda f: replace(f, found=replace(f.found, added=())), NO),
+    ("tripod_ai", "23a", lambda f: grouped(f, sex=0.4, race=0.4), YES),
+    ("tripod_ai", "14", lambda f: grouped(f, sex=0.4, race=0.4), YES),
+    ("tripod_ai", "14", lambda f: grouped(f, sex=0.4, race=None), PARTLY),
     ("clear", "20", lambda f: replace(f, masks=[{"masks_from": "contours"}] * 30), AUTHOR),
     ("clear", "23", lambda f: replace(f, sheet={}), NO),
     ("metrics", "2", lambda f: replace(f, found=replace(f.found, n_invented=30)), NO),
@@ -133,6 +136,17 @@ def other_maker(volumes):
 
 def held_out(facts):
     return replace(facts, found=replace(facts.found, held_out=[{"value": 0.3}]))
+
+
+def grouped(facts, **groupings):
+    """Each grouping has one group, with this rank correlation or none: too few patients."""
+    asked = {"profile": "corrected", "segment": "MYO", "configuration": "combined"}
+    rows = [
+        {**asked, "compared_with": "", "measure": "spearman", "grouping": grouping,
+         "group_name": "one", "value": value}
+        for grouping, value in groupings.items()
+    ]  # fmt: skip
+    return replace(facts, found=replace(facts.found, by_group=rows))
 
 
 def stable(facts):

@@ -78,13 +78,13 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "pull": "f901329d7267",
         "intake": "b8610d3578b8",
         "segmentation": "cf0acd8bbfd4",
-        "quality": "11ac8a01c57b",
-        "radiomics": "a37448383059",
-        "stability": "180c2c515655",
+        "quality": "dcd29035b3ae",
+        "radiomics": "425343dacfc1",
+        "stability": "770322c14a1d",
         "warehouse": "7fe92e941b12",
-        "selection": "d3f50a5901b3",
-        "evaluation": "ba7e6462dabb",
-        "publication": "e303de84dba4",
+        "selection": "75ca6e0a35c5",
+        "evaluation": "ec796c2ef5f6",
+        "publication": "1d8c246d040b",
     }
 
 

@@ -28,6 +28,7 @@ def _browser(installed, tmp_path_factory):
 @pytest.fixture
 def page(_browser):
     """The browser's tab; a test that leaves an error in it fails."""
+    _browser.open("about:blank")  # what the page before was still asking ends
     _browser.said.clear()
     _browser.requests.clear()
     _browser.look(1280)

@@ -22,7 +22,9 @@ def serious(page):
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 820])
-@pytest.mark.parametrize("path", ["worklist", "studies/{key}"])
+@pytest.mark.parametrize(
+    "path", ["worklist", "studies/{key}", "night", "cohort", "quality", "report/page.html", "sql"]
+)
 def test_nothing_keeps_people_out(server, shown, page, path, width, dark):
     page.look(width, dark=dark, touch=width < 1000)
     page.log_in(server, "reader")
@@ -37,6 +39,36 @@ def test_nothing_keeps_people_out(server, shown, page, path, width, dark):
     }
 
 
+def test_a_question_is_asked_by_keys_and_its_fault_is_said(server, shown, page):
+    page.log_in(server, "looker")
+    page.open(f"{server.pages}/sql")
+    page.run("document.getElementById('sql').value = 'select count(*) as n from core.study'")
+    page.click("#run")
+    page.wait("document.querySelector('#answer td')")
+    assert page.run("document.querySelector('#answer td').textContent") == str(len(shown.keys) + 1)
+    page.run("document.getElementById('sql').value = 'select nothing'")
+    page.click("#run")
+    page.wait("document.getElementById('told').className === 'stop'")
+    page.said.clear()  # the browser tells the 422 too
+
+
+def test_failed_tasks_begin_again_by_a_button(server, page):
+    page.log_in(server, "boss")
+    page.open(f"{server.pages}/night?run=first")
+    page.click(".again")
+    page.wait("document.getElementById('told').textContent.startsWith('The failed')")
+    page.click(".mend")
+    page.wait("document.getElementById('told').textContent.startsWith('Started')")
+
+
+def test_the_terms_of_a_prediction_are_shown_on_demand(server, shown, page):
+    page.log_in(server, "looker")
+    page.open(f"{server.pages}/studies/{shown.keys[0]}")
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.click(".terms")
+    page.wait("document.getElementById('terms').textContent.includes('MYO')")
+
+
 def key_of(page):
     return page.run("document.getElementById('study')?.dataset.key")
 
@@ -47,8 +79,8 @@ def test_a_list_is_worked_off_by_one_key_each(server, shown, page, untouched):
     page.press("n")
     seen = []
     for _ in range(3):
-        page.wait(f"document.getElementById('study') && !{seen!r}.includes("
-                  "document.getElementById('study').dataset.key)")  # fmt: skip
+        page.wait("document.readyState === 'complete' && document.getElementById('study') &&"
+                  f" !{seen!r}.includes(document.getElementById('study').dataset.key)")  # fmt: skip
         page.wait(PICTURES)
         seen.append(key_of(page))
         page.press("a")
@@ -57,6 +89,21 @@ def test_a_list_is_worked_off_by_one_key_each(server, shown, page, untouched):
     for key in seen:
         (told,) = reviews_of(shown.lake, key)
         assert (told["decision"], told["reason"], told["reviewer"]) == ("accept", "", "reader")
+
+
+def test_the_last_one_leads_back_to_the_list_though_pages_were_fetched_before(
+    server, shown, page, untouched
+):
+    page.log_in(server, "reader")
+    page.open(f"{server.pages}/studies/{shown.keys[0]}")
+    for number in range(len(shown.keys)):
+        page.wait("document.getElementById('accept')?.disabled === false")
+        key = key_of(page)
+        page.press("a")
+        page.wait("!location.pathname.includes('/studies/') ||"
+                  f" document.getElementById('study').dataset.key !== '{key}'")  # fmt: skip
+        assert number == len(shown.keys) - 1 or "/studies/" in page.run("location.pathname")
+    page.wait("location.pathname.endsWith('/worklist')")
 
 
 def test_a_reject_asks_for_a_reason_and_a_later_answer_corrects_it(server, shown, page, untouched):

@@ -1,13 +1,18 @@
 """Every route by every role and by nobody; no planted identifier in any answer."""
 
+import hashlib
+
 import pytest
 
 pytestmark = pytest.mark.airflow
 
 LOOK = ("", "worklist", "studies/{key}", "studies/{key}/montage.png", "studies/{key}/polar.png",
         "studies/{key}/bare.png", "studies/{key}/slices.json", "static/mpss.css",
-        "static/study.js")  # fmt: skip
+        "static/study.js", "studies/{key}/terms?segment=MYO&configuration=both", "night",
+        "night?run=night", "cohort", "cohort/table_one.csv", "cohort/cohort_flow.parquet",
+        "quality", "report/page.html", "reports/page.html", "sql")  # fmt: skip
 ACCEPT = {"decision": "accept"}
+QUESTION = {"sql": "select study_key from core.study order by all"}
 
 
 def path_of(route, shown):
@@ -26,9 +31,13 @@ def routes_of_the_application():
 
 @pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")  # Airflow's own
 def test_every_route_of_the_application_is_held_here():
-    told = {("GET", name) for name in LOOK if not name.startswith("static") and "png" not in name}
-    told |= {("GET", "static/{name}"), ("GET", "studies/{key}/{kind}.png")}
-    told |= {("POST", "studies/{key}/answer")}
+    files = ("static/", "report/", "reports/", "cohort/")
+    plain = {name.partition("?")[0] for name in LOOK if "png" not in name}
+    told = {("GET", name) for name in plain if not name.startswith(files)}
+    told |= {("GET", "studies/{key}/{kind}.png"), ("GET", "cohort/{name}.{kind}")}
+    told |= {("GET", f"{folder}{{name}}") for folder in files if folder != "cohort/"}
+    told |= {("POST", "studies/{key}/answer"), ("POST", "sql")}
+    told |= {("GET", "health"), ("GET", "doctor")}
     assert routes_of_the_application() == told
 
 
@@ -46,8 +55,23 @@ def test_who_may_look_sees_no_identifier(server, shown, account, route):
     assert status == 200
     assert not [one for one in shown.secrets if one.encode() in body]
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
-    if "html" in headers["Content-Type"]:
+    if "html" in headers["Content-Type"] and "terms" not in route and "reports/" not in route:
         assert b"Research use only" in body
+
+
+def test_who_may_operate_sees_what_is_wrong(server, shown):
+    import json
+
+    assert server.ask("/mpss/health")[0] == server.ask("/mpss/doctor")[0] == 401
+    status, _, body = server.ask("/mpss/health", "looker")
+    told = json.loads(body)
+    assert (status, told["healthy"]) in ((200, True), (503, False))
+    assert set(told) == {"healthy", "faults", "warnings"}
+    assert server.ask("/mpss/doctor", "looker")[0] == 403
+    status, _, body = server.ask("/mpss/doctor", "boss")
+    assert status == 200
+    assert b"Research use only" in body
+    assert not [one for one in shown.secrets if one.encode() in body]
 
 
 def test_only_who_may_answer_decides(server, shown, untouched):
@@ -66,8 +90,53 @@ def test_what_is_no_answer_is_refused(server, shown, body, status):
     assert server.ask(path_of("studies/{key}/answer", shown), "reader", body)[0] == status
 
 
-@pytest.mark.parametrize("route", ["studies/S1", "studies/S1/montage.png", "studies/S1/odd.png",
-                                   "static/..%2Fapp.py", "static/app.py", "elsewhere"])  # fmt: skip
+def test_questions_are_answered_as_a_table_and_as_files(server, shown):
+    assert server.ask("/mpss/sql", None, QUESTION)[0] == 401
+    assert server.ask("/mpss/sql", "looker", QUESTION, {"X-Requested-With": "other"})[0] == 403
+    status, _, body = server.ask("/mpss/sql", "looker", QUESTION)
+    assert status == 200
+    assert all(key.encode() in body for key in shown.keys)
+    status, headers, body = server.ask("/mpss/sql", "looker", QUESTION | {"kind": "csv"})
+    assert (status, headers["Content-Disposition"]) == (200, 'attachment; filename="answer.csv"')
+    assert body.decode().split()[0] == "study_key"
+    assert server.ask("/mpss/sql", "looker", QUESTION | {"kind": "parquet"})[2][:4] == b"PAR1"
+    assert server.ask("/mpss/sql", "looker", QUESTION | {"kind": "exe"})[0] == 404
+    log = "".join(path.read_text() for path in sorted((shown.root / "audit").iterdir()))
+    assert log.count('"question"') >= 3
+    assert "looker" in log
+    assert hashlib.sha256(QUESTION["sql"].encode()).hexdigest() in log
+    refused = {"sql": f"from read_text('{shown.root}/mpss.toml')"}
+    status, _, body = server.ask("/mpss/sql", "boss", refused)
+    assert (status, b"read_text() is not" in body) == (422, True)
+
+
+def test_a_file_of_the_cohort_has_the_rows_of_the_page(server):
+    from mpss_lib.viewing.cohort import TABLES
+
+    page = server.ask("/mpss/cohort", "looker")[2].decode()
+    text = server.ask("/mpss/cohort/table_one.csv", "looker")[2].decode()
+    first = text.splitlines()[1].split(",")
+    assert f"<td>{first[0]}</td>" in page
+    assert all(f"/mpss/cohort/{table.name}.csv" in page for table in TABLES)
+
+
+def test_nights_say_what_failed_and_what_was_slow(server):
+    _, _, body = server.ask("/mpss/night", "boss")
+    page = body.decode()
+    assert "Do the failed tasks again" in page
+    assert "Try them again now" in page
+    assert page.count('class="pill warn">slow<') == 1
+    assert "<b>8</b>found" in page
+    looker = server.ask("/mpss/night", "looker")[2].decode()
+    assert "<button" not in looker
+
+
+MISSING = ("studies/S1", "studies/S1/montage.png", "studies/S1/odd.png", "static/..%2Fapp.py",
+           "static/app.py", "reports/..%2Factive.json", "reports/none.html", "cohort/none.csv",
+           "cohort/table_one.exe", "elsewhere")  # fmt: skip
+
+
+@pytest.mark.parametrize("route", MISSING)
 def test_what_is_not_there_is_said(server, route):
     assert server.ask(f"/mpss/{route}", "looker")[0] == 404
 

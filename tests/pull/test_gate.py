@@ -30,7 +30,7 @@ from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import ArchiveBusyError, ArchiveClosedError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import gate
-from mpss_lib.pull.archive.gate import Gate, opens_at
+from mpss_lib.pull.archive.gate import Gate, allow_traffic, opens_at, stop_traffic
 from mpss_lib.pull.receiver.arrivals import arrivals_of
 from mpss_lib.pull.receiver.service import Receiver
 
@@ -156,6 +156,26 @@ def test_another_process_waits_for_a_free_association(tmp_path, monkeypatch):
 
 
 # ------------------------------------------------------------------ stop and start
+
+
+def test_a_task_that_waits_writes_nothing_into_the_audit_log(
+    archive, server, sites_of, lake, config, tmp_path
+):
+    archive.add(make_nm(1))
+    sites = sites_of(server.port)
+    keys = stage.find(WINDOW, lake, config, sites)
+    before = (tmp_path / "audit" / "000001.jsonl").read_bytes()
+    stop_traffic(tmp_path, "somebody", "upgrade")
+    for ask in (
+        lambda: stage.find(WINDOW, lake, config, sites),
+        lambda: run_stage("pull", keys, lake, config, sites),
+        lambda: stage.run(keys[0], lake, config, sites),
+    ):
+        with pytest.raises(ArchiveClosedError, match=r"stopped by somebody at .*: upgrade"):
+            ask()
+    assert (tmp_path / "audit" / "000001.jsonl").read_bytes() == before
+    allow_traffic(tmp_path)
+    assert run_stage("pull", keys, lake, config, sites).done == 1
 
 
 def objects():

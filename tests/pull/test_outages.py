@@ -111,13 +111,14 @@ def test_an_archive_that_stops_delivering_in_mid_batch_is_busy(
     archive.add(*(make_nm(n) for n in range(1, 6)))
     keys = stage.find(WINDOW, lake, config, sites_of(peer.port))
 
-    def after(key, status):
-        script.get_status = 0xC000
+    def stop_delivering(_object):
+        script.get_status = 0xC000  # of each further C-GET
 
+    script.edit_object = stop_delivering
     with pytest.raises(ArchiveBusyError, match="not even what it delivered a while ago"):
-        run_stage("pull", keys, lake, config, sites_of(peer.port), progress=after)
+        run_stage("pull", keys, lake, config, sites_of(peer.port))
     assert lake.quarantined() == []
-    script.get_status = None
+    script.get_status = script.edit_object = None
     result = pull(sites_of(peer.port), lake, config)
     assert (result.done, result.skipped) == (4, 1)
 

@@ -26,7 +26,8 @@ from mpss_lib.dicom.syntaxes import DECODERS, name_of
 from mpss_lib.errors import DicomFileError, UndecodedError
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
-from mpss_lib.pull.taking import Left, Taken, Taker
+from mpss_lib.pull.taking import Left, Piece, Taken, Taker, TakingOrder
+from mpss_lib.sections import PullSettings
 
 SHAPE = (6, 32, 32)
 NM = "1.2.840.10008.5.1.4.1.1.20"
@@ -36,18 +37,15 @@ NM = "1.2.840.10008.5.1.4.1.1.20"
 def take(tmp_path):
     """Take a dataset as pull does, from the bytes of its file."""
     subject = Subject("P1", -10, "20260302", "101500", "19500615", "MPSS")
-    taker = Taker(
-        "1.2.826.0.1.3680043.10.99.1.1",
-        Deidentifier(subject, lambda u: u),
-        128 * 2**20,
-        lambda *_: "{}",
-    )
+    taker = Taker(PullSettings(max_object_mb=128), lambda u: u)
 
     def take_it(dataset, expected=NM, content=None):
         path = tmp_path / "00000.dcm"
         path.write_bytes(file_bytes(dataset) if content is None else content)
         announced = ObjectAnswer(series_uid(1), sop_uid(1), expected)
-        return taker.take(path, announced, expected, "NM")
+        piece = Piece(path, announced, expected, "NM")
+        order = TakingOrder("1.2.826.0.1.3680043.10.99.1.1", subject, (piece,))
+        return taker.take_all(order).found[sop_uid(1)]
 
     return take_it
 

@@ -18,6 +18,7 @@ from mpss_lib.errors import ArchiveDownError, OneArchiveAwayError, SettingsError
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive import several
 from mpss_lib.pull.archive.habits import known_habits
+from mpss_lib.pull.archive.session import session_of
 from mpss_lib.pull.archive.several import by_archive
 from mpss_lib.pull.receiver.service import receiving_entity
 from mpss_lib.pull.upstream.reconcile_door import reconcile
@@ -109,7 +110,7 @@ def test_what_cannot_be_is_refused_by_name(tmp_path, text):
 def test_one_archive_is_asked_as_before(sites, lake, config, archive):
     assert list(by_archive(sites)) == ["archive"]
     archive.add(make_nm(1))
-    with stage.session_of(sites) as session:
+    with session_of(sites) as session:
         assert type(session).__name__ == "ArchiveSession"
 
 

@@ -22,7 +22,7 @@ from real_archives import running, store
 
 from mpss_lib.dicom.decoding import decompress
 from mpss_lib.dicom.syntaxes import LOSSLESS
-from mpss_lib.pull.archive.association import FETCHED_CLASSES, _application_entity
+from mpss_lib.pull.archive.association import FETCHED_CLASSES, requesting_entity
 from mpss_lib.pull.archive.session import ArchiveSession
 
 pytestmark = pytest.mark.pacs
@@ -94,7 +94,7 @@ def check(site, tmp_path):
 
 
 def test_the_contexts_are_few_enough_and_uncompressed_come_first(site_of):
-    contexts = _application_entity(site_of(104)).requested_contexts
+    contexts = requesting_entity(site_of(104)).requested_contexts
     assert len(contexts) <= 128
     for uid in FETCHED_CLASSES:
         mine = [one.transfer_syntax for one in contexts if one.abstract_syntax == uid]

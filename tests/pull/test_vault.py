@@ -72,7 +72,7 @@ def test_shifts_lie_in_their_range(tmp_path_factory, patient, longest):
 
 def test_identities_and_objects_come_back(vault):
     vault.remember_studies([IDENTITY])
-    vault.remember_objects(IDENTITY.study_key, {"2.25.1": "1.2.3.4"})
+    vault.remember_objects({IDENTITY.study_key: {"2.25.1": "1.2.3.4"}})
     vault.remember_window("W1", "2026-03-02", "2026-03-03")
     assert vault.identity(IDENTITY.study_key) == IDENTITY
     assert vault.sop_uid("2.25.1") == "1.2.3.4"
@@ -118,7 +118,7 @@ def test_many_processes_start_and_write_at_the_same_time(tmp_path):
         "import sys; from pathlib import Path; from mpss_lib.pull.vault import Vault\n"
         "vault = Vault(Path(sys.argv[1]))\n"
         "for n in range(20):\n"
-        "    vault.remember_objects('S' + sys.argv[2], {f'{sys.argv[2]}.{n}': '1.2'})\n"
+        "    vault.remember_objects({'S' + sys.argv[2]: {f'{sys.argv[2]}.{n}': '1.2'}})\n"
         "print(vault.key_id)"
     )
     path = tmp_path / "vault.sqlite"

@@ -111,7 +111,7 @@ def test_a_tombstone_tells_nothing_without_the_key(tmp_path):
 
 def test_what_is_deleted_from_the_vault_is_not_in_its_bytes(tmp_path):
     vault = Vault(tmp_path / "a.sqlite")
-    vault.remember_objects("S1", {"2.25.1": "1.2.826.99.1"})
+    vault.remember_objects({"S1": {"2.25.1": "1.2.826.99.1"}})
     with vault.opened() as db:
         db.execute("delete from object")
         db.execute("pragma wal_checkpoint(truncate)")

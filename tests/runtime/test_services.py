@@ -97,6 +97,18 @@ def test_two_services_stand_beside_each_other(services):
     assert not any(is_running(pid) for pid in pids)
 
 
+def test_what_holds_nothing_is_not_waited_for(services, monkeypatch):
+    """An open page keeps the API server: it is killed while a task may still end by itself."""
+    monkeypatch.setattr(module, "QUICK_S", 0.2)
+    monkeypatch.setattr(module, "GRACE_S", 3600.0)
+    server = services.start("api-server", STUBBORN)
+    first_line(services, "api-server")
+    task = services.start("scheduler", SLEEP)
+    assert sorted(services.end_all()) == ["api-server", "scheduler"]
+    assert not is_running(server)
+    assert not is_running(task)
+
+
 def test_nothing_recorded_is_nothing_to_end(tmp_path):
     assert Services(tmp_path).end_all() == []
 

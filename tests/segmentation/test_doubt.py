@@ -37,8 +37,10 @@ def test_each_value_moves_the_doubt_its_way():
     for name, value in USUAL.items():
         assert raggedness(**(USUAL | {name: 2.0 * value})) > 0.4, name
         assert raggedness(**(USUAL | {name: 0.0})) < -0.3, name
-    assert incoherence(1.0, 0.22) < incoherence(1.0, 0.11)
-    assert incoherence(1.0, 0.0) == 1.0  # little noise is no reason for doubt
+    assert incoherence(1.0, 0.22, 0.4) < incoherence(1.0, 0.11, 0.4)
+    assert incoherence(1.0, 0.0, 0.4) == 1.0  # little noise is no reason for doubt
+    assert incoherence(1.0, 0.11, 1.6) > incoherence(1.0, 0.11, 0.4)
+    assert incoherence(1.0, 0.11, 0.1) == 1.0  # nor does a steady wall prove anything
 
 
 def test_noise_is_the_relative_spread_of_white_noise():

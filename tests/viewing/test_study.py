@@ -8,10 +8,11 @@ import pytest
 from mpss_lib.dicom import read_volume
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
 from mpss_lib.masks import read_masks
+from mpss_lib.pages import render
 from mpss_lib.quality.review import record_review
 from mpss_lib.viewing import images, study
 from mpss_lib.viewing.published import published
-from mpss_lib.viewing.slices import LAYERS
+from mpss_lib.viewing.slices import LAYERS, _ways
 from mpss_lib.viewing.words import METRICS, REJECT_REASONS, reason_text
 
 
@@ -63,9 +64,17 @@ def test_slices_are_the_volume_and_its_masks(shown):
     np.testing.assert_allclose(
         counts * (told["top"] / 65535.0), volume.array[part], atol=told["top"] / 65535.0
     )
+    assert told["ways"] == ["FH", "AP", "RL"]  # the phantom's axes are the patient's
     for k, name in enumerate(LAYERS):
         np.testing.assert_array_equal((layers >> k) & 1, masks[name].array[part])
         assert masks[name].array.sum() == masks[name].array[part].sum()
+
+
+def test_the_ends_of_an_axis_follow_its_direction():
+    turned = np.diag([4.8, 4.8, 4.8, 1.0])[:, [2, 1, 0, 3]]
+    assert _ways(turned) == ("FH", "AP", "RL")
+    flipped = turned @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    assert _ways(flipped) == ("HF", "AP", "LR")
 
 
 def test_every_limited_metric_has_words():
@@ -79,3 +88,22 @@ def test_a_reason_keeps_its_code_first():
     assert reason_text("other", " two\n hearts ") == "other: two hearts"
     assert reason_text("", "free") == "free"
     assert len(REJECT_REASONS) == 9  # one key each
+
+
+def test_the_terms_of_a_prediction_are_told_with_their_sum_and_shares():
+    known = {"level": "", "human_name": None, "unit": None, "outcome_transform": "log1p"}
+    known |= {"n_models": 50, "n_with_term": 50}
+    rows = [
+        known | {"term": "age", "value": 60.0, "coefficient": 0.05, "contribution": 3.0,
+                 "share": 0.75},
+        known | {"term": "sex", "level": "M", "value": 1.0, "coefficient": 1.0,
+                 "contribution": 1.0, "share": 0.25},
+        known | {"term": "(intercept)", "value": None, "coefficient": -1.5, "contribution": -1.5,
+                 "share": None},
+    ]  # fmt: skip
+    told = {"segment": "MYO", "configuration": "clinical", "groups": [("elastic_net", rows)]}
+    text = " ".join(render("pages/terms.html", **told).split())
+    assert "contributions add up to 2.5 on log(1 + score)" in text
+    assert "sex = M" in text
+    assert "75 %" in text
+    assert "no terms" in " ".join(render("pages/terms.html", **told | {"groups": []}).split())

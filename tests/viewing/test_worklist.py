@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mpss_lib.quality.review import record_review, unpublished_decisions
-from mpss_lib.viewing.published import published
+from mpss_lib.viewing.published import _OPENED, published
 from mpss_lib.viewing.worklist import Filters, age, worklist
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.reader import rows
@@ -66,6 +66,16 @@ def test_after_a_study_come_the_others_as_a_ring(shown):
     order = [row["study_key"] for row in found.rows]
     assert found.after(order[3]) == [order[4], *order[:3]]
     assert found.after("elsewhere") == order
+
+
+def test_an_old_snapshot_is_let_go_when_its_last_question_ends(shown):
+    with published(shown.lake) as before:
+        warehouse.run(shown.lake, shown.config)
+        with published(shown.lake) as now:
+            assert now.connection.execute("select 1 from core.study limit 1").fetchone()
+        assert before.connection.execute("select 1 from core.study limit 1").fetchone()
+        assert len(_OPENED[shown.lake.snapshot]) == 2
+    assert len(_OPENED[shown.lake.snapshot]) == 1
 
 
 def test_what_no_snapshot_has_is_known_by_its_file(shown):

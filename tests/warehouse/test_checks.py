@@ -6,7 +6,7 @@ import pytest
 from fabricated_lake import row
 
 from mpss_lib.errors import LakeCorruptError, SettingsError
-from mpss_lib.warehouse import checks, snapshot, stage
+from mpss_lib.warehouse import checks, planning, stage
 from mpss_lib.warehouse.expectations.suites import SUITES, TABLES_OF
 from mpss_lib.warehouse.reader import rows
 
@@ -97,7 +97,7 @@ def test_every_query_of_a_suite_names_its_rows_and_reads_what_is_there():
 
 
 def test_a_relation_that_cannot_be_built_is_named(filled, monkeypatch):
-    monkeypatch.setattr(snapshot, "source_of", lambda *_: "(select 1 as study_key where false)")
+    monkeypatch.setattr(planning, "source_of", lambda *_: "(select 1 as study_key where false)")
     with pytest.raises(LakeCorruptError, match=r"cannot be built|column .* is absent"):
         stage.run(filled.lake, filled.config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -205,3 +206,29 @@ def test_a_table_that_was_at_fault_is_read_again(sound, read):
     read.clear()
     assert check(sound, "features")["held_back"] == 0
     assert len(read) == len(KEYS)
+
+
+def test_a_nightly_check_looks_for_what_is_read_and_a_whole_one_for_every_file(sound):
+    sound.study(FOURTH, f"P{4:016x}", 4)
+    check(sound, "features")
+    join(sound)
+    sound.path("feature_binned", FIRST).unlink()  # a batch repeats it: nothing reads it
+    assert check(sound, "features")["stops"] == 0
+    with pytest.raises(LakeCorruptError, match=r"feature_binned is at fault.*is there"):
+        stage.check(sound.lake, sound.config, suites=["features"], force=True)
+
+
+def test_a_whole_check_finds_what_was_altered_behind_its_size_and_time(sound, read):
+    path = sound.path("feature_binned", KEYS[1])
+    edit(path, lambda data: set_value(data, "ngt_busyness", 20, 4.0))
+    assert check(sound, "features")["held_back"] == 0
+    before = path.stat()
+    edit(path, lambda data: set_value(data, "ngt_busyness", 20, -4.0))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    sound.study(FOURTH, f"P{4:016x}", 4)
+    read.clear()
+    assert check(sound, "features")["held_back"] == 0
+    assert sound.lake.relative(path) not in read
+    counts = stage.check(sound.lake, sound.config, suites=["features"], force=True)
+    assert counts["held_back"] == 1

@@ -10,7 +10,7 @@ from fabricated_lake import row
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.schemas import TABLES
-from mpss_lib.warehouse import snapshot, sources, stage, study_rows
+from mpss_lib.warehouse import planning, sources, stage, study_rows
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.reader import rows
 from mpss_lib.warehouse.relations import read_relations
@@ -196,7 +196,7 @@ def test_a_study_in_two_shown_files_stops_the_publish(filled, monkeypatch):
     stage.run(filled.lake, eager)
     filled.radiomics("s01", seed=7, salt="anew")
     filled.flush()
-    prefer = snapshot.prefer_batches
+    prefer = planning.prefer_batches
 
     def careless(current, batches):
         from dataclasses import replace
@@ -207,7 +207,7 @@ def test_a_study_in_two_shown_files_stops_the_publish(filled, monkeypatch):
             readings[name] = replace(readings[name], batches=whole)
         return readings
 
-    monkeypatch.setattr(snapshot, "prefer_batches", careless)
+    monkeypatch.setattr(planning, "prefer_batches", careless)
     with pytest.raises(LakeCorruptError, match=r"shown_once.*feature_(once|binned).*s01"):
         stage.run(filled.lake, eager)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mpss_lib.config import CONFIGURATIONS, Config
+from mpss_lib.evaluation.added_value.by_group import group_rows, groupings_of
 from mpss_lib.evaluation.added_value.pooled import Runs, pool
 from mpss_lib.evaluation.added_value.resampling import draw_counts
 from mpss_lib.evaluation.added_value.rows import ADDED_TABLES, rows_of
@@ -38,6 +39,7 @@ def added_rows(
     config : Config
     """
     tables: dict[str, Rows] = {name: [] for name in ADDED_TABLES}
+    groupings = groupings_of(inputs)
     for profile, own in evaluation_profiles(config).items():
         splits = draw(len(inputs.studies), own)
         for segment in SEGMENTS:
@@ -64,4 +66,5 @@ def added_rows(
                 start = {"cohort_hash": inputs.cohort, "profile": profile, "segment": segment}
                 for name, rows in rows_of(pooled, start, counts, inputs.studies).items():
                     tables[name] += rows
+                tables["group_performance"] += group_rows(pooled, start, groupings, own.seed)
     return tables

@@ -18,6 +18,7 @@ from mpss_lib.prediction_quality import Estimate, areas
 ADDED_TABLES = (
     "pooled_prediction",
     "added_value",
+    "group_performance",
     "calibration_curve",
     "decision_curve",
     "reclassification",
@@ -36,7 +37,7 @@ _Resampled = tuple[float, Floats]
 def rows_of(
     pooled: Pooled, start: _Start, counts: Floats, studies: Sequence[str]
 ) -> dict[str, Rows]:
-    """Rows of each of ``ADDED_TABLES`` of one profile and segment.
+    """Rows of each of ``ADDED_TABLES`` of one profile and segment, but those of groups.
 
     Parameters
     ----------

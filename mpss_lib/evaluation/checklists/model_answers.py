@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from mpss_lib.config import CORRECTED
+from mpss_lib.evaluation.added_value.by_group import LEAST
 from mpss_lib.evaluation.added_value.pooled import EVENTS
 from mpss_lib.evaluation.added_value.resampling import RESAMPLES
 from mpss_lib.evaluation.checklists.answers import NOT_APPLICABLE, Answer, no, partly, yes
 from mpss_lib.evaluation.checklists.facts import Facts
+from mpss_lib.evaluation.group_tables import judged_groups
 
 WITHOUT_VALUES = "pooled predictions: run summarise"
 
@@ -140,10 +142,12 @@ def uncertainty(facts: Facts) -> Answer:
 
 
 def performance(facts: Facts) -> Answer:
-    """Tell of performance with intervals; subgroups are missing."""
+    """Tell of performance with intervals, in everybody and in groups."""
     if not facts.found.added:
         return no(WITHOUT_VALUES)
-    return partly(uncertainty(facts).text, "performance in subgroups, by sex and race")
+    told, missing = _groups(facts)
+    text = f"{uncertainty(facts).text}; by group: {told or 'none was large enough'}"
+    return partly(text, missing) if missing else yes(text)
 
 
 def comparison(facts: Facts) -> Answer:
@@ -177,8 +181,26 @@ def imbalance(facts: Facts) -> Answer:
 
 
 def fairness(facts: Facts) -> Answer:
-    """Nothing is done for groups."""
-    return no("performance and calibration by sex and race")
+    """Tell of performance and calibration in groups; nothing else is done for them."""
+    told, missing = _groups(facts)
+    if not told:
+        return no(f"performance and calibration by group: {missing or WITHOUT_VALUES}")
+    text = f"performance and calibration by {told}: evaluation.group_performance, report"
+    return partly(text, missing) if missing else yes(text)
+
+
+def _groups(facts: Facts) -> tuple[str, str]:
+    """Name the groups that were judged, and what of sex and race is missing."""
+    found = judged_groups(facts.found.by_group)
+    told = "; ".join(
+        f"{grouping} ({', '.join(judged)})" for grouping, (judged, _) in found.items() if judged
+    )
+    small = [
+        f"{grouping} {name}"
+        for grouping in ("sex", "race")
+        for name in found.get(grouping, ((), ()))[1]
+    ]
+    return told, f"at least {LEAST} patients of {', '.join(small)}" if small else ""
 
 
 def output(facts: Facts) -> Answer:

@@ -28,6 +28,9 @@ class AskedArchive(Protocol):
     def find_study(self, study_uid: str) -> StudyAnswer | None:
         """Ask for one study."""
 
+    def find_listed(self, study_uids: Sequence[str]) -> dict[str, StudyAnswer]:
+        """Ask for several studies at once; what lacks is asked for alone."""
+
     def find_named(self, name: str) -> list[StudyAnswer]:
         """Ask for studies by UID or accession number."""
 

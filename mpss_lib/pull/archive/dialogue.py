@@ -12,7 +12,6 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -32,22 +31,18 @@ from pynetdicom.sop_class import (
 )
 
 from mpss_lib.pull.archive import messages
-from mpss_lib.pull.archive.line import CHUNK, LOOK_S, Line
+from mpss_lib.pull.archive.line import CHUNK, Line
 from mpss_lib.pull.archive.messages import Assembly, BrokenMessageError, Message
+from mpss_lib.pull.archive.wire import BrokenOffError, Wire
 
 PENDING = frozenset({0xFF00, 0xFF01})
 NOT_SUPPORTED = 0x0122
 MEDIUM = 0x0000
 _CLOSES_S = 0.5
-LARGEST_PDU = 2**28
-"""Of a peer that does not keep to the limit; more is no PDU."""
+"""How long a peer has to close an association that was aborted."""
 
 Store = Callable[[str, UID, bytes], int]
 """``store(sop_uid, syntax, file)``: keeps an object that came, gives the status of its C-STORE."""
-
-
-class BrokenOffError(Exception):
-    """The association ended, or no byte came for too long."""
 
 
 class Dialogue:
@@ -66,7 +61,8 @@ class Dialogue:
     """
 
     def __init__(self, assoc: Association, line: Line, timeout_s: float, store: Store) -> None:
-        self._line, self._timeout_s, self._store = line, timeout_s, store
+        self._line, self._store = line, store
+        self._wire = Wire(line, timeout_s, timeout_s)
         self._by_id: dict[int, PresentationContext] = {
             int(one.context_id or 0): one for one in assoc.accepted_contexts
         }
@@ -122,9 +118,9 @@ class Dialogue:
         """End the association in order."""
         if self._is_open:
             with suppress(OSError, BrokenOffError, BrokenMessageError):
-                self._send(messages.RELEASE_REQUEST)
-                self._timeout_s = min(self._timeout_s, self._release_s)
-                while self._pdu()[0] == messages.P_DATA:
+                self._wire.send(messages.RELEASE_REQUEST)
+                self._wire.timeout_s = min(self._wire.timeout_s, self._release_s)
+                while self._wire.pdu()[0] == messages.P_DATA:
                     continue  # what was on its way
         self._close()
 
@@ -132,7 +128,7 @@ class Dialogue:
         """End the association at once; the peer has a moment to close it (PS3.8 9.2: Sta13)."""
         if self._is_open:
             with suppress(OSError):
-                self._send(messages.ABORT_REQUEST)
+                self._wire.send(messages.ABORT_REQUEST)
                 self._line.socket.settimeout(_CLOSES_S)
                 until = time.monotonic() + _CLOSES_S
                 while self._line.socket.recv(CHUNK) and time.monotonic() < until:
@@ -156,7 +152,7 @@ class Dialogue:
         is_ended = False
         try:
             number = int(context.context_id or 0)
-            self._send(messages.pdus(number, command, data, self._limit))
+            self._wire.send(messages.pdus(number, command, data, self._limit))
             for code, answer in self._answers(field | messages.RESPONSE):
                 is_ended = code not in PENDING
                 yield code, answer
@@ -197,14 +193,14 @@ class Dialogue:
             messages.STATUS: status,
             messages.SOP_INSTANCE: sop_uid,
         }
-        self._send(messages.pdus(message.context_id, answer, b"", self._limit))
+        self._wire.send(messages.pdus(message.context_id, answer, b"", self._limit))
 
     def _message(self) -> Message:
         while not self._waiting:
-            kind, content = self._pdu()
+            kind, content = self._wire.pdu()
             if kind == messages.RELEASE_RQ:
                 with suppress(OSError):
-                    self._send(messages.RELEASE_RESPONSE)
+                    self._wire.send(messages.RELEASE_RESPONSE)
             if kind != messages.P_DATA:
                 self._close()
                 raise BrokenOffError
@@ -229,38 +225,7 @@ class Dialogue:
             return None
         return decoded
 
-    # -------------------------------------------------------------- the bytes
-
-    def _pdu(self) -> tuple[int, bytearray]:
-        began = time.monotonic()
-        kind, _, length = struct.unpack(">BBL", self._exactly(6, began))
-        if not messages.P_DATA <= kind <= messages.ABORT or length > LARGEST_PDU:
-            raise BrokenMessageError
-        return kind, self._exactly(length, began)
-
-    def _exactly(self, n_bytes: int, began: float) -> bytearray:
-        """Read so many bytes; as long as some come, each wait begins anew."""
-        content = bytearray(n_bytes)
-        view, n_read = memoryview(content), 0
-        self._line.socket.settimeout(min(LOOK_S, self._timeout_s))
-        while n_read < n_bytes:
-            self._line.check()
-            try:
-                n_new = self._line.socket.recv_into(view[n_read:])
-            except TimeoutError:
-                quiet_s = min(self._line.quiet_s(), time.monotonic() - began)
-                if quiet_s >= self._timeout_s:
-                    raise BrokenOffError from None
-                continue
-            if not n_new:
-                raise BrokenOffError
-            n_read += n_new
-            self._line.last_byte = time.monotonic()
-        return content
-
-    def _send(self, content: bytes) -> None:
-        self._line.socket.settimeout(self._timeout_s)
-        self._line.socket.sendall(content)
+    # --------------------------------------------------------- the connection
 
     def _has_ended(self) -> bool:
         """Whether the peer has said something, or closed, while nothing was asked."""

@@ -12,7 +12,8 @@ from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatien
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.counts import check_counts
-from mpss_lib.pull.objects import Manifest, StudyJob, announced_by
+from mpss_lib.pull.manifest import Manifest, announced_by
+from mpss_lib.pull.objects import StudyJob
 from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
 from mpss_lib.pull.retrieve.delivery import Delivery
 from mpss_lib.pull.vault import Identity, Vault
@@ -22,9 +23,14 @@ log = logging.getLogger(__name__)
 
 
 def announcement(
-    archive: AskedArchive, study_uid: str, config: Config
+    archive: AskedArchive, study_uid: str, config: Config, row: StudyAnswer | None = None
 ) -> tuple[StudyAnswer, Manifest]:
-    """Ask for a study and its objects; compare what is counted with what is listed.
+    """Ask for the objects of a study; compare what is counted with what is listed.
+
+    Parameters
+    ----------
+    row : StudyAnswer, optional
+        What the archive has just answered for the study; it is asked for again otherwise.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def announcement(
             contours=config.pull.contours,
             is_counted=is_counted,
         )
-        announced = archive.find_study(study_uid)
+        announced = row or archive.find_study(study_uid)
         if announced is None:
             raise IncompleteStudyError(
                 "the archive lists series of this study, and no study",
@@ -96,7 +102,7 @@ class StudyFetch:
     def __init__(
         self, announced: StudyAnswer, before: Identity, vault: Vault, config: Config
     ) -> None:
-        self._announced, self._before = announced, before
+        self.announced, self._before = announced, before
         self._vault, self._config = vault, config
         self.identity = named_before(identity_of(announced, vault, config), before)
         self._check_withdrawn(self.identity)
@@ -110,11 +116,11 @@ class StudyFetch:
         """Decide whose it is by the objects, and remember it before anything is stored."""
         follows = self._config.pull.other_patient_id == "follow"
         named = named_in(paths)
-        person = settle(self._announced, named, follows_archive=follows)
+        person = settle(self.announced, named, follows_archive=follows)
         self._check_objects(named)
         identity = self.identity
         if person[0] and not identity.patient_id:
-            answer = replace(self._announced, patient_id=person[0], issuer=person[1])
+            answer = replace(self.announced, patient_id=person[0], issuer=person[1])
             identity = identity_of(answer, self._vault, self._config)
         self._check_withdrawn(identity)
         if identity != self._before:
@@ -125,7 +131,7 @@ class StudyFetch:
         """Refuse what was of somebody who withdrew, under whatever number it is now."""
         persons = distinct(one.person for one in named)
         keys = [
-            patient_key_of(person, self._announced, self._vault, self._config) for person in persons
+            patient_key_of(person, self.announced, self._vault, self._config) for person in persons
         ]
         if self._vault.withdrawn(keys) - {self.identity.patient_key}:
             raise TwoPatientsError(

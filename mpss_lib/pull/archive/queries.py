@@ -153,13 +153,13 @@ MATCHING_KEYS = {
 """By which of them it is asked, at each level."""
 
 
-def make_query(level: str, **keys: str) -> Dataset:
-    """Make an identifier with matching keys; a value is one text, whatever stands in it."""
+def make_query(level: str, **keys: str | list[str]) -> Dataset:
+    """Make an identifier with matching keys; a text is one value, whatever stands in it."""
     query = Dataset()
     query.QueryRetrieveLevel = level
     for keyword, value in keys.items():
         _add(query, keyword, value)
-    if not all(value.isascii() for value in keys.values()):
+    if not all("".join(value).isascii() for value in keys.values()):
         query.SpecificCharacterSet = "ISO_IR 192"
     return query
 
@@ -169,7 +169,7 @@ def _add(query: Dataset, keyword: str, value: str | list[str]) -> None:
     query.add(DataElement(tag, dictionary_VR(tag), value, validation_mode=IGNORE))
 
 
-def study_query(**keys: str) -> Dataset:
+def study_query(**keys: str | list[str]) -> Dataset:
     """Ask for studies by these keys, with all that is asked of a study."""
     return make_query("STUDY", **(dict.fromkeys(STUDY_KEYS, "") | keys))
 

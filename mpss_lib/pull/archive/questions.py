@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import reduce
@@ -67,6 +67,8 @@ PENDING_ANSWER = 0xFF00
 class ArchiveQuestions(ArchiveAssociation):
     """An association over which lists are asked for; ``n_requests`` counts them."""
 
+    _takes_lists = True
+
     def find_studies(
         self, date_from: date, date_to: date, modality: str, known: Habits = NOTHING_KNOWN
     ) -> WindowAnswer:
@@ -122,6 +124,37 @@ class ArchiveQuestions(ArchiveAssociation):
                 way_out="look at this study in the archive; then `mpss quarantine retry`",
             )
         return reduce(joined_answers, mine) if mine else None
+
+    def find_listed(self, study_uids: Sequence[str]) -> dict[str, StudyAnswer]:
+        """Ask for several studies by a list of UIDs (PS3.4 C.2.2.2.2), whatever their dates.
+
+        Returns
+        -------
+        dict of str to StudyAnswer
+            What came; an archive that cannot do it, or answers beside the list, gives less or
+            nothing: who asks asks for each of the others alone.
+        """
+        if len(study_uids) < 2 or not self._takes_lists:
+            return {}
+        found: dict[str, StudyAnswer] = {}
+        n_strays = 0
+        try:
+            for answer in self._find_each(study_query(StudyInstanceUID=list(study_uids))):
+                study = None if answer is None else study_answer(answer)
+                if study is None or study.study_uid not in study_uids:
+                    n_strays += 1
+                elif study.study_uid in found:
+                    found[study.study_uid] = joined_answers(found[study.study_uid], study)
+                else:
+                    found[study.study_uid] = study
+                if n_strays > len(study_uids):
+                    break
+        except ArchiveBusyError as error:
+            log.info("the archive does not answer for a list of studies: %s", error.problem)
+            self.drop()
+            found = {}
+        self._takes_lists = bool(found) and not n_strays
+        return found if self._takes_lists else {}
 
     def find_accession(self, accession_number: str) -> list[StudyAnswer]:
         """Ask for the studies of an accession number, whatever their date, by UID."""

@@ -296,6 +296,7 @@ def _session(sites: Sites) -> Iterator[ArchiveSession]:
     index = sites.vault.with_name("folder-index.sqlite")
     # While one connection is open, no other one that closes waits for a checkpoint of the vault.
     gate = gate_of(sites)
+    gate.check()  # before a line of the audit log is written: a task that waits looks each minute
     with vault.opened(), ArchiveSession(sites.archive, to, others, known, index, gate) as session:
         try:
             yield session

@@ -18,6 +18,7 @@ that sends no byte for ``archive.dimse_timeout_s`` is ended; all are, while traf
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import signal
@@ -33,8 +34,11 @@ from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 
+import pydicom
+from pydicom.config import IGNORE
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
+from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
@@ -54,6 +58,7 @@ from mpss_lib.pull.archive.gate import stop_of
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
 from mpss_lib.pull.receiver.arrivals import Arrivals, UnaskedError, arrivals_of
+from mpss_lib.pull.receiver.listening import Listening
 from mpss_lib.tables import write_json
 
 log = logging.getLogger(__name__)
@@ -98,7 +103,7 @@ class Receiver:
         self.aet = settings.aet or archive.calling_aet
         self.counts: Counter[str] = Counter()
         self._networks = _networks(settings, archive)
-        self._lines: dict[Association, Line] = {}
+        self._lines: dict[Association, tuple[Line, Listening]] = {}
         self._guard = threading.Lock()
         self._stack = ExitStack()
         self._told: dict[str, int] | None = None
@@ -139,18 +144,18 @@ class Receiver:
         with self._guard:
             lines = dict(self._lines)
         is_stopped = self._is_stopped()
-        for association, line in lines.items():
+        for association, (line, listening) in lines.items():
             if is_stopped and association.is_alive():
                 self._count("stopped")
-                _end(association, line)
+                _end(association, line, listening)
             if not association.is_alive():
                 line.socket.close()  # pynetdicom leaves that of a dead line open
                 with self._guard:
                     self._lines.pop(association, None)
             elif line.quiet_s() > self.archive.dimse_timeout_s:
                 self._count("ended_without_a_byte")
-                _end(association, line)
-        last = max((line.last_byte for line in lines.values()), default=self._told_byte)
+                _end(association, line, listening)
+        last = max((line.last_byte for line, _ in lines.values()), default=self._told_byte)
         if last > self._told_byte:
             self._told_byte = last
             self.arrivals.note_bytes()
@@ -169,8 +174,6 @@ class Receiver:
             contexts=entity.supported_contexts,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, self._on_open),
-                (evt.EVT_C_ECHO, lambda _event: SUCCESS),
-                (evt.EVT_C_STORE, self._on_store),
                 (evt.EVT_REJECTED, lambda _event: self._count("rejected")),
             ],
         )
@@ -184,14 +187,14 @@ class Receiver:
     def _stop(self, server: ThreadedAssociationServer, thread: threading.Thread) -> None:
         with self._guard:
             lines = dict(self._lines)
-        for association, line in lines.items():
+        for association, parts in lines.items():
             if association.is_alive():
-                _end(association, line)
+                _end(association, *parts)
         socketserver.BaseServer.shutdown(server)  # pynetdicom's own polls twice a second
         server.server_close()
         thread.join()
         self.look_after()
-        for association, line in lines.items():
+        for association, (line, _) in lines.items():
             association.join(timeout=5.0)
             line.socket.close()
 
@@ -229,19 +232,19 @@ class Receiver:
 
     def _on_open(self, event: evt.Event) -> None:
         line = Line(event.assoc, self.archive.dimse_timeout_s)
+        listening = Listening(event.assoc, line, self.archive.dimse_timeout_s, self._on_object)
         with self._guard:
-            self._lines[event.assoc] = line
+            self._lines[event.assoc] = line, listening
 
-    def _on_store(self, event: evt.Event) -> int:
-        status, what = self._take(event)
+    def _on_object(self, sop_uid: str, _syntax: UID, content: bytes) -> int:
+        status, what = self._take(sop_uid, content)
         self._count(what)
         return status
 
-    def _take(self, event: evt.Event) -> tuple[int, str]:
+    def _take(self, sop_uid: str, content: bytes) -> tuple[int, str]:
         try:
             if self.arrivals.free_bytes() < self.settings.min_free_bytes:
                 return OUT_OF_RESOURCES, "disk_full"
-            content = event.encoded_dataset()
             study_uid = study_uid_of(content)
         except OSError:
             return OUT_OF_RESOURCES, "disk_refused"
@@ -249,7 +252,7 @@ class Receiver:
             log.warning("receiver: an object cannot be read (%s)", type(error).__name__)
             return CANNOT_UNDERSTAND, "unreadable"
         try:
-            self.arrivals.keep(study_uid, str(event.request.AffectedSOPInstanceUID), content)
+            self.arrivals.keep(study_uid, sop_uid, content)
         except UnaskedError:
             return NOT_ASKED, "unasked"
         except OSError as error:
@@ -278,9 +281,9 @@ def receiving_entity(archive: ArchiveSettings, settings: ReceiverSettings) -> AE
     return entity
 
 
-def _end(association: Association, line: Line) -> None:
-    """End an association; one that has not said who it is cannot be aborted, only cut off."""
-    if association.is_established:
+def _end(association: Association, line: Line, listening: Listening) -> None:
+    """End an association; one that is served, or has not said who it is, is cut off."""
+    if association.is_established and not listening.is_serving:
         association.abort()
     else:
         with suppress(OSError):
@@ -312,6 +315,7 @@ def serve_forever(sites: Sites, *, ready: Callable[[int], None]) -> None:
             "receiver.port is not set: this site has no receiver",
             way_out="set receiver.port to the port that the archive knows for our AE title",
         )
+    _spare_work()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -319,6 +323,18 @@ def serve_forever(sites: Sites, *, ready: Callable[[int], None]) -> None:
         ready(receiver.port)
         while not ended.wait(EACH_S):
             receiver.look_after()
+
+
+def _spare_work() -> None:
+    """Leave out of this process what is half of the work of a small association.
+
+    pynetdicom collects all garbage each time it looks for connections: what is loaded by now is no
+    garbage. UIDs of a negotiation are compared, never kept; those of an object are checked where
+    they become names (``Arrivals.keep``).
+    """
+    pydicom.config.settings.reading_validation_mode = IGNORE
+    gc.collect()
+    gc.freeze()
 
 
 def _serving(server: ThreadedAssociationServer) -> threading.Thread:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -34,7 +35,7 @@ from mpss_lib.pull.deidentification.stored_bits import without_unused_bits
 from mpss_lib.pull.received import Correction, Received, ReceivedLedger
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
-from mpss_lib.upstream import CORRECTED, Difference, note, settle
+from mpss_lib.upstream import CORRECTED, Difference, note
 
 _METHOD = "DeidentificationMethod"
 _PATIENT_GROUP = 0x0010
@@ -182,14 +183,14 @@ class Corrections:
         known = self._taken.get(object_key) or self._before.get(object_key)
         return known.version if known else ""
 
-    def judge(self, object_key: str, received: Path, content: bytes, said: str = "") -> bool:
+    def judge(self, object_key: str, received: str, content: bytes, said: str = "") -> bool:
         """Look at one object before it is written.
 
         Parameters
         ----------
         object_key : str
-        received : Path
-            Its file in the staging folder.
+        received : str
+            SHA-256 of its data set as received.
         content : bytes
             Its de-identified file.
         said : str
@@ -214,15 +215,13 @@ class Corrections:
         self._taken[object_key] = Received(object_key, self._study_key, mark, version, "")
         return True
 
-    def close(self, paths: Mapping[str, str]) -> None:
-        """Remember what was taken, by object key and path of its file below the lake."""
-        taken = [
-            Received(one.object_key, one.study_key, one.mark, one.version, paths[one.object_key])
+    def taken(self, paths: Mapping[str, str]) -> tuple[Received, ...]:
+        """Give what was taken, by object key and path of its file below the lake."""
+        return tuple(
+            replace(one, path=paths[one.object_key])
             for one in self._taken.values()
             if one.object_key in paths
-        ]
-        self._ledger.remember(self._study_key, taken)
-        settle(self._lake, [self._study_key], (CORRECTED,))
+        )
 
     def check(self) -> None:
         """Keep the study as it is where something waits.

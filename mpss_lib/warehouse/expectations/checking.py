@@ -12,6 +12,7 @@ import duckdb
 
 from mpss_lib.batch import write_record
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.quoting import sql_text
 from mpss_lib.records import Unit
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.schemas import TABLES as SCHEMAS
@@ -21,6 +22,7 @@ from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Frame
 from mpss_lib.warehouse.expectations.seen import SEEN, judge_values, read_seen
 from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
 from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
+from mpss_lib.warehouse.meta import COUNTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,14 +119,13 @@ def _withheld(current: Current) -> list[Row]:
         return []
     told = current.lake.rows("expectation_result", address, suite)
     shown = {row["expectation"] for row in told if row["consequence"] != "quarantine"}
-    newest = current.content_of("prediction")
-    return [
+    rows = [
         row
         for row in current.lake.rows("expectation_failure", address, suite)
-        if row["table_name"] == "prediction"
-        and row["expectation"] not in shown
-        and newest.get(row["unit_key"]) != row["content_sha256"]
+        if row["table_name"] == "prediction" and row["expectation"] not in shown
     ]
+    newest = current.content_of("prediction") if rows else {}
+    return [row for row in rows if newest.get(row["unit_key"]) != row["content_sha256"]]
 
 
 def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
@@ -259,12 +260,22 @@ def _judge_queries(
     counted: dict[str, int] = {}
     for check, one in zip(checks, found, strict=True):
         told = connection.sql(check.sql).columns
-        keys = ", ".join(name for name in SCHEMAS[check.table].grain if name in told)
-        rows = f"select distinct {keys} from raw.{check.table}"  # noqa: S608
+        keys = [name for name in SCHEMAS[check.table].grain if name in told]
+        rows = _distinct(check.table, keys)
         if rows not in counted:
-            counted[rows] = len(connection.sql(rows))
+            (counted[rows],) = connection.execute(rows).fetchall()[0]
         one.table, one.n_rows = check.table, counted[rows]
     return found
+
+
+def _distinct(table: str, keys: Sequence[str]) -> str:
+    """Give the SQL that counts the keys of a table; of studies it is known by file."""
+    if table in COUNTED and keys == ["study_key"]:
+        return (
+            "select count(distinct study_key) from meta.study_rows"  # noqa: S608
+            f" where table_name = {sql_text(table)} and is_shown"
+        )
+    return f"select count(*) from (select distinct {', '.join(keys)} from raw.{table})"  # noqa: S608
 
 
 # ------------------------------------------------------------------------ rows

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
+from logging import WARNING, getLogger
 from typing import TYPE_CHECKING, Any
 
 from mpss_lib.errors import PlatformFaultError
@@ -17,6 +18,8 @@ from mpss_lib.warehouse.expectations.features import Dictionary, broken_rows
 from mpss_lib.warehouse.expectations.rules import Finding, Rule
 
 os.environ["GX_ANALYTICS_ENABLED"] = "False"  # read when the package is imported
+
+getLogger("great_expectations").setLevel(WARNING)  # its own steps are none of ours
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)

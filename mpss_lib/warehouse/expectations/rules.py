@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from mpss_lib.quoting import sql_name
+from mpss_lib.quoting import sql_name, sql_text
 from mpss_lib.schemas import TABLES, TEXT
 from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY
+from mpss_lib.warehouse.meta import COUNTED
 
 Consequence = Literal["stop", "quarantine", "warn"]
 CONSEQUENCES: tuple[Consequence, ...] = get_args(Consequence)
@@ -86,11 +87,27 @@ class Frame:
 
     def alike(self, rule: Rule) -> str:
         """Select of the rows that may break a rule across rows: their columns have one hash."""
+        wanted = dict.fromkeys((*self.keys, *rule.columns))
+        columns, twice = self._twice(rule)
+        rows = f"from raw.{self.table} where {self.where or 'true'}"
+        return f"select {', '.join(map(sql_name, wanted))} {rows} and hash({columns}) in ({twice})"
+
+    def _twice(self, rule: Rule) -> tuple[str, str]:
+        """Columns, and a select of their hashes that may stand twice.
+
+        Of a table whose keys are counted once a file those are the studies with more rows than
+        keys, or with two files.
+        """
+        if self.table in COUNTED and set(TABLES[self.table].grain) <= set(rule.columns):
+            return "study_key", (
+                "select hash(study_key) from meta.study_rows"  # noqa: S608
+                f" where table_name = {sql_text(self.table)} and is_shown"
+                " group by landing_path, study_key"
+                " having count(*) > 1 or sum(n_rows) != sum(n_keys)"
+            )
         columns = ", ".join(map(sql_name, rule.columns))
         rows = f"from raw.{self.table} where {self.where or 'true'}"
-        twice = f"select hash({columns}) as key {rows} group by key having count(*) > 1"
-        wanted = dict.fromkeys((*self.keys, *rule.columns))
-        return f"select {', '.join(map(sql_name, wanted))} {rows} and hash({columns}) in ({twice})"
+        return columns, f"select hash({columns}) as key {rows} group by key having count(*) > 1"
 
     @property
     def sql(self) -> str:

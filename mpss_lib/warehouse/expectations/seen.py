@@ -79,7 +79,7 @@ def judge_values(
     labels = {
         path: {"suite": SUITE, "table_name": table, "path": path}
         | {"state": current.state_of(path), "rules_digest": digest}
-        for path in current.paths[table]
+        for path in current.reading(table).paths
     }
     broken = {
         path: json.loads(before[path]["broken"])
@@ -132,7 +132,7 @@ def _sum(
     table: str, current: Current, broken: Mapping[str, Sequence[tuple[str, Row]]]
 ) -> list[Finding]:
     """Sum up what breaks each rule in all files, without studies that another file replaces."""
-    without = {source.path: source.without for source in current.readings[table].batches}
+    without = {source.path: source.without for source in current.reading(table).batches}
     rules = _rules(table)
     told: dict[str, list[Row]] = {rule.name: [] for rule in rules}
     for path, rows in broken.items():

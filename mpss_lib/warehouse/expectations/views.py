@@ -1,4 +1,8 @@
-"""The lake's current files, open for the suites: by name, in memory, never the snapshot."""
+"""The lake's current files, open for the suites: by name, in memory.
+
+Of the published snapshot is taken what it knows of files that have not changed (which are read, how
+many rows each has, the keys in them); a whole check takes nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +18,21 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mpss_lib.config import STAGES, Address, Config
+from mpss_lib.config import Address, Config
 from mpss_lib.schemas import REAL, TABLES, TEXT
 from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake, digest_of
-from mpss_lib.warehouse.compaction import prefer_batches, read_batches
+from mpss_lib.warehouse.compaction import Reading, prefer_batches, read_batches
 from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths
-from mpss_lib.warehouse.meta import META_NAMES
-from mpss_lib.warehouse.pointers import read_pointers
+from mpss_lib.warehouse.meta import COUNTED, META_NAMES
+from mpss_lib.warehouse.pointers import of_every_stage, read_pointers
 from mpss_lib.warehouse.published import ledger_of
 from mpss_lib.warehouse.relations import Relation, read_relations
 from mpss_lib.warehouse.snapshot import create_relation
 from mpss_lib.warehouse.sources import feature_names, source_of
+from mpss_lib.warehouse.standing import standing
+from mpss_lib.warehouse.study_rows import count_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,24 +76,40 @@ class Current:
     Parameters
     ----------
     lake, config
+    is_whole : bool
+        Look for every landing file, also where a batch file repeats it.
     """
 
-    def __init__(self, lake: Lake, config: Config) -> None:
-        self.lake, self.config = lake, config
+    def __init__(self, lake: Lake, config: Config, *, is_whole: bool = False) -> None:
+        self.lake, self.config, self.is_whole = lake, config, is_whole
         self._told: dict[str, tuple[Named, ...]] = {}
         self._missing: dict[str, frozenset[str]] = {}
-        self.ledger: Ledger = ledger_of(lake)
-        set_pointers = read_pointers(lake)
-        self.pointers: Mapping[str, Address] = {
-            stage: set_pointers.get(stage, config.address(stage)) for stage in STAGES
-        }
-        landing = current_paths(lake, self.ledger, self.pointers)
+        self._standing = None if is_whole else standing(lake, config)
+        self.pointers: Mapping[str, Address] = of_every_stage(config, read_pointers(lake))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The whole manifest: read only where what is new is not enough to answer."""
+        return ledger_of(self.lake)
+
+    @cached_property
+    def landing(self) -> Mapping[str, tuple[str, ...]]:
+        """Every current landing file of each table, in a batch or not."""
+        landing = current_paths(self.lake, self.ledger, self.pointers)
         newest = {file.path for file in self._files("prediction")}
         landing["prediction"] = tuple(p for p in landing["prediction"] if p in newest)
-        self.landing = landing
-        self._batches = read_batches(lake)
-        self.readings = prefer_batches(landing, self._batches)
-        self.paths = {table: reading.paths for table, reading in self.readings.items()}
+        return landing
+
+    @cached_property
+    def _all_readings(self) -> dict[str, Reading]:
+        return prefer_batches(self.landing, read_batches(self.lake))
+
+    def reading(self, table: str) -> Reading:
+        """Files that give the current rows of a table; of predictions the newest of each study."""
+        told = self._standing
+        if told is None or (table == "prediction" and told.has_old_predictions):
+            return self._all_readings[table]
+        return told.readings[table]
 
     def _files(self, table: str) -> tuple[Named, ...]:
         """Give what the manifest says of a table's current files; it is asked once."""
@@ -108,7 +130,8 @@ class Current:
         import json
 
         address = self.pointers["radiomics"]
-        for row in self.ledger.tables["settings"].to_pylist():
+        ledger = self.ledger if self._standing is None else self._standing.new
+        for row in ledger.tables["settings"].to_pylist():
             made_by = (row["stage"], row["engine"], row["config"])
             if made_by == ("radiomics", address.engine, address.config) and row["field"] == "bins":
                 return tuple(json.loads(row["value"]))
@@ -117,15 +140,15 @@ class Current:
     def digest(self, tables: Iterable[str], *more: str) -> str:
         """Digest of all that a check of these tables depends on.
 
-        It holds size and time of change of each file that is read too, so that one which was
-        altered in its place is looked at again.
+        A file never changes, so those are the files that are read, with their size and time: one
+        which was altered in its place is looked at again.
         """
         parts = list(more)
         for table in tables:
-            told = {file.path: file.content_sha256 for file in self._files(table)}
-            named = (f"{path} {told.get(path, '')}" for path in self.landing[table])
-            read = (f"{path} {self.state_of(path)}" for path in self.paths[table])
-            parts.append("\n".join([table, *named, *sorted(self._gone(table)), *read]))
+            reading = self.reading(table)
+            without = (f"{one.path} {sorted(one.without)}" for one in reading.batches)
+            read = (f"{path} {self.state_of(path)}" for path in reading.paths)
+            parts.append("\n".join([table, *without, *sorted(self._gone(table)), *read]))
         return digest_of(parts)
 
     def state_of(self, path: str) -> str:
@@ -137,9 +160,17 @@ class Current:
         return f"{state.st_size} {state.st_mtime_ns}"
 
     def _gone(self, table: str) -> frozenset[str]:
-        """Files of a table that are named and not there; each shelf is listed once."""
+        """Files of a table that are named and not there; each shelf is listed once.
+
+        What a batch repeats is looked for by a whole check only: nothing reads it.
+        """
         if table not in self._missing:
-            wanted = {*self.landing[table], *self.paths[table]}
+            wanted = set(self.reading(table).paths)
+            if not self.is_whole:
+                there = {path for path in wanted if (self.lake.root / path).is_file()}
+                self._missing[table] = frozenset(wanted - there)
+                return self._missing[table]
+            wanted.update(self.landing[table])
             for folder in {path.rpartition("/")[0] for path in wanted}:
                 with suppress(FileNotFoundError):
                     names = os.listdir(f"{self.lake.root}/{folder}")  # noqa: PTH208 (of every file)
@@ -150,34 +181,35 @@ class Current:
     # ----------------------------------------------------------------- files
 
     def n_files(self, table: str) -> int:
-        """Files of a table: landing files, and the batch files read instead."""
-        return len({*self.landing[table], *self.paths[table]})
+        """Files of a table that are read."""
+        return len(self.reading(table).paths)
 
     def files(self, table: str) -> list[FileState]:
         """State of each file of a table that is read, and of those that are gone.
 
         Of a landing file that a batch repeats no more is asked than that it is there.
         """
-        counted = self._counted(table)
+        counted, reading = self._counted(table), self.reading(table)
         expected, later = self.columns(table), TABLES[table].later
-        batches = {source.path for source in self.readings[table].batches}
+        batches = {source.path for source in reading.batches}
         more: dict[str, pa.DataType] = {}
         if table in APPEND_ONLY:  # a batch tells the landing file of each row; old files may lack
             later, more = later.union(expected).difference(TABLES[table].grain), {PATH: TEXT}
         gone = self._gone(table)
         found = [FileState(path, is_there=False) for path in gone]
-        for path in set(self.paths[table]) - gone:
+        for path in set(reading.paths) - gone:
             columns = {**expected, **(more if path in batches else {})}
             whole = f"{self.lake.root}/{path}"
             found.append(_state(whole, path, columns, counted.get(path), later))
         return sorted(found, key=lambda file: (file.path in batches, file.path))
 
-    def _counted(self, table: str) -> dict[str, int]:
-        rows = {file.path: file.n_rows for file in self._files(table)}
-        for batch in self._batches:
-            if batch.table == table and all(map(rows.__contains__, batch.members)):
-                rows[batch.path] = sum(rows[member] for member in batch.members)
-        return rows
+    def _counted(self, table: str) -> Mapping[str, int]:
+        """Rows of the files that are read, by their records."""
+        if self._standing is not None:
+            return self._standing.n_rows
+        reading = self.reading(table)
+        batches = {one.path: one.n_rows for one in reading.batches if one.n_rows is not None}
+        return self.ledger.rows_of(reading.alone) | batches
 
     def columns(self, table: str) -> dict[str, pa.DataType]:
         """Columns that a file of this table must have: the schema's, and its features."""
@@ -188,7 +220,8 @@ class Current:
     @cached_property
     def features(self) -> dict[str, list[str]]:
         """Feature columns of each feature table, by the catalogue; empty where there is none."""
-        there = [p for p in self.paths["feature_catalogue"] if (self.lake.root / p).is_file()]
+        paths = self.reading("feature_catalogue").paths
+        there = [path for path in paths if (self.lake.root / path).is_file()]
         return feature_names(self.lake, there)
 
     # ------------------------------------------------------------------ rows
@@ -206,17 +239,25 @@ class Current:
         leave_out : iterable of str
             Tables at fault: they have no view, nor has what reads them.
         """
+        needed = set(needed)
         gone = {f"raw.{name}" for name in leave_out}
         wanted = self.reached(needed)
         sources = {
-            name: source_of(self.lake, TABLES[name], self.readings[name], self.features)
+            name: source_of(self.lake, TABLES[name], self.reading(name), self.features)
             for name in TABLES
             if f"raw.{name}" in wanted
         }
+        counted = {name: self.reading(name) for name in COUNTED if f"raw.{name}" in needed}
+        if not gone.isdisjoint(f"raw.{name}" for name in counted):
+            gone.add("meta.study_rows")
         settings = {"threads": self.config.warehouse.threads}
         with duckdb.connect(config=settings) as connection:
-            for schema in ("raw", "core"):
+            for schema in ("meta", "raw", "core", "quality"):
                 connection.execute(f"create schema {schema}")
+            sound = {
+                name: reading for name, reading in counted.items() if f"raw.{name}" not in gone
+            }
+            count_shown(connection, self.lake, sound, is_fresh=self.is_whole)
             for relation in self._relations:
                 if relation.full_name in gone or relation.needs & gone:
                     gone.add(relation.full_name)

@@ -10,7 +10,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
-from mpss_airflow.pages import review
+from mpss_airflow.pages import health, night, research, review
 from mpss_airflow.pages.frame import page
 
 STATIC = Path(__file__).parent / "static"
@@ -44,7 +44,8 @@ def make_app() -> FastAPI:
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(MpssError)(_failed)
     app.get("/static/{name}")(static)
-    app.include_router(review.router)
+    for part in (review, night, research, health):
+        app.include_router(part.router)
     return app
 
 

@@ -8,10 +8,8 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from mpss_airflow.pages.rights import links_of
 from mpss_airflow.vocabulary import PAGES
-
-LINKS = (("worklist", "Worklist"),)
-"""Path and name of each page in the order of the links."""
 
 
 def base_of(request: Request) -> str:
@@ -48,7 +46,7 @@ def page(
         base=base,
         airflow=base.removesuffix(PAGES),
         here=request.url.path.removeprefix(base).strip("/").split("/")[0],
-        links=LINKS,
+        links=[] if user is None else links_of(user),
         account="" if user is None else str(user.get_name()),
         **values,
     )

@@ -124,6 +124,28 @@ def slices(study_key: str) -> JSONResponse:
     return JSONResponse(found, headers={"Cache-Control": "private, max-age=3600"})
 
 
+@router.get("/studies/{study_key}/terms", dependencies=[may_look])
+def terms(
+    request: Request, user: User, study_key: str, segment: Asked, configuration: Asked
+) -> HTMLResponse:
+    """Terms of the models behind one prediction: value, coefficient, contribution, share."""
+    from mpss_airflow.home import open_home
+    from mpss_lib.viewing import study
+    from mpss_lib.viewing.published import published
+
+    with published(open_home().lake) as snapshot:
+        groups = study.terms(snapshot, study_key, segment, configuration)
+    return page(
+        request,
+        "terms",
+        user=user,
+        title=study_key,
+        groups=groups,
+        segment=segment,
+        configuration=configuration,
+    )
+
+
 @router.post("/studies/{study_key}/answer", dependencies=[may_answer, Depends(from_our_pages)])
 def answer(
     user: User,

@@ -17,14 +17,69 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 from fastapi import Depends, HTTPException, Request
 
+from mpss_airflow.vocabulary import SQL_RIGHT
+
 User = Annotated[BaseUser, Depends(get_user)]
 
-REVIEW = "mpss_review"
+REVIEW, NIGHT, COHORT = "mpss_review", "mpss_ingest", "mpss_evaluate"
 
 may_look = Depends(requires_access_dag("GET", DagAccessEntity.HITL_DETAIL, REVIEW))
 """To see what waits for a physician: to read the human tasks of the review DAG."""
 may_answer = Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL, REVIEW))
 """To decide about a study: to answer the human tasks of the review DAG."""
+
+may_operate = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, NIGHT))
+"""To see what is wrong and the commands that mend it: to change the runs of the nightly DAG."""
+may_see_nights = Depends(requires_access_dag("GET", DagAccessEntity.RUN, NIGHT))
+"""To see nights: to read the runs of the nightly DAG."""
+may_read_cohort = Depends(requires_access_dag("GET", DagAccessEntity.RUN, COHORT))
+"""To see cohort, evaluation and data quality: to read the runs of the DAG that evaluates."""
+
+
+def may_ask_sql(user: User) -> None:
+    """Refuse an account without the right ``vocabulary.SQL_RIGHT``.
+
+    A right of our own, by the name under which an auth manager keeps those of plugins. Who may read
+    the configuration of Airflow (an operator, an administrator) may ask too: no auth manager knows
+    the name by itself.
+
+    Raises
+    ------
+    HTTPException
+        403.
+    """
+    if not can_ask(user):
+        raise HTTPException(403, "Forbidden")
+
+
+may_ask = Depends(may_ask_sql)
+
+
+def can_ask(user: BaseUser) -> bool:
+    """Whether an account may put questions to the snapshot."""
+    manager = get_auth_manager()
+    told: dict[str, Any] = {"method": "GET", "user": user}
+    return bool(
+        manager.is_authorized_custom_view(resource_name=SQL_RIGHT, **told)
+        or manager.is_authorized_configuration(**told)
+    )
+
+
+def can_run(user: BaseUser) -> bool:
+    """Whether an account may start runs of the nightly DAG: its page has the buttons."""
+    return _may_dag("POST", DagAccessEntity.RUN, NIGHT, user)
+
+
+def links_of(user: BaseUser) -> list[tuple[str, str]]:
+    """Path and name of the pages that an account may open, in the order of the links."""
+    pages = [
+        ("worklist", "Worklist", _may_dag("GET", DagAccessEntity.HITL_DETAIL, REVIEW, user)),
+        ("night", "Nights", _may_dag("GET", DagAccessEntity.RUN, NIGHT, user)),
+        ("cohort", "Cohort", _may_dag("GET", DagAccessEntity.RUN, COHORT, user)),
+        ("quality", "Data quality", _may_dag("GET", DagAccessEntity.RUN, COHORT, user)),
+        ("sql", "SQL", can_ask(user)),
+    ]
+    return [(path, name) for path, name, may in pages if may]
 
 
 def reviewer_of(user: BaseUser) -> str:

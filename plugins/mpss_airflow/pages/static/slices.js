@@ -81,12 +81,14 @@ function warm(share) {
 }
 
 function draw() {
-  const { plane, shape, at, spacing_mm: mm, counts, masks, shown, canvas } = seen;
+  const { plane, shape, at, ways, spacing_mm: mm, counts, masks, shown, canvas } = seen;
   const [rowAxis, columnAxis] = [[1, 2], [0, 2], [0, 1]][plane];
   const [rows, columns] = [shape[rowAxis], shape[columnAxis]];
   const strides = [shape[1] * shape[2], shape[2], 1];
-  // Head up in the upright planes: slices run from foot to head.
-  const index = (r, c) => at[plane] * strides[plane] + (rowAxis === 0 ? rows - 1 - r : r) * strides[rowAxis] + c * strides[columnAxis];
+  // Head or anterior up, the patient's right on the left, as the axes of the volume allow.
+  const down = !"FP".includes(ways[rowAxis][0]);
+  const right = !"LP".includes(ways[columnAxis][0]);
+  const index = (r, c) => at[plane] * strides[plane] + (down ? r : rows - 1 - r) * strides[rowAxis] + (right ? c : columns - 1 - c) * strides[columnAxis];
   const white = (Math.max(Number($("white").value), Number($("black").value) + 1) / 100) * 65535;
   const black = (Number($("black").value) / 100) * 65535;
   const table = Array.from({ length: 256 }, (_, k) => warm(k / 255));
@@ -109,9 +111,20 @@ function draw() {
   $("where").textContent = `slice ${seen.first[plane] + at[plane] + 1}, every ${mm[plane]} mm`;
   $("white-said").textContent = `${Math.round((white / 65535) * seen.top)} counts`;
   $("black-said").textContent = `${Math.round((black / 65535) * seen.top)} counts`;
-  paint.fillStyle = "#ff9f6b";
-  paint.font = "11px system-ui, sans-serif";
-  paint.fillText("RESEARCH USE ONLY", 6, canvas.height - 6);
+  const [first, last] = [ways[rowAxis], ways[columnAxis]].map((ends, k) => ((k ? right : down) ? [...ends] : [...ends].reverse()))
+    .reduce((top, side) => [[top[0], side[0]], [top[1], side[1]]]);
+  write(paint, first[0], canvas.width / 2 - 5, 16);
+  write(paint, last[0], canvas.width / 2 - 5, canvas.height - 6);
+  write(paint, first[1], 5, canvas.height / 2);
+  write(paint, last[1], canvas.width - 16, canvas.height / 2);
+  write(paint, "RESEARCH USE ONLY", 6, canvas.height - 6, "#ffb184", "600 11px system-ui, sans-serif");
+}
+
+// On white counts too: with a dark edge.
+function write(paint, words, x, y, colour = "#fff", font = "600 14px system-ui, sans-serif") {
+  Object.assign(paint, { font, lineWidth: 3.5, lineJoin: "round", strokeStyle: "#000", fillStyle: colour });
+  paint.strokeText(words, x, y);
+  paint.fillText(words, x, y);
 }
 
 function outline(paint, inside, rows, columns, sx, sy, colour) {

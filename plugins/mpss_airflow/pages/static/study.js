@@ -2,10 +2,11 @@ import { airflow, base, onKeys } from "./keys.js";
 
 const $ = (id) => document.getElementById(id);
 const coming = new Map(); // page of a study that is next: a promise of its text
+const answered = new Set(); // here; a page that was fetched before still names them as next
 
 function facts() {
   const { key, query, ahead, before } = $("study").dataset;
-  return { key, query, ahead: ahead ? ahead.split(" ") : [], before };
+  return { key, query, ahead: ahead.split(" ").filter((one) => one && !answered.has(one)), before };
 }
 
 const address = (key) => (key ? `${base}/studies/${key}${facts().query}` : `${base}/worklist${facts().query}`);
@@ -74,9 +75,10 @@ async function answer(decision, reason = "", remark = "") {
     });
     const said = await got.json();
     if (!got.ok) throw new Error([said.problem ?? said.detail, said.way_out].filter(Boolean).join(". "));
-    coming.forEach((_, one) => one === key && coming.delete(one));
+    answered.add(key);
+    coming.delete(key);
     closeForms(key, decision, reason, remark);
-    await go(ahead[0]);
+    await go(ahead.find((one) => !answered.has(one)));
     tell(`${key}: ${{ accept: "accepted", reject: "rejected", unsure: "another reader is asked" }[decision]}.`);
   } catch (error) {
     buttons.forEach((one) => (one.disabled = false));
@@ -144,7 +146,7 @@ function inDialog(event) {
   }
 }
 
-// ---------------------------------------------------------------- pictures
+// ---------------------------------------------------------------- pictures and terms
 
 function toggleContours() {
   const picture = $("montage");
@@ -165,6 +167,12 @@ async function openSlices() {
   $("canvas").focus({ preventScroll: true });
 }
 
+async function showTerms(button) {
+  const { segment, configuration } = button.dataset;
+  const at = `${base}/studies/${facts().key}/terms?segment=${segment}&configuration=${configuration}`;
+  $("terms").innerHTML = await text(at).catch((error) => `<p>No terms: ${Number(error.message) || "no answer"}.</p>`);
+}
+
 // ---------------------------------------------------------------- a page begins
 
 function begin() {
@@ -175,6 +183,7 @@ function begin() {
   $("masks").addEventListener("click", toggleContours);
   $("open-slices").addEventListener("click", openSlices);
   document.querySelectorAll(".reasons button").forEach((one) => one.addEventListener("click", () => choose(one.value)));
+  document.querySelectorAll(".terms").forEach((one) => one.addEventListener("click", () => showTerms(one)));
   fetchAhead();
 }
 

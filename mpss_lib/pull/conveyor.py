@@ -1,0 +1,201 @@
+"""Studies of a batch on their way: fetched here, taken apart beside it, stored in groups.
+
+===========  ===========================================================================
+fetching     in the caller's thread: one association, one study after the other
+taking       reading, verifying, decoding and de-identifying, in a process of its own where
+             there is a second core and the batch is worth it; else here
+storing      in a thread of its own: it waits for the disk (``storing``)
+===========  ===========================================================================
+
+Outcomes are given in the order in which they are asked for, each when its study is durable. What
+one study does is that study's own; a fault of the archive or of the platform ends the fetching, and
+what was fetched before it is stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from itertools import islice
+
+from mpss_lib.config import Config
+from mpss_lib.errors import (
+    ArchiveBusyError,
+    OneArchiveAwayError,
+    PlatformFaultError,
+    WrongArgumentError,
+)
+from mpss_lib.pull.beside import Helpers
+from mpss_lib.pull.fetched import Fetched, Fetcher
+from mpss_lib.pull.storing import store
+from mpss_lib.pull.taking import TakenStudy, Taker
+from mpss_lib.pull.vault import Vault
+from mpss_lib.tables import Lake, Outcome
+
+GROUP = 16
+"""Studies that are stored together."""
+WAITS_S = 5.0
+"""Where studies come slowly, what is ready is stored after this time, however few they are."""
+AHEAD = 2 * GROUP
+"""Studies that were fetched and are not stored yet, at most."""
+MOST_BYTES = 2**28
+"""Of objects that lie in the staging folder and are not stored yet, about."""
+LEAST = 8
+"""Studies from which on helpers are worth it."""
+LISTED = 50
+"""Studies of which the archive's answers are asked for at once."""
+
+
+class Conveyor:
+    """Gives the outcome of one study after the other; use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+    lake, config, vault
+    keys : sequence of str
+        Studies that will be asked for, in this order: they are fetched ahead.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        lake: Lake,
+        config: Config,
+        vault: Vault,
+        keys: Sequence[str] = (),
+    ) -> None:
+        self._fetcher, self._vault = fetcher, vault
+        self._lake, self._config = lake, config
+        self._todo = deque(keys)
+        self._known = set(keys)
+        self._n_listed = 0
+        self._results: dict[str, Outcome | Exception] = {}
+        self._taking: deque[tuple[Fetched, Future[TakenStudy]]] = deque()
+        self._group: list[Fetched] = []
+        self._stored_at = time.monotonic()
+        self._storing: deque[tuple[list[Fetched], Future[list[Outcome]]]] = deque()
+        self._helpers = Helpers(Taker(config.pull, vault.uid), is_worth_it=len(keys) >= LEAST)
+
+    def __enter__(self) -> Conveyor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._helpers.close()
+        finally:
+            for one in self._under_way():
+                one.clean()
+
+    def __call__(self, study_key: str) -> Outcome:
+        """Do a study and those before it, and fetch some after it.
+
+        Raises
+        ------
+        MpssError
+            What ``Fetcher.fetch``, ``StudyJob.prepare`` and ``storing.store`` raise.
+        """
+        if study_key not in self._known:
+            self._known.add(study_key)
+            self._todo.appendleft(study_key)
+            self._n_listed += 1
+        while study_key not in self._results:
+            if not (self._todo or self._under_way()):
+                raise RuntimeError("a study was lost on its way")
+            self._step()
+        self._known.discard(study_key)
+        result = self._results.pop(study_key)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _under_way(self) -> list[Fetched]:
+        storing = [one for group, _ in self._storing for one in group]
+        return [*storing, *self._group, *(one for one, _ in self._taking)]
+
+    def _step(self) -> None:
+        """Bring on what is ready, then fetch one more study, or wait where none may be fetched."""
+        while self._taking and self._taking[0][1].done():
+            self._prepare()
+        while self._storing and self._storing[0][1].done():
+            self._end_group()
+        under_way = self._under_way()
+        n_bytes = sum(one.n_bytes for one in under_way)
+        if self._todo and len(under_way) < AHEAD and n_bytes < MOST_BYTES:
+            self._fetch()
+        elif self._taking:
+            self._prepare()
+        elif self._group:
+            self._store()
+        elif self._storing:
+            self._end_group()
+
+    def _fetch(self) -> None:
+        key = self._todo.popleft()
+        try:
+            if not self._n_listed:
+                some = [key, *islice(self._todo, LISTED - 1)]
+                self._n_listed = len(some)
+                self._fetcher.foresee(some)
+            self._n_listed -= 1
+            result = self._fetcher.fetch(key)
+            if isinstance(result, Outcome):
+                self._results[key] = result
+            else:
+                self._taking.append((result, self._helpers.take(result.order)))
+        except Exception as error:  # raised when the turn of its study comes
+            self._fail([key], error)
+
+    def _prepare(self) -> None:
+        one, future = self._taking.popleft()
+        try:
+            one.job.prepare(one.delivered, self._helpers.taken(future, one.order))
+        except Exception as error:  # raised when the turn of its study comes
+            one.clean()
+            self._fail([one.study_key], error)
+            return
+        self._group.append(one)
+        if len(self._group) >= GROUP or time.monotonic() - self._stored_at > WAITS_S:
+            self._store()
+
+    def _store(self) -> None:
+        group, self._group, self._stored_at = self._group, [], time.monotonic()
+        self._storing.append((group, self._helpers.store(self._stored, group)))
+
+    def _stored(self, group: list[Fetched]) -> list[Outcome]:
+        outcomes = store(group, self._fetcher, self._lake, self._config, self._vault)
+        for one in group:
+            one.clean()
+        return outcomes
+
+    def _end_group(self) -> None:
+        group, future = self._storing.popleft()
+        keys = [one.study_key for one in group]
+        try:
+            self._results.update(zip(keys, future.result(), strict=True))
+        except Exception as error:  # raised when the turn of its study comes
+            if len(group) > 1 and not _ends_a_batch(error):  # one of them: the others go on
+                for one in group:
+                    self._storing.append(([one], self._helpers.store(self._stored, [one])))
+                return
+            for one in group:
+                one.clean()
+            self._fail(keys, error)
+
+    def _fail(self, keys: Sequence[str], error: Exception) -> None:
+        self._results.update(dict.fromkeys(keys, error))
+        if _ends_a_batch(error):
+            self._known.difference_update(self._todo)
+            self._todo.clear()
+            self._n_listed = 0
+
+
+def _ends_a_batch(error: Exception) -> bool:
+    """Whether an error is not that of one study (``mpss_lib.batch``)."""
+    if isinstance(error, OSError):
+        return error.errno is not None
+    if isinstance(error, OneArchiveAwayError):
+        return False
+    return isinstance(error, PlatformFaultError | ArchiveBusyError | WrongArgumentError)

@@ -1,0 +1,71 @@
+"""Studies that were fetched and taken come to the lake in groups, each durable before it is named.
+
+The order is that of one study, for all of a group at once: objects (fsync, rename, fsync), their
+UIDs in the vault (one commit), rows of ``instance``, what was received in the vault (one commit),
+rows of ``study``. Files of one step are written side by side: a disk makes many of them durable in
+little more than the time of one. A kill at any point leaves studies that are fetched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from mpss_lib.batch import write_record
+from mpss_lib.config import Config
+from mpss_lib.pull.fetched import Fetched, Fetcher
+from mpss_lib.pull.objects import STAGE, write_object
+from mpss_lib.pull.received import ReceivedLedger, Settled
+from mpss_lib.pull.vault import Vault
+from mpss_lib.pull.window import write_study
+from mpss_lib.records import Unit
+from mpss_lib.tables import Lake, Outcome
+from mpss_lib.upstream import CORRECTED, FETCHED_AGAIN, settle
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BESIDE = 8
+"""Files that are written side by side."""
+
+
+def store(
+    group: Sequence[Fetched], fetcher: Fetcher, lake: Lake, config: Config, vault: Vault
+) -> list[Outcome]:
+    """Store studies that are prepared (``StudyJob.prepare``); gives their outcomes in order.
+
+    Raises
+    ------
+    PlatformFaultError
+        The disk or the vault refuses; none of the group counts as stored.
+    """
+    jobs = [one.job for one in group]
+    with vault.kept(), ThreadPoolExecutor(BESIDE) as pool:
+        _each(pool, write_object, [file for job in jobs for file in job.files.items()])
+        vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
+        written = _each(pool, lambda job: job.write_rows(), jobs)
+        ReceivedLedger(vault).remember(
+            [
+                Settled(one.study_key, one.job.taken(), fetcher.answer_of(one.announced, one.job))
+                for one in group
+            ]
+        )
+        for one in group:
+            _write_row(one, vault, lake, config)
+    settle(lake, [one.study_key for one in group], (CORRECTED, *FETCHED_AGAIN))
+    return [Outcome("done", (one,)) for one in written]
+
+
+def _each(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    return list(pool.map(work, items)) if len(items) > 1 else [work(one) for one in items]
+
+
+def _write_row(one: Fetched, vault: Vault, lake: Lake, config: Config) -> None:
+    """Write the study's row where the fetch has shown it to be another one than ``find`` wrote."""
+    key = one.study_key
+    before = lake.current_path("study", config.address(STAGE), key)
+    row = write_study(one.job.identity, one.announced, lake, config, vault)
+    if before is None or lake.relative(before) != row.written.path:
+        unit = Unit.of(key, [row.written], is_new=True)
+        write_record(STAGE, [unit], lake, config, "settled by its fetch")

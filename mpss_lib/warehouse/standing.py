@@ -1,0 +1,307 @@
+"""Which files are read now: those of the published snapshot, and what new records change in them.
+
+A check and a publish ask the same: which records are new, and which files are read with them. The
+answer costs what is new and not what is there, because the snapshot names the files that it reads
+(``meta.lake_file``) and its manifest is asked only about the units of new records. That is enough
+where studies came, or files that stand alone were replaced. In every other case (a record changed
+or went, batches were written or lost, a file that a batch repeats was replaced, a stage was
+published for the first time) ``standing`` gives None, and the whole manifest is read instead: what
+is found is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from mpss_lib.config import Address, Config
+from mpss_lib.errors import PlatformFaultError
+from mpss_lib.schemas import TABLES
+from mpss_lib.snapshot_file import open_snapshot
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse.compaction import BATCHES, Reading, batch_records
+from mpss_lib.warehouse.joining import Source
+from mpss_lib.warehouse.manifest import (
+    APPEND_ONLY,
+    Ledger,
+    Records,
+    read_records,
+    record_files,
+)
+from mpss_lib.warehouse.meta import META
+from mpss_lib.warehouse.pointers import of_every_stage, read_pointers
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+
+_STAMP = "select code_version, duckdb_version, batch_records, rules from meta.snapshot"
+
+_UNSETTLED = """
+select study_key from meta.quarantine
+union
+select study_key from meta.upstream
+union
+select study_key from quality.held_back
+"""
+
+_BEFORE = """
+select file.table_name, file.engine, file.config, file.unit_key, file.path, file.n_rows,
+    file.is_current
+from meta.manifest as file
+where file.unit_key in (select unit_key from arrow_units)
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is read now.
+
+    Parameters
+    ----------
+    pointers : mapping of stage to Address
+        Of every stage.
+    readings : mapping of table to Reading
+        The files that give the current rows of each table.
+    n_rows : mapping of path to int
+        Rows of these files by their records.
+    new : Ledger
+        The records that the snapshot does not know; its ``settings`` are those of all records.
+    lake_files : pyarrow.Table
+        ``meta.lake_file`` of the snapshot.
+    made_by : (str, str)
+        Versions of the code and of DuckDB that wrote the snapshot.
+    highest_order : int
+        Number of the last record.
+    has_old_predictions : bool
+        Whether any study has a prediction that another one replaced.
+    rules : str
+        Digest of the relations of the snapshot.
+    cohort_rule : pyarrow.Table
+        ``meta.cohort_rule`` of the snapshot.
+    unsettled : frozenset of str
+        Studies that stand still in it, or are held back.
+    """
+
+    pointers: Mapping[str, Address]
+    readings: Mapping[str, Reading]
+    n_rows: Mapping[str, int]
+    new: Ledger
+    lake_files: pa.Table
+    made_by: tuple[str, str]
+    highest_order: int
+    has_old_predictions: bool
+    rules: str
+    cohort_rule: pa.Table
+    unsettled: frozenset[str]
+
+
+def standing(lake: Lake, config: Config) -> Standing | None:
+    """Find what is read now; None where only the whole manifest can tell."""
+    if not lake.snapshot.is_file():
+        return None
+    try:
+        with closing(open_snapshot(lake.snapshot)) as connection:
+            return _standing(lake, config, connection)
+    except (duckdb.Error, pa.ArrowInvalid, PlatformFaultError) as error:
+        log.info("warehouse: nothing is taken over from the published snapshot: %s", error)
+        return None
+
+
+def _standing(lake: Lake, config: Config, connection: duckdb.DuckDBPyConnection) -> Standing | None:
+    code, engine, batches, rules = _one(connection, _STAMP)
+    pointers = read_pointers(lake)
+    every = of_every_stage(config, pointers)
+    new = _new_records(connection, record_files(lake))
+    if batches != batch_records(lake) or every != _pointers(connection) or new is None:
+        return None
+    if not pointers.keys() >= set(new.tables["files"]["stage"].to_pylist()):
+        return None
+    files = _table(connection, "lake_file")
+    rows = files.to_pylist()
+    if any(row["path"].startswith(BATCHES) and _differs(lake, row) for row in rows):
+        return None
+    readings = _Readings(rows)
+    if not readings.add(new, _before(connection, new), every):
+        return None
+    (order,) = _one(connection, "select coalesce(max(record_order), 0) from meta.run")
+    return Standing(
+        pointers=every,
+        readings=readings.found(),
+        n_rows=readings.n_rows,
+        new=new,
+        lake_files=files,
+        made_by=(code, engine),
+        highest_order=max(order, new.highest_order),
+        has_old_predictions=_has_old_predictions(
+            connection, readings, every[TABLES["prediction"].stage]
+        ),
+        rules=rules,
+        cohort_rule=_table(connection, "cohort_rule"),
+        unsettled=frozenset(key for (key,) in connection.execute(_UNSETTLED).fetchall()),
+    )
+
+
+def _differs(lake: Lake, row: Row) -> bool:
+    """Whether a file has another size or time than when it was read, or is gone."""
+    try:
+        stat = (lake.root / row["path"]).stat()
+    except FileNotFoundError:
+        return True
+    return (stat.st_size, stat.st_mtime_ns) != (row["n_bytes"], row["modified_ns"])
+
+
+def _has_old_predictions(
+    connection: duckdb.DuckDBPyConnection, readings: _Readings, address: Address
+) -> bool:
+    (n_old,) = connection.execute(
+        "select count(*) from meta.manifest where table_name = 'prediction'"
+        " and (not is_current or engine != ? or config != ?)",
+        [address.engine, address.config],
+    ).fetchall()[0]
+    return bool(n_old) or "prediction" in readings.has_replaced
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    [row] = connection.execute(sql).fetchall()
+    return tuple(row)
+
+
+def _table(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
+    columns = META[name].columns
+    sql = f"select {', '.join(columns)} from meta.{name}"  # noqa: S608
+    return connection.sql(sql).to_arrow_table().cast(pa.schema(list(columns.items())))
+
+
+def _pointers(connection: duckdb.DuckDBPyConnection) -> dict[str, Address]:
+    rows = connection.execute("select stage, engine, config from meta.pointer").fetchall()
+    return {stage: Address(engine, config) for stage, engine, config in rows}
+
+
+def _new_records(connection: duckdb.DuckDBPyConnection, there: Records) -> Ledger | None:
+    """Read the records that the snapshot does not know; None where one of its own is another.
+
+    None also where a new one has its place before one that is known.
+    """
+    rows = connection.execute("select record, n_bytes, modified_ns from meta.run").fetchall()
+    known = set(rows)
+    if not there.keys() >= known:
+        return None
+    new = read_records(
+        {state: there[state] for state in there.keys() - known}, first=len(known) + 1
+    )
+    (last,) = _one(connection, "select coalesce(max(record_order), 0) from meta.run")
+    if new.runs and new.runs[0]["record_order"] <= last:
+        return None
+    settings = pa.concat_tables([_table(connection, "settings"), new.tables["settings"]])
+    return Ledger({**new.tables, "settings": settings})
+
+
+Key = tuple[str, str, str, str]
+
+
+def _key(row: Row) -> Key:
+    return row["table_name"], row["engine"], row["config"], row["unit_key"]
+
+
+def _before(connection: duckdb.DuckDBPyConnection, new: Ledger) -> dict[Key, list[Row]]:
+    """Files that the snapshot's manifest names of the units of new records."""
+    units = pa.table({"unit_key": new.tables["files"]["unit_key"].unique()})
+    connection.register("arrow_units", units)
+    found: dict[Key, list[Row]] = {}
+    for row in connection.sql(_BEFORE).to_arrow_table().to_pylist():
+        found.setdefault(_key(row), []).append(row)
+    connection.unregister("arrow_units")
+    return found
+
+
+class _Readings:
+    """The files that the snapshot reads, brought to what new records name.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Of ``meta.lake_file``.
+    """
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.batches: dict[str, list[Source]] = {name: [] for name in TABLES}
+        self.alone: dict[str, set[str]] = {name: set() for name in TABLES}
+        self.n_rows: dict[str, int] = {}
+        self.has_replaced: set[str] = set()
+        for row in rows:
+            name, path, n_rows = row["table_name"], row["path"], row["n_rows"]
+            if path.startswith(BATCHES):
+                self.batches[name].append(Source(path, frozenset(row["replaced"]), n_rows))
+            else:
+                self.alone[name].add(path)
+            if n_rows is not None:
+                self.n_rows[path] = n_rows
+
+    def found(self) -> dict[str, Reading]:
+        """Give them as readings."""
+        return {
+            name: Reading(
+                tuple(sorted(self.batches[name], key=lambda source: source.path)),
+                tuple(sorted(self.alone[name])),
+            )
+            for name in TABLES
+        }
+
+    def add(
+        self, new: Ledger, before: Mapping[Key, list[Row]], pointers: Mapping[str, Address]
+    ) -> bool:
+        """Take in the files of new records; gives whether that could be done.
+
+        Parameters
+        ----------
+        new : Ledger
+        before : mapping
+            What the snapshot's manifest says of the same units.
+        pointers : mapping of stage to Address
+        """
+        told: dict[str, int] = {}
+        for file in new.files:
+            if told.setdefault(file["path"], file["n_rows"]) != file["n_rows"]:
+                return False
+            is_shown = pointers[file["stage"]] == Address(file["engine"], file["config"])
+            if not is_shown:
+                self.has_replaced.add(file["table_name"])
+            is_read = file["table_name"] in APPEND_ONLY or (file["is_current"] and is_shown)
+            if is_read and not self._add(file, before.get(_key(file), [])):
+                return False
+        return True
+
+    def _add(self, file: Row, before: list[Row]) -> bool:
+        name, path, n_rows = file["table_name"], file["path"], file["n_rows"]
+        same = [row for row in before if row["path"] == path]
+        if any(row["n_rows"] != n_rows for row in same):
+            return False  # whether rows were lost: ``check_rows_kept``
+        former = {row["path"] for row in before if row["is_current"]} - {path}
+        if former:
+            self.has_replaced.add(name)
+        if TABLES[name].unit == "engine":  # one file, which every unit names
+            return path in self.alone[name] and self.n_rows.get(path) == n_rows
+        if name in APPEND_ONLY:
+            if not same:
+                self._put(name, path, n_rows)
+            return True
+        if any(row["is_current"] for row in same):
+            return True
+        if same or not former <= self.alone[name]:
+            return False  # an older file is current again, or a batch repeats the former one
+        self.alone[name] -= former
+        for one in former:
+            self.n_rows.pop(one, None)
+        self._put(name, path, n_rows)
+        return True
+
+    def _put(self, name: str, path: str, n_rows: int) -> None:
+        self.alone[name].add(path)
+        self.n_rows[path] = n_rows
