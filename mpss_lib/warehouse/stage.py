@@ -132,6 +132,7 @@ def check(
         ``study``, ``clinical``, ``features``, ``predictions``; all by default.
     force : bool
         Hold all against them anew: every file is read, and looked for where a batch repeats it.
+        It is also looked for while the last check of these suites had found a file at fault.
     run_name : str
         Name of the run that asks; only its digest is stored.
 
@@ -146,13 +147,14 @@ def check(
         A table is at fault: files, columns or grain. It is named, and no publish succeeds until
         it is mended and was checked again.
     """
-    from mpss_lib.warehouse.expectations.checking import check_suites
+    from mpss_lib.warehouse.expectations.checking import check_suites, is_open
     from mpss_lib.warehouse.expectations.consequences import read_report, settle
     from mpss_lib.warehouse.expectations.page import write_page
     from mpss_lib.warehouse.expectations.views import Current
 
-    current = Current(lake, config, is_whole=force)
-    done = check_suites(current, names=suites or SUITES, force=force, run_name=run_name)
+    names = suites or SUITES
+    current = Current(lake, config, is_whole=force or is_open(lake, config, names))
+    done = check_suites(current, names=names, force=force, run_name=run_name)
     report = read_report(current)
     write_page(lake, report)
     settle(lake, report)

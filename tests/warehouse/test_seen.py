@@ -218,6 +218,24 @@ def test_a_nightly_check_looks_for_what_is_read_and_a_whole_one_for_every_file(s
         stage.check(sound.lake, sound.config, suites=["features"], force=True)
 
 
+def test_a_nightly_check_does_not_lift_what_a_whole_one_had_stopped(sound):
+    sound.study(FOURTH, f"P{4:016x}", 4)
+    check(sound, "features")
+    join(sound)
+    path = sound.path("feature_binned", FIRST)
+    whole = path.read_bytes()
+    path.unlink()
+    with pytest.raises(LakeCorruptError):
+        stage.check(sound.lake, sound.config, suites=["features"], force=True)
+    for _ in range(2):
+        with pytest.raises(LakeCorruptError, match=r"feature_binned is at fault.*is there"):
+            check(sound, "features")
+    path.write_bytes(whole)
+    assert check(sound, "features")["stops"] == 0
+    path.unlink()
+    assert check(sound, "features")["stops"] == 0  # a nightly check again
+
+
 def test_a_whole_check_finds_what_was_altered_behind_its_size_and_time(sound, read):
     path = sound.path("feature_binned", KEYS[1])
     edit(path, lambda data: set_value(data, "ngt_busyness", 20, 4.0))

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mpss_lib.batch import write_record
-from mpss_lib.errors import WrongArgumentError
+from mpss_lib.config import Config
+from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.quoting import sql_text
 from mpss_lib.records import Unit
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.schemas import TABLES as SCHEMAS
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.checks import Check, read_checks
 from mpss_lib.warehouse.expectations import suites
 from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Frame
@@ -101,6 +103,27 @@ def check_suites(
         units.append(Unit.of(name, written, is_new=name in found))
     write_record(STAGE, units, lake, current.config, run_name)
     return {unit.key: unit.status for unit in units}
+
+
+def is_open(lake: Lake, config: Config, names: Sequence[str]) -> bool:
+    """Tell whether the last check of some suites found a file at fault, or cannot be read.
+
+    It may have looked for more files than a nightly check does, which must not call it mended.
+    """
+    address, table = config.address(STAGE), "expectation_result"
+    rules = {rule.name for rule in FILE_RULES}
+    for name in names:
+        path = lake.current_path(table, address, name)
+        if path is None:
+            continue
+        try:
+            told = lake.rows(table, address, name)
+        except LakeCorruptError as error:
+            log.warning("suite %s looks for every file: %s", name, error)
+            return True
+        if any(not r["is_met"] and r["expectation"].rpartition(".")[2] in rules for r in told):
+            return True
+    return False
 
 
 def _tables(suite: str) -> tuple[str, ...]:
