@@ -12,7 +12,7 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.quality.review import reviews_of
 from mpss_lib.tables import Lake, check_key
 from mpss_lib.viewing.published import Published
-from mpss_lib.viewing.words import METRICS
+from mpss_lib.viewing.words import metric_words
 from mpss_lib.warehouse.query_rows import rows_of
 
 _OF_STUDY = {
@@ -104,6 +104,7 @@ def study_page(snapshot: Published, lake: Lake, study_key: str) -> dict[str, Any
     connection = snapshot.connection
     board = board_of(snapshot, study_key)
     rest = ("series", "contours", "agreement", "stages", "lineage")
+    words = metric_words(snapshot)
     site = snapshot.once("metrics", lambda asked: _by(rows_of(asked, _AT_SITE), "metric"))
     predicted = snapshot.once(
         "predictions", lambda asked: _by(rows_of(asked, _PREDICTED), "segment", "configuration")
@@ -111,7 +112,7 @@ def study_page(snapshot: Published, lake: Lake, study_key: str) -> dict[str, Any
     return {
         "board": board,
         "metrics": [
-            _metric(row, site.get((row["metric"],)))
+            _metric(row, words.get(row["metric"], {}), site.get((row["metric"],)))
             for row in _ask(connection, "metrics", study_key)
         ],
         "predictions": [
@@ -146,12 +147,13 @@ def _by(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[tuple[Any, ...],
     return {tuple(row[name] for name in names): row for row in rows}
 
 
-def _metric(row: Mapping[str, Any], site: Mapping[str, Any] | None) -> dict[str, Any]:
-    word = METRICS.get(row["metric"])
+def _metric(
+    row: Mapping[str, Any], words: Mapping[str, str], site: Mapping[str, Any] | None
+) -> dict[str, Any]:
     limits = [row[name] for name in ("hold_low", "review_low", "review_high", "hold_high")]
     return dict(row) | {
-        "says": word.says if word else "",
-        "unit": word.unit if word else "",
+        "says": words.get("title", ""),
+        "unit": words.get("unit", ""),
         "strip": strip(row["value"], site, limits),
     }
 

@@ -1,54 +1,29 @@
-"""What a physician reads in place of names: metrics of quality, reasons of a reject, stages."""
+"""What a physician reads in place of names: metrics of quality, reasons of a reject."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-NO_UNIT = ""
-RATIO = "ratio"
+import duckdb
+
+from mpss_lib.viewing.published import Published
+from mpss_lib.warehouse.query_rows import rows_of
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric in plain words, and its unit."""
-
-    says: str
-    unit: str = RATIO
+def metric_words(snapshot: Published) -> dict[str, dict[str, str]]:
+    """Map metrics to ``title`` and ``unit`` in the words of ``meta.dictionary``; no unit is ""."""
+    words: dict[str, dict[str, str]] = snapshot.once("words", _words)
+    return words
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "anterior_inferior": Metric("Anterior over inferior wall"),
-        "apex_peak": Metric("Apex over the wall beside it (peak)"),
-        "apex_ratio": Metric("Apex over the middle of the wall"),
-        "base_residual_mm": Metric("Valve plane: distance of the wall's end from it", "mm"),
-        "cavity_ml": Metric("Volume of the cavity", "mL"),
-        "correction_gain": Metric(
-            "Gain by the attenuation correction, for each 100 mm of body (log)", "1/100 mm"
-        ),
-        "correction_tilt": Metric("Septum gained more than the lateral wall (log)", NO_UNIT),
-        "deficit": Metric("Total perfusion deficit", "%"),
-        "edge_voxels": Metric("Distance of the heart from the edge of the image", "voxels"),
-        "extracardiac_inferior": Metric("Bright organ below the inferior wall"),
-        "extracardiac_max": Metric("Brightest organ around the heart"),
-        "length_mm": Metric("Length of the left ventricle", "mm"),
-        "misfit_mm": Metric("Distance of the wall from a smooth surface", "mm"),
-        "myocardium_ml": Metric("Volume of the wall", "mL"),
-        "noise_background": Metric("Noise around the heart"),
-        "noise_wall": Metric("Noise in the wall"),
-        "over_correction_index": Metric("Inferior and septal over the other walls"),
-        "prominence": Metric("Brightness of the wall over its surroundings"),
-        "rim": Metric("Counts piled up along the body's edge (truncation)"),
-        "rival_gap": Metric("Lead of the heart over the next candidate"),
-        "septal_lateral": Metric("Septal against lateral wall (log)", NO_UNIT),
-        "valley_inferior": Metric("Valley between inferior wall and what is below"),
-        "wall_fwhm_mm": Metric("Width of the wall at half its height", "mm"),
-        "z_min": Metric("Lowest segment against normal studies (z-score)", "SD"),
+def _words(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    sql = "select name, title, unit from meta.dictionary where kind = 'metric'"
+    return {
+        row["name"]: {"title": row["title"], "unit": "" if row["unit"] == "1" else row["unit"]}
+        for row in rows_of(connection, sql)
     }
-)
-"""How each is measured: ``quality/metrics.py`` and the self-check of the segmentation."""
+
 
 REJECT_REASONS: Mapping[str, str] = MappingProxyType(
     {

@@ -71,6 +71,8 @@ def test_who_may_operate_sees_what_is_wrong(server, shown):
     status, _, body = server.ask("/mpss/doctor", "boss")
     assert status == 200
     assert b"Research use only" in body
+    assert b'/doctor" aria-current="page"' in body  # it is among the links of who may open it
+    assert b"/doctor" not in server.ask("/mpss/night", "looker")[2]
     assert not [one for one in shown.secrets if one.encode() in body]
 
 

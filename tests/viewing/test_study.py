@@ -13,7 +13,7 @@ from mpss_lib.quality.review import record_review
 from mpss_lib.viewing import images, study
 from mpss_lib.viewing.published import published
 from mpss_lib.viewing.slices import LAYERS, _ways
-from mpss_lib.viewing.words import METRICS, REJECT_REASONS, reason_text
+from mpss_lib.viewing.words import REJECT_REASONS, metric_words, reason_text
 
 
 def test_the_page_holds_limits_series_and_history(shown):
@@ -23,7 +23,7 @@ def test_the_page_holds_limits_series_and_history(shown):
         told = study.study_page(snapshot, shown.lake, key)
     by_name = {row["metric"]: row for row in told["metrics"]}
     assert by_name["prominence"]["flag"] == "review"
-    assert by_name["prominence"]["says"] == METRICS["prominence"].says
+    assert by_name["prominence"]["says"] == "Brightness of the wall over its surroundings"
     assert by_name["prominence"]["strip"]["n"] == 6
     assert [row["decision"] for row in told["history"]] == ["unsure"]
     reasons = {row["reason"] for row in told["series"]}
@@ -77,10 +77,14 @@ def test_the_ends_of_an_axis_follow_its_direction():
     assert _ways(flipped) == ("HF", "AP", "LR")
 
 
-def test_every_limited_metric_has_words():
+def test_every_limited_metric_has_words_and_a_unit_where_it_has_one(shown):
     from mpss_lib.quality.verdict import LIMITS
 
-    assert set(LIMITS) <= set(METRICS)
+    with published(shown.lake) as snapshot:
+        words = metric_words(snapshot)
+    assert set(LIMITS) <= set(words)
+    assert words["deficit"] == {"title": "Total perfusion deficit", "unit": "%"}
+    assert words["noise_wall"] == {"title": "Noise in the wall", "unit": ""}
 
 
 def test_a_reason_keeps_its_code_first():

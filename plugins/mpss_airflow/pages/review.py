@@ -37,8 +37,12 @@ def worklist_page(
     reader: Asked = "",
 ) -> HTMLResponse:
     """Studies that wait for this account, and why."""
-    from mpss_lib.viewing.words import METRICS
+    from mpss_airflow.home import open_home
+    from mpss_lib.viewing.published import published
+    from mpss_lib.viewing.words import metric_words
 
+    with published(open_home().lake) as snapshot:
+        words = metric_words(snapshot)
     asked = {"verdict": verdict, "vendor": vendor, "flag": flag, "reader": reader}
     found = _worklist(user, asked)
     return page(
@@ -49,7 +53,7 @@ def worklist_page(
         found=found,
         asked=asked,
         query=_query(asked),
-        words={name: metric.says for name, metric in METRICS.items()},
+        words=words,
     )
 
 

@@ -78,6 +78,7 @@ def links_of(user: BaseUser) -> list[tuple[str, str]]:
         ("cohort", "Cohort", _may_dag("GET", DagAccessEntity.RUN, COHORT, user)),
         ("quality", "Data quality", _may_dag("GET", DagAccessEntity.RUN, COHORT, user)),
         ("sql", "SQL", can_ask(user)),
+        ("doctor", "Doctor", _may_dag("PUT", DagAccessEntity.RUN, NIGHT, user)),
     ]
     return [(path, name) for path, name, may in pages if may]
 
