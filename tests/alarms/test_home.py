@@ -35,7 +35,7 @@ def watched(tmp_path, airflow_database):
 
 @pytest.fixture
 def runs(airflow_database):
-    """Add runs to Airflow's database; they go at the end."""
+    """Add runs to Airflow's database, which many tests share: there are no others meanwhile."""
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
@@ -58,10 +58,14 @@ def runs(airflow_database):
             session.add(run)
         return run_id
 
+    def clear():
+        with create_session() as session:
+            session.execute(delete(TaskInstance))
+            session.execute(delete(DagRun))
+
+    clear()
     yield add
-    with create_session() as session:
-        session.execute(delete(TaskInstance))
-        session.execute(delete(DagRun))
+    clear()
 
 
 def test_runs_are_read_from_the_database_of_airflow(watched, runs):

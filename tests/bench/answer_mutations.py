@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pynetdicom.dsutils import decode
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.presentation import PresentationContext
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -39,6 +39,8 @@ from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import MpssError
 from mpss_lib.pull import stage
+from mpss_lib.pull.archive.dialogue import Dialogue
+from mpss_lib.pull.archive.messages import Message
 from mpss_lib.pull.archive.session import ArchiveSession
 from mpss_lib.pull.manifest import announced_by
 from mpss_lib.pull.person import settle
@@ -261,30 +263,24 @@ def mutated(level: str, number: int, rng: random.Random, *, is_implicit: bool) -
 # -------------------------------------------------------------------------- the reading
 
 
-class _Association:
-    """Answers what it was given, decoded as pynetdicom does: None for what it cannot decode."""
-
-    accepted_contexts: tuple[object, ...] = ()
-    is_established = True
+class _Association(Dialogue):
+    """Answers what it was given; everything behind the wire is the dialogue's own."""
 
     def __init__(self) -> None:
         self.lists: dict[str, list[tuple[bytes, bool]]] = {}
+        self._by_id = {}
+        for number, syntax in enumerate((ExplicitVRLittleEndian, ImplicitVRLittleEndian)):
+            context = PresentationContext()
+            context.transfer_syntax = [syntax]
+            self._by_id[number] = context
 
-    def send_c_find(self, query: Dataset, _model: object) -> Iterator[tuple[Dataset, object]]:
+    def _request(
+        self, field: int, model: object, query: Dataset | None, destination: str = ""
+    ) -> Iterator[tuple[int | None, Message | None]]:
+        assert query is not None
         for content, is_implicit in self.lists.get(query.QueryRetrieveLevel, []):
-            status = Dataset()
-            status.Status = 0xFF00
-            try:
-                answer = decode(BytesIO(content), is_implicit, True)
-            except Exception:  # as pynetdicom's association does
-                answer = None
-            yield status, answer
-        status = Dataset()
-        status.Status = 0x0000
-        yield status, None
-
-    def release(self) -> None:
-        self.is_established = False
+            yield 0xFF00, Message(int(is_implicit), {}, content)
+        yield 0x0000, None
 
 
 class Session(ArchiveSession):

@@ -34,6 +34,7 @@ def test_each_archive_has_a_connection_and_a_task_takes_it(tmp_path, monkeypatch
         "calling_aet": "HEART",
     }
     monkeypatch.setenv("MPSS_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_CONN_MPSS_PACS", json.dumps(found["mpss_pacs"]))
     changed = found["mpss_pacs_cardiology"] | {"host": "cardio.example", "port": 1104}
     monkeypatch.setenv("AIRFLOW_CONN_MPSS_PACS_CARDIOLOGY", json.dumps(changed))
     places = [(one.host, one.port) for one in connected_home().sites.archive.every]
