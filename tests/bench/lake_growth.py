@@ -47,6 +47,7 @@ from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
+from mpss_lib.workers import end_with_parent
 
 MOST_GROWTH = 1.3
 PUBLISH_S, PUBLISH_AT = 3.0, 50_000
@@ -104,6 +105,7 @@ def served(folder: Path, n: int) -> Iterator[tuple[ArchiveSettings, list[Came]]]
 
 
 def serve(folder: Path, ready: Any) -> None:
+    end_with_parent()
     serve_forever(folder, port=0, aet=AET, ready=ready.send)
 
 
