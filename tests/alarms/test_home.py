@@ -27,19 +27,31 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def watched(tmp_path, airflow_database):
+def engine(tmp_path):
+    """A database with the tables of Airflow, of this test alone: many tests share the other one."""
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+    from sqlalchemy import create_engine
+
+    import_all_models()
+    engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def watched(tmp_path, engine):
     config = Config()
-    airflow = Airflow({DATABASE: os.environ[DATABASE]})
+    airflow = Airflow({DATABASE: str(engine.url)})
     return Home(tmp_path, Lake(tmp_path / "lake"), config, sites_of(config, tmp_path), airflow)
 
 
 @pytest.fixture
-def runs(airflow_database):
-    """Add runs to Airflow's database, which many tests share: there are no others meanwhile."""
+def runs(engine):
+    """Add runs to that database."""
     from airflow.models.dagrun import DagRun
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
+    from sqlalchemy.orm import Session
 
     def add(dag, state, days, *, kind="scheduled"):
         due = NOW - timedelta(days=days)
@@ -54,18 +66,12 @@ def runs(airflow_database):
             logical_date=due,
         )
         run.end_date = due + timedelta(hours=1) if state in ("success", "failed") else None
-        with create_session() as session:
+        with Session(engine) as session:
             session.add(run)
+            session.commit()
         return run_id
 
-    def clear():
-        with create_session() as session:
-            session.execute(delete(TaskInstance))
-            session.execute(delete(DagRun))
-
-    clear()
-    yield add
-    clear()
+    return add
 
 
 def test_runs_are_read_from_the_database_of_airflow(watched, runs):
@@ -74,7 +80,9 @@ def test_runs_are_read_from_the_database_of_airflow(watched, runs):
     runs("mpss_ingest", "running", 0)
     runs("mpss_clinical", "success", 1)
     runs("mpss_ingest", "success", 0.5, kind="manual")
-    found = gather(watched).orchestra
+    told = gather(watched)
+    assert told.unknown == {}
+    found = told.orchestra
     assert [run.state for run in found.nights] == ["running", "failed", "success"]
     assert found.nights[1].run_id == red
     assert found.last["mpss_ingest"].is_scheduled is False
@@ -102,6 +110,7 @@ def test_nights_are_counted_by_the_names_of_their_runs(watched, runs):
     build.flush(run_id)
     warehouse.run(watched.lake, watched.config)
     facts = gather(watched)
+    assert facts.unknown == {}
     night = facts.studies.nights[digest_of_run(run_id)]
     assert (night.n_new, night.n_worked, night.n_quarantined) == (3, 3, 1)
     assert facts.studies.verdicts.recent == {"pass": 2}
