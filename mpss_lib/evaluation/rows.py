@@ -17,6 +17,7 @@ from mpss_lib.evaluation.permutation import Null
 from mpss_lib.evaluation.randomised import STATES, Evaluation
 from mpss_lib.evaluation.seeds import SeedResult
 from mpss_lib.evaluation.stepwise import INTERCEPT
+from mpss_lib.prediction_quality import Estimate
 from mpss_lib.sections import EvaluationSettings
 
 Rows = list[dict[str, Any]]
@@ -152,6 +153,18 @@ def better_rows(inputs: Inputs, segment: str, seed: int) -> Rows:
 def known(value: float | None) -> float | None:
     """Give the number, None where it is not finite: NULL in a table."""
     return value if value is not None and np.isfinite(value) else None
+
+
+def figures(found: Estimate) -> dict[str, Any]:
+    """Columns of a figure: ``value``, interval, ``std_error``, ``p_value``, ``method``."""
+    return {
+        "value": known(found.value),
+        "low": known(found.low),
+        "high": known(found.high),
+        "std_error": known(found.std_error),
+        "p_value": known(found.p_value),
+        "method": found.method,
+    }
 
 
 def seed_rows(found: Sequence[SeedResult], starts: Sequence[Mapping[str, str]]) -> Rows:

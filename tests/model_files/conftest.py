@@ -95,21 +95,25 @@ def publish(lake: Lake, cohort, n: int, in_cohort) -> None:
         )
 
 
-@pytest.fixture(scope="session")
-def origin(tmp_path_factory) -> Site:
-    lake = Lake(tmp_path_factory.mktemp("origin"))
-    cohort = fill(lake, CONFIG, n=N, extra=EXTRA)
-    select_run(COHORT, lake, CONFIG)
+def make_origin(lake, config, n, extra, *, vendors=False) -> Site:
+    """A site with models, and its published cohort."""
+    cohort = fill(lake, config, n=n, extra=extra, vendors=vendors)
+    select_run(COHORT, lake, config)
     with quick_evaluation():
-        answer = evaluation.run(COHORT, lake, CONFIG)
-    write_record("evaluation", answer["units"], lake, CONFIG, "test")
-    publish(lake, cohort, N + EXTRA, range(N))
+        answer = evaluation.run(COHORT, lake, config)
+    write_record("evaluation", answer["units"], lake, config, "test")
+    publish(lake, cohort, n + extra, range(n))
     with duckdb.connect(str(lake.snapshot)) as connection:
         connection.executemany(
             "insert into raw.cohort_member values (?, ?)",
-            [[COHORT, study_key(k)] for k in range(N)],
+            [[COHORT, study_key(k)] for k in range(n)],
         )
-    return Site(lake, CONFIG)
+    return Site(lake, config)
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory) -> Site:
+    return make_origin(Lake(tmp_path_factory.mktemp("origin")), CONFIG, N, EXTRA)
 
 
 @pytest.fixture(scope="session")

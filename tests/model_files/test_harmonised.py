@@ -5,13 +5,10 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 import pytest
-from model_files.conftest import Site, publish
-from oracles.statistics_lake import COHORT, VENDORS, fill, study_key
-from quick_evaluation import quick_evaluation
+from model_files.conftest import Site, make_origin
+from oracles.statistics_lake import COHORT, VENDORS, study_key
 
-from mpss_lib.batch import write_record
 from mpss_lib.config import CONFIGURATIONS, SITE, Config, Sites
-from mpss_lib.evaluation import stage as evaluation
 from mpss_lib.evaluation.inputs import load
 from mpss_lib.model_files import content
 from mpss_lib.model_files.as_sql import TRAINING, prediction_sql
@@ -20,7 +17,6 @@ from mpss_lib.model_files.export import export_model
 from mpss_lib.model_files.validation import AS_THEY_ARE, validate
 from mpss_lib.publication import stage as publication
 from mpss_lib.sections import SEGMENTS, EvaluationSettings, SiteSettings
-from mpss_lib.selection.stage import run as select_run
 from mpss_lib.tables import Lake
 
 CONFIG = Config(
@@ -36,18 +32,7 @@ KNOWN = tuple(f"{vendor} M{k}" for k, vendor in enumerate(VENDORS))
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory) -> Site:
     lake = Lake(tmp_path_factory.mktemp("harmonised"))
-    cohort = fill(lake, CONFIG, n=N, extra=EXTRA, vendors=True)
-    select_run(COHORT, lake, CONFIG)
-    with quick_evaluation():
-        answer = evaluation.run(COHORT, lake, CONFIG)
-    write_record("evaluation", answer["units"], lake, CONFIG, "test")
-    publish(lake, cohort, N + EXTRA, range(N))
-    with duckdb.connect(str(lake.snapshot)) as connection:
-        connection.executemany(
-            "insert into raw.cohort_member values (?, ?)",
-            [[COHORT, study_key(k)] for k in range(N)],
-        )
-    return Site(lake, CONFIG)
+    return make_origin(lake, CONFIG, N, EXTRA, vendors=True)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from mpss_lib.evaluation.added_value import resampling
 from mpss_lib.evaluation.added_value.pooled import EVENTS, Pooled
 from mpss_lib.evaluation.design import Floats, Ints
 from mpss_lib.evaluation.inputs import Inputs
-from mpss_lib.evaluation.rows import Rows, known
+from mpss_lib.evaluation.rows import Rows, figures
 from mpss_lib.prediction_quality import Estimate, areas, calibration, spearman
 
 LEAST = 20
@@ -111,10 +111,5 @@ def _row(start: Mapping[str, Any], key: tuple[str, str, str], found: Estimate) -
         "configuration": configuration,
         "compared_with": compared_with,
         "measure": measure,
-        "value": known(found.value),
-        "low": known(found.low),
-        "high": known(found.high),
-        "std_error": known(found.std_error),
-        "p_value": known(found.p_value),
-        "method": found.method,
+        **figures(found),
     }

@@ -12,7 +12,7 @@ from mpss_lib.evaluation.added_value import classes, decision, groups, resamplin
 from mpss_lib.evaluation.added_value.pooled import EVENTS, Pooled
 from mpss_lib.evaluation.added_value.recalibration import recalibration
 from mpss_lib.evaluation.design import Floats
-from mpss_lib.evaluation.rows import Rows, known
+from mpss_lib.evaluation.rows import Rows, figures, known
 from mpss_lib.prediction_quality import Estimate, areas
 
 ADDED_TABLES = (
@@ -170,12 +170,7 @@ def _row(
         "configuration": configuration,
         "compared_with": compared_with,
         "measure": measure,
-        "value": known(found.value),
-        "low": known(found.low),
-        "high": known(found.high),
-        "std_error": known(found.std_error),
-        "p_value": known(found.p_value),
-        "method": found.method,
+        **figures(found),
         "n": len(pooled.rows),
         "n_events": n_events,
     }
