@@ -88,7 +88,7 @@ CLINICAL = (
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "pull": "2",
     "intake": "3",
-    "segmentation": "5",
+    "segmentation": "6",
     "quality": "3",
     "selection": "3",
     "evaluation": "3",

@@ -11,20 +11,18 @@ projector; nothing here calls the segmentation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import lifelike_motion as motion
 import numpy as np
 from lifelike_shape import SHAPE, UPTAKE, Shape, draw_shape, shares_of, uptake_of
-from scipy.ndimage import affine_transform, gaussian_filter, gaussian_filter1d, shift
-from scipy.optimize import minimize
+from scipy.ndimage import affine_transform, gaussian_filter, gaussian_filter1d
 
 from mpss_lib.demo import _kernels, anatomy
 from mpss_lib.volume import FloatArray, Mask, Volume, make_affine
 
-VIEWS = 60
 FIELD_MM = (212.0, 384.0)  # along z, across
 STILL_MM = 5.5  # SD of the blur of a usual reconstruction
-LEAST_MOVED_MM = 4.0  # who moved less is where the views saw him, by least squares
 Values = Mapping[str, float]
 
 BODY: Values | Mapping[str, tuple[float, float]] = {
@@ -64,7 +62,7 @@ RANGES: Mapping[str, tuple[float, float]] = {**SHAPE, **UPTAKE, **BODY, **SCAN}
 class Lifelike:
     """One study and its truth: masks MYO, ENDO, EPI on its grid, axis base to apex.
 
-    The truth of a patient who moved is where the picture shows the heart (``place_shown``).
+    The truth of a patient who moved is where the picture shows the heart (``lifelike_motion``).
     """
 
     volume: Volume
@@ -84,16 +82,19 @@ def make_lifelike(seed: int, sex: str, changes: Mapping[str, tuple[float, float]
     shape = draw_shape(forms, values)
     affine, size = _grid(values["voxel_mm"])
     activity, mu = _paint(forms, shape, values, sex, affine, size)
-    path = _path(noise, values)
+    path = motion.draw_path(noise, values["jump_mm"], values["creep_mm"])
     array = _acquire(noise, activity, mu, values, path)
     near = _near(shape.heart, affine, array.shape)
     blurred = gaussian_filter(activity.transpose(2, 0, 1), STILL_MM / values["voxel_mm"])
-    place = place_shown(array[near], blurred[near], path, values["voxel_mm"])
+    corner = affine[:3, :3] @ [part.start for part in near] + affine[:3, 3]
+    shown = motion.fit_shown(
+        array[near], blurred[near], corner, values["voxel_mm"], shape.heart, path
+    )
     full = Volume(np.clip(array, 0.0, None), affine)
     is_short = values["is_short_axis"] >= 1.0
     volume = _short_axis(forms, full, shape, values) if is_short else _crop(full)
-    lay = replace(shape.heart, centre=shape.heart.centre + place)
-    shares = shares_of(replace(shape, heart=lay), volume.affine, np.array(volume.array.shape), 3)
+    moved = motion.MovedShape(shape, shown)
+    shares = shares_of(moved, volume.affine, np.array(volume.array.shape), 3)
     epi, inside = shares[:3].sum(axis=0) >= 0.5, shares[1:3].sum(axis=0)
     endo = (inside >= 0.5) & epi
     truth = {"MYO": epi & ~endo, "ENDO": endo, "EPI": epi}
@@ -157,7 +158,7 @@ def _acquire(
 ) -> FloatArray:
     """Project, move, scatter, count, reconstruct and filter: (z, y, x)."""
     voxel = values["voxel_mm"]
-    angles = _angles()
+    angles = motion.view_angles()
     body = 165.0 * values["body_scale"], 115.0 * values["body_scale"]
     orbit = np.hypot(body[0] * np.cos(angles), body[1] * np.sin(angles)) + 35.0
     pixels = np.ascontiguousarray(np.argwhere((mu > 0).any(axis=2)).astype(np.int64))
@@ -165,7 +166,7 @@ def _acquire(
     seen = _kernels.acquire(activity, survival, pixels, angles, orbit, voxel)
     wide = values["scatter_mm"] / voxel
     seen = seen + values["scatter"] * gaussian_filter(seen, (0.0, wide, wide))
-    seen = _move(seen, angles, path, voxel)
+    seen = motion.move_views(seen, path, voxel)
     counts = rng.poisson(np.clip(seen, 0.0, None) * (values["counts_millions"] * 1e6 / seen.sum()))
     n = activity.shape[0]
     if values["is_back_projected"] >= 1.0:
@@ -179,89 +180,6 @@ def _acquire(
     full = np.zeros((n, n, activity.shape[2]))
     full[pixels[:, 0], pixels[:, 1]] = image
     return np.ascontiguousarray(_post_filter(full, values).transpose(2, 0, 1))
-
-
-def _path(rng: np.random.Generator, values: Values) -> FloatArray:
-    """Where the patient lies in each view (view, 3), LPS mm, mean 0.
-
-    One jump, perhaps back again, and a steady creep.
-    """
-    view = np.arange(VIEWS)
-    first = int(rng.integers(12, 48))
-    is_after = view >= first
-    if rng.uniform() < 0.3:
-        is_after &= view < first + int(rng.integers(6, 20))
-    way, crept = rng.standard_normal(3) * [0.7, 0.7, 1.0], rng.standard_normal(3) * [0.4, 0.4, 1.0]
-    path = values["jump_mm"] * is_after[:, None] * way / np.linalg.norm(way)
-    path = path + values["creep_mm"] * (view / VIEWS)[:, None] * crept / np.linalg.norm(crept)
-    centred: FloatArray = path - path.mean(axis=0)
-    return centred
-
-
-def _angles() -> FloatArray:
-    """Angles of the views, radians: 180 degrees from right anterior to left posterior."""
-    angles: FloatArray = np.radians(-135.0 + (np.arange(VIEWS) + 0.5) * 180.0 / VIEWS)
-    return angles
-
-
-def _across(angles: FloatArray) -> FloatArray:
-    """Unit vectors (view, 2) of x and y along which a view tells places apart."""
-    return np.stack([-np.sin(angles), np.cos(angles)], axis=1)
-
-
-def place_shown(
-    picture: FloatArray, still: FloatArray, path: FloatArray, voxel_mm: float
-) -> FloatArray:
-    """Where the reconstruction shows a patient who lay along ``path`` (view, 3), LPS mm.
-
-    A view is blind along its own direction, so of a jump half-way the picture takes x from the
-    views of one half and y from those of the other: neither place where the patient lay. The place
-    is the shift, between the least and the greatest of each coordinate, with which the heart that
-    lies still correlates best with the picture. In four pictures of jumps of 16 mm it is
-    0.3-2.5 mm from where the noise-free reconstructions of the same heart, moved and at rest, fit
-    best; the place where the patient lay for half of the time, 7-13 mm.
-
-    Parameters
-    ----------
-    picture, still : (z, y, x) float64 array
-        The reconstruction and the blurred activity without motion, both about the heart.
-    path : (view, 3) float64 array
-    voxel_mm : float
-    """
-    ways = _across(_angles())
-    plane = np.linalg.lstsq(ways, (ways * path[:, :2]).sum(axis=1), rcond=None)[0]
-    place = np.array([*plane, path[:, 2].mean()])
-    least, most = path.min(axis=0), path.max(axis=0)
-    if float((most - least).max()) < LEAST_MOVED_MM:
-        return place
-
-    def unlike(at: FloatArray) -> float:
-        moved = shift(still, at[::-1] / voxel_mm, order=1, mode="nearest")
-        return -float(np.corrcoef(moved.ravel(), picture.ravel())[0, 1])
-
-    bounds = list(zip(least - 0.01, most + 0.01, strict=True))
-    found: FloatArray = minimize(
-        unlike,
-        np.clip(place, least, most),
-        method="Powell",
-        bounds=bounds,
-        options={"xtol": 0.02, "ftol": 1e-4},
-    ).x
-    return found
-
-
-def _move(seen: FloatArray, angles: FloatArray, path: FloatArray, voxel_mm: float) -> FloatArray:
-    """Shift the views (view, u, z) as the patient lay."""
-    across = (_across(angles) * path[:, :2]).sum(axis=1)
-    fu = np.fft.fftfreq(2 * seen.shape[1])[:, None]
-    fz = np.fft.rfftfreq(2 * seen.shape[2])[None, :]
-    moved = np.empty_like(seen)
-    for k in range(VIEWS):  # exact shifts: interpolation would blur
-        du, dz = across[k] / voxel_mm, path[k, 2] / voxel_mm
-        padded = np.pad(seen[k], ((0, seen.shape[1]), (0, seen.shape[2])), mode="symmetric")
-        turned = np.fft.rfft2(padded) * np.exp(-2j * np.pi * (fu * du + fz * dz))
-        moved[k] = np.fft.irfft2(turned, padded.shape)[: seen.shape[1], : seen.shape[2]]
-    return moved
 
 
 def _butterworth(frequency_per_cm: FloatArray, values: Values) -> FloatArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -47,6 +48,15 @@ UPTAKE: Mapping[str, tuple[float, float]] = {
     "hot": (0.1, 0.35),  # share that is added
     "hot_half_deg": (15.0, 40.0),
 }
+
+
+class Solid(Protocol):
+    """What can be painted: the frame that it lies in and which of the five parts a point is in."""
+
+    @property
+    def heart(self) -> anatomy.Heart: ...
+
+    def parts(self, position_mm: FloatArray) -> FloatArray: ...
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ def draw_shape(rng: np.random.Generator, values: Mapping[str, float]) -> Shape:
     return Shape(heart, values, bend, ripple, wave, float(rng.uniform(110.0, 190.0)))
 
 
-def shares_of(shape: Shape, affine: FloatArray, size: IntArray, sub: int) -> FloatArray:
+def shares_of(shape: Solid, affine: FloatArray, size: IntArray, sub: int) -> FloatArray:
     """Share of each voxel in the five ``parts``: (5, z, y, x)."""
     grid = (int(size[0]), int(size[1]), int(size[2]))
     box = anatomy.heart_box(shape.heart, affine, grid)

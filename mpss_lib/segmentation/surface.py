@@ -20,6 +20,9 @@ ROWS = CAP_ROWS + RING_ROWS
 RING_STEP_MM = 4.0
 RADIUS_MM = np.arange(3.0, 66.0, 1.5)
 SEARCH_MM = (13.0, 10.0, 8.0)  # how far from the expected radius the wall is looked for
+USUAL_ASPECT, ASPECT_PULL = 1.75, 0.01
+"""Long over short semi-axis where no ray meets an apex without uptake, and the weight of that for
+each ray that meets the wall: beside an apex that is seen it hardly counts."""
 PEAK_CAP = 1.3  # counts above this times the median wall do not attract
 ACROSS_MM = 12.0  # of the ridge: what counts as wall where its width is measured
 BLUR_MM2 = 46.0  # usual variance of the blur across the wall, which moves the ridge inwards
@@ -208,6 +211,8 @@ def fit_ellipsoid(
     pull = np.array([2e-3, 1e-3, 0.0, 0.0, 0.0, 2.0, 2.0]) * max(len(points), 1)
     steps = np.array([0.5, 0.5, 0.5, 0.2, 0.2, 0.01, 0.01])
     first = x.copy()
+    form = np.array([0.0, 1.0, -USUAL_ASPECT, 0.0, 0.0, 0.0, 0.0])
+    form_pull = ASPECT_PULL * max(len(points), 1) * form
     misfit = _misfit(x, points)
     for _ in range(9):
         jacobian = np.stack(
@@ -216,7 +221,9 @@ def fit_ellipsoid(
         )  # fmt: skip
         robust = trust / (1.0 + (misfit / 3.5) ** 2)
         normal = jacobian.T @ (robust[:, None] * jacobian) + np.diag(pull + 1e-6)
-        change = np.linalg.solve(normal, -jacobian.T @ (robust * misfit) - pull * (x - first))
+        normal += np.outer(form_pull, form)
+        slope = jacobian.T @ (robust * misfit) + pull * (x - first) + form_pull * (form @ x)
+        change = np.linalg.solve(normal, -slope)
         x = x + np.clip(change, -8 * steps - 0.04, 8 * steps + 0.04)
         x[1], x[2] = np.clip(x[1], 20.0, 95.0), np.clip(x[2], 12.0, 50.0)
         misfit = _misfit(x, points)

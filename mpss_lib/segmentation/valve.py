@@ -19,6 +19,7 @@ from mpss_lib.segmentation.surface import (
 from mpss_lib.volume import BoolArray, FloatArray, Volume
 
 END_LEVEL = 0.5  # of the local wall counts above background
+BRIGHT_PERCENT = 80.0  # of the wall's counts: beside a large defect the median is no wall's level
 FINE_MM = 1.0
 LOWEST_T, HIGHEST_T = -64.0, 8.0
 
@@ -101,14 +102,15 @@ def _ridge_counts(volume: Volume, frame: Frame, radius_mm: FloatArray) -> FloatA
 
 def _ends(along: FloatArray, fine: FloatArray) -> tuple[FloatArray, np.ndarray]:
     """Axial place (angles,) at which the counts first fall below the level; whether they do."""
-    whole = float(np.median(along[(fine <= 0) & (fine > -20)]))
+    wall = along[(fine <= 0) & (fine > -20)]
+    whole, bright = (float(np.percentile(wall, share)) for share in (50.0, BRIGHT_PERCENT))
     background = 0.12 * whole
     ends = np.full(ANGLES, fine[-1])
     found = np.zeros(ANGLES, dtype=bool)
     for k in range(ANGLES):
         line = along[:, k]
         local = float(np.median(line[(fine <= 4) & (fine > -16)]))
-        local = min(max(local, 0.6 * whole), 1.2 * whole)
+        local = min(max(local, 0.6 * whole), 1.2 * bright)
         limit = background + END_LEVEL * (local - background)
         below = np.flatnonzero((line < limit) & (fine < -4.0))
         if below.size:

@@ -22,6 +22,11 @@ RIVAL_MM = 32.0  # a candidate that lies further away is another structure
 HIGHER_MM = 20.0
 LATERAL_MM = ((-45.0, 45.0), (-35.0, 35.0), (35.0, 95.0))
 """Along axis, anterior, lateral: where the left ventricle lies beside the right one."""
+LATERAL_SHARE, LATERAL_MERIT = 0.5, 0.6
+"""A ring on that side is followed where its score has this share of the best one's, and is the left
+ventricle where its wall has this merit. Beside a right ventricle that was brighter the left one
+had 1.1 and more, beside a left one nothing had over 0.1 (seeds 1111000-1111013, 1134000-1134002).
+"""
 FEWEST_RAYS = 20
 LOST_MM = 9.0  # drift of a wall that hardly a ray meets
 DOUBT_WEIGHT = 0.08
@@ -164,6 +169,13 @@ def choose(volume: Volume, shells: list[Shell], priors: list[Prior]) -> Choice:
             near.append(shell)
     traced = [follow_wall(volume, shell, _prior_of(shell, priors)) for shell in near]
     best = max(traced, key=lambda one: one.merit)
+    fresh = _follow_beside(volume, best, traced, shells, priors)
+    traced, near = traced + fresh, near + [one.shell for one in fresh]
+    beside = [one for one in traced if _is_lateral(one.shell, best) and one.merit > LATERAL_MERIT]
+    if beside:  # so the best one is the right ventricle: it and its other poses are no rivals
+        shells = [one for one in shells if _distance(one, best.shell) > RIVAL_MM]
+        traced = [one for one in traced if _distance(one.shell, best.shell) > RIVAL_MM]
+        best = max(beside, key=lambda one: one.merit)
     leads = [(best.merit - one.merit, one.shell) for one in traced]
     leads += [(best.shell.score - one.score, one) for one in shells if _is_apart(one, near)]
     rivals = [(lead, one) for lead, one in leads if _distance(one, best.shell) > RIVAL_MM]
@@ -175,6 +187,17 @@ def choose(volume: Volume, shells: list[Shell], priors: list[Prior]) -> Choice:
         for some in (rivals, higher, lateral)
     )
     return Choice(best, least, least_higher, least_lateral)
+
+
+def _follow_beside(
+    volume: Volume, best: Traced, traced: list[Traced], shells: list[Shell], priors: list[Prior]
+) -> list[Traced]:
+    """Wall of the ring where the left ventricle lies to the right one, if none was followed."""
+    if any(_is_lateral(one.shell, best) for one in traced):
+        return []
+    least = LATERAL_SHARE * best.shell.score
+    found = [one for one in shells if one.score > least and _is_lateral(one, best)]
+    return [follow_wall(volume, one, _prior_of(one, priors)) for one in found[:1]]
 
 
 def _is_lateral(shell: Shell, best: Traced) -> bool:

@@ -208,7 +208,14 @@ from (
         'incoherence',
         'Incoherence of the wall',
         '1',
-        'how little the wall is like one wall: two after motion'
+        'how much speaks against the wall being one and whole: uneven, wavy, faint, no apex'
+    ),
+    (
+        'self_check',
+        'doubleness',
+        'Doubleness of the wall',
+        '1',
+        'how much the wall is like two that lie over each other, as after motion'
     ),
     ('word', 'pass', 'Pass', '', 'verdict: every metric is within its limits'),
     (

@@ -78,13 +78,13 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "pull": "f901329d7267",
         "intake": "b8610d3578b8",
         "segmentation": "cf0acd8bbfd4",
-        "quality": "dcd29035b3ae",
-        "radiomics": "425343dacfc1",
-        "stability": "770322c14a1d",
+        "quality": "72c9da594450",
+        "radiomics": "e6222fd0ee92",
+        "stability": "b04d5130261d",
         "warehouse": "7fe92e941b12",
-        "selection": "75ca6e0a35c5",
-        "evaluation": "ec796c2ef5f6",
-        "publication": "1d8c246d040b",
+        "selection": "fbc3eefa44d2",
+        "evaluation": "75476b188667",
+        "publication": "66fd11c31e56",
     }
 
 

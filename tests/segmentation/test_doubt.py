@@ -9,7 +9,9 @@ from imaging_objects import dice, phantom
 from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 from mpss_lib.segmentation import segment
 from mpss_lib.segmentation.doubt import (
+    apex_level,
     background_noise,
+    doubleness,
     incoherence,
     patch_prominence,
     raggedness,
@@ -37,10 +39,36 @@ def test_each_value_moves_the_doubt_its_way():
     for name, value in USUAL.items():
         assert raggedness(**(USUAL | {name: 2.0 * value})) > 0.4, name
         assert raggedness(**(USUAL | {name: 0.0})) < -0.3, name
-    assert incoherence(1.0, 0.22, 0.4) < incoherence(1.0, 0.11, 0.4)
-    assert incoherence(1.0, 0.0, 0.4) == 1.0  # little noise is no reason for doubt
-    assert incoherence(1.0, 0.11, 1.6) > incoherence(1.0, 0.11, 0.4)
-    assert incoherence(1.0, 0.11, 0.1) == 1.0  # nor does a steady wall prove anything
+    assert doubleness(1.0, 0.22, 0.4) < doubleness(1.0, 0.11, 0.4)
+    assert doubleness(1.0, 0.0, 0.4) == 1.0  # little noise is no reason for doubt
+    assert doubleness(1.0, 0.11, 1.6) > doubleness(1.0, 0.11, 0.4)
+    assert doubleness(1.0, 0.11, 0.1) == 1.0  # nor does a steady wall prove anything
+
+
+PLAIN = {
+    "unevenness": 0.18, "waviness_mm": 0.55, "drift_mm": 0.4,
+    "patch_prominence": 0.6, "lead": 0.4, "apex_level": 0.8,
+}  # fmt: skip
+
+
+def test_what_is_missing_counts_and_plenty_of_it_does_not():
+    assert incoherence(**PLAIN) == pytest.approx(0.0)
+    for name in ("unevenness", "waviness_mm", "drift_mm"):
+        assert incoherence(**(PLAIN | {name: 2.0 * PLAIN[name]})) > 0.5, name
+    for name in ("patch_prominence", "lead", "apex_level"):
+        assert incoherence(**(PLAIN | {name: 0.5 * PLAIN[name]})) > 1.0, name
+        assert incoherence(**(PLAIN | {name: 2.0 * PLAIN[name]})) == pytest.approx(0.0), name
+    assert incoherence(**(PLAIN | {"drift_mm": 0.1})) == pytest.approx(0.0)
+
+
+def test_an_apex_without_counts_is_seen():
+    """Oracle: the cap's rows dimmed to a quarter of the wall."""
+    rays = rays_of(np.full((ROWS, ANGLES), 40.0))
+    assert apex_level(rays) == pytest.approx(1.0)
+    rays.peak[:5] = 0.25
+    assert apex_level(rays) == pytest.approx(0.25, abs=0.02)
+    rays.peak[:] = 0.0
+    assert apex_level(rays) == 0.0
 
 
 def test_noise_is_the_relative_spread_of_white_noise():
@@ -73,7 +101,7 @@ def test_severe_motion_is_held(seed):
     made = phantom(seed, sex="FM"[seed % 2], artefact="motion")
     found = segment(made.volume)
     assert dice(found.masks["MYO"].array, made.truth["MYO"].array) < 0.75
-    assert "incoherence" in found.flags
+    assert "doubleness" in found.flags
 
 
 @pytest.mark.parametrize("seed", [21, 22])
