@@ -8,7 +8,7 @@ with answers as (
 
 -- Of two readers who read blind, the first one's answer is not in the snapshot before the second's.
 sealed as (
-    select answers.study_key
+    select answers.study_key,
     from answers
     cross join meta.cohort_rule as cohort_rule
     where cohort_rule.readers > 1 and cohort_rule.is_blind
@@ -16,8 +16,9 @@ sealed as (
     having count(distinct answers.reviewer) = 1
 )
 
-select * replace (
-    case when study_key in (from sealed) then 'sealed' else decision end as decision,
-    case when study_key in (from sealed) then '' else reason end as reason
-),
+select
+    * replace (
+        case when study_key in (from sealed) then 'sealed' else decision end as decision,
+        case when study_key in (from sealed) then '' else reason end as reason
+    ),
 from answers

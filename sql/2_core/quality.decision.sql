@@ -13,7 +13,7 @@ with answers as (
 
 -- The answer of each account: a later one replaces its own.
 standing as (
-    select *
+    select *,
     from answers
     qualify row_number() over (
         partition by study_key, reviewer
