@@ -6,9 +6,9 @@ repeat**: what was answered is not asked again, the rest is asked again after th
 
 **Answer** on the page *MPSS* (it closes the form too; two who read blind have only the page) or
 under *Browse > Required Actions*: Accept, Reject, Unsure (asks a second reader) or Later, by one
-click; an artefact and a reason may be added. Write no names into the reason. **If a task is
-skipped**: nobody waits, or two read blind. **If a task fails**: `record_review`: no answer was
-stored, clear it; `pictures`: as a full disk.
+click; an artefact and a reason may be added. Write no names into the reason.
+**If a task is skipped**: nobody waits, or two read blind. **If a task fails**: `record_review`: no
+answer was stored, clear it; `pictures`: as a full disk.
 """
 
 from __future__ import annotations
