@@ -135,7 +135,7 @@ def study_page(
             row | {"strip": strip(row["value"], predicted[row["segment"], row["configuration"]])}
             for row in _ask(connection, "predictions", study_key)
         ],
-        "history": shown_to(reader, answers, rule)[::-1],
+        "history": [_in_minutes(row) for row in shown_to(reader, answers, rule)[::-1]],
         "standing": standing,
         "assigned": assigned_to(study_key, standing, rule),
         **{name: _ask(connection, name, study_key) for name in rest},
@@ -155,6 +155,10 @@ def terms(
     found = rows_of(snapshot.connection, _TERMS, [check_key(study_key), segment, configuration])
     profiles = dict.fromkeys(row["profile"] for row in found)
     return [(name, [row for row in found if row["profile"] == name]) for name in profiles]
+
+
+def _in_minutes(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"decided_at": row["decided_at"][:16].replace("T", " ")}
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, name: str, key: str) -> list[dict[str, Any]]:

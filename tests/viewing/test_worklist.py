@@ -88,9 +88,9 @@ def test_of_two_readers_the_second_learns_nothing_from_list_page_or_snapshot(sho
                 for name in READ_BY_ALL
                 for row in rows_of(snapshot.connection, f"from {name} where study_key = ?", [key])
             ]
-        at = page["history"][0]["decided_at"]
-        reader = listed(shown, "dr_b", TWO).rows
-        seen.append(str((page["history"], page["standing"], told, reader)).replace(at, "then"))
+        at = told[0]["decided_at"]
+        told += [page["standing"], *page["history"], *listed(shown, "dr_b", TWO).rows]
+        seen.append(str(told).replace(at, "then").replace(page["history"][0]["decided_at"], "then"))
         with published(shown.lake) as snapshot:
             own = study.study_page(snapshot, shown.lake, key, "dr_a", TWO)["history"]
         assert [row["reason"] for row in own] == [f"because {decision}"]
