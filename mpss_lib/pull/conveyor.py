@@ -157,7 +157,12 @@ class Conveyor:
     def _prepare(self) -> None:
         one, future = self._taking.popleft()
         try:
-            one.job.prepare(one.delivered, self._helpers.taken(future, one.order))
+            taken = self._helpers.taken(future, one.order)
+            settled = self._fetcher.settled(one, taken)
+            if settled is not one:  # somebody else's: it is taken as theirs
+                self._taking.appendleft((settled, self._helpers.take(settled.order)))
+                return
+            one.job.prepare(one.delivered, taken)
         except Exception as error:  # raised when the turn of its study comes
             one.clean()
             self._fail([one.study_key], error)

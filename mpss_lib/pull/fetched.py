@@ -12,7 +12,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpss_lib.config import Config, Sites
@@ -23,10 +23,10 @@ from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.manifest import announced_by, modalities_asked
 from mpss_lib.pull.objects import StudyJob, whole_on_lake
-from mpss_lib.pull.person import check_rows
+from mpss_lib.pull.person import check_rows, named_in
 from mpss_lib.pull.received import Answer, ReceivedLedger
 from mpss_lib.pull.retrieve.delivery import Delivery
-from mpss_lib.pull.taking import TakingOrder
+from mpss_lib.pull.taking import TakenStudy, TakingOrder
 from mpss_lib.pull.upstream.gone import keep_gone
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Outcome
@@ -42,8 +42,7 @@ class Fetched:
     Parameters
     ----------
     job : StudyJob
-        With the identity that its objects have settled.
-    announced : StudyAnswer
+    fetch : StudyFetch
     delivered : mapping of SOP Instance UID to Delivery
     order : TakingOrder
     folder : Path
@@ -53,7 +52,7 @@ class Fetched:
     """
 
     job: StudyJob
-    announced: StudyAnswer
+    fetch: StudyFetch
     delivered: Mapping[str, Delivery]
     order: TakingOrder
     folder: Path
@@ -207,6 +206,22 @@ class Fetcher:
             return there
         return self._delivered(fetch, job, before, there)
 
+    def settled(self, one: Fetched, taken: TakenStudy) -> Fetched:
+        """Decide whose study it is, by what its objects name; another one where it is another's.
+
+        Raises
+        ------
+        TwoPatientsError, UnreadableValueError, StudyWithdrawnError
+        """
+        named = taken.named
+        if named is None:
+            named = tuple(named_in(x.path for x in one.delivered.values() if not x.problem))
+        identity = one.fetch.settled(named)
+        if identity == one.job.identity:
+            return one
+        job = one.job.of(identity)
+        return replace(one, job=job, order=job.order(one.delivered))
+
     def answer_of(self, announced: StudyAnswer, job: StudyJob) -> Answer | None:
         """Give what the vault keeps of an answer; None where it could not tell a change."""
         is_counted = self._config.pull.counts == "agree"
@@ -253,12 +268,8 @@ class Fetcher:
                 _remove(folder)
                 return there
             came = [one.path for one in delivered.values() if not one.problem]
-            settled = fetch.settled(came)
-            if settled != job.identity:
-                job = job.of(settled)
-            order = job.order(delivered)
             n_bytes = sum(path.stat().st_size for path in came)
-            return Fetched(job, fetch.announced, delivered, order, folder, n_bytes)
+            return Fetched(job, fetch, delivered, job.order(delivered), folder, n_bytes)
         except BaseException:
             _remove(folder)
             raise

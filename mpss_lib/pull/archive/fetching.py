@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.counts import check_counts
 from mpss_lib.pull.manifest import Manifest, announced_by
 from mpss_lib.pull.objects import StudyJob
-from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
+from mpss_lib.pull.person import Named, check_rows, distinct, settle
 from mpss_lib.pull.retrieve.delivery import Delivery
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before, patient_key_of
@@ -121,10 +121,9 @@ class StudyFetch:
         """Whether the archive names somebody else than when it was asked last."""
         return self.identity.patient_key != self._before.patient_key
 
-    def settled(self, paths: Iterable[Path]) -> Identity:
+    def settled(self, named: Sequence[Named]) -> Identity:
         """Decide whose it is by the objects, and remember it before anything is stored."""
         follows = self._config.pull.other_patient_id == "follow"
-        named = named_in(paths)
         person = settle(self.announced, named, follows_archive=follows)
         self._check_objects(named)
         identity = self.identity
