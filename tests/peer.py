@@ -152,7 +152,7 @@ class Peer(ArchiveServer):
 def _has_list(query: Dataset) -> bool:
     return any(
         not isinstance(query.get(keyword, ""), str)
-        for keyword in ("SeriesInstanceUID", "SOPInstanceUID")
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
     )
 
 
