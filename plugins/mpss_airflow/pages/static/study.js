@@ -195,6 +195,7 @@ onKeys({
   u: press("unsure"),
   m: () => ($("slices").hidden ? toggleContours() : document.dispatchEvent(new Event("mpss-masks"))),
   s: openSlices,
+  c: () => ($("slices").hidden || $("cine").hidden ? false : $("play").click()),
   n: () => go(facts().ahead[0]),
   p: () => (facts().before ? go(facts().before) : false),
   w: () => (location.href = `${base}/worklist${facts().query}`),
