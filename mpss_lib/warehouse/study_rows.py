@@ -8,10 +8,12 @@ together (a study in two of them, a segment of one kind only) is asked anew at e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_name, sql_text
@@ -41,12 +43,12 @@ group by filename, landing_path, study_key
 """
 
 _FORGET = """
-delete from meta.study_rows as counted
-where not exists (from arrow_kept as kept where counted.path = kept.path)
+delete from meta.study_rows
+where path in (select path from arrow_pairs)
 """
 
 _COUNTED_FILES = """
-select path, n_bytes, modified_ns
+select path, replaced, n_bytes, modified_ns
 from published.meta.lake_file
 where path in (select path from arrow_wanted) and starts_with(checked_by, ?)
 """
@@ -62,11 +64,35 @@ where path in (select path from arrow_kept)
 _SHOW = """
 update meta.study_rows as counted
 set is_shown = not is_shown
-where is_shown = exists (
-    from arrow_replaced as replaced
-    where counted.path = replaced.path and counted.study_key = replaced.study_key
-)
+from arrow_pairs as turned
+where counted.path = turned.path and counted.study_key = turned.study_key
 """
+
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the rows of ``meta.study_rows`` were counted of, when a publish or a check begins.
+
+    Parameters
+    ----------
+    replaced : mapping of path to study keys
+        Of each file the studies that another file had replaced.
+    unchanged : frozenset of str
+        Files that are as they were then.
+    """
+
+    replaced: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unchanged: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, lake_files: pa.Table, unchanged: frozenset[str]) -> Counted:
+        """Take it from ``meta.lake_file`` of the snapshot that has the rows."""
+        files = lake_files.filter(pc.is_in(lake_files["table_name"], value_set=pa.array(COUNTED)))
+        columns = files.select(["path", "replaced"]).to_pydict().values()
+        return cls(dict(zip(*columns, strict=True)), unchanged)
 
 
 def create_study_rows(connection: duckdb.DuckDBPyConnection) -> None:
@@ -100,28 +126,30 @@ def count_shown(
         A file cannot be read.
     """
     create_study_rows(connection)
-    kept = frozenset() if is_fresh or not readings else _take(connection, lake, readings)
-    count_rows(connection, lake, readings, kept)
+    taken = Counted() if is_fresh or not readings else _take(connection, lake, readings)
+    count_rows(connection, lake, readings, taken)
 
 
 def _take(
     connection: duckdb.DuckDBPyConnection, lake: Lake, readings: Mapping[str, Reading]
-) -> frozenset[str]:
-    """Copy what the snapshot has counted of files that are as they were; gives those files."""
+) -> Counted:
+    """Copy what the snapshot has counted of files that are as they were; tells of which."""
     paths = [path for reading in readings.values() for path in reading.paths]
     if not lake.snapshot.is_file():
-        return frozenset()
+        return Counted()
     connection.register("arrow_wanted", pa.table({"path": pa.array(paths, TEXT)}))
     try:
         connection.execute(f"attach {sql_text(lake.snapshot)} as published (read_only)")
         files = connection.execute(_COUNTED_FILES, [f"{CHECKS}."]).fetchall()
-        kept = frozenset(path for path, *state in files if _state(lake, path) == tuple(state))
-        connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
+        replaced = {
+            path: replaced for path, replaced, *state in files if _state(lake, path) == tuple(state)
+        }
+        connection.register("arrow_kept", pa.table({"path": pa.array(sorted(replaced), TEXT)}))
         connection.execute(_COUNTED_ROWS)
         connection.execute("detach published")
     except duckdb.Error:  # of another layout, or damaged: then every file is counted
-        return frozenset()
-    return kept
+        return Counted()
+    return Counted(replaced, frozenset(replaced))
 
 
 def _state(lake: Lake, path: str) -> tuple[int, int]:
@@ -133,7 +161,7 @@ def count_rows(
     connection: duckdb.DuckDBPyConnection,
     lake: Lake,
     readings: Mapping[str, Reading],
-    unchanged: Iterable[str],
+    counted: Counted,
 ) -> int:
     """Bring ``meta.study_rows`` to the files that are shown; gives how many were counted for it.
 
@@ -144,8 +172,8 @@ def count_rows(
     lake : Lake
     readings : mapping of table to Reading
         The files that the snapshot shows.
-    unchanged : iterable of str
-        Files that are as they were when the rows that are there were counted.
+    counted : Counted
+        What the rows that are there were counted of.
 
     Raises
     ------
@@ -153,18 +181,42 @@ def count_rows(
         A file cannot be read.
     """
     shown = {name: readings[name] for name in COUNTED if name in readings}
-    kept = {path for reading in shown.values() for path in reading.paths}.intersection(unchanged)
-    connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
-    connection.execute(_FORGET)
-    counted = {name: [p for p in one.paths if p not in kept] for name, one in shown.items()}
-    for name, paths in counted.items():
+    kept = {path for reading in shown.values() for path in reading.paths} & counted.unchanged
+    _apply(connection, _FORGET, [(path, "") for path in sorted(counted.replaced.keys() - kept)])
+    new = {name: [p for p in one.paths if p not in kept] for name, one in shown.items()}
+    for name, paths in new.items():
         for part in _alike(name, paths):
             _add(connection, _count(lake, name, part))
-    connection.register("arrow_replaced", _replaced(shown))
-    connection.execute(_SHOW)
-    for name in ("kept", "replaced"):
-        connection.unregister(f"arrow_{name}")
-    return sum(map(len, counted.values()))
+    _apply(connection, _SHOW, _turned(shown, {path: counted.replaced[path] for path in kept}))
+    return sum(map(len, new.values()))
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, sql: str, pairs: Pairs) -> None:
+    """Run a change of the rows of some (file, study); nothing is looked for where there is none."""
+    if not pairs:
+        return
+    columns = zip(*pairs, strict=True)
+    named = zip(("path", "study_key"), columns, strict=True)
+    connection.register("arrow_pairs", pa.table({n: pa.array(c, TEXT) for n, c in named}))
+    connection.execute(sql)
+    connection.unregister("arrow_pairs")
+
+
+def _turned(readings: Mapping[str, Reading], before: Mapping[str, Collection[str]]) -> Pairs:
+    """Find the rows of batch files that are shown no more, or again.
+
+    Parameters
+    ----------
+    readings : mapping of table to Reading
+    before : mapping of path to study keys
+        Studies of the counted files that another file had replaced then.
+    """
+    now = {source.path: source.without for one in readings.values() for source in one.batches}
+    return [
+        (path, key)
+        for path, without in sorted(now.items())
+        for key in sorted(without.symmetric_difference(before.get(path, ())))
+    ]
 
 
 def _add(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -210,14 +262,3 @@ def _count(lake: Lake, name: str, paths: list[str]) -> str:
 def _values(column: str, kind: str) -> str:
     found = f"list(distinct {column}) filter (where {column} is not null)"
     return f"list_sort(coalesce({found}, cast([] as {kind}[])))"
-
-
-def _replaced(readings: Mapping[str, Reading]) -> pa.Table:
-    """Studies of a batch file that another file has replaced: their rows are not shown."""
-    pairs = [
-        {"path": source.path, "study_key": key}
-        for reading in readings.values()
-        for source in reading.batches
-        for key in sorted(source.without)
-    ]
-    return pa.Table.from_pylist(pairs, schema=pa.schema({"path": TEXT, "study_key": TEXT}))
