@@ -25,6 +25,7 @@ from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY
 from mpss_lib.warehouse.meta import COUNTED, META
 from mpss_lib.warehouse.sources import CHECKS, listed
+from mpss_lib.warehouse.touched import narrowed
 
 _COUNT = """
 insert into meta.study_rows by name
@@ -60,6 +61,23 @@ select * replace (cast([] as varchar[]) as segments),
 from published.meta.study_rows
 where path in (select path from arrow_kept)
 """
+
+_OF_STUDIES = " and study_key in (select key from arrow_studies)"
+
+# A study is shown once in each of these tables, or it would not have been published.
+_OTHERS = """
+create table meta.study_total as
+select
+    table_name,
+    count(*) as n_studies,
+    sum(n_rows) as n_rows,
+from published.meta.study_rows as counted
+anti join arrow_studies as studies on counted.study_key = studies.key
+where is_shown and table_name in (select unnest(?))
+group by table_name
+"""
+
+_NO_OTHERS = "create table meta.study_total (table_name varchar, n_studies bigint, n_rows bigint)"
 
 _SHOW = """
 update meta.study_rows as counted
@@ -109,8 +127,11 @@ def count_shown(
     readings: Mapping[str, Reading],
     *,
     is_fresh: bool,
+    studies: Collection[str] | None = None,
 ) -> None:
     """Make ``meta.study_rows`` of some tables; what the published snapshot has counted is taken.
+
+    ``meta.study_total`` tells how many studies and rows of each table are not in it.
 
     Parameters
     ----------
@@ -119,6 +140,8 @@ def count_shown(
     readings : mapping of table to Reading
     is_fresh : bool
         Count every file.
+    studies : collection of str, optional
+        Make rows of these only; all others are as in the snapshot.
 
     Raises
     ------
@@ -126,18 +149,25 @@ def count_shown(
         A file cannot be read.
     """
     create_study_rows(connection)
-    taken = Counted() if is_fresh or not readings else _take(connection, lake, readings)
-    count_rows(connection, lake, readings, taken)
+    few = readings if studies is None else narrowed(readings, studies, readings)
+    taken = Counted() if is_fresh or not readings else _take(connection, lake, few, studies)
+    if studies is None:
+        connection.execute(_NO_OTHERS)
+    count_rows(connection, lake, few, taken)
 
 
 def _take(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, readings: Mapping[str, Reading]
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    readings: Mapping[str, Reading],
+    studies: Collection[str] | None,
 ) -> Counted:
     """Copy what the snapshot has counted of files that are as they were; tells of which."""
     paths = [path for reading in readings.values() for path in reading.paths]
     if not lake.snapshot.is_file():
         return Counted()
     connection.register("arrow_wanted", pa.table({"path": pa.array(paths, TEXT)}))
+    connection.register("arrow_studies", pa.table({"key": pa.array(sorted(studies or ()), TEXT)}))
     try:
         connection.execute(f"attach {sql_text(lake.snapshot)} as published (read_only)")
         files = connection.execute(_COUNTED_FILES, [f"{CHECKS}."]).fetchall()
@@ -145,9 +175,13 @@ def _take(
             path: replaced for path, replaced, *state in files if _state(lake, path) == tuple(state)
         }
         connection.register("arrow_kept", pa.table({"path": pa.array(sorted(replaced), TEXT)}))
-        connection.execute(_COUNTED_ROWS)
+        connection.execute(_COUNTED_ROWS + (_OF_STUDIES if studies is not None else ""))
+        if studies is not None:
+            connection.execute(_OTHERS, [list(readings)])
         connection.execute("detach published")
     except duckdb.Error:  # of another layout, or damaged: then every file is counted
+        if studies is not None:
+            raise  # it was read a moment ago, to find these studies
         return Counted()
     return Counted(replaced, frozenset(replaced))
 
@@ -217,6 +251,33 @@ def _turned(readings: Mapping[str, Reading], before: Mapping[str, Collection[str
         for path, without in sorted(now.items())
         for key in sorted(without.symmetric_difference(before.get(path, ())))
     ]
+
+
+def n_studies_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Count the studies of a table in all (``count_shown``)."""
+    return _total(connection, table, "count(distinct study_key)", "n_studies")
+
+
+def n_rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Count the rows of a table in all (``count_shown``)."""
+    return _total(connection, table, "sum(n_rows)", "n_rows")
+
+
+def _total(connection: duckdb.DuckDBPyConnection, table: str, here: str, others: str) -> int:
+    sql = (
+        f"select (select coalesce({here}, 0) from meta.study_rows"  # noqa: S608
+        f" where is_shown and table_name = {sql_text(table)})"
+        f" + (select coalesce(sum({others}), 0) from meta.study_total"
+        f" where table_name = {sql_text(table)})"
+    )
+    [(number,)] = connection.execute(sql).fetchall()
+    return int(number)
+
+
+def files_shown(connection: duckdb.DuckDBPyConnection, table: str) -> frozenset[str]:
+    """Name the files of a table that hold rows of its counted studies (``count_shown``)."""
+    sql = "select distinct path from meta.study_rows where is_shown and table_name = ?"
+    return frozenset(path for (path,) in connection.execute(sql, [table]).fetchall())
 
 
 def _add(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
