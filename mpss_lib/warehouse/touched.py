@@ -51,9 +51,11 @@ where {key} in (select unnest(cast(? as varchar[])))
 _TIED = """
 select {key}, patient_key, nullif(accession_key, '')
 from {rows}
-where
-    patient_key in (select unnest(cast(? as varchar[])))
-    or accession_key in (select unnest(cast(? as varchar[])))
+where patient_key in (select unnest(cast(? as varchar[])))
+union all
+select {key}, patient_key, nullif(accession_key, '')
+from {rows}
+where accession_key in (select unnest(cast(? as varchar[])))
 """
 
 _NAMED = """
@@ -84,9 +86,12 @@ class Touched:
     units: tuple[str, ...]
 
     def where(self, column: str) -> str:
-        """Give the SQL condition of the rows that are made anew, by their key."""
+        """Give the SQL condition of the rows that are made anew, by their key.
+
+        They are joined: of a list of several values DuckDB compares every row with each.
+        """
         keys = {"study_key": self.studies, RECORD: self.records, "unit_key": self.units}[column]
-        return f"{column} in ({', '.join(map(sql_text, keys)) or 'null'})"
+        return f"{column} in (select unnest(cast([{', '.join(map(sql_text, keys))}] as varchar[])))"
 
 
 def find_touched(

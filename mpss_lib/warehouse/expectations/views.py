@@ -303,9 +303,10 @@ class Current:
                 is_alone = len(reading.alone) == len(studies)
                 batches = () if is_alone else reading.batches
             few = Reading(batches, reading.alone)
-            keys = ", ".join(map(sql_text, sorted(studies))) or "null"
+            keys = ", ".join(map(sql_text, sorted(studies)))
             text = source_of(self.lake, TABLES[name], few, self.features)
-            found[name] = f"(from {text} where study_key in ({keys}))"
+            wanted = f"study_key in (select unnest(cast([{keys}] as varchar[])))"
+            found[name] = f"(from {text} where {wanted})"
         return found
 
     @cached_property
