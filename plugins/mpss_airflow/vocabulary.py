@@ -50,6 +50,9 @@ PAGES = "/mpss"
 SQL_RIGHT = "MPSS SQL"
 """Resource that an auth manager's role may read: questions to the published snapshot (pages)."""
 
+AUDIT_RIGHT = "MPSS audit"
+"""Resource that an auth manager's role may read: the audit log (page)."""
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "retries": 2,
