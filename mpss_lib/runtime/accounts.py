@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.runtime.airflow_database import ADMINISTRATOR
 from mpss_lib.runtime.orchestrator import Airflow
 
 MODULE = "mpss_airflow.accounts"
@@ -105,7 +104,7 @@ def names_of(roles: Sequence[str]) -> list[str]:
 
 def name_of(role: str) -> str:
     """Give a role the name that it has in Airflow: ours are told apart from those it ships."""
-    return ADMINISTRATOR if role == "admin" else f"MPSS {role}"
+    return "Admin" if role == "admin" else f"MPSS {role}"
 
 
 def check_password(password: str, name: str = "") -> None:

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine, inspect, text
-from sqlalchemy.pool import NullPool
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 """Environment variable that names it."""
 
-ADMINISTRATOR = "Admin"
-"""The role of FAB that has every right."""
-
-_DAGS = text("select dag_id from dag where not is_stale")
-_BROKEN = text("select filename from import_error order by filename limit 20")
-_ADMINISTRATORS = text(
+_DAGS = "select dag_id from dag where not is_stale"
+_BROKEN = "select filename from import_error order by filename limit 20"
+_ADMINISTRATORS = (
     "select count(*) from ab_user join ab_user_role on ab_user_role.user_id = ab_user.id"
     " join ab_role on ab_role.id = ab_user_role.role_id"
-    " where ab_role.name = :role and ab_user.active"
+    " where ab_role.name = 'Admin' and ab_user.active"
 )
 
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
     """Open Airflow's database for questions."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.connect() as connection:
@@ -39,16 +40,18 @@ def connected(url: str) -> Iterator[Connection]:
 
 def known_dags(connection: Connection) -> set[str]:
     """Give the DAGs that the DAG processor has read."""
-    return {str(row[0]) for row in connection.execute(_DAGS)}
+    return {str(row[0]) for row in connection.exec_driver_sql(_DAGS)}
 
 
 def broken_files(connection: Connection) -> tuple[str, ...]:
     """Give the DAG files that do not import."""
-    return tuple(str(row[0]) for row in connection.execute(_BROKEN))
+    return tuple(str(row[0]) for row in connection.exec_driver_sql(_BROKEN))
 
 
 def has_administrator(connection: Connection) -> bool:
     """Whether some account may do everything; False in a database without accounts."""
+    from sqlalchemy import inspect
+
     if not inspect(connection).has_table("ab_user"):
         return False
-    return bool(connection.execute(_ADMINISTRATORS, {"role": ADMINISTRATOR}).scalar())
+    return bool(connection.exec_driver_sql(_ADMINISTRATORS).scalar())

@@ -1,7 +1,7 @@
 """What each role may do, in the words of Flask-AppBuilder: the one table, and its keeping.
 
-Nobody but an operator or an administrator sees XCom, rendered fields of tasks or their logs: these
-join study keys with the true dates of a night, which a researcher must not have.
+Who may only look, or ask in SQL, sees no task instance, XCom or log: these join study keys with the
+true dates of a night, which a researcher must not have.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _rights(actions: str, *resources: str) -> Iterator[Right]:
 LOOK: frozenset[Right] = frozenset(
     {
         *_rights("can_read", "Website", "DAGs", "DAG Runs", "DAG Versions", "DAG Warnings"),
-        *_rights("can_read", "Task Instances", "HITL Detail", "Assets", "Plugins"),
+        *_rights("can_read", "HITL Detail", "Assets", "Plugins"),
         *_rights("can_read can_edit", "My Password", "My Profile"),
         *_rights("menu_access", "DAGs"),
     }
@@ -35,9 +35,10 @@ LOOK: frozenset[Right] = frozenset(
 
 OPERATE: frozenset[Right] = frozenset(
     {
-        *_rights("can_edit", "DAGs", "Task Instances"),
+        *_rights("can_edit", "DAGs"),
         *_rights("can_create can_edit can_delete", "DAG Runs"),
-        *_rights("can_create", "Assets", "Task Instances"),
+        *_rights("can_read can_create can_edit", "Task Instances"),
+        *_rights("can_create", "Assets"),
         *_rights("can_read", "Task Logs", "XComs", "DAG Code", "DAG Dependencies", "ImportError"),
         *_rights("can_read", "Cluster Activity", "Jobs", "Pools", "Connections", "Audit Logs"),
         *_rights("can_read can_create can_edit", "Backfills"),
@@ -47,10 +48,17 @@ OPERATE: frozenset[Right] = frozenset(
     }
 )
 
+ANSWER: frozenset[Right] = frozenset(
+    {
+        *_rights("can_edit menu_access", "HITL Detail"),
+        *_rights("can_read", "Task Instances"),  # the form of Airflow is a page of one
+    }
+)
+
 RIGHTS: Mapping[str, frozenset[Right]] = {
     "viewer": LOOK,
     "researcher": LOOK | {("can_read", SQL_RIGHT)},
-    "reviewer": LOOK | {("can_edit", "HITL Detail"), ("menu_access", "HITL Detail")},
+    "reviewer": LOOK | ANSWER,
     "operator": LOOK | OPERATE,
     "privacy-officer": LOOK | {("can_read", AUDIT_RIGHT)},
 }
