@@ -16,20 +16,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from io import BytesIO
 
 import pydicom
-from pydicom import dcmwrite
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import UID, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
 from mpss_lib.dicom.values import parse_date, parse_time
+from mpss_lib.dicom.writing import file_bytes
 from mpss_lib.pull.deidentification import attributes as table
 from mpss_lib.pull.deidentification import contour_attributes as contours
 from mpss_lib.pull.deidentification.coded import class_uid, code_item, kept_code
@@ -41,8 +40,8 @@ from mpss_lib.pull.deidentification.pictures import burned_in, is_phantom
 from mpss_lib.pull.deidentification.plausible import kept_number
 from mpss_lib.pull.deidentification.stored_bits import without_unused_bits
 
-IMPLEMENTATION_UID = UID("2.25.143264291832310973266146342843711327931")
-IMPLEMENTATION_NAME = "MPSS_PULL_1"
+IMPLEMENTATION = (UID("2.25.143264291832310973266146342843711327931"), "MPSS_PULL_1")
+"""Class UID and version name of what wrote an object."""
 
 UNKNOWN_REGION = "UNKNOWN"
 NOTHING = "nothing"
@@ -136,16 +135,7 @@ class Deidentifier:
             kept = self._dataset(source)
             self._sign(kept, received)
             contours.complete(kept, sop_class)
-            meta = FileMetaDataset()
-            meta.MediaStorageSOPClassUID = kept.SOPClassUID
-            meta.MediaStorageSOPInstanceUID = kept.SOPInstanceUID
-            meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            meta.ImplementationClassUID = IMPLEMENTATION_UID
-            meta.ImplementationVersionName = IMPLEMENTATION_NAME
-            whole = FileDataset("", kept, preamble=b"\0" * 128, file_meta=meta)
-            buffer = BytesIO()
-            dcmwrite(buffer, whole, enforce_file_format=True)
-        return buffer.getvalue()
+            return file_bytes(kept, IMPLEMENTATION)
 
     def _sign(self, kept: Dataset, received: Dataset) -> None:
         """Write what stands in for the identity, and what was done."""
