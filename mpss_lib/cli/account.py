@@ -151,22 +151,22 @@ def _opened() -> tuple[Home, Accounts]:
     """Open the home and its accounts; Airflow's database is made where there is none yet."""
     from mpss_lib import config as settings
     from mpss_lib.runtime.accounts import Accounts
-    from mpss_lib.runtime.airflow_home import AirflowHome
+    from mpss_lib.runtime.airflow_home import has_persons
     from mpss_lib.runtime.home import Home
+    from mpss_lib.runtime.orchestrator import Airflow
     from mpss_lib.runtime.start import prepared
 
     root = settings.home()
-    if settings.load(root).site.accounts == "shared":
+    if not has_persons(root, settings.load(root)):
         raise WrongArgumentError(
             "this home has one account for everybody",
-            way_out='site.accounts = "persons" in mpss.toml, then `mpss up`',
+            way_out='site.accounts = "persons" in mpss.toml, then `mpss up` (no demo home has others)',
         )
-    if AirflowHome.load(root) is None:
-        prepared(root)
     home = Home.open(root)
-    if home.airflow is None:
-        raise SettingsError("this home has no Airflow", way_out="`mpss up` first")
-    return home, Accounts(home.airflow)
+    airflow = home.airflow
+    if airflow is None:
+        airflow = Airflow(prepared(root).environment(home.config))
+    return home, Accounts(airflow)
 
 
 def _password(file: Path | None) -> str:
