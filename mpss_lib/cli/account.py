@@ -160,7 +160,7 @@ def _opened() -> tuple[Home, Accounts]:
     if not has_persons(root, settings.load(root)):
         raise WrongArgumentError(
             "this home has one account for everybody",
-            way_out='site.accounts = "persons" in mpss.toml, then `mpss up` (no demo home has others)',
+            way_out='site.accounts = "persons" in mpss.toml, then `mpss up`; a demo has no others',
         )
     home = Home.open(root)
     airflow = home.airflow
