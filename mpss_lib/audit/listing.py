@@ -68,13 +68,17 @@ def about(line: Line) -> list[str]:
 def as_row(line: Line) -> dict[str, object]:
     """Give an entry as a table has it: ``seq when who what outcome about``."""
     event = line.message["EventIdentification"]
-    told = about(line)
-    shown = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+    parts = line.message["ParticipantObjectIdentification"]
+    told = [one["ParticipantObjectID"] for one in parts if "ParticipantObjectDetail" not in one]
+    shown = told[:3] + ([f"{len(told) - 3} more"] if len(told) > 3 else [])
+    for one in parts:
+        details = one.get("ParticipantObjectDetail", ())
+        shown += [f"{detail['type']} {detail['value']}" for detail in details]
     return {
         "seq": line.seq,
         "when": str(event["EventDateTime"])[:19],
         "who": who_asked(line),
         "what": kind_of(line),
         "outcome": str(event["EventOutcomeIndicator"]),
-        "about": shown,
+        "about": ", ".join(shown),
     }
