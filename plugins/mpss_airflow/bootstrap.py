@@ -14,6 +14,9 @@ from typing import Any
 
 from mpss_airflow.vocabulary import PACS_POOL, POOLS
 
+WITH_ROLES = ("MpssAuthManager", "FabAuthManager")
+"""Auth managers that keep the roles of ``accounts.roles``."""
+
 
 def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) -> None:
     """Bring the schema up to date, create or update pools and roles, create connections.
@@ -54,10 +57,10 @@ def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) 
 
 def prepare_roles() -> None:
     """Keep the roles where persons have accounts; another auth manager has none of ours."""
-    from airflow.api_fastapi.app import get_auth_manager_cls
+    from airflow.configuration import conf
     from airflow.utils.session import create_session
 
-    if not hasattr(get_auth_manager_cls(), "sync_dag_perms"):  # not of Flask-AppBuilder's kind
+    if conf.get("core", "auth_manager").rpartition(".")[2] not in WITH_ROLES:
         return
     from mpss_airflow.accounts.roles import keep_roles
 
