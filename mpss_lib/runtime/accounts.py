@@ -21,7 +21,7 @@ ROLES: Mapping[str, str] = {
     "researcher": "looks, and asks the snapshot in SQL",
     "reviewer": "looks, and decides about studies; starts nothing",
     "operator": "looks, starts, clears and pauses, reads task logs, sees the doctor",
-    "privacy-officer": "looks, purges studies and patients, reads the audit log",
+    "privacy-officer": "looks, and reads the audit log; purges in the shell",
     "admin": "everything, and makes accounts",
 }
 """What an account may be; it may be several at once."""
