@@ -12,6 +12,10 @@ from types import MappingProxyType
 
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
+from mpss_lib.dicom.writing import part_10
+
+_IMPLEMENTATION = (PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION)
+
 C_STORE, C_GET, C_FIND, C_MOVE, C_ECHO = 0x0001, 0x0010, 0x0020, 0x0021, 0x0030
 RESPONSE = 0x8000
 
@@ -176,20 +180,4 @@ def command_of(content: bytes) -> Mapping[int, bytes]:
 
 def as_file(sop_class: str, sop_uid: str, syntax: str, data: bytes) -> bytes:
     """Make a DICOM file of a data set as received (PS3.10 7.1)."""
-    elements = b"".join(
-        struct.pack("<HH2sH", 2, tag, vr, len(value)) + value
-        for tag, vr, value in (
-            (0x0002, b"UI", _padded(sop_class)),
-            (0x0003, b"UI", _padded(sop_uid)),
-            (0x0010, b"UI", _padded(syntax)),
-            (0x0012, b"UI", _padded(PYNETDICOM_IMPLEMENTATION_UID)),
-            (0x0013, b"SH", _padded(PYNETDICOM_IMPLEMENTATION_VERSION, " ")),
-        )
-    )
-    version = struct.pack("<HH2sHL", 2, 0x0001, b"OB", 0, 2) + b"\0\1"
-    length = struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, len(version) + len(elements))
-    return b"".join((bytes(128), b"DICM", length, version, elements, data))
-
-
-def _padded(text: str, pad: str = "\0") -> bytes:
-    return (text + pad * (len(text) % 2)).encode("ascii", "replace")
+    return part_10(sop_class, sop_uid, syntax, data, _IMPLEMENTATION)
