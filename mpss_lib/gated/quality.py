@@ -30,8 +30,8 @@ LEAST_SEEN = 0.97
 MOST_SD = 3.0
 PERCENT_RANGE, EDV_RANGE_ML = (15.0, 85.0), (35.0, 350.0)
 WALL_RANGE_MM, FWHM_RANGE_MM = (7.0, 14.5), (7.5, 18.0)
-SYSTOLE_RANGE = (0.20, 0.60)  # of the beat, from end-diastole to end-systole
-LATEST_DIASTOLE = 0.15  # of the beat, from the R wave either way
+SYSTOLE_RANGE = (0.20, 0.60)  # of the beat: where it has its smallest volume
+CONTRACTED_RANGE = (0.15, 0.65)  # of the beat: where it has not its largest (diastole may be flat)
 
 FLAGS: Mapping[str, str] = MappingProxyType(
     {
@@ -102,15 +102,15 @@ def largest_motion(shapes: Sequence[Shape], summed: Shape) -> float:
 def flags_of(made: Ejection, values: Values) -> tuple[str, ...]:
     """Names of what is out of order, in the order of ``FLAGS``."""
     share = made.count_share
-    systole = (values.end_systole - values.end_diastole) % STEPS / STEPS
-    late = min(values.end_diastole, STEPS - values.end_diastole) / STEPS
+    diastole, systole = values.end_diastole / STEPS, values.end_systole / STEPS
     raised = {
         "ventricle_doubtful": bool(made.doubts),
         "gates_missing": bool((share < MISSING_SHARE).any()),
         "few_gates": len(share) < USUAL_GATES,
         "count_drop": bool((share < DROP_SHARE).any()),
         "uneven_curve": values.residual_share > MOST_RESIDUAL_SHARE,
-        "unusual_timing": not _within(systole, SYSTOLE_RANGE) or late > LATEST_DIASTOLE,
+        "unusual_timing": not _within(systole, SYSTOLE_RANGE)
+        or _within(diastole, CONTRACTED_RANGE),
         "small_heart": made.esv_ml < SMALL_ESV_ML,
         "poor_fit": values.misfit > MOST_MISFIT,
         "motion_at_limit": values.motion > MOST_MOTION,

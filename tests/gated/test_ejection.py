@@ -87,6 +87,11 @@ def test_a_gate_is_missing(heart: GatedHeart, found: Ejection) -> None:
     assert without.percent == pytest.approx(found.percent, abs=3.0)
 
 
+def test_gates_out_of_order_are_told(heart: GatedHeart) -> None:
+    started_late = ejection_fraction([*heart.gates[6:], *heart.gates[:6]])
+    assert "unusual_timing" in started_late.flags
+
+
 def test_other_storage_order_is_the_same_heart(heart: GatedHeart, found: Ejection) -> None:
     turned = []
     for one in heart.gates:
