@@ -4,10 +4,11 @@
 verdicts; one run asks for all pending studies; `mpss_answers` publishes answers. **Safe to
 repeat**: what was answered is not asked again, the rest is asked again after the next night.
 
-**Answer** on the page *MPSS* (it closes the form too) or under *Browse > Required Actions*:
-Accept, Reject, Unsure (asks a second reader) or Later, by one click; an artefact and a reason may
-be added. Write no names into the reason. **If a task is skipped**: nobody waits. **If a task
-fails**: `record_review`: the answer could not be stored, clear it; `pictures`: as a full disk.
+**Answer** on the page *MPSS* (it closes the form too; two who read blind have only the page) or
+under *Browse > Required Actions*: Accept, Reject, Unsure (asks a second reader) or Later, by one
+click; an artefact and a reason may be added. Write no names into the reason.
+**If a task is skipped**: nobody waits, or two read blind. **If a task fails**: `record_review`: no
+answer was stored, clear it; `pictures`: as a full disk.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task, task_group
-from mpss_airflow.vocabulary import ANSWERS, ARTEFACTS, DEFAULT_ARGS, START, VERDICTS, tags
+from mpss_airflow.vocabulary import ANSWERS, ARTEFACTS, DEFAULT_ARGS, START, TRUSTED, VERDICTS, tags
 
 STUDY = "{{ ti.xcom_pull(task_ids='pending_studies')[ti.map_index]['%s'] }}"
 
@@ -43,10 +44,10 @@ def mpss_review() -> None:
         return find()
 
     @task
-    def pictures(studies: list[dict[str, str]]) -> dict[str, int]:
+    def pictures() -> dict[str, int]:
         from mpss_airflow.review import draw_pictures as draw
 
-        return draw(studies)
+        return draw()
 
     @task_group
     def review(study: dict[str, str]) -> None:
@@ -64,7 +65,7 @@ def mpss_review() -> None:
             execution_timeout=None,
         )
 
-        @task(outlets=[ANSWERS])
+        @task(outlets=[ANSWERS], **TRUSTED)
         def record_review(study: dict[str, str], answer: dict[str, Any]) -> str:
             from mpss_airflow.review import record_answer
 
@@ -72,8 +73,8 @@ def mpss_review() -> None:
 
         record_review(study, decide.output)
 
-    pictures(found := pending_studies())
-    review.expand(study=found)
+    pictures()
+    review.expand(study=pending_studies())
 
 
 mpss_review()

@@ -78,20 +78,25 @@ def named_damage(name: str) -> Iterator[None]:
         ) from error
 
 
-def write_table(data: pa.Table, spec: LakeTable, path: Path) -> None:
-    """Write all rows of a table; see ``writer``."""
-    with writer(path, data.schema, spec) as file:
+def table_bytes(data: pa.Table, spec: LakeTable) -> bytes:
+    """Make the file of all rows of a table; see ``writer``."""
+    buffer = pa.BufferOutputStream()
+    with writer(buffer, data.schema, spec) as file:
         file.write_table(data)
+    return bytes(buffer.getvalue())
 
 
 def writer(
-    path: Path, schema: pa.Schema, spec: LakeTable | None = None, **layout: Any
+    path: Path | pa.BufferOutputStream,
+    schema: pa.Schema,
+    spec: LakeTable | None = None,
+    **layout: Any,
 ) -> pq.ParquetWriter:
     """Open a file for rows: the same rows in the same groups give the same bytes.
 
     Parameters
     ----------
-    path : Path
+    path : Path or pyarrow.BufferOutputStream
     schema : pyarrow.Schema
         Doubles are split into streams of bytes (BYTE_STREAM_SPLIT), all is packed by Zstandard.
     spec : LakeTable, optional

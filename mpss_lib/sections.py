@@ -111,6 +111,7 @@ class SiteSettings(Section):
     registry_url: str = Field(default="", repr=False)  # may hold a password
     results_url: str = Field(default="", repr=False)
     results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
+    accounts: Literal["persons", "shared"] = "persons"  # one for each, or one for everybody
 
     @field_validator("timezone")
     @classmethod
@@ -241,6 +242,22 @@ class CohortSettings(Section):
     cac_max_days: int = Field(default=90, ge=0)
     gone: Literal["keep", "leave"] = "keep"  # a study that the archive no longer has
     corrected: Literal["keep", "leave"] = "keep"  # a study whose correction waits for an answer
+
+
+class ReviewSettings(Section):
+    """Who decides about a study that waits: read when the snapshot is built, and by the pages."""
+
+    readers: Literal[1, 2] = 1  # accounts that must agree
+    blind: bool = True  # with two: nobody reads the first answer before the second is given
+    assigned: tuple[str, ...] = ()  # accounts among which the studies are dealt
+
+    @model_validator(mode="after")
+    def _has_enough_readers(self) -> ReviewSettings:
+        if len(set(self.assigned)) != len(self.assigned) or not all(map(str.strip, self.assigned)):
+            raise ValueError(f"assigned {self.assigned}: name each account once")
+        if 0 < len(self.assigned) < self.readers:
+            raise ValueError(f"{self.readers} readers need as many assigned accounts at least")
+        return self
 
 
 class WarehouseSettings(Section):

@@ -25,7 +25,7 @@ import pyarrow as pa
 from mpss_lib.columns import Row, check_columns, conform
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
-from mpss_lib.parquet import read_footer, read_whole, write_table
+from mpss_lib.parquet import read_footer, read_whole, table_bytes
 from mpss_lib.schemas import TABLES, tables_of
 from mpss_lib.shelves import Shelved, file_name, newest, on_shelf, shelf_of, shelves_of
 
@@ -97,7 +97,15 @@ class Lake:
     def write(
         self, table: str, address: Address, key: str, digest: str, rows: Sequence[Row] | pa.Table
     ) -> Written:
-        """Write the rows of one unit, whole or not at all.
+        """Write the rows of one unit, whole or not at all; as ``prepared``, or the disk refuses."""
+        path, content, written = self.prepared(table, address, key, digest, rows)
+        write_bytes(path, content)
+        return written
+
+    def prepared(
+        self, table: str, address: Address, key: str, digest: str, rows: Sequence[Row] | pa.Table
+    ) -> tuple[Path, bytes, Written]:
+        """Make the file of the rows of one unit: where it goes, its bytes, and what it is.
 
         Parameters
         ----------
@@ -116,14 +124,13 @@ class Lake:
         ------
         LakeCorruptError
             If a column is missing or of another type, or the grain is broken.
-        PlatformFaultError
-            If the disk refuses.
         """
         data = conform(TABLES[table], rows)
         path = self.landing_path(table, address, key, digest)
-        with replacing(path) as temporary:
-            write_table(data, TABLES[table], temporary)
-        return self.written(table, path, digest, data.num_rows)
+        content = table_bytes(data, TABLES[table])
+        sha256 = hashlib.sha256(content).hexdigest()
+        written = Written(table, self.relative(path), digest, data.num_rows, sha256)
+        return path, content, written
 
     def written(self, table: str, path: Path, digest: str, n_rows: int | None = None) -> Written:
         """Describe a file that is there."""

@@ -10,8 +10,9 @@ heard only where no strong one speaks. ``unknown`` never enters a cohort.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydicom.datadict import tag_for_keyword
 
@@ -48,9 +49,13 @@ class Rule:
 
     def matches(self, value: str) -> bool:
         """Whether the rule speaks on this value."""
+        return self._found(plain(value) if self.is_plain else value) is not None
+
+    @cached_property
+    def _found(self) -> Callable[[str], re.Match[str] | None]:
         if self.is_plain:
-            return re.search(f"(?<= )(?:{self.pattern})(?= )", plain(value)) is not None
-        return re.search(self.pattern, value, flags=re.IGNORECASE) is not None
+            return re.compile(f"(?<= )(?:{self.pattern})(?= )").search
+        return re.compile(self.pattern, flags=re.IGNORECASE).search
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,14 @@ RULES: tuple[Rule, ...] = (
 )  # fmt: skip
 """Shipped rules. Unverified for Siemens and Philips reconstructions: no real sample at hand."""
 
+_RULES_OF = {
+    (question, is_strong): tuple(
+        rule for rule in RULES if rule.question == question and rule.is_strong == is_strong
+    )
+    for question in QUESTIONS
+    for is_strong in (True, False)
+}
+
 CODED = {"stress": _STATE, "view": _VIEW}
 """Questions that a code answers, and where it stands."""
 _NO_CONTRADICTION = frozenset({"processing_filter"})
@@ -282,8 +295,7 @@ def shown_value(found: Answer, header: Header) -> str:
 def _heard(question: str, header: Header, is_strong: bool) -> list[Answer]:
     return [
         found
-        for rule in RULES
-        if rule.question == question and rule.is_strong == is_strong
+        for rule in _RULES_OF[question, is_strong]
         if (found := _match(rule, header)) is not None
     ]
 

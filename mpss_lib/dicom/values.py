@@ -8,17 +8,21 @@ silently. One thing is mended: a decimal comma is read as a point, and said.
 from __future__ import annotations
 
 import re
+import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, time
+from functools import cache
+from math import inf
 
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import DSfloat
 
 from mpss_lib.errors import UnreadableValueError, WrongArgumentError
@@ -40,12 +44,32 @@ _SHOWN = 48
 """Characters of an unreadable number that a message shows."""
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+class _Quiet(threading.local):
+    """Keeps pydicom's remarks to itself in the outermost of its blocks; those in it are free."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._kept = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._kept = warnings.catch_warnings()
+            self._kept.__enter__()
+            warnings.filterwarnings("ignore", module="pydicom")
+        self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._kept.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def quiet() -> AbstractContextManager[None]:
     """Keep pydicom's remarks on odd values to itself: the odd value is handled here."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pydicom")
-        yield
+    return _QUIET
 
 
 @dataclass(frozen=True)
@@ -80,20 +104,22 @@ def read_numbers(
         return Numbers()
     if not any(parts):
         raise UnreadableValueError(keyword, "it is empty")
-    found = [_NUMBER.fullmatch(part) for part in parts]
-    shown = "\\".join(parts)[:_SHOWN].encode("unicode_escape").decode()
-    if any(_NOT_FINITE.fullmatch(part) for part in parts):
-        raise UnreadableValueError(keyword, f"'{shown}' {NOT_FINITE}")
-    if None in found:
-        raise UnreadableValueError(keyword, f"'{shown}' is no number")
-    values = tuple(float(part.replace(",", ".")) for part in parts)
-    if any(abs(value) == float("inf") for value in values):
-        raise UnreadableValueError(keyword, f"'{shown}' {NOT_FINITE}")
+    if not all(map(_NUMBER.fullmatch, parts)):
+        is_finite = not any(map(_NOT_FINITE.fullmatch, parts))
+        what = "is no number" if is_finite else NOT_FINITE
+        raise UnreadableValueError(keyword, f"'{_shown(parts)}' {what}")
+    values = tuple([float(part.replace(",", ".")) for part in parts])
+    if inf in values or -inf in values:
+        raise UnreadableValueError(keyword, f"'{_shown(parts)}' {NOT_FINITE}")
     if count and len(values) != count:
         raise UnreadableValueError(
-            keyword, f"'{shown}' has {len(values)} values where {count} are wanted"
+            keyword, f"'{_shown(parts)}' has {len(values)} values where {count} are wanted"
         )
     return Numbers(values, any("," in part for part in parts))
+
+
+def _shown(parts: Sequence[str]) -> str:
+    return "\\".join(parts)[:_SHOWN].encode("unicode_escape").decode()
 
 
 def numbers_of(dataset: Dataset, keyword: str, *, count: int = 0) -> tuple[float, ...]:
@@ -139,11 +165,12 @@ def texts_of(dataset: Dataset, keyword: str, *, keeps_places: bool = False) -> t
     UnreadableValueError
         If it is present and no text. The bytes, which may name somebody, are not shown.
     """
-    if _tag(keyword) not in dataset:
+    tag, vr = _tag(keyword), _vr(keyword)
+    if tag not in dataset:
         return ()
     try:
         with quiet():
-            value = dataset.get(keyword)
+            value = dataset[tag].value
     except Exception as error:  # pydicom raises many kinds on broken bytes
         raise UnreadableValueError(keyword, f"no text ({type(error).__name__})") from error
     if isinstance(value, bytes):  # written as UN or OB
@@ -155,9 +182,7 @@ def texts_of(dataset: Dataset, keyword: str, *, keeps_places: bool = False) -> t
     if value is None:
         return ()
     values = value if isinstance(value, MultiValue | list | tuple) else [value]
-    if dictionary_VR(_tag(keyword)) in _TEXT_VRS - _NUMBER_VRS and any(
-        isinstance(one, int | float) for one in values
-    ):
+    if vr in _TEXT_VRS - _NUMBER_VRS and any(isinstance(one, int | float) for one in values):
         raise UnreadableValueError(keyword, "a binary number where a text is wanted")
     texts = tuple(str(one).strip(" \0") for one in values)
     return texts if keeps_places and any(texts) else tuple(text for text in texts if text)
@@ -178,11 +203,12 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
         If the bytes of the sequence cannot be parsed (pydicom parses it on first use), or it is
         no sequence.
     """
-    if _tag(keyword) not in dataset:
+    tag = _tag(keyword)
+    if tag not in dataset:
         return []
     try:
         with quiet():
-            value = dataset.get(keyword)
+            value = dataset[tag].value
             found = list(value) if isinstance(value, pydicom.Sequence) else None
     except Exception as error:  # pydicom raises many kinds on broken bytes
         raise UnreadableValueError(keyword, f"no sequence ({type(error).__name__})") from error
@@ -230,13 +256,19 @@ def decimal(value: float) -> DSfloat:
     return DSfloat(number, auto_format=True)
 
 
-def _tag(keyword: str) -> int:
+@cache
+def _tag(keyword: str) -> BaseTag:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise WrongArgumentError(
             f"{keyword!r} is no keyword of DICOM", way_out="write the keyword as PS3.6 does"
         )
-    return tag
+    return Tag(tag)
+
+
+@cache
+def _vr(keyword: str) -> str:
+    return dictionary_VR(_tag(keyword))
 
 
 def _parts(dataset: Dataset, keyword: str) -> list[str] | None:
@@ -248,7 +280,7 @@ def _parts(dataset: Dataset, keyword: str) -> list[str] | None:
         with quiet():
             element = dataset.get_item(tag)
             if isinstance(element, RawDataElement):
-                known = dictionary_VR(tag) if element.VR in (None, "UN") else element.VR
+                known = _vr(keyword) if element.VR in (None, "UN") else element.VR
                 if known in _TEXT_VRS:
                     content = (element.value or b"").decode("latin-1")
                     return [part.strip(" \0\t\r\n") for part in content.split("\\")]
@@ -256,7 +288,7 @@ def _parts(dataset: Dataset, keyword: str) -> list[str] | None:
             value = element.value
     except Exception as error:  # pydicom raises many kinds on broken bytes
         raise UnreadableValueError(keyword, f"no number ({type(error).__name__})") from error
-    wanted = dictionary_VR(tag)
+    wanted = _vr(keyword)
     if isinstance(value, pydicom.Sequence | bytes):
         raise UnreadableValueError(keyword, f"a {type(value).__name__} where a number is wanted")
     if wanted in _TEXT_VRS and element.VR not in _TEXT_VRS:  # its bytes may be a text's

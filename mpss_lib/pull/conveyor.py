@@ -71,7 +71,7 @@ class Conveyor:
         self._lake, self._config = lake, config
         self._todo = deque(keys)
         self._known = set(keys)
-        self._n_listed = 0
+        self._n_listed = self._n_ahead = 0
         self._results: dict[str, Outcome | Exception] = {}
         self._taking: deque[tuple[Fetched, Future[TakenStudy]]] = deque()
         self._group: list[Fetched] = []
@@ -86,6 +86,7 @@ class Conveyor:
         try:
             self._helpers.close()
         finally:
+            self._fetcher.close()
             for one in self._under_way():
                 one.clean()
 
@@ -101,6 +102,7 @@ class Conveyor:
             self._known.add(study_key)
             self._todo.appendleft(study_key)
             self._n_listed += 1
+            self._n_ahead += 1
         while study_key not in self._results:
             if not (self._todo or self._under_way()):
                 raise RuntimeError("a study was lost on its way")
@@ -140,6 +142,10 @@ class Conveyor:
                 self._n_listed = len(some)
                 self._fetcher.foresee(some)
             self._n_listed -= 1
+            if not self._n_ahead:
+                some = [key, *islice(self._todo, min(GROUP - 1, self._n_listed))]
+                self._n_ahead = self._fetcher.look_ahead(some)
+            self._n_ahead -= 1
             result = self._fetcher.fetch(key)
             if isinstance(result, Outcome):
                 self._results[key] = result
@@ -151,7 +157,12 @@ class Conveyor:
     def _prepare(self) -> None:
         one, future = self._taking.popleft()
         try:
-            one.job.prepare(one.delivered, self._helpers.taken(future, one.order))
+            taken = self._helpers.taken(future, one.order)
+            settled = self._fetcher.settled(one, taken)
+            if settled is not one:  # somebody else's: it is taken as theirs
+                self._taking.appendleft((settled, self._helpers.take(settled.order)))
+                return
+            one.job.prepare(one.delivered, taken)
         except Exception as error:  # raised when the turn of its study comes
             one.clean()
             self._fail([one.study_key], error)
@@ -189,7 +200,7 @@ class Conveyor:
         if _ends_a_batch(error):
             self._known.difference_update(self._todo)
             self._todo.clear()
-            self._n_listed = 0
+            self._n_listed = self._n_ahead = 0
 
 
 def _ends_a_batch(error: Exception) -> bool:

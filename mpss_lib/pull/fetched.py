@@ -12,19 +12,21 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpss_lib.config import Config, Sites
 from mpss_lib.errors import StudyGoneError, StudyWithdrawnError
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
+from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
+from mpss_lib.pull.manifest import announced_by, modalities_asked
 from mpss_lib.pull.objects import StudyJob, whole_on_lake
-from mpss_lib.pull.person import check_rows
+from mpss_lib.pull.person import check_rows, named_in
 from mpss_lib.pull.received import Answer, ReceivedLedger
 from mpss_lib.pull.retrieve.delivery import Delivery
-from mpss_lib.pull.taking import TakingOrder
+from mpss_lib.pull.taking import TakenStudy, TakingOrder
 from mpss_lib.pull.upstream.gone import keep_gone
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Outcome
@@ -40,8 +42,7 @@ class Fetched:
     Parameters
     ----------
     job : StudyJob
-        With the identity that its objects have settled.
-    announced : StudyAnswer
+    fetch : StudyFetch
     delivered : mapping of SOP Instance UID to Delivery
     order : TakingOrder
     folder : Path
@@ -51,7 +52,7 @@ class Fetched:
     """
 
     job: StudyJob
-    announced: StudyAnswer
+    fetch: StudyFetch
     delivered: Mapping[str, Delivery]
     order: TakingOrder
     folder: Path
@@ -96,13 +97,70 @@ class Fetcher:
         self._ledger = ReceivedLedger(vault)
         self._force, self._accepts = force, accepts
         self._rows: Mapping[str, StudyAnswer] = {}
+        self._new: Mapping[str, str] = {}
+        self._listed: dict[str, Contents] = {}
+        self._ahead: Path | None = None
+
+    def close(self) -> None:
+        """Remove what came ahead, and whose turn did not come."""
+        if self._ahead is not None:
+            _remove(self._ahead)
+        self._ahead, self._listed = None, {}
 
     def foresee(self, study_keys: Sequence[str]) -> None:
         """Ask for the rows of several studies at once; what does not come is asked for alone."""
         known = self._vault.known(study_keys)
         gone = self._vault.withdrawn(known)
-        uids = [known[key].study_uid for key in study_keys if key in known and key not in gone]
-        self._rows = self._archive.find_listed(uids)
+        uids = {key: known[key].study_uid for key in study_keys if key in known and key not in gone}
+        self._rows = self._archive.find_listed(list(uids.values()))
+        self._new = {key: uid for key, uid in uids.items() if self._is_new(key, uid)}
+
+    def _is_new(self, study_key: str, study_uid: str) -> bool:
+        """Whether the archive announces a study otherwise than when the lake got all of it."""
+        row, known = self._rows.get(study_uid), self._ledger.answer(study_key)
+        if self._force or self._accepts or known is None:
+            return True
+        return row is None or known[0] != self._vault.answer_mark(repr(row))
+
+    def look_ahead(self, study_keys: Sequence[str]) -> int:
+        """Fetch the next studies by one request, where the archive takes it and they are new.
+
+        Returns
+        -------
+        int
+            For how many of the keys that was done, at least 1; what did not come of them, and what
+            is not new, is asked for when its turn comes.
+        """
+        self.close()
+        if not self._archive.takes_several:
+            return 1
+        rows: list[StudyAnswer] = []
+        n_objects = n_keys = 0
+        for key in study_keys:
+            row = self._rows.get(self._new.get(key, ""))
+            n_objects += (row.n_objects or 0) if row is not None else 0
+            if n_objects > self._sites.archive.uids_per_request and rows:
+                break
+            n_keys += 1
+            rows += [row] if row is not None and row.n_objects else []
+        if len(rows) > 1:
+            self._fetch_ahead(rows)
+        return n_keys
+
+    def _fetch_ahead(self, rows: Sequence[StudyAnswer]) -> None:
+        settings = self._config.pull
+        asked = modalities_asked(settings.modality, contours=settings.contours)
+        self._listed = self._archive.find_contents(rows, asked)
+        wanted = {}
+        for uid, listed in self._listed.items():
+            manifest = announced_by(
+                self._archive, uid, settings.modality, contours=settings.contours, listed=listed
+            )
+            if manifest.is_whole and manifest.objects:
+                wanted[uid] = manifest.wanted
+        if len(wanted) > 1:
+            self._ahead = Path(tempfile.mkdtemp(dir=self._sites.staging, prefix="S.ahead."))
+            self._archive.fetch_ahead(wanted, self._ahead)
 
     def fetch(self, study_key: str) -> Outcome | Fetched:
         """Bring one study to the staging folder.
@@ -126,7 +184,10 @@ class Fetcher:
         if row is not None and (there := self._unchanged(row, before)):
             return there
         try:
-            announced, manifest = announcement(self._archive, before.study_uid, self._config, row)
+            listed = self._listed.pop(before.study_uid, None)
+            announced, manifest = announcement(
+                self._archive, before.study_uid, self._config, row, listed
+            )
         except StudyGoneError as error:
             return keep_gone(error, before, self._archive, self._lake, self._config, self._vault)
         fetch = StudyFetch(announced, before, self._vault, self._config)
@@ -144,6 +205,22 @@ class Fetcher:
             self._note_answer(announced, job)
             return there
         return self._delivered(fetch, job, before, there)
+
+    def settled(self, one: Fetched, taken: TakenStudy) -> Fetched:
+        """Decide whose study it is, by what its objects name; another one where it is another's.
+
+        Raises
+        ------
+        TwoPatientsError, UnreadableValueError, StudyWithdrawnError
+        """
+        named = taken.named
+        if named is None:
+            named = tuple(named_in(x.path for x in one.delivered.values() if not x.problem))
+        identity = one.fetch.settled(named)
+        if identity == one.job.identity:
+            return one
+        job = one.job.of(identity)
+        return replace(one, job=job, order=job.order(one.delivered))
 
     def answer_of(self, announced: StudyAnswer, job: StudyJob) -> Answer | None:
         """Give what the vault keeps of an answer; None where it could not tell a change."""
@@ -191,12 +268,8 @@ class Fetcher:
                 _remove(folder)
                 return there
             came = [one.path for one in delivered.values() if not one.problem]
-            settled = fetch.settled(came)
-            if settled != job.identity:
-                job = job.of(settled)
-            order = job.order(delivered)
             n_bytes = sum(path.stat().st_size for path in came)
-            return Fetched(job, fetch.announced, delivered, order, folder, n_bytes)
+            return Fetched(job, fetch, delivered, job.order(delivered), folder, n_bytes)
         except BaseException:
             _remove(folder)
             raise

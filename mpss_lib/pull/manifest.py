@@ -15,6 +15,7 @@ from pydicom.uid import (
 from mpss_lib.errors import IncompleteStudyError, StudyGoneError
 from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
+from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.taking import NOT_NM_OBJECT
 
 NOT_MODALITY = "modality"
@@ -31,6 +32,11 @@ CONTOUR_MODALITIES: Mapping[str, str] = MappingProxyType(
 def class_in(modality: str) -> str:
     """SOP class that is taken from a series of a modality."""
     return CONTOUR_MODALITIES.get(modality, NuclearMedicineImageStorage)
+
+
+def modalities_asked(modality: str, *, contours: bool) -> frozenset[str]:
+    """Modalities of the series whose objects are listed; of those without one the objects tell."""
+    return frozenset({modality, "", *(CONTOUR_MODALITIES if contours else ())})
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,11 @@ class Manifest:
         )
 
     @property
+    def is_whole(self) -> bool:
+        """Whether everything that the study holds is wanted."""
+        return not self.left_series and len(self.wanted) == len(self.objects)
+
+    @property
     def whole_series(self) -> frozenset[str]:
         """Series of which every object is wanted."""
         wanted = {one.sop_uid for one in self.wanted}
@@ -79,11 +90,13 @@ def announced_by(
     *,
     contours: bool = False,
     is_counted: bool = True,
+    listed: Contents | None = None,
 ) -> Manifest:
     """Ask the archive for the series of a study and the objects of those of the modality.
 
     With ``contours``, the objects of its RTSTRUCT and SEG series too; an archive that does not
-    send those classes is not asked for them. Its counts are believed where ``is_counted``.
+    send those classes is not asked for them. Its counts are believed where ``is_counted``. What it
+    has just ``listed`` is not asked for.
 
     Raises
     ------
@@ -92,26 +105,27 @@ def announced_by(
     IncompleteStudyError
         If a list has other than the number of objects that was announced.
     """
-    series = archive.find_series(study_uid)
+    series = list(listed.series) if listed else archive.find_series(study_uid)
     if not series:
         raise StudyGoneError(
             "the archive lists no series of this study",
             way_out="look at this study in the archive; then `mpss quarantine retry`",
         )
-    asked = {modality, "", *(CONTOUR_MODALITIES if contours else ())}  # "": the objects tell
+    asked = modalities_asked(modality, contours=contours)
     objects: list[ObjectAnswer] = []
     for one in series:
         if one.modality not in asked:
             continue
-        listed = archive.find_objects(study_uid, one.series_uid)
-        if is_counted and one.n_objects is not None and one.n_objects != len(listed):
+        uid = one.series_uid
+        mine = listed.objects[uid] if listed else archive.find_objects(study_uid, uid)
+        if is_counted and one.n_objects is not None and one.n_objects != len(mine):
             raise IncompleteStudyError(
-                f"a series announces {one.n_objects} objects, its list has {len(listed)}",
+                f"a series announces {one.n_objects} objects, its list has {len(mine)}",
                 way_out="the archive cuts the list short or is still receiving: `mpss quarantine"
                 " retry` later; if it lasts, ask the PACS team for its limit of answers, or set"
                 " pull.counts to `ignore` where its counts are known to be wrong",
             )
-        objects += listed
+        objects += mine
     left = tuple(one for one in series if one.modality not in asked)
     modalities = {one.series_uid: one.modality for one in series}
     not_offered = {

@@ -31,7 +31,7 @@ from mpss_lib.pull.taking import (
 )
 from mpss_lib.pull.upstream.corrections import Corrections
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.tables import Lake, Written, digest_of, read_parquet, write_bytes
+from mpss_lib.tables import Lake, Written, digest_of, read_parquet
 
 STAGE = "pull"
 
@@ -64,7 +64,7 @@ class StudyJob:
         self._accepts = accepts
         self.has_faults = False
         self._rows: list[dict[str, object]] = []
-        self._files: dict[Path, bytes] = {}
+        self._files: dict[Path, Path] = {}
 
     def _current_rows(self) -> dict[str, dict[str, object]]:
         rows = self.lake.rows("instance", self.address, self.identity.study_key)
@@ -114,7 +114,10 @@ class StudyJob:
             if not came.problem and not came.has_twin:
                 modality = self.manifest.modalities[one.series_uid]
                 pieces.append(Piece(came.path, one, class_in(modality), modality))
-        return TakingOrder(self.identity.study_uid, self._subject(), tuple(pieces))
+        taken = {one.path for one in pieces}
+        there = [one.path for one in delivered.values() if not one.problem]
+        others = tuple(path for path in there if path not in taken)
+        return TakingOrder(self.identity.study_uid, self._subject(), tuple(pieces), others)
 
     def prepare(self, delivered: Mapping[str, Delivery], taken: TakenStudy) -> None:
         """Judge what was taken and make the study's rows; nothing is written yet.
@@ -140,8 +143,8 @@ class StudyJob:
         self.corrections.check()
 
     @property
-    def files(self) -> Mapping[Path, bytes]:
-        """De-identified objects that are to be written."""
+    def files(self) -> Mapping[Path, Path]:
+        """De-identified objects that are to be stored: place on the lake, file in staging."""
         return self._files
 
     @property
@@ -149,13 +152,13 @@ class StudyJob:
         """Object key to original SOP Instance UID of everything that was announced."""
         return {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects}
 
-    def write_rows(self) -> Written:
-        """Write the study's rows; its objects must be on the lake."""
+    def rows_file(self) -> tuple[Path, bytes, Written]:
+        """Make the file of the study's rows; its objects must be on the lake before it."""
         self._files = {}
         self.digest = digest_of(self._announced())
         digest = self._digest_with_faults(self._rows)
         self.has_faults = digest != self.digest
-        return self.lake.write(
+        return self.lake.prepared(
             "instance", self.address, self.identity.study_key, digest, self._rows
         )
 
@@ -241,13 +244,13 @@ class StudyJob:
         if isinstance(found, Left):
             return row | {"reason": found.reason, "detail": found.detail}
         key = str(row["object_key"])
-        if not self.corrections.judge(key, found.received, found.content, found.said):
+        if not self.corrections.judge(key, found.received, found.made, found.said):
             return row  # the study waits as a whole: ``Corrections.check``
-        path = self._place(key, found.content)
+        path = self._place(key, found)
         return row | {
             "is_stored": True,
             "path": self.lake.relative(path),
-            "n_bytes": len(found.content),
+            "n_bytes": found.n_bytes,
             "content_sha256": found.sha256,
             "said": found.said,
         }
@@ -270,20 +273,15 @@ class StudyJob:
             "said": "",
         }
 
-    def _place(self, object_key: str, content: bytes) -> Path:
+    def _place(self, object_key: str, found: Taken) -> Path:
         """Choose the file of a de-identified object; nothing that is there is overwritten."""
         folder = self.lake.dicom_folder(self.identity.study_key)
         path = folder / f"{object_key}.dcm"
-        if path.exists() and path.read_bytes() != content:
-            path = folder / f"{object_key}.{digest_of([content])}.dcm"
+        if path.exists() and path.read_bytes() != found.content:
+            path = folder / f"{object_key}.{digest_of([found.content])}.dcm"
         if not path.exists():
-            self._files[path] = content
+            self._files[path] = found.made
         return path
-
-
-def write_object(file: tuple[Path, bytes]) -> None:
-    """Write a de-identified object, whole or not at all."""
-    write_bytes(*file)
 
 
 def whole_on_lake(lake: Lake, config: Config, study_key: str, digest: str) -> tuple[Written, ...]:

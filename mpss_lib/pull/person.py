@@ -167,7 +167,7 @@ def named_in(paths: Iterable[Path]) -> list[Named]:
         with pydicom.config.disable_value_validation():
             header = _header(path)
         if header is not None:
-            found.append(_named(header))
+            found.append(named_of(header))
     return found
 
 
@@ -183,7 +183,14 @@ def _is_behind(tag: BaseTag, vr: str | None, length: int) -> bool:
     return int(tag) > _LAST
 
 
-def _named(header: Dataset) -> Named:
+def named_of(header: Dataset) -> Named:
+    """Read whom an object names, before anything of it is decoded.
+
+    Raises
+    ------
+    UnreadableValueError
+        If its PatientID or the issuer is there and is no text.
+    """
     patient_id, issuer = (whole_text(header, keyword) for keyword in _NAMES_A_PERSON)
     return Named((patient_id, issuer), frozenset(_others(header)) - {""})
 

@@ -8,19 +8,21 @@ little more than the time of one. A kill at any point leaves studies that are fe
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.pull.fetched import Fetched, Fetcher
-from mpss_lib.pull.objects import STAGE, write_object
+from mpss_lib.pull.objects import STAGE
 from mpss_lib.pull.received import ReceivedLedger, Settled
 from mpss_lib.pull.vault import Vault
-from mpss_lib.pull.window import write_study
+from mpss_lib.pull.window import place_of_study, write_study
 from mpss_lib.records import Unit
-from mpss_lib.tables import Lake, Outcome
+from mpss_lib.tables import Lake, Outcome, sync, write_bytes
 from mpss_lib.upstream import CORRECTED, FETCHED_AGAIN, settle
 
 T = TypeVar("T")
@@ -42,19 +44,49 @@ def store(
     """
     jobs = [one.job for one in group]
     with vault.kept(), ThreadPoolExecutor(BESIDE) as pool:
-        _each(pool, write_object, [file for job in jobs for file in job.files.items()])
+        _each(pool, store_object, [file for job in jobs for file in job.files.items()])
         vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
-        written = _each(pool, lambda job: job.write_rows(), jobs)
+        files = [job.rows_file() for job in jobs]
+        _each(pool, write_rows, [(path, content) for path, content, _ in files])
         ReceivedLedger(vault).remember(
             [
-                Settled(one.study_key, one.job.taken(), fetcher.answer_of(one.announced, one.job))
+                Settled(
+                    one.study_key, one.job.taken(), fetcher.answer_of(one.fetch.announced, one.job)
+                )
                 for one in group
             ]
         )
         for one in group:
             _write_row(one, vault, lake, config)
     settle(lake, [one.study_key for one in group], (CORRECTED, *FETCHED_AGAIN))
-    return [Outcome("done", (one,)) for one in written]
+    return [Outcome("done", (written,)) for _, _, written in files]
+
+
+def store_object(file: tuple[Path, Path]) -> None:
+    """Move a de-identified object to its place on the lake, whole or not at all.
+
+    One that is in its place already, because its group is stored again, stays. To a lake on another
+    disk it is copied.
+    """
+    path, made = file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if made.exists():
+        made.chmod(0o644)
+        sync(made)
+        try:
+            made.rename(path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            write_bytes(path, made.read_bytes())
+    else:
+        sync(path)
+    sync(path.parent)
+
+
+def write_rows(file: tuple[Path, bytes]) -> None:
+    """Write a file of rows, whole or not at all."""
+    write_bytes(*file)
 
 
 def _each(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -64,8 +96,11 @@ def _each(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Sequence[T]) 
 def _write_row(one: Fetched, vault: Vault, lake: Lake, config: Config) -> None:
     """Write the study's row where the fetch has shown it to be another one than ``find`` wrote."""
     key = one.study_key
+    identity, announced = one.job.identity, one.fetch.announced
     before = lake.current_path("study", config.address(STAGE), key)
-    row = write_study(one.job.identity, one.announced, lake, config, vault)
+    if before == place_of_study(identity, announced, lake, config, vault)[0]:
+        return
+    row = write_study(identity, announced, lake, config, vault)
     if before is None or lake.relative(before) != row.written.path:
         unit = Unit.of(key, [row.written], is_new=True)
         write_record(STAGE, [unit], lake, config, "settled by its fetch")

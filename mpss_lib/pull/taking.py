@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,12 @@ from mpss_lib.dicom.region_names import check_aliases
 from mpss_lib.dicom.rules import site_rules
 from mpss_lib.dicom.said import read_said, series_number
 from mpss_lib.dicom.syntaxes import LOSSY_NAMES, name_of
-from mpss_lib.errors import DicomFileError, UndecodedError
+from mpss_lib.dicom.values import quiet
+from mpss_lib.errors import DicomFileError, UndecodedError, UnreadableValueError
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.deidentification.pictures import BURNED_IN, burned_in, why_picture
+from mpss_lib.pull.person import Named, named_in, named_of
 from mpss_lib.pull.received import sha256_as_received
 from mpss_lib.pull.verify import class_received, read_received
 from mpss_lib.sections import PullSettings
@@ -46,10 +49,13 @@ class Taken:
 
     Parameters
     ----------
-    content : bytes
-        Its de-identified file.
+    made : Path
+        Its de-identified file, beside the received one in the staging folder: what goes from one
+        process to another is its name.
+    n_bytes : int
+        Of that file.
     sha256 : str
-        Of that.
+        Of that file.
     received : str
         SHA-256 of its data set as received.
     said : str
@@ -57,10 +63,16 @@ class Taken:
     """
 
     sop_class: str
-    content: bytes
+    made: Path
+    n_bytes: int
     sha256: str
     received: str
     said: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """De-identified file, until it is on the lake."""
+        return self.made.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -123,19 +135,35 @@ class Piece:
 
 @dataclass(frozen=True)
 class TakingOrder:
-    """The objects of one study that came, and who they become."""
+    """The objects of one study that came, and who they become.
+
+    Parameters
+    ----------
+    others : tuple of Path
+        Files of objects that came and are not taken: whom they name counts all the same.
+    """
 
     study_uid: str
     subject: Subject
     pieces: tuple[Piece, ...]
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class TakenStudy:
-    """What became of them, by SOP Instance UID; and the SeriesNumber of each image as received."""
+    """What became of them, by SOP Instance UID.
+
+    Parameters
+    ----------
+    numbers : mapping of SOP Instance UID to int
+        SeriesNumber of each image as received.
+    named : tuple of Named, or None
+        Whom each object that came names; None where one names somebody who cannot be read.
+    """
 
     found: Mapping[str, Taken | Left]
     numbers: Mapping[str, int]
+    named: tuple[Named, ...] | None
 
 
 class Taker:
@@ -162,9 +190,10 @@ class Taker:
     def take_all(self, order: TakingOrder) -> TakenStudy:
         """Take the objects of a study."""
         work = _Work(self, order)
-        with pydicom.config.disable_value_validation():
+        with pydicom.config.disable_value_validation(), quiet():
             found = {one.announced.sop_uid: work.take(one) for one in order.pieces}
-        return TakenStudy(found, work.numbers)
+            named = work.named_in_all()
+        return TakenStudy(found, work.numbers, named)
 
     def deidentifier(self, subject: Subject) -> Deidentifier:
         """Make what de-identifies the objects of a study."""
@@ -185,6 +214,13 @@ class Taker:
         return self._settings.pictures == "leave"
 
 
+@dataclass(frozen=True)
+class _Made:
+    sop_class: str
+    content: bytes
+    said: str
+
+
 class _Work:
     """The objects of one study, one after the other."""
 
@@ -192,23 +228,50 @@ class _Work:
         self._taker, self._order = taker, order
         self._deidentifier = taker.deidentifier(order.subject)
         self.numbers: dict[str, int] = {}
+        self._named: dict[Path, Named] = {}
+
+    def named_in_all(self) -> tuple[Named, ...] | None:
+        """Tell whom the objects name; those that were not read whole are looked at for it."""
+        paths = [*(one.path for one in self._order.pieces), *self._order.others]
+        try:
+            left = named_in(path for path in paths if path not in self._named)
+        except UnreadableValueError:
+            return None
+        return (*self._named.values(), *left)
 
     def take(self, one: Piece) -> Taken | Left:
         """Take one object; whatever it does stops that object alone."""
         content = one.path.read_bytes()  # a refusal of the system is not the object's fault
+        found = self._found(one, content)
+        if isinstance(found, Left):
+            return found
+        made = one.path.with_suffix(".made")
+        made.write_bytes(found.content)
+        return Taken(
+            found.sop_class,
+            made,
+            len(found.content),
+            hashlib.sha256(found.content).hexdigest(),
+            sha256_as_received(content),
+            found.said,
+        )
+
+    def _found(self, one: Piece, content: bytes) -> _Made | Left:
         sop_class = one.announced.sop_class
         try:
             sop_class = sop_class or class_received(content)
             if sop_class not in ("", one.expected):
                 return Left(NOT_NM_OBJECT, sop_class=sop_class)
             received = self._taker.read(content, one, self._order.study_uid)
+            with suppress(UnreadableValueError):  # looked at again, and named, with the others
+                self._named[one.path] = named_of(received)
             with object_fault("an object cannot be judged or de-identified"):
-                return self._judged(received, one, content)
+                return self._judged(received, one)
         except DicomFileError as error:
             reason = error.reason if isinstance(error, UndecodedError) else UNREADABLE
             return Left(reason, error.problem, sop_class, error.way_out)
 
-    def _judged(self, received: FileDataset, one: Piece, content: bytes) -> Taken | Left:
+    def _judged(self, received: FileDataset, one: Piece) -> _Made | Left:
         sop_class = str(received.SOPClassUID)
         if sop_class != one.expected:
             return Left(NOT_NM_OBJECT, sop_class=sop_class)
@@ -222,11 +285,4 @@ class _Work:
         if is_image:
             self.numbers[one.announced.sop_uid] = series_number(received)
             said = self._taker.said(received, one.modality, self._order.subject.study_date)
-        made = self._deidentifier.file_bytes(received)
-        return Taken(
-            sop_class,
-            made,
-            hashlib.sha256(made).hexdigest(),
-            sha256_as_received(content),
-            said,
-        )
+        return _Made(sop_class, self._deidentifier.file_bytes(received), said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 from mpss_lib.columns import Row
 from mpss_lib.config import Config
@@ -66,13 +67,22 @@ def study_row(
     }
 
 
+def place_of_study(
+    identity: Identity, study: StudyAnswer, lake: Lake, config: Config, vault: Vault
+) -> tuple[Path, str, dict[str, object]]:
+    """Make the study's row: the file that holds it, the digest that names it, and the row."""
+    row = study_row(identity, study, config, vault)
+    digest = digest_of(f"{name}={row[name]}" for name in sorted(row))
+    path = lake.landing_path("study", config.address(STAGE), identity.study_key, digest)
+    return path, digest, row
+
+
 def write_study(
     identity: Identity, study: StudyAnswer, lake: Lake, config: Config, vault: Vault
 ) -> FoundStudy:
     """Write the study's row if what the archive announces is new."""
-    row = study_row(identity, study, config, vault)
+    _, digest, row = place_of_study(identity, study, lake, config, vault)
     address, key = config.address(STAGE), identity.study_key
-    digest = digest_of(f"{name}={row[name]}" for name in sorted(row))
     before = lake.current_path("study", address, key)
     there = lake.existing(STAGE, address, key, digest, tables=("study",))
     if there:

@@ -1,4 +1,4 @@
-"""One home, one API server and one browser for every test of the pages."""
+"""One home, one API server and one browser for the tests of the pages; one server of persons."""
 
 import shutil
 
@@ -19,6 +19,13 @@ def server(shown, tmp_path_factory):
         yield made
 
 
+@pytest.fixture(scope="module")
+def persons(shown, tmp_path_factory):
+    """A server on which each person has an account, on the same home."""
+    with running(tmp_path_factory.mktemp("persons"), shown.root, persons=True) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def _browser(installed, tmp_path_factory):
     with chromium(tmp_path_factory.mktemp("browser"), installed("chromium")) as page:
@@ -34,6 +41,16 @@ def page(_browser):
     _browser.look(1280)
     yield _browser
     assert _browser.said == []
+
+
+@pytest.fixture
+def two_readers(shown):
+    """Two must agree, and read blind."""
+    settings = shown.root / "mpss.toml"
+    before = settings.read_text()
+    settings.write_text(before + "[review]\nreaders = 2\nassigned = ['reader', 'second']\n")
+    yield
+    settings.write_text(before)
 
 
 @pytest.fixture

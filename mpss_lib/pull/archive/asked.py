@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mpss_lib.pull.archive.answers import ObjectAnswer, SeriesAnswer, StudyAnswer, WindowAnswer
+from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits
 from mpss_lib.pull.retrieve.delivery import Delivery
 
@@ -43,11 +44,23 @@ class AskedArchive(Protocol):
     def find_objects(self, study_uid: str, series_uid: str) -> list[ObjectAnswer]:
         """List the objects of a series."""
 
+    def find_contents(
+        self, rows: Sequence[StudyAnswer], modalities: Collection[str]
+    ) -> dict[str, Contents]:
+        """List series and objects of several studies at once; what lacks is asked for alone."""
+
     def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
         """Repeat a question."""
 
     def offers(self, sop_class: str) -> bool:
         """Whether objects of a class can be had."""
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether objects of several studies may be fetched ahead, by one request."""
+
+    def fetch_ahead(self, wanted: Mapping[str, Sequence[ObjectAnswer]], folder: Path) -> None:
+        """Fetch whole studies by one request: what comes is there when each of them is fetched."""
 
     def fetch(
         self,

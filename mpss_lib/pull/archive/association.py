@@ -9,6 +9,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
+from pydicom.config import disable_value_validation
 from pydicom.uid import (
     UID,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
@@ -155,15 +156,16 @@ class ArchiveAssociation:
         tls = tls_arguments(to)
         roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES if self._gets]
         try:
-            assoc = entity.associate(
-                to.host,
-                to.port,
-                ae_title=to.called_aet,
-                max_pdu=MAXIMUM_PDU,
-                ext_neg=roles,
-                tls_args=tls,
-                evt_handlers=[(evt.EVT_CONN_OPEN, self._on_open)],
-            )
+            with disable_value_validation():  # UIDs of a negotiation are compared, never kept
+                assoc = entity.associate(
+                    to.host,
+                    to.port,
+                    ae_title=to.called_aet,
+                    max_pdu=MAXIMUM_PDU,
+                    ext_neg=roles,
+                    tls_args=tls,
+                    evt_handlers=[(evt.EVT_CONN_OPEN, self._on_open)],
+                )
         except OSError as unknown:  # the host's name is not known
             raise self._down() from unknown
         if self._line is None or not assoc.is_established:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from mpss_lib.config import Config
 from mpss_lib.errors import IncompleteStudyError, StudyWithdrawnError, TwoPatientsError
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
+from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.counts import check_counts
 from mpss_lib.pull.manifest import Manifest, announced_by
 from mpss_lib.pull.objects import StudyJob
-from mpss_lib.pull.person import Named, check_rows, distinct, named_in, settle
+from mpss_lib.pull.person import Named, check_rows, distinct, settle
 from mpss_lib.pull.retrieve.delivery import Delivery
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.pull.window import identity_of, named_before, patient_key_of
@@ -23,7 +24,11 @@ log = logging.getLogger(__name__)
 
 
 def announcement(
-    archive: AskedArchive, study_uid: str, config: Config, row: StudyAnswer | None = None
+    archive: AskedArchive,
+    study_uid: str,
+    config: Config,
+    row: StudyAnswer | None = None,
+    listed: Contents | None = None,
 ) -> tuple[StudyAnswer, Manifest]:
     """Ask for the objects of a study; compare what is counted with what is listed.
 
@@ -31,6 +36,8 @@ def announcement(
     ----------
     row : StudyAnswer, optional
         What the archive has just answered for the study; it is asked for again otherwise.
+    listed : Contents, optional
+        What it has just listed of it, for the first try.
 
     Raises
     ------
@@ -40,6 +47,7 @@ def announcement(
         If its counts and its lists differ.
     """
     is_counted = config.pull.counts == "agree"
+    at_first = [listed]
 
     def ask() -> tuple[StudyAnswer, Manifest]:
         manifest = announced_by(
@@ -48,6 +56,7 @@ def announcement(
             config.pull.modality,
             contours=config.pull.contours,
             is_counted=is_counted,
+            listed=at_first.pop() if at_first else None,
         )
         announced = row or archive.find_study(study_uid)
         if announced is None:
@@ -112,10 +121,9 @@ class StudyFetch:
         """Whether the archive names somebody else than when it was asked last."""
         return self.identity.patient_key != self._before.patient_key
 
-    def settled(self, paths: Iterable[Path]) -> Identity:
+    def settled(self, named: Sequence[Named]) -> Identity:
         """Decide whose it is by the objects, and remember it before anything is stored."""
         follows = self._config.pull.other_patient_id == "follow"
-        named = named_in(paths)
         person = settle(self.announced, named, follows_archive=follows)
         self._check_objects(named)
         identity = self.identity

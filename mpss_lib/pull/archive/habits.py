@@ -47,6 +47,8 @@ class Habits:
         There are studies without a StudyTime, without a StudyDate.
     way : str
         By which objects were seen to come: ``C-GET``, ``C-MOVE``; "" unknown.
+    several : bool or None
+        All objects of several studies come by one C-GET or C-MOVE.
     is_probed : bool
         It was asked on purpose, at the first start (``mpss_lib.pull.archive.probe``).
     """
@@ -64,6 +66,7 @@ class Habits:
     untimed: bool | None = None
     undated: bool | None = None
     way: str = ""
+    several: bool | None = None
     is_probed: bool = False
 
     def joined(self, seen: Habits) -> Habits:

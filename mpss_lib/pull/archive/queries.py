@@ -174,6 +174,16 @@ def study_query(**keys: str | list[str]) -> Dataset:
     return make_query("STUDY", **(dict.fromkeys(STUDY_KEYS, "") | keys))
 
 
+def level_query(level: str, asked: Sequence[str], **keys: str | list[str]) -> Dataset:
+    """Ask for what is below a study by these keys, with what is asked of it."""
+    return make_query(level, **(dict.fromkeys(asked, "") | keys))
+
+
+def studies_query(study_uids: Sequence[str]) -> Dataset:
+    """Ask for all objects of studies (C-GET, C-MOVE; PS3.4 C.4.2.1.4)."""
+    return make_query("STUDY", StudyInstanceUID=list(study_uids))
+
+
 def slice_query(part: Slice, modality: str) -> Dataset:
     """Ask for the studies of a part of a window; modality "" for all of them."""
     keys = {"ModalitiesInStudy": modality}

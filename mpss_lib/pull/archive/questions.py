@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import reduce
@@ -23,18 +23,24 @@ from mpss_lib.pull.archive.answers import (
     SeriesAnswer,
     StudyAnswer,
     WindowAnswer,
-    check_uids,
     is_uid,
     joined_answers,
-    number_of,
     study_answer,
-    text_of,
 )
 from mpss_lib.pull.archive.association import (
     OUT_OF_RESOURCES,
     SUCCESS,
     ArchiveAssociation,
     QueryFailedError,
+)
+from mpss_lib.pull.archive.contents import (
+    Contents,
+    StrayAnswerError,
+    list_contents,
+    object_answer,
+    series_answer,
+    sorted_objects,
+    sorted_series,
 )
 from mpss_lib.pull.archive.dialogue import PENDING
 from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits
@@ -45,12 +51,12 @@ from mpss_lib.pull.archive.queries import (
     OBJECT_KEYS,
     SERIES_KEYS,
     Slice,
+    level_query,
     literal_key,
-    make_query,
     slice_query,
     study_query,
 )
-from mpss_lib.pull.texts import normal_text, whole_text
+from mpss_lib.pull.texts import normal_text
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +74,7 @@ class ArchiveQuestions(ArchiveAssociation):
     """An association over which lists are asked for; ``n_requests`` counts them."""
 
     _takes_lists = True
+    _takes_contents = True
 
     def find_studies(
         self, date_from: date, date_to: date, modality: str, known: Habits = NOTHING_KNOWN
@@ -187,36 +194,37 @@ class ArchiveQuestions(ArchiveAssociation):
         UnreadableValueError
             If a modality is there and cannot be read.
         """
-        query = make_query("SERIES", StudyInstanceUID=study_uid)
-        for keyword in SERIES_KEYS:
-            setattr(query, keyword, "")
-        series = [
-            SeriesAnswer(
-                text_of(answer, "SeriesInstanceUID"),
-                whole_text(answer, "Modality").upper(),
-                number_of(answer, "NumberOfSeriesRelatedInstances"),
-            )
-            for answer in self._find(query)
-        ]
-        check_uids([one.series_uid for one in series], "series")
-        return sorted(series, key=lambda one: one.series_uid)
+        query = level_query("SERIES", SERIES_KEYS, StudyInstanceUID=study_uid)
+        return sorted_series(map(series_answer, self._find(query)))
 
     def find_objects(self, study_uid: str, series_uid: str) -> list[ObjectAnswer]:
         """List the objects of a series (C-FIND, IMAGE level), by UID."""
-        query = make_query("IMAGE", StudyInstanceUID=study_uid, SeriesInstanceUID=series_uid)
-        for keyword in OBJECT_KEYS:
-            setattr(query, keyword, "")
-        objects = [
-            ObjectAnswer(
-                series_uid,
-                text_of(answer, "SOPInstanceUID"),
-                text_of(answer, "SOPClassUID"),
-                text_of(answer, "AvailableTransferSyntaxUID"),
-            )
-            for answer in self._find(query)
-        ]
-        check_uids([one.sop_uid for one in objects], "object")
-        return sorted(objects, key=lambda one: one.sop_uid)
+        keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
+        answers = self._find(level_query("IMAGE", OBJECT_KEYS, **keys))
+        return sorted_objects(object_answer(one, series_uid) for one in answers)
+
+    def find_contents(
+        self, rows: Sequence[StudyAnswer], modalities: Collection[str]
+    ) -> dict[str, Contents]:
+        """List series and objects of several studies by two questions; see ``contents``.
+
+        Returns
+        -------
+        dict of str to Contents
+            By Study Instance UID; whoever lacks is asked for alone.
+        """
+        if len(rows) < 2 or not self._takes_contents:
+            return {}
+        found: dict[str, Contents] = {}
+        try:
+            found = list_contents(self._find_each, rows, modalities)
+        except StrayAnswerError:
+            log.info("the archive does not answer for the contents of several studies")
+        except ArchiveBusyError as error:
+            log.info("the archive lists the contents of one study at a time: %s", error.problem)
+            self.drop()
+        self._takes_contents = bool(found)
+        return found
 
     def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
         """Repeat a read-only operation for one study when the archive breaks it off.

@@ -9,7 +9,7 @@ or an answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
@@ -30,11 +30,17 @@ from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.folder import FolderArchive
 from mpss_lib.pull.archive.gate import Gate, gate_of
-from mpss_lib.pull.archive.habits import Habits, known_habits, remember_habits
+from mpss_lib.pull.archive.habits import (
+    NOTHING_KNOWN,
+    Habits,
+    known_habits,
+    remember_habits,
+)
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.archive.several import SeveralArchives, by_archive
 from mpss_lib.pull.archive.tls import client_context, days_left
 from mpss_lib.pull.archive.web import WebArchive
+from mpss_lib.pull.retrieve.ahead import Ahead
 from mpss_lib.pull.retrieve.c_get import CGet
 from mpss_lib.pull.retrieve.c_move import CMove, Destination, destination_of
 from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
@@ -64,8 +70,8 @@ class ArchiveSession(ArchiveQuestions):
         The site's receiver.
     others : callable, optional
         Study Instance UIDs that the archive has named: asked for an object, where nothing came.
-    known_way : str
-        By which its objects were seen to come.
+    known : Habits, optional
+        By which way its objects were seen to come, and whether those of several studies do.
     index : Path, optional
         Where the index of a folder is kept.
     gate : Gate, optional
@@ -77,7 +83,7 @@ class ArchiveSession(ArchiveQuestions):
         settings: ArchiveSettings,
         to: Destination | None = None,
         others: Callable[[], Iterable[str]] = tuple,
-        known_way: str = "",
+        known: Habits = NOTHING_KNOWN,
         index: Path | None = None,
         gate: Gate | None = None,
     ) -> None:
@@ -94,7 +100,8 @@ class ArchiveSession(ArchiveQuestions):
         if folder is not None:  # never by itself: what lies there is not the archive of today
             ways = {"folder": Direct("folder", folder, "archive.folder")}
         self._ways = [way for name, way in ways.items() if wanted in ("auto", name)]
-        self._others, self._known_way = others, known_way
+        self._others, self._known_way = others, known.way
+        self._ahead = Ahead(known.several)
         self._chosen: Way | None = None
         self._seen: Sample | None = None
 
@@ -134,6 +141,23 @@ class ArchiveSession(ArchiveQuestions):
     def way(self) -> str:
         """Name of the way by which objects came in this session, "" before the first one."""
         return self._chosen.name if self._chosen is not None and self._seen is not None else ""
+
+    @property
+    def seen(self) -> Habits:
+        """What was seen of the archive in this session, while objects were fetched."""
+        return Habits(way=self.way, several=self._ahead.takes_lists) if self.way else NOTHING_KNOWN
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether several studies may be asked for at once: not before one has come alone."""
+        has_come = self._chosen is not None and self._chosen.takes_several and bool(self.way)
+        return has_come and self._ahead.may_ask and not self.settings.max_studies_per_minute
+
+    def fetch_ahead(self, wanted: Mapping[str, Sequence[ObjectAnswer]], folder: Path) -> None:
+        """Fetch whole studies by one request; see ``retrieve.ahead``."""
+        if self._chosen is not None:
+            self.gate.begin_study()
+            self._ahead.fetch(self._chosen, wanted, folder)
 
     def fetch(
         self,
@@ -187,8 +211,9 @@ class ArchiveSession(ArchiveQuestions):
 
     def _fetch_by(self, way: Way, order: Order, folder: Path) -> dict[str, Delivery]:
         doubt = partial(self._check_others, way, order.study_uid, folder)
+        there = self._ahead.of(order.study_uid)
         try:
-            return fetch_study(way, order, folder, self.settings.uids_per_request, doubt)
+            return fetch_study(way, order, folder, self.settings.uids_per_request, doubt, there)
         except IncompleteStudyError:
             self.echo()  # raises where the archive itself is gone
             raise
@@ -292,7 +317,7 @@ def _session(sites: Sites) -> Iterator[ArchiveSession]:
         return [one.study_uid for one in reversed(vault.everybody())]
 
     _warn_of_expiry(sites.archive)
-    known, to = known_habits(sites).way, destination_of(sites)
+    known, to = known_habits(sites), destination_of(sites)
     index = sites.vault.with_name("folder-index.sqlite")
     # While one connection is open, no other one that closes waits for a checkpoint of the vault.
     gate = gate_of(sites)
@@ -301,8 +326,7 @@ def _session(sites: Sites) -> Iterator[ArchiveSession]:
         try:
             yield session
         finally:
-            if session.way and session.way != known:
-                remember_habits(sites, Habits(way=session.way))
+            remember_habits(sites, session.seen)
 
 
 def _warn_of_expiry(archive: ArchiveSettings) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from itertools import chain
@@ -34,6 +34,7 @@ from mpss_lib.pull.archive.answers import (
     WindowAnswer,
     joined_answers,
 )
+from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.modalities import with_series
 from mpss_lib.pull.archive.questions import wait_before
@@ -223,6 +224,17 @@ class SeveralArchives:
         if holder is None:
             return []
         return self._with(holder, lambda one: one.find_objects(study_uid, series_uid))
+
+    takes_several = False  # each study comes from the archive that holds it and answers
+
+    def find_contents(
+        self, rows: Sequence[StudyAnswer], modalities: Collection[str]
+    ) -> dict[str, Contents]:
+        """Leave each study to be asked for alone, where it is fetched from."""
+        return {}
+
+    def fetch_ahead(self, wanted: Mapping[str, Sequence[ObjectAnswer]], folder: Path) -> None:
+        """Leave each study to be fetched alone."""
 
     def offers(self, sop_class: str) -> bool:
         """Whether the archive that was asked last sends objects of a class."""

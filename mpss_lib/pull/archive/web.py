@@ -63,14 +63,23 @@ class WebArchive:
             logging.getLogger(name).setLevel(logging.WARNING)  # addresses carry UIDs
         self._where = without_passwords(settings.web_url)
         self._base = settings.web_url.rstrip("/")
-        wait = settings.dimse_timeout_s
-        timeout = httpx.Timeout(wait, connect=settings.connection_timeout_s, read=wait)
-        trusted = ssl.create_default_context()  # the system's store, or SSL_CERT_FILE
-        self._client = httpx.Client(timeout=timeout, trust_env=False, verify=trusted)
+        self._wait_s, self._connect_s = settings.dimse_timeout_s, settings.connection_timeout_s
+        self._opened: httpx.Client | None = None
+
+    @property
+    def _client(self) -> httpx.Client:
+        """Connections, from the first request on: reading the trusted certificates takes 50 ms."""
+        if self._opened is None:
+            timeout = httpx.Timeout(self._wait_s, connect=self._connect_s)
+            trusted = ssl.create_default_context()  # the system's store, or SSL_CERT_FILE
+            self._opened = httpx.Client(timeout=timeout, trust_env=False, verify=trusted)
+        return self._opened
 
     def close(self) -> None:
         """End the connections."""
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
         self._gate.stand()
 
     def echo(self) -> None:
@@ -135,7 +144,7 @@ class WebArchive:
         except httpx.HTTPError as error:
             raise ArchiveBusyError(
                 f"DICOMweb: the archive at {self._where} broke off or sent no byte for"
-                f" {self._client.timeout.read:g} s ({type(error).__name__})",
+                f" {self._wait_s:g} s ({type(error).__name__})",
                 way_out="try again; if it lasts, raise archive.dimse_timeout_s",
             ) from error
 

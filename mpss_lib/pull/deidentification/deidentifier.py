@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, cached_property, partial
+from typing import Any
 
 import pydicom
 from pydicom.config import IGNORE
@@ -23,7 +24,7 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
@@ -153,29 +154,25 @@ class Deidentifier:
         kept.PatientIdentityRemoved = "YES"
         kept.LongitudinalTemporalInformationModified = "MODIFIED"
         kept.DeidentificationMethod = self.subject.method
-        kept.DeidentificationMethodCodeSequence = [
-            code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES
-        ]
+        kept.DeidentificationMethodCodeSequence = _options()
 
     def _dataset(self, source: Dataset) -> Dataset:
         kept = Dataset()
         for tag in source.keys():  # noqa: SIM118 - iterating a Dataset would decode every value
-            keyword = keyword_for_tag(tag)
-            if tag.is_private or not keyword:
-                continue
+            keyword, _ = _known(tag)
             if self._kept.get(keyword) == table.NUMBER:
                 kept[tag] = kept_number(source, keyword, self._named)
             elif keyword in self._kept or keyword in table.TYPE_2:
-                self._keep(kept, source, keyword)
+                self._keep(kept, source, tag)
         return kept
 
-    def _keep(self, kept: Dataset, source: Dataset, keyword: str) -> None:
+    def _keep(self, kept: Dataset, source: Dataset, tag: BaseTag) -> None:
         """Write what stays of an attribute: its value, an empty one, or nothing."""
-        tag, vr = Tag(keyword), dictionary_VR(Tag(keyword))
+        keyword, vr = _known(tag)
         try:
-            element = source[keyword]
+            element = source[tag]
             is_empty, read = element.is_empty, element.VR
-            value = None if is_empty else self._value(source, element, keyword)
+            value = None if is_empty else self._value(source, element, keyword, vr)
         except UNREADABLE:  # a value that cannot be read cannot be judged
             is_empty, read, value = False, "", None
         if value is not None:
@@ -185,32 +182,44 @@ class Deidentifier:
         elif is_empty or keyword in table.TYPE_2:
             _put(kept, keyword, [] if vr == "SQ" else "", vr.split(" or ")[0])
 
-    def _value(self, source: Dataset, element: DataElement, keyword: str) -> object:
-        vr = dictionary_VR(element.tag)
+    def _value(self, source: Dataset, element: DataElement, keyword: str, vr: str) -> object:
         if vr != element.VR and element.VR not in vr.split(" or "):
             return None
-        value = element.value
-        simple: dict[str, Callable[[], object]] = {
-            table.CLEAN: lambda: _all_of(value, self._cleaner.clean_all),
-            table.TERM: lambda: _all_of(value, partial(self._terms, keyword)),
-            table.MAKER: lambda: _all_of(value, partial(clean_maker, cleaner=self._cleaner)),
-            table.MODEL: lambda: _all_of(value, partial(clean_model, cleaner=self._cleaner)),
-            table.VERSION: lambda: _all_of(value, partial(clean_version, cleaner=self._cleaner)),
-            table.INSTANCE_UID: lambda: _all_of(value, self._new_uids),
-            table.CLASS_UID: lambda: _all_of(value, self._class_uids),
-            table.DATE: lambda: self._moments.shifted(source, keyword, value),
-            table.TIME: lambda: self._moments.since_start(source, keyword, value),
-            table.DATETIME: lambda: self._moments.moved(str(value)),
-            table.AGE: lambda: _age(str(value)),
-            table.SEX: lambda: _sex(str(value)),
-            table.ITEMS: lambda: self._items(value),
-            table.CODES: lambda: self._codes(value),
-            table.PIXELS: lambda: without_unused_bits(source) if source is self._top else None,
-            contours.NAME: lambda: region_of(str(value), self._region_names) or UNKNOWN_REGION,
-            contours.CLOSED: lambda: _closed(value, keyword),
-            NOTHING: lambda: None,
+        return self._ways[self._kept.get(keyword, NOTHING)](element.value, keyword, source)
+
+    @cached_property
+    def _ways(self) -> Mapping[str, Callable[[Any, str, Dataset], object]]:
+        """What is done with an attribute: value, keyword and the dataset around it."""
+        return {
+            table.CLEAN: lambda value, *_: _all_of(value, self._cleaner.clean_all),
+            table.TERM: lambda value, keyword, _: _all_of(value, partial(self._terms, keyword)),
+            table.MAKER: lambda value, *_: _all_of(
+                value, partial(clean_maker, cleaner=self._cleaner)
+            ),
+            table.MODEL: lambda value, *_: _all_of(
+                value, partial(clean_model, cleaner=self._cleaner)
+            ),
+            table.VERSION: lambda value, *_: _all_of(
+                value, partial(clean_version, cleaner=self._cleaner)
+            ),
+            table.INSTANCE_UID: lambda value, *_: _all_of(value, self._new_uids),
+            table.CLASS_UID: lambda value, *_: _all_of(value, self._class_uids),
+            table.DATE: lambda value, key, source: self._moments.shifted(source, key, value),
+            table.TIME: lambda value, key, source: self._moments.since_start(source, key, value),
+            table.DATETIME: lambda value, *_: self._moments.moved(str(value)),
+            table.AGE: lambda value, *_: _age(str(value)),
+            table.SEX: lambda value, *_: _sex(str(value)),
+            table.ITEMS: lambda value, *_: self._items(value),
+            table.CODES: lambda value, *_: self._codes(value),
+            table.PIXELS: lambda _value, _key, source: (
+                without_unused_bits(source) if source is self._top else None
+            ),
+            contours.NAME: lambda value, *_: (
+                region_of(str(value), self._region_names) or UNKNOWN_REGION
+            ),
+            contours.CLOSED: lambda value, keyword, _: _closed(value, keyword),
+            NOTHING: lambda *_: None,
         }
-        return simple[self._kept.get(keyword, NOTHING)]()
 
     def _items(self, items: Sequence[Dataset]) -> list[Dataset]:
         """Clean the items; a question or an answer that goes takes its item along."""
@@ -268,9 +277,27 @@ class Deidentifier:
         return kept or None
 
 
+@cache
+def _known(tag: BaseTag) -> tuple[str, str]:
+    """Keyword and VR of an attribute; "" of a private one, or one that nobody knows."""
+    keyword = "" if tag.is_private else keyword_for_tag(tag)
+    return keyword, dictionary_VR(tag) if keyword else ""
+
+
+@cache
+def _options() -> Sequence[Dataset]:
+    return [code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES]
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
 def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
     if value is not None:
-        target.add(DataElement(Tag(keyword), vr, value, validation_mode=IGNORE))
+        tag = _tag(keyword)
+        target[tag] = DataElement(tag, vr, value, validation_mode=IGNORE)
 
 
 def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:

@@ -16,6 +16,9 @@ _VERSION = re.compile(
 """VB10A, 4.0117, 1.003.009: one or two letters, at most three groups of digits."""
 
 
+_MODELS = EQUIPMENT | MODEL_NUMBERS
+
+
 def clean_maker(texts: Sequence[str], cleaner: TextCleaner) -> list[str]:
     """Keep the words of makers."""
     return cleaner.clean_all(texts, EQUIPMENT)
@@ -23,7 +26,7 @@ def clean_maker(texts: Sequence[str], cleaner: TextCleaner) -> list[str]:
 
 def clean_model(texts: Sequence[str], cleaner: TextCleaner) -> list[str]:
     """Keep words and the numbers of known models; a serial number or a site's name goes."""
-    return cleaner.clean_all(texts, EQUIPMENT | MODEL_NUMBERS)
+    return cleaner.clean_all(texts, _MODELS)
 
 
 def clean_version(texts: Sequence[str], cleaner: TextCleaner) -> list[str]:

@@ -92,7 +92,8 @@ class TextCleaner:
         whole = _BETWEEN_VALUES.join(text.replace(_BETWEEN_VALUES, " ") for text in texts)
         spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", whole))
         parts = _WORD.split(_ADDRESS.sub(_GONE, spelt))
-        one = _Text(parts[1::2], parts[0::2], words | self._extra_words)
+        known = words | self._extra_words if self._extra_words else words
+        one = _Text(parts[1::2], parts[0::2], known)
         one.drop(at for at, word in enumerate(one.words) if not self._is_allowed(word, one.known))
         if one.drop_names(self._named.places_in(one.folded)) or one.drop_titled():
             return [""] * len(texts)

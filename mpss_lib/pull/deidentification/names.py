@@ -12,6 +12,7 @@ import struct
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydicom import Sequence
 from pydicom.dataset import Dataset
@@ -45,6 +46,8 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": 
 
 def fold(text: str) -> str:
     """Write a text in capitals without diacritics."""
+    if text.isascii():
+        return text.upper()
     parts = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS))
     return "".join(sign for sign in parts if not unicodedata.combining(sign)).upper()
 
@@ -60,14 +63,22 @@ class Named:
         """Whether a folded word is a name, or holds a longer one."""
         if word in self.words:
             return True
-        parts = (*self.words, *("".join(one) for one in self.identifiers))
-        return any(len(part) >= SHORTEST_PART and part in word for part in parts)
+        return any(part in word for part in self._parts)
 
     def has_number(self, number: str) -> bool:
         """Whether a number of three digits or more is an identifier, whatever zeros are before."""
         digits = number.strip().lstrip("+0")
-        texts = {one[0].lstrip("0") for one in self.identifiers if len(one) == 1}
-        return len(digits) > 2 and digits in texts
+        return len(digits) > 2 and digits in self._numbers
+
+    @cached_property
+    def _parts(self) -> tuple[str, ...]:
+        """Names and identifiers that are looked for inside of longer words."""
+        parts = (*self.words, *("".join(one) for one in self.identifiers))
+        return tuple(part for part in parts if len(part) >= SHORTEST_PART)
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        return frozenset(one[0].lstrip("0") for one in self.identifiers if len(one) == 1)
 
     def places_in(self, words: list[str]) -> set[int]:
         """Places of folded words that together are a name or an identifier."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
@@ -107,7 +108,7 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
     named : Named
         A number that is an identifier of the patient goes too.
     """
-    tag = Tag(keyword)
+    tag = _tag(keyword)
     try:
         parts, vr, value = _parts(source, tag)
     except UNREADABLE:
@@ -126,6 +127,11 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
     if vr not in ("DS", "IS"):
         return DataElement(tag, vr, value)
     return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def _empty(tag: BaseTag) -> DataElement:
@@ -151,7 +157,7 @@ def _parts(source: Dataset, tag: BaseTag) -> tuple[list[str], str, object]:
     ValueError, TypeError, AttributeError, KeyError
         If the bytes are not of the VR, or the VR is not the attribute's.
     """
-    wanted = [*dictionary_VR(tag).split(" or "), dictionary_VR(tag)]
+    wanted = _wanted_vrs(tag)
     raw = source.get_item(tag)
     is_raw = isinstance(raw, RawDataElement) and raw.VR in (None, *_TEXT_VRS)
     if is_raw and wanted[0] in ("DS", "IS"):
@@ -166,6 +172,12 @@ def _parts(source: Dataset, tag: BaseTag) -> tuple[list[str], str, object]:
     return texts or [""], element.VR, value
 
 
+@cache
+def _wanted_vrs(tag: BaseTag) -> tuple[str, ...]:
+    return (*dictionary_VR(tag).split(" or "), dictionary_VR(tag))
+
+
+@cache
 def _has_count(tag: BaseTag, count: int) -> bool:
     """Whether an attribute may have so many values (VM "1", "1-2", "1-n", "3-3n")."""
     least, _, most = dictionary_VM(tag).partition("-")

@@ -16,8 +16,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +60,20 @@ class Arrivals:
     # ------------------------------------------------------------ the tasks
 
     @contextmanager
-    def announced(self, study_uid: str) -> Iterator[None]:
-        """Announce a study within the block; what is there at its end is removed.
+    def announced(self, *study_uids: str) -> Iterator[None]:
+        """Announce studies within the block; what is there at its end is removed.
 
-        A second task that moves the same study waits for the first one.
+        A second task that moves one of them waits for the first one; in one order, so that no two
+        wait for each other.
         """
-        folder = self.folder / study_uid
+        with ExitStack() as stack:
+            for study_uid in sorted(study_uids):
+                stack.enter_context(self._held(self.folder / study_uid))
+            sync(self.folder)
+            yield
+
+    @contextmanager
+    def _held(self, folder: Path) -> Iterator[None]:
         handle = self._locked(folder)
         try:
             _drop_stale(folder)
@@ -88,7 +96,6 @@ class Arrivals:
             fcntl.flock(handle, fcntl.LOCK_EX)
             with suppress(FileNotFoundError):
                 if folder.stat().st_ino == os.fstat(handle).st_ino:
-                    sync(self.folder)
                     return handle
             os.close(handle)  # its owner has just removed it: announce it anew
 
@@ -100,6 +107,10 @@ class Arrivals:
             for name in names
             if is_uid(name)
         }
+
+    def n_of(self, study_uids: Sequence[str]) -> int:
+        """Count the objects of studies that have arrived."""
+        return sum(len(self.of_study(uid)) for uid in study_uids)
 
     def is_served(self) -> bool:
         """Whether a receiver runs that writes this ledger."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydicom.dataset import Dataset
@@ -24,6 +24,7 @@ class CGet:
     """
 
     name = "C-GET"
+    takes_several = True
 
     def __init__(self, archive: ArchiveQuestions) -> None:
         self._archive = archive
@@ -39,7 +40,7 @@ class CGet:
         return self._archive.lacks_for_get()
 
     @contextmanager
-    def delivering(self, study_uid: str, basket: Basket) -> Iterator[None]:
+    def delivering(self, study_uids: Sequence[str], basket: Basket) -> Iterator[None]:
         """Let the objects that the association brings fall into a basket."""
         self._archive.receiver = self._basket = basket
         try:

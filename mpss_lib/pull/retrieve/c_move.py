@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -46,11 +46,12 @@ class CMove:
     """
 
     name = "C-MOVE"
+    takes_several = True
     stored_as: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, archive: ArchiveQuestions, to: Destination | None) -> None:
         self._archive, self._to = archive, to
-        self._study_uid = ""
+        self._study_uids: Sequence[str] = ()
         self._basket: Basket | None = None
 
     def lacks(self) -> str:
@@ -60,12 +61,12 @@ class CMove:
         return self._archive.lacks_for_move()
 
     @contextmanager
-    def delivering(self, study_uid: str, basket: Basket) -> Iterator[None]:
-        """Announce the study to the receiver; what a killed task left of it is taken at once."""
+    def delivering(self, study_uids: Sequence[str], basket: Basket) -> Iterator[None]:
+        """Announce studies to the receiver; what a killed task left of them is taken at once."""
         to = self._destination()
         self._check_receiver(to)
-        with to.arrivals.announced(study_uid):
-            self._study_uid, self._basket = study_uid, basket
+        with to.arrivals.announced(*study_uids):
+            self._study_uids, self._basket = study_uids, basket
             self._archive.quiet_elsewhere_s = to.arrivals.quiet_s
             try:
                 self._collect(to)
@@ -87,7 +88,7 @@ class CMove:
             archive,
             self.name,
             lambda: archive.association().move(query, to.aet),
-            lambda: (len(to.arrivals.of_study(self._study_uid)), to.arrivals.last_byte()),
+            lambda: (to.arrivals.n_of(self._study_uids), to.arrivals.last_byte()),
         )
         self._collect(to)
         if problem:
@@ -100,8 +101,9 @@ class CMove:
     def _collect(self, to: Destination) -> None:
         if self._basket is None:
             return
-        for sop_uid, arrival in to.arrivals.of_study(self._study_uid).items():
-            self._basket.adopt(sop_uid, arrival.path, has_twin=arrival.has_twin)
+        for study_uid in self._study_uids:
+            for sop_uid, arrival in to.arrivals.of_study(study_uid).items():
+                self._basket.adopt(sop_uid, arrival.path, has_twin=arrival.has_twin)
 
     def _check_receiver(self, to: Destination) -> None:
         if not to.arrivals.is_served():

@@ -82,7 +82,7 @@ def _problem(way: Way, study_uid: str, one: ObjectAnswer, folder: Path) -> str:
     folder.mkdir(mode=0o700)
     basket = Basket(folder, Order(study_uid, [one]))
     try:
-        with way.delivering(study_uid, basket):
+        with way.delivering((study_uid,), basket):
             problem = way.ask(object_query(study_uid, one))
     except (ArchiveBusyError, ArchiveRefusedError) as error:
         return error.problem

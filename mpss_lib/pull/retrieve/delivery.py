@@ -111,6 +111,10 @@ class Basket:
         elif has_twin and not before.has_twin:
             self.delivered[sop_uid] = Delivery(before.path, has_twin=True)
 
+    def claim(self, sop_uid: str, one: Delivery) -> None:
+        """Take over an object that came into another basket, file and all."""
+        self._put(sop_uid, one.path.replace, has_twin=one.has_twin)
+
     def give_up(self, sop_uid: str, problem: str, syntax: str) -> None:
         """Note of an object that did not come why it did not."""
         missing = Delivery(self._paths[sop_uid], False, problem, syntax)

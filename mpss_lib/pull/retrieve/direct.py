@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Protocol
@@ -43,6 +43,7 @@ class Direct:
         The setting that would name one.
     """
 
+    takes_several = False
     stored_as: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, source: Source | None, setting: str) -> None:
@@ -55,7 +56,7 @@ class Direct:
         return "" if self._source is not None else f"this site names none ({self._setting})"
 
     @contextmanager
-    def delivering(self, study_uid: str, basket: Basket) -> Iterator[None]:
+    def delivering(self, study_uids: Sequence[str], basket: Basket) -> Iterator[None]:
         """Let what is asked for fall into a basket."""
         self._basket = basket
         try:

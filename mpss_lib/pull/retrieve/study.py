@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mpss_lib.dicom.syntaxes import NAMED
@@ -21,7 +21,12 @@ _CANNOT_SEND = tuple(f"status 0x{code:04X}" for code in CANNOT_SEND)
 
 
 def fetch_study(
-    way: Way, order: Order, folder: Path, size: int, doubt: Callable[[str], None]
+    way: Way,
+    order: Order,
+    folder: Path,
+    size: int,
+    doubt: Callable[[str], None],
+    there: Mapping[str, Delivery],
 ) -> dict[str, Delivery]:
     """Fetch the objects of an order into a folder, and again one by one what did not come.
 
@@ -36,6 +41,8 @@ def fetch_study(
     doubt : callable
         Called with what went wrong, once, while nothing at all has come: raises where the archive
         delivers nothing of other studies either.
+    there : mapping of SOP Instance UID to Delivery
+        What came ahead.
 
     Returns
     -------
@@ -49,15 +56,19 @@ def fetch_study(
         If objects are still missing.
     """
     basket = Basket(folder, order)
+    for sop_uid, one in there.items():
+        basket.claim(sop_uid, one)
     loop = _Loop(way, order, basket)
-    with way.delivering(order.study_uid, basket):
-        problem = loop.ask_for_series(size)
-        if not basket.n_came and not basket.is_full:
-            problem = way.ask(object_query(order.study_uid, basket.missing[0])) or problem
+    problem = ""
+    if not basket.is_full:
+        with way.delivering((order.study_uid,), basket):
+            problem = loop.ask_for_series(size)
+            if not basket.n_came and not basket.is_full:
+                problem = way.ask(object_query(order.study_uid, basket.missing[0])) or problem
     if not basket.is_full:
         if not basket.n_came:
             doubt(problem)
-        with way.delivering(order.study_uid, basket):
+        with way.delivering((order.study_uid,), basket):
             loop.ask_one_by_one()
             way.ask_otherwise(order.study_uid)
     loop.give_up()

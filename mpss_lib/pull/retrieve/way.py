@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -29,8 +29,12 @@ class Way(Protocol):
     def lacks(self) -> str:
         """Say what it takes and is not there, "" where it can be tried."""
 
-    def delivering(self, study_uid: str, basket: Basket) -> AbstractContextManager[None]:
-        """Let objects of a study fall into a basket, within the block."""
+    @property
+    def takes_several(self) -> bool:
+        """Whether objects of several studies may come by one request."""
+
+    def delivering(self, study_uids: Sequence[str], basket: Basket) -> AbstractContextManager[None]:
+        """Let objects of studies fall into a basket, within the block."""
 
     def ask(self, query: Dataset) -> str:
         """Ask for series or objects, once; say what went wrong, "" if nothing did.

@@ -183,7 +183,7 @@ class Corrections:
         known = self._taken.get(object_key) or self._before.get(object_key)
         return known.version if known else ""
 
-    def judge(self, object_key: str, received: str, content: bytes, said: str = "") -> bool:
+    def judge(self, object_key: str, received: str, made: Path, said: str = "") -> bool:
         """Look at one object before it is written.
 
         Parameters
@@ -191,7 +191,7 @@ class Corrections:
         object_key : str
         received : str
             SHA-256 of its data set as received.
-        content : bytes
+        made : Path
             Its de-identified file.
         said : str
             What the word rules answered for it as received (JSON).
@@ -205,12 +205,12 @@ class Corrections:
         known = self._before.get(object_key)
         version = known.version if known else ""
         if known is None or known.mark != mark:
-            changes = self._changes(object_key, content, said)
+            changes = self._changes(object_key, made, said)
             if changes and not self._may_take(object_key, mark):
                 what = ", ".join(sorted(changes))
                 self._waiting[object_key] = Correction(object_key, self._study_key, mark, what)
                 return False
-            is_first = known is None and not self._is_another(object_key, content)
+            is_first = known is None and not self._is_another(object_key, made)
             version = "" if is_first else mark
         self._taken[object_key] = Received(object_key, self._study_key, mark, version, "")
         return True
@@ -262,15 +262,16 @@ class Corrections:
     def _first(self, object_key: str) -> Path:
         return self._lake.dicom_folder(self._study_key) / f"{object_key}.dcm"
 
-    def _is_another(self, object_key: str, content: bytes) -> bool:
+    def _is_another(self, object_key: str, made: Path) -> bool:
         """Whether the study's rows name other content of an object that the vault forgot."""
-        return object_key in self._rows and self._stored(object_key) != content
+        return object_key in self._rows and self._stored(object_key) != made.read_bytes()
 
-    def _changes(self, object_key: str, content: bytes, said: str) -> set[str]:
+    def _changes(self, object_key: str, made: Path, said: str) -> set[str]:
         stored = self._stored(object_key)
         if stored is None:
             return {_NOT_THERE} if object_key in self._before else set()
         changes = other_answers(str(self._rows.get(object_key, {}).get("said", "")), said)
+        content = made.read_bytes()
         if stored != content:
             with pydicom.config.disable_value_validation():
                 old, new = dcmread(BytesIO(stored)), dcmread(BytesIO(content))
