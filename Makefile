@@ -9,7 +9,7 @@ export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo test check lint up down clean bench lock
+.PHONY: help install servers demo test check lint types imports sql-style style up down clean bench lock
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,7 +19,8 @@ install: .venv/installed ## install everything into .venv (done by the others wh
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 13) else "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	# The lock names everything: nothing is resolved. Modules are compiled when they are first imported: few are.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	$(BIN)/mpss warm
 	touch $@
@@ -33,13 +34,21 @@ servers: ## install the real peers of some tests (Debian, as root; else those te
 test: .venv/installed servers ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
-lint: .venv/installed ## ruff, mypy, import contracts, lengths of functions, SQL, spelling
+lint: types imports sql-style style ## ruff, mypy, import contracts, lengths of functions, SQL, spelling
+
+types: .venv/installed
+	$(BIN)/mypy
+
+imports: .venv/installed
+	$(BIN)/lint-imports
+
+sql-style: .venv/installed
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+style: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
 	$(BIN)/python tests/function_lengths.py
-	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/codespell
 	$(BIN)/hadolint --failure-threshold warning docker/Dockerfile
 

@@ -9,6 +9,7 @@ one, stands beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def middle_by_level(
             known = found.setdefault(row["bins"], {}).setdefault(row["feature"], [])
             known += [] if row[measure] is None else [row[measure]]
     return {
-        bins: {name: float(np.median(x)) if x else float("nan") for name, x in by_name.items()}
+        bins: {name: median(x) if x else float("nan") for name, x in by_name.items()}
         for bins, by_name in found.items()
     }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pydicom
@@ -188,7 +189,17 @@ def silent_port(*, closes: bool) -> Iterator[int]:
             connection.close()
 
 
+_GIVEN = ExitStack()
+atexit.register(_GIVEN.close)
+
+
 def free_port() -> int:
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port where nobody listens, of nobody else: it stays bound here until the process ends.
+
+    A server that sets SO_REUSEADDR, as all of them do, may listen there all the same; no other
+    socket is given the port, and a client is refused.
+    """
+    held = _GIVEN.enter_context(socket.socket())
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return int(held.getsockname()[1])

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.project import project_folder
-from mpss_lib.runtime.services import LOOPBACK, Services, free_port, open_log
+from mpss_lib.runtime.services import LOOPBACK, Services, free_ports, open_log
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
 from mpss_lib.tables import read_json_there, write_json
 
@@ -75,9 +75,8 @@ class AirflowHome:
             "secret_key": secrets.token_urlsafe(32),
             "jwt_secret": secrets.token_urlsafe(48),
         }
-        ports = {
-            name: free_port(kept.get(name)) for name in ("port", "worker_log_port", "trigger_port")
-        }
+        names = ("port", "worker_log_port", "trigger_port")
+        ports = dict(zip(names, free_ports(*map(kept.get, names)), strict=True))
         values = made | kept | ports
         write_json(file, values, mode=PRIVATE_FILE)
         write_json(folder / "passwords.json", {USER: values["password"]}, mode=PRIVATE_FILE)

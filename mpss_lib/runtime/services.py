@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -158,17 +158,45 @@ def _open_private(path: Path, how: str) -> IO[Any]:
 
 def free_port(preferred: int | None = None) -> int:
     """Give a TCP port of the loopback interface that nobody uses now."""
-    for port in (preferred, 0):
-        if port is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise PlatformFaultError("no free TCP port on 127.0.0.1", way_out="end other servers")
+    [port] = free_ports(preferred)
+    return port
+
+
+def free_ports(*preferred: int | None) -> list[int]:
+    """Give TCP ports of the loopback interface that nobody uses now, no two the same.
+
+    Parameters
+    ----------
+    preferred : int or None
+        Of each port: the number that it gets if that is free.
+
+    Raises
+    ------
+    PlatformFaultError
+        No port is free.
+    """
+    found: list[int] = []
+    with ExitStack() as held:  # a port that was given stays bound until all are
+        for wanted in preferred:
+            choices = (wanted, 0) if wanted and wanted not in found else (0,)
+            bound = (_bound(held.enter_context(socket.socket()), port) for port in choices)
+            port = next((one for one in bound if one), 0)
+            if not port:
+                raise PlatformFaultError(
+                    "no free TCP port on 127.0.0.1", way_out="end other servers"
+                )
+            found.append(port)
+    return found
+
+
+def _bound(probe: socket.socket, port: int) -> int:
+    """Bind a socket; gives its port, 0 where the wanted one is in use."""
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((LOOPBACK, port))
+    except OSError:
+        return 0
+    return int(probe.getsockname()[1])
 
 
 def wait_for_file(path: Path, services: Services, name: str, seconds: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 
 import duckdb
 
@@ -50,9 +51,9 @@ def words_of(relation: str, column: str) -> str:
     A lake table (schema ``raw``) says what the relation of the same name says.
     """
     words = read_words()
-    name = relation.partition(".")[2]
-    same = [key for key in words if key.partition(".")[2] == name] if "." in relation else []
-    for place in (relation, *(same if relation.startswith("raw.") else ()), COMMON):
+    own = f".{relation.removeprefix('raw.')}"
+    same = (key for key in words if key.endswith(own) and relation.startswith("raw."))
+    for place in chain((relation,), same, (COMMON,)):
         if column in words.get(place, {}):
             return words[place][column]
     return ""

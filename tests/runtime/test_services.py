@@ -15,7 +15,7 @@ import pytest
 
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime import services as module
-from mpss_lib.runtime.services import Services, free_port, only_one, wait_for_file
+from mpss_lib.runtime.services import Services, free_port, free_ports, only_one, wait_for_file
 from mpss_lib.tables import read_json, write_json
 
 # A service outlives the object that started it: that is the point of processes.json.
@@ -257,3 +257,11 @@ def test_free_port_is_usable_and_honours_the_preferred_one():
     with socket.create_server(("127.0.0.1", port)):
         assert free_port(port) != port
     assert free_port(port) == port
+
+
+def test_ports_that_are_given_together_differ():
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        taken, port = used.getsockname()[1], free_port()
+        found = free_ports(port, port, taken, *[None] * 50)
+    assert found[0] == port
+    assert len({*found, taken}) == 54
