@@ -4,10 +4,11 @@
 verdicts; one run asks for all pending studies; `mpss_answers` publishes answers. **Safe to
 repeat**: what was answered is not asked again, the rest is asked again after the next night.
 
-**Answer** on the page *MPSS* (it closes the form too) or under *Browse > Required Actions*:
-Accept, Reject, Unsure (asks a second reader) or Later, by one click; an artefact and a reason may
-be added. Write no names into the reason. **If a task is skipped**: nobody waits. **If a task
-fails**: `record_review`: the answer could not be stored, clear it; `pictures`: as a full disk.
+**Answer** on the page *MPSS* (it closes the form too; two who read blind have only the page) or
+under *Browse > Required Actions*: Accept, Reject, Unsure (asks a second reader) or Later, by one
+click; an artefact and a reason may be added. Write no names into the reason.
+**If a task is skipped**: nobody waits, or two read blind. **If a task fails**: `record_review`: no
+answer was stored, clear it; `pictures`: as a full disk.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ def mpss_review() -> None:
         return find()
 
     @task
-    def pictures(studies: list[dict[str, str]]) -> dict[str, int]:
+    def pictures() -> dict[str, int]:
         from mpss_airflow.review import draw_pictures as draw
 
-        return draw(studies)
+        return draw()
 
     @task_group
     def review(study: dict[str, str]) -> None:
@@ -72,8 +73,8 @@ def mpss_review() -> None:
 
         record_review(study, decide.output)
 
-    pictures(found := pending_studies())
-    review.expand(study=found)
+    pictures()
+    review.expand(study=pending_studies())
 
 
 mpss_review()

@@ -33,6 +33,7 @@ from mpss_lib.sections import (
     PullSettings,
     QualitySettings,
     RadiomicsSettings,
+    ReviewSettings,
     Section,
     SegmentationSettings,
     SelectionSettings,
@@ -162,6 +163,7 @@ class Config(BaseModel):
     quality: QualitySettings = QualitySettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
     stability: StabilitySettings = StabilitySettings()
+    review: ReviewSettings = ReviewSettings()
     cohort: CohortSettings = CohortSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     selection: SelectionSettings = SelectionSettings()

@@ -1,4 +1,4 @@
-"""Airflow provider entry point of this package: the connection type ``dicom``."""
+"""Airflow provider entry point of this package: the connection type ``dicom``, and our assets."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def get_provider_info() -> dict[str, Any]:
                     "relabeling": {"host": "PACS host", "port": "PACS port"},
                     "placeholders": {"host": "pacs.hospital.example", "port": "11112"},
                 },
+            }
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["mpss"],
+                "handler": None,  # an address is written in one way
+                "to_openlineage_converter": "mpss_airflow.lineage.dataset_of",
             }
         ],
     }

@@ -243,6 +243,22 @@ class CohortSettings(Section):
     corrected: Literal["keep", "leave"] = "keep"  # a study whose correction waits for an answer
 
 
+class ReviewSettings(Section):
+    """Who decides about a study that waits: read when the snapshot is built, and by the pages."""
+
+    readers: Literal[1, 2] = 1  # accounts that must agree
+    blind: bool = True  # with two: nobody reads the first answer before the second is given
+    assigned: tuple[str, ...] = ()  # accounts among which the studies are dealt
+
+    @model_validator(mode="after")
+    def _has_enough_readers(self) -> ReviewSettings:
+        if len(set(self.assigned)) != len(self.assigned) or not all(map(str.strip, self.assigned)):
+            raise ValueError(f"assigned {self.assigned}: name each account once")
+        if 0 < len(self.assigned) < self.readers:
+            raise ValueError(f"{self.readers} readers need as many assigned accounts at least")
+        return self
+
+
 class WarehouseSettings(Section):
     """The published snapshot."""
 

@@ -328,6 +328,12 @@ def test_an_identifier_is_never_cut(monkeypatch, capsys):
     key = "0123456789abcdef0123"
     cli.application.show_table(("study_key", "problem"), [(key, "a long text " * 20)])
     assert any(f" {key} " in line for line in capsys.readouterr().out.splitlines())
+    path, digest = f"lake/landing/{key * 3}.parquet", "0123456789ab"
+    rows = [("goes", path, digest, f"of {key}: " + "a long text " * 20)]
+    cli.application.show_table(("what", "where", "settings", "why"), rows)
+    shown = capsys.readouterr().out.splitlines()
+    for whole in (path, digest, f"{key}:"):
+        assert any(f" {whole} " in line for line in shown), whole
 
 
 def test_versions_for_programs(published, mpss):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -46,6 +47,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, nothin
 Force = Annotated[bool, typer.Option("--force", help="Do again what is identical.")]
 
 
+IDENTIFIER = re.compile(r"[0-9a-f]{12}")
+"""Of a word that is copied: keys and digests are at least so many hexadecimal figures."""
+LEAST_WIDTH = 10
+
+
 def show_table(
     columns: Sequence[str],
     rows: Iterable[Iterable[object]],
@@ -55,21 +61,30 @@ def show_table(
 ) -> None:
     """Print rows as a table; the columns named in ``numbers`` stand to the right.
 
-    What is copied from a table stands whole in one line: columns named ``..._key``, and numbers.
+    What is copied from a table stands whole in one line, and the table is wider than the terminal
+    where it must be: columns named ``..._key``, numbers, and each word with a key or a digest.
     """
     table = Table(title=title)
     texts = [[str(value) for value in row] for row in rows]
+    needed = 1
     for k, name in enumerate(columns):
-        is_whole = name.endswith("_key") or name in numbers
-        table.add_column(
-            name,
-            justify="right" if name in numbers else "left",
-            overflow="fold",
-            min_width=max((len(row[k]) for row in texts), default=0) if is_whole else None,
+        is_number = name in numbers
+        least = max(
+            (_whole(row[k], is_number or name.endswith("_key")) for row in texts), default=0
         )
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(name, justify=justify, overflow="fold", min_width=least or None)
+        needed += max(least, min(len(name), LEAST_WIDTH)) + 3
     for row in texts:
         table.add_row(*row)
-    console.print(table)
+    console.print(table, width=max(console.width, needed), crop=False)
+
+
+def _whole(text: str, is_whole: bool) -> int:
+    """Characters of a cell that stay in one line."""
+    if is_whole:
+        return len(text)
+    return max((len(word) for word in text.split() if IDENTIFIER.search(word)), default=0)
 
 
 def show_json(found: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpss_lib.audit.doors import recording
-from mpss_lib.cli.application import console, model_app, show_table
+from mpss_lib.cli.application import AsJson, console, model_app, show_json, show_table
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import write_bytes
 
@@ -62,6 +62,7 @@ def model_sql(file: ModelPath) -> None:
 def model_validate(
     file: ModelPath,
     output: Annotated[Path | None, typer.Option(help="JSON; beside the file by default.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Judge a model on the cohort of this home: calibration, discrimination, refit, case mix.
 
@@ -74,6 +75,9 @@ def model_validate(
     found = validate(content.read(file), home.lake, home.config)
     path = output or file.with_suffix(".validation.json")
     write_bytes(path, (json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n").encode())
+    if as_json:
+        show_json(found.as_json())
+        return
     _show(found)
     console.print(f"written: {path}", soft_wrap=True)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mpss_lib.audit.doors import recording
-from mpss_lib.cli.application import app, console, show_table
+from mpss_lib.cli.application import AsJson, app, console, errors, show_json, show_table
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mpss_lib.maintenance.copies import Copy
     from mpss_lib.purge.phases import Plan, Report
@@ -32,6 +33,7 @@ def purge(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would go.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take every trace of a study or a patient out of this home, and prove it.
 
@@ -40,8 +42,7 @@ def purge(
     same command.
     """
     from mpss_lib.pull.vault import Vault
-    from mpss_lib.purge.phases import SomethingLeftError, plan
-    from mpss_lib.purge.phases import purge as take_out
+    from mpss_lib.purge.phases import plan
     from mpss_lib.purge.subject import key_of
 
     home = Home.open()
@@ -50,17 +51,18 @@ def purge(
             key = key_of(_asked(), Vault(home.sites.vault), home.config)
             told.things = [key]
     planned = plan(key, home)
-    _show_plan(planned, home)
-    if dry_run:
-        return
-    if not yes:
-        _confirm(planned)
-    try:
-        report = take_out(key, home, progress=lambda phase: console.print(f"  {phase}"))
-    except SomethingLeftError as error:
-        _show_hits("left", error.proof.left)
-        raise
-    show_report(report)
+    found = _listed(planned, home)
+    if not as_json:
+        _show_plan(planned, found["goes"])
+    if not dry_run:
+        if not yes:
+            _confirm(planned)
+        report = _taken_out(key, home, as_json)
+        found |= _done(report)
+        if not as_json:
+            show_report(report)
+    if as_json:
+        show_json(found)
 
 
 # --------------------------------------------------------------------------- pieces
@@ -86,14 +88,49 @@ def _confirm(planned: Plan) -> None:
     typer.confirm(f"Remove this {what} ({n_studies} studies) for ever?", abort=True)
 
 
-def _show_plan(planned: Plan, home: Home) -> None:
-    rows = [
+def _taken_out(key: str, home: Home, is_quiet: bool) -> Report:
+    from mpss_lib.purge.phases import SomethingLeftError
+    from mpss_lib.purge.phases import purge as take_out
+
+    shown = errors if is_quiet else console
+    try:
+        return take_out(key, home, progress=lambda phase: shown.print(f"  {phase}"))
+    except SomethingLeftError as error:
+        if not is_quiet:
+            _show_hits("left", error.proof.left)
+        raise
+
+
+def _listed(planned: Plan, home: Home) -> dict[str, Any]:
+    """Give what would go, as ``--json`` says it."""
+    goes = [
         *(("study", study) for study in planned.subject.study_keys),
         *(("goes", home.lake.relative(path)) for path in planned.found.whole),
         *(("rewritten", home.lake.relative(path)) for path in planned.found.shared),
         *(("Airflow's database", column) for column in planned.in_airflow),
         *(("lines of a log", path.name) for path in planned.log_files),
     ]
+    return {
+        "request": planned.subject.request,
+        "was_ended": planned.was_ended,
+        "goes": [{"what": what, "where": str(where)} for what, where in goes],
+        "backups": [asdict(copy) for copy in planned.copies],
+    }
+
+
+def _done(report: Report) -> dict[str, Any]:
+    proofs = (report.proof, report.vault_proof)
+    return {
+        "went": report.counts,
+        "n_files_searched": sum(proof.n_files for proof in proofs),
+        "possible": [asdict(hit) for hit in report.proof.possible],
+        "readers": list(report.readers),
+        "backups": [asdict(copy) for copy in report.copies],
+    }
+
+
+def _show_plan(planned: Plan, goes: Sequence[Mapping[str, str]]) -> None:
+    rows = (row.values() for row in goes)
     show_table(("what", "where"), rows, title=f"Purge of {planned.subject.request}")
     if planned.was_ended:
         console.print("It was purged before; what the key alone can find is looked for again.")

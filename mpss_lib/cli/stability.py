@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mpss_lib.cli.application import Force, app, console, show_table
+from mpss_lib.cli.application import AsJson, Force, app, console, errors, show_json, show_table
 from mpss_lib.runtime.home import Home
 
 N_SHOWN = 10
@@ -17,6 +17,7 @@ def stability(
     cohort: Annotated[str, typer.Argument(help="A frozen cohort; by default today's.")] = "",
     bins: Annotated[int, typer.Option(help="Grey level of the features that are listed.")] = 64,
     force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure how stable each feature is under perturbation; goes on where it was stopped."""
     from mpss_lib.steps import measure_stability, members_of
@@ -29,12 +30,20 @@ def stability(
     answer = measure_stability(
         *(cohort, lake, config, home.sites),
         force=force,
-        progress=lambda key, status: typer.echo(f"{next(seen)} of {total}: {key} {status}"),
+        progress=lambda key, status: typer.echo(
+            f"{next(seen)} of {total}: {key} {status}", err=as_json
+        ),
     )
     if not answer["is_measured"]:
-        console.print(f"{answer['n_studies']} studies were measured: too few to say anything")
+        (errors if as_json else console).print(
+            f"{answer['n_studies']} studies were measured: too few to say anything"
+        )
         raise typer.Exit(1)
-    _show(lake.rows("feature_stability", config.address("stability"), cohort), bins)
+    rows = lake.rows("feature_stability", config.address("stability"), cohort)
+    if as_json:
+        show_json({"cohort": cohort, **answer, "features": rows})
+        return
+    _show(rows, bins)
     console.print(f"picture: {answer['picture']} (below the lake)", soft_wrap=True)
     console.print(
         "features are chosen by it at the next `mpss run selection` (profile corrected)",

@@ -72,7 +72,7 @@ def site_limits(
             f"{version!r} names limits that exist already",
             way_out="give the new limits a name of their own: verdicts carry it",
         )
-    found = _measured(lake, config, study_keys or accepted_studies(lake))
+    found = _measured(lake, config, study_keys or accepted_studies(lake, config.review))
     return SiteLimits(version, found.n_studies, _limits(found))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from mpss_lib.audit.doors import record
@@ -14,11 +16,13 @@ from mpss_lib.clock import now_after
 from mpss_lib.config import Config
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.locks import working
+from mpss_lib.quality.consensus import ACCEPT, REJECT, UNSURE, standing_of
 from mpss_lib.records import Unit
+from mpss_lib.sections import ReviewSettings
 from mpss_lib.shelves import key_of, on_shelf, shelves_of
 from mpss_lib.tables import Lake, Written, check_key, digest_of, read_parquet
 
-DECISIONS = ("accept", "reject", "unsure")
+DECISIONS = (ACCEPT, REJECT, UNSURE)
 LONGEST_REASON, LONGEST_REVIEWER = 500, 100
 
 
@@ -84,17 +88,23 @@ def reviews_of(lake: Lake, study_key: str) -> list[dict[str, Any]]:
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for path in lake.landing_files("review", key=check_key(study_key)):
-        for row in read_parquet(path, "review").to_pylist():
-            found[(row["decided_at"], row["reviewer"])] = row
+        for row in _rows_of_file(path):
+            found[(row["decided_at"], row["reviewer"])] = dict(row)
     return [found[key] for key in sorted(found)]
 
 
-def latest_decisions(lake: Lake, study_keys: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Give the last decision about each of some studies that has one, published or not."""
+@lru_cache(maxsize=20_000)
+def _rows_of_file(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """Read one answer once: a file of decisions is never changed, its name is its content's."""
+    return tuple(read_parquet(path, "review").to_pylist())
+
+
+def answers_about(lake: Lake, study_keys: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Give the decisions about each of some studies that has any, published or not."""
     folders = sorted((lake.root / "landing" / "review").glob("engine=*/config=*"))
     shelves = {shelf for folder in folders for shelf in shelves_of(folder, study_keys)}
     reviewed = {key for shelf in shelves for key in on_shelf(shelf, study_keys)}
-    return {key: reviews_of(lake, key)[-1] for key in sorted(reviewed)}
+    return {key: reviews_of(lake, key) for key in sorted(reviewed)}
 
 
 def unpublished_decisions(lake: Lake, shown: Collection[str]) -> list[str]:
@@ -110,10 +120,10 @@ def unpublished_decisions(lake: Lake, shown: Collection[str]) -> list[str]:
     return sorted({key_of(path) for path in files if str(path.relative_to(lake.root)) not in shown})
 
 
-def accepted_studies(lake: Lake) -> list[str]:
-    """Keys of the studies whose last decision is an accept, sorted."""
+def accepted_studies(lake: Lake, rule: ReviewSettings) -> list[str]:
+    """Keys of the studies that were accepted, by one reader or by two as the rule says, sorted."""
     keys = sorted({key_of(path) for path in lake.landing_files("review")})
-    return [key for key in keys if reviews_of(lake, key)[-1]["decision"] == "accept"]
+    return [key for key in keys if standing_of(reviews_of(lake, key), rule).decision == ACCEPT]
 
 
 def _check(decision: str, reason: str, reviewer: str) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import duckdb
 
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.quality.consensus import assigned_to, shown_to, standing_of
 from mpss_lib.quality.review import reviews_of
+from mpss_lib.sections import ReviewSettings
 from mpss_lib.tables import Lake, check_key
 from mpss_lib.viewing.published import Published
 from mpss_lib.viewing.words import metric_words
@@ -86,14 +88,26 @@ def board_of(snapshot: Published, study_key: str) -> dict[str, Any]:
     return found[0]
 
 
-def study_page(snapshot: Published, lake: Lake, study_key: str) -> dict[str, Any]:
+def study_page(
+    snapshot: Published, lake: Lake, study_key: str, reader: str, rule: ReviewSettings
+) -> dict[str, Any]:
     """Give all that the page of a study says but its pictures.
+
+    Parameters
+    ----------
+    snapshot : Published
+    lake : Lake
+    study_key : str
+    reader : str
+        Account that looks: what another one answered is sealed while the rule says so.
+    rule : ReviewSettings
 
     Returns
     -------
     dict
         ``board``; ``metrics`` with their limits and where the value stands among the site's
-        studies; ``history`` (decisions, the newest first, published or not); ``series``,
+        studies; ``history`` (decisions, the newest first, published or not), what they come to
+        (``standing``) and who is asked next (``assigned``); ``series``,
         ``contours``, ``agreement``, ``predictions``, ``stages``, ``lineage``: rows.
 
     Raises
@@ -102,6 +116,8 @@ def study_page(snapshot: Published, lake: Lake, study_key: str) -> dict[str, Any
         See ``board_of``.
     """
     connection = snapshot.connection
+    answers = reviews_of(lake, study_key)
+    standing = standing_of(answers, rule)
     board = board_of(snapshot, study_key)
     rest = ("series", "contours", "agreement", "stages", "lineage")
     words = metric_words(snapshot)
@@ -119,7 +135,9 @@ def study_page(snapshot: Published, lake: Lake, study_key: str) -> dict[str, Any
             row | {"strip": strip(row["value"], predicted[row["segment"], row["configuration"]])}
             for row in _ask(connection, "predictions", study_key)
         ],
-        "history": reviews_of(lake, study_key)[::-1],
+        "history": [_in_minutes(row) for row in shown_to(reader, answers, rule)[::-1]],
+        "standing": standing,
+        "assigned": assigned_to(study_key, standing, rule),
         **{name: _ask(connection, name, study_key) for name in rest},
     }
 
@@ -137,6 +155,10 @@ def terms(
     found = rows_of(snapshot.connection, _TERMS, [check_key(study_key), segment, configuration])
     profiles = dict.fromkeys(row["profile"] for row in found)
     return [(name, [row for row in found if row["profile"] == name]) for name in profiles]
+
+
+def _in_minutes(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"decided_at": row["decided_at"][:16].replace("T", " ")}
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, name: str, key: str) -> list[dict[str, Any]]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import duckdb
+
 from mpss_lib.clock import now_after
-from mpss_lib.quality.review import latest_decisions
+from mpss_lib.quality.consensus import Standing, assigned_to, standing_of
+from mpss_lib.quality.review import answers_about
+from mpss_lib.sections import ReviewSettings
 from mpss_lib.tables import Lake
 from mpss_lib.viewing.published import Published
 from mpss_lib.warehouse.query_rows import rows_of
 
-MOST = 500
-"""Studies of one list; the filters lead to the others."""
-SECOND_READER = "unsure"
+MOST = 100
+"""Studies of one list: the others follow as these are answered, or by the filters."""
+MINE = "mine"
 
 _WAITING = """\
 with waiting as (
@@ -52,9 +56,6 @@ select
     waiting.manufacturer,
     waiting.scanner_model,
     waiting.acquired_period,
-    waiting.last_decision,
-    waiting.last_reason,
-    waiting.last_reviewer,
     since.waits_since,
     coalesce(broken.broken, []) as broken,
 from waiting
@@ -71,7 +72,10 @@ order by
 
 @dataclass(frozen=True)
 class Filters:
-    """What of the list is asked for; an empty text lets everything through."""
+    """What of the list is asked for; an empty text lets everything through.
+
+    ``reader``: ``mine`` (dealt to this account), ``second`` or ``third`` (asked after others).
+    """
 
     verdict: str = ""
     vendor: str = ""
@@ -84,7 +88,7 @@ class Filters:
             self.verdict in ("", row["verdict"])
             and self.vendor in ("", row["vendor"])
             and self.flag in ("", *row["flags"], *row["segmentation_flags"])
-            and (self.reader != "second" or row["is_for_second"])
+            and (self.reader in ("", row["asks"]) or (self.reader == MINE and row["is_mine"]))
         )
 
 
@@ -95,16 +99,20 @@ class Worklist:
     Parameters
     ----------
     rows : list of dict
-        Studies for this reader, those that need a look first, the longest waiting before others.
+        Studies for this reader: those dealt to the account first, then those that need a look, the
+        longest waiting before others. At most ``MOST``.
+    n_listed : int
+        Studies that the filters admit, ``rows`` and those after them.
     n_waiting : int
         All studies that wait, filters aside.
     n_elsewhere : int
-        Of these, those that this reader was unsure about: they wait for another one.
+        Of these, those that this reader has answered: they wait for another one.
     vendors, flags : list of str
         To filter by.
     """
 
     rows: list[dict[str, Any]]
+    n_listed: int
     n_waiting: int
     n_elsewhere: int
     vendors: list[str]
@@ -117,7 +125,9 @@ class Worklist:
         return [key for key in keys[at + 1 :] + keys[: max(at, 0)] if key != study_key]
 
 
-def worklist(snapshot: Published, lake: Lake, reader: str, filters: Filters) -> Worklist:
+def worklist(
+    snapshot: Published, lake: Lake, reader: str, filters: Filters, rule: ReviewSettings
+) -> Worklist:
     """List what waits for a reader; decisions that no snapshot shows yet count already.
 
     Parameters
@@ -125,38 +135,66 @@ def worklist(snapshot: Published, lake: Lake, reader: str, filters: Filters) -> 
     snapshot : Published
     lake : Lake
     reader : str
-        Name of the account: what it was unsure about waits for somebody else.
+        Name of the account: what it has answered waits for somebody else.
     filters : Filters
+    rule : ReviewSettings
     """
-    found = snapshot.once("waiting", lambda connection: rows_of(connection, _WAITING))
-    keys = [row["study_key"] for row in found]
-    decided = latest_decisions(lake, keys)
-    waiting = [
-        _row(row, decided.get(row["study_key"])) for row in found if not _is_done(row, decided)
+    found = snapshot.once("waiting", _waiting)
+    answers = answers_about(lake, [row["study_key"] for row in found])
+    standings = {key: standing_of(told, rule) for key, told in answers.items()}
+    nobody = standing_of([], rule)
+    pairs = [(row, standings.get(row["study_key"], nobody)) for row in found]
+    waiting = [(row, standing) for row, standing in pairs if not standing.is_decided]
+    open_to = [pair for pair in waiting if not _has_answered(reader, *pair, answers, rule)]
+    listed = [
+        row
+        for row in (_row(row, standing, reader, rule) for row, standing in open_to)
+        if filters.admit(row)
     ]
-    mine = [row for row in waiting if not (row["is_for_second"] and row["last_reviewer"] == reader)]
+    listed.sort(key=lambda row: not row["is_mine"])
+    shown = listed[:MOST]
     return Worklist(
-        rows=[row for row in mine if filters.admit(row)][:MOST],
+        rows=[row | {"waits": age(row["waits_since"])} for row in shown],
+        n_listed=len(listed),
         n_waiting=len(waiting),
-        n_elsewhere=len(waiting) - len(mine),
-        vendors=sorted({row["vendor"] for row in waiting}),
-        flags=sorted({flag for row in waiting for flag in row["flags"]}),
+        n_elsewhere=len(waiting) - len(open_to),
+        vendors=sorted({row["vendor"] for row, _ in waiting}),
+        flags=sorted({flag for row, _ in waiting for flag in row["flags"]}),
     )
 
 
-def _is_done(row: Mapping[str, Any], decided: Mapping[str, Mapping[str, Any]]) -> bool:
-    last = decided.get(row["study_key"])
-    return last is not None and last["decision"] != SECOND_READER
+def _waiting(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    rows = rows_of(connection, _WAITING)
+    return [row | {"vendor": row["manufacturer"] or "unknown"} for row in rows]
 
 
-def _row(row: Mapping[str, Any], last: Mapping[str, Any] | None) -> dict[str, Any]:
-    told = dict(row)
-    if last is not None:
-        told |= {f"last_{name}": last[name] for name in ("decision", "reason", "reviewer")}
-    return told | {
-        "vendor": row["manufacturer"] or "unknown",
-        "is_for_second": told["last_decision"] == SECOND_READER,
-        "waits": age(row["waits_since"]),
+def _has_answered(
+    reader: str,
+    row: Mapping[str, Any],
+    standing: Standing,
+    answers: Mapping[str, Sequence[Mapping[str, Any]]],
+    rule: ReviewSettings,
+) -> bool:
+    """Whether a study that waits has this account's answer: of one reader, the last one."""
+    if not standing.readers:
+        return False
+    last = answers[row["study_key"]][-1]["reviewer"]
+    return reader in ((last,) if rule.readers == 1 else standing.readers)
+
+
+def _row(
+    row: Mapping[str, Any], standing: Standing, reader: str, rule: ReviewSettings
+) -> dict[str, Any]:
+    """Say of a study who has read it and who is asked next; never what was answered."""
+    assigned = assigned_to(row["study_key"], standing, rule)
+    asks = "third" if standing.is_split else "second" if standing.readers else ""
+    return {
+        **row,
+        "asks": asks,
+        "readers": list(standing.readers),
+        "n_asked": len(standing.readers) + standing.n_needed,
+        "assigned": assigned,
+        "is_mine": reader in assigned,
     }
 
 

@@ -15,6 +15,7 @@ from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake, digest_of
+from mpss_lib.warehouse.meta import cohort_rule
 from mpss_lib.warehouse.query_rows import rows_of
 
 _TABLES = ("cohort_member", "cohort_outcome")
@@ -91,7 +92,7 @@ def _freeze(lake: Lake, config: Config, run_name: str) -> str:
 def _check_is_of_settings(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
     """Refuse a cohort by other rules, or by studies that selection would not read."""
     (rule,) = rows_of(connection, "from meta.cohort_rule")
-    wanted = config.cohort.model_dump(mode="json")
+    wanted = cohort_rule(config)
     if rule != wanted:
         raise SnapshotOutdatedError(
             f"the snapshot was built with the cohort rules {rule}, the settings say {wanted}",

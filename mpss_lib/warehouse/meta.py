@@ -104,9 +104,10 @@ META: Mapping[str, MetaTable] = {
         | {"grain": TEXTS, "one_row": TEXT},
     ),
     "cohort_rule": MetaTable(
-        "One row: the cohort settings with which this snapshot was built.",
+        "One row: the settings of cohort and review with which this snapshot was built.",
         ("accept",),
-        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT, "corrected": TEXT},
+        {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT, "corrected": TEXT}
+        | {"readers": WHOLE, "is_blind": FLAG},
     ),
 }
 """Tables of schema ``meta`` by name."""
@@ -142,6 +143,12 @@ META_NAMES = frozenset(f"meta.{name}" for name in META)
 """Qualified names of the relations that the publisher makes itself."""
 
 
+def cohort_rule(config: Config) -> dict[str, Any]:
+    """Give the row of ``meta.cohort_rule``: what settings say of cohort and review."""
+    rule = {"readers": config.review.readers, "is_blind": config.review.blind}
+    return config.cohort.model_dump(mode="json") | rule
+
+
 def meta_rows(
     lake: Lake, config: Config, ledger: Ledger, pointers: Mapping[str, Address]
 ) -> dict[str, pa.Table]:
@@ -159,7 +166,7 @@ def meta_rows(
         ],
         "quarantine": lake.quarantined(),
         "upstream": [asdict(difference) for difference in noted(lake)],
-        "cohort_rule": [config.cohort.model_dump(mode="json")],
+        "cohort_rule": [cohort_rule(config)],
     }
     return _of_ledger(ledger) | {name: arrow_table(name, found) for name, found in rows.items()}
 

@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from mpss_airflow import lineage, metrics
 from mpss_airflow.home import connected_home, open_home
-from mpss_airflow.metrics import of_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +103,8 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
         run_name=current_run(),
         progress=progress_of(len(keys)),
     )
-    of_stage(stage, result.as_dict(), monotonic() - begun)
+    metrics.of_stage(stage, result.as_dict(), monotonic() - begun)
+    lineage.of_stage(stage)
     return result
 
 

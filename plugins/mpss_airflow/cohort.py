@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from mpss_airflow import lineage, metrics
 from mpss_airflow.batch import airflow_errors, current_run, progress_of, run_stage, without_keys
 from mpss_airflow.home import connected_home, open_home
-from mpss_airflow.metrics import of_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,8 @@ def snapshot(*, is_fresh: bool = False) -> dict[str, Any]:
     home = open_home()
     with airflow_errors():
         counts = run(home.lake, home.config, run_name=current_run(), is_fresh=is_fresh)
-        of_snapshot(home, counts)
+        metrics.of_snapshot(home, counts)
+    lineage.of_snapshot()
     log.info("published: %s", counts)
     return counts
 
@@ -97,6 +98,7 @@ def cohort_step(stage: str, step: str, *arguments: str) -> dict[str, Any]:
     home = open_home()
     with airflow_errors():
         answer = do(stage, step, arguments, home.lake, home.config, run_name=current_run())
+    lineage.of_stage(stage)
     log.info("%s.%s: %s", stage, step, answer)
     return answer
 

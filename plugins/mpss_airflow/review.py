@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.batch import airflow_errors
 from mpss_airflow.home import open_home
 from mpss_airflow.vocabulary import ANSWERS, PAGES
+
+if TYPE_CHECKING:
+    from mpss_lib.runtime.home import Home
 
 log = logging.getLogger(__name__)
 
@@ -21,33 +24,53 @@ SAME_ANSWER = timedelta(minutes=1)
 
 
 def pending_studies(most: int = 1000) -> list[dict[str, str]]:
-    """Studies that wait for a physician: key, subject and text, pseudonymous keys only."""
+    """Give what Airflow's form asks: key, subject and text, one for each answer that is needed.
+
+    Nothing where two readers read blind: Airflow shows who chose what to everyone who may read its
+    human tasks, so answers are given on the pages alone.
+    """
+    from mpss_lib.quality.consensus import assigned_to, standing_of
+    from mpss_lib.quality.review import answers_about
+
+    home = open_home()
+    rule, found = home.config.review, _waiting(home, most)
+    if rule.readers > 1 and rule.blind:
+        log.info("two readers read blind: the pages ask about the studies, no form does")
+        return []
+    with airflow_errors():
+        answers = answers_about(home.lake, [row["study_key"] for row in found])
+    pages, asked = _address_of_pages(), []
+    for row in found:
+        key = row["study_key"]
+        standing = standing_of(answers.get(key, ()), rule)
+        for number in range(1, standing.n_needed + 1):
+            reader = f", reader {number} of {standing.n_needed}" if standing.n_needed > 1 else ""
+            subject = f"{key}: {row['verdict']}{reader}"
+            body = _body(key, row["flags"], pages, assigned_to(key, standing, rule))
+            asked.append({"study_key": key, "subject": subject, "body": body})
+    return asked
+
+
+def _waiting(home: Home, most: int) -> list[dict[str, Any]]:
     from mpss_lib.warehouse.reader import rows
 
     with airflow_errors():
         found = rows(
-            open_home().lake,
+            home.lake,
             "select study_key, verdict, flags from quality.awaiting_review"
             " order by study_key limit ?",
             [most],
         )
     log.info("%d studies wait for a physician", len(found))
-    pages = _address_of_pages()
-    return [
-        {
-            "study_key": row["study_key"],
-            "subject": f"{row['study_key']}: {row['verdict']}",
-            "body": _body(row["study_key"], row["flags"], pages),
-        }
-        for row in found
-    ]
+    return found
 
 
-def _body(key: str, flags: Sequence[str], pages: str) -> str:
-    """Give the text of the form in Markdown: flags, picture, where there is more."""
+def _body(key: str, flags: Sequence[str], pages: str, assigned: Sequence[str]) -> str:
+    """Give the text of the form in Markdown: flags, who is asked, picture, where is more."""
+    asked = f" Asked: {', '.join(assigned)}." if assigned else ""
     at = f"{pages}/studies/{key}"
     return (
-        f"Flags: {', '.join(flags) or 'none'}. Research use only.\n\n"
+        f"Flags: {', '.join(flags) or 'none'}. Research use only.{asked}\n\n"
         f"[![Slices with contours]({at}/montage.png)]({at})\n\n"
         f"[Open the study]({at}): larger pictures, metrics beside their limits, prediction."
     )
@@ -62,7 +85,7 @@ def _address_of_pages() -> str:
     return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + PAGES
 
 
-def draw_pictures(studies: Sequence[Mapping[str, str]]) -> dict[str, int]:
+def draw_pictures(most: int = 1000) -> dict[str, int]:
     """Draw the pictures of the studies that wait, so that no reviewer waits for them.
 
     Returns
@@ -76,8 +99,8 @@ def draw_pictures(studies: Sequence[Mapping[str, str]]) -> dict[str, int]:
 
     home = open_home()
     without = 0
-    for study in studies:
-        key = study["study_key"]
+    keys = [row["study_key"] for row in _waiting(home, most)]
+    for key in keys:
         try:
             with published(home.lake) as snapshot:
                 for kind in KINDS:
@@ -85,7 +108,7 @@ def draw_pictures(studies: Sequence[Mapping[str, str]]) -> dict[str, int]:
         except (StudyRejectedError, StudyFaultError, LakeCorruptError) as error:
             without += 1
             log.warning("no pictures of %s: %s", key, error)
-    return {"drawn": len(studies) - without, "without": without}
+    return {"drawn": len(keys) - without, "without": without}
 
 
 def record_answer(study: Mapping[str, str], answer: Mapping[str, Any]) -> str:
@@ -120,7 +143,8 @@ def decide(
     study_key, decision, reason, reviewer : str
     since : datetime, optional
         When it was answered, where that was earlier (the form's task comes after its answer): the
-        same decision stored since then is this one. By default the last one only.
+        same decision stored since then is this one. By default the last one only; where two
+        readers are asked, the account's own last one.
 
     Returns
     -------
@@ -132,6 +156,8 @@ def decide(
     home = open_home()
     told = {"decision": decision, "reason": reason.strip(), "reviewer": reviewer.strip()}
     known = reviews_of(home.lake, study_key)
+    if home.config.review.readers > 1:
+        known = [row for row in known if row["reviewer"] == told["reviewer"]]
     if since is None:
         known = known[-1:]
     else:
@@ -141,6 +167,28 @@ def decide(
     else:
         record_review(home.lake, home.config, study_key, **told)
     return told
+
+
+def forms_to_close(study_key: str, reviewer: str) -> str:
+    """Say which open forms of Airflow about a study an answer on a page answers too.
+
+    Returns
+    -------
+    str
+        ``all`` where the study is decided or one reader is asked; ``one`` for the first answer of
+        an account, where others are asked; ``none`` for its correction, and while the answer is
+        sealed: a form would tell it.
+    """
+    from mpss_lib.quality.consensus import standing_of
+    from mpss_lib.quality.review import reviews_of
+
+    home = open_home()
+    rule, answers = home.config.review, reviews_of(home.lake, study_key)
+    standing = standing_of(answers, rule)
+    if standing.is_decided or rule.readers == 1:
+        return "all"
+    is_first = sum(row["reviewer"] == reviewer for row in answers) == 1
+    return "one" if is_first and not rule.blind else "none"
 
 
 def _moment(told: object) -> Any:

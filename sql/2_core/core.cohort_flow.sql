@@ -31,6 +31,8 @@ with first_reasons as (
             when study_state.verdict = 'hold' then 'quality_hold'
             when study_state.last_decision = 'accept' then null
             when study_state.last_decision = 'reject' then 'review_rejected'
+            -- Of two readers one has answered, or they disagree.
+            when study_state.last_decision = 'undecided' then 'review_pending'
             when cohort_rule.accept = 'reviewed' then 'review_pending'
             when study_state.has_reject then 'review_rejected'
             when study_state.verdict = 'pass' then null

@@ -9,6 +9,7 @@ with judged as (
             when is_held_back then 'expectation_failed'
             when coalesce(verdict, '') = 'hold' then 'quality_hold'
             when last_decision = 'accept' then null
+            when last_decision = 'undecided' then 'review_pending'
             when has_reject then 'review_rejected'
             when coalesce(verdict, '') != 'pass' then 'review_pending'
         end as image_reason,

@@ -9,6 +9,7 @@ select
     segmentation_flags,
     last_decision,
     last_reason,
+    n_readers,
     acquired_period,
 from quality.board
 where is_awaiting_review

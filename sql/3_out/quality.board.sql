@@ -13,6 +13,8 @@ select
     decision.reason as last_reason,
     decision.reviewer as last_reviewer,
     decision.decided_at as last_decided_at,
+    decision.settled_by,
+    coalesce(decision.n_readers, 0) as n_readers,
     flow.reason as cohort_reason,
     flow.reason = 'review_pending' as is_awaiting_review,
     study.acquired_period,

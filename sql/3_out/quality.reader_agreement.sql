@@ -1,14 +1,43 @@
 -- One row is one pair of readers: how far they agree on the same studies (Cohen's kappa).
 -- grain: reader_a reader_b
-with last_decisions as (
+with first_answers as (
     select
         study_key,
         reviewer,
-        decision,
+        min(decided_at) as first_at,
     from quality.review
+    group by study_key, reviewer
+),
+
+-- The first two accounts of a study. A third one, and whatever comes after the second account's
+-- first answer, was given when the other's answer could be read: it says nothing of agreement.
+readers as (
+    select
+        study_key,
+        reviewer,
+        nth_value(first_at, 2) over (
+            partition by study_key
+            order by first_at, reviewer
+            rows between unbounded preceding and unbounded following
+        ) as both_at,
+    from first_answers
+    qualify row_number() over (partition by study_key order by first_at, reviewer) <= 2
+),
+
+last_decisions as (
+    select
+        readers.study_key,
+        readers.reviewer,
+        review.decision,
+    from readers
+    inner join quality.review as review
+        on
+            readers.study_key = review.study_key
+            and readers.reviewer = review.reviewer
+            and readers.both_at >= review.decided_at
     qualify row_number() over (
-        partition by study_key, reviewer
-        order by decided_at desc, decision desc
+        partition by readers.study_key, readers.reviewer
+        order by review.decided_at desc, review.decision desc
     ) = 1
 ),
 

@@ -37,7 +37,7 @@ EDGES = {
         "snapshot": set(),
     },
     "mpss_review": {
-        "pending_studies": {"pictures", "review.decide", "review.record_review"},
+        "pending_studies": {"review.decide", "review.record_review"},
         "pictures": set(),
         "review.decide": {"review.record_review"},
         "review.record_review": set(),

@@ -7,6 +7,7 @@ from fabricated_lake import Builder, fabricate, settings
 from mpss_airflow.review import (
     announce,
     decide,
+    forms_to_close,
     pending_studies,
     publish_answers,
     record_answer,
@@ -126,6 +127,37 @@ def test_the_form_shows_the_picture_and_names_nobody(lake):
     fields = {"artefact": "motion", "reason": "one frame"}
     record_answer(study, answered("Reject", None) | {"params_input": fields})
     assert decisions(lake, study) == [("reject", "motion: one frame")]
+
+
+def test_each_of_two_readers_has_a_form_and_blind_ones_the_page_alone(lake, tmp_path):
+    settings = tmp_path / "mpss.toml"
+    settings.write_text("[review]\nreaders = 2\n")
+    assert pending_studies() == []
+    settings.write_text("[review]\nreaders = 2\nblind = false\nassigned = ['dr_a', 'dr_who']\n")
+    first = pending_studies()[0]
+    key = first["study_key"]
+
+    def asked():
+        return [one["subject"] for one in pending_studies() if one["study_key"] == key]
+
+    assert [text.partition(", ")[2] for text in asked()] == ["reader 1 of 2", "reader 2 of 2"]
+    assert all(name in first["body"] for name in ("dr_a", "dr_who"))
+    record_answer(first, answered("Accept", None))
+    assert forms_to_close(key, "dr_who") == "one"
+    assert asked() == [first["subject"].partition(",")[0]]
+    decide(key, "accept", "", "dr_a")
+    assert asked() == []
+    assert forms_to_close(key, "dr_a") == "all"
+    decide(key, "accept", "", "dr_who")  # said again: nothing is new
+    assert len(decisions(lake, first)) == 2
+    decide(key, "reject", "", "dr_who")
+    assert forms_to_close(key, "dr_who") == "none"
+    settings.write_text("[review]\nreaders = 2\n")
+    assert publish_answers() == [key]
+    (told,) = rows(
+        lake, "select decision, n_readers from quality.decision where study_key = ?", [key]
+    )
+    assert told == {"decision": "undecided", "n_readers": 2}
 
 
 def test_an_answer_of_a_page_queues_one_run_however_many_there_are(airflow_database):

@@ -275,6 +275,8 @@ def test_the_commands_of_a_purge(at_home: Invented, mpss, monkeypatch):
     status, out, _ = mpss("purge", key, "--dry-run")
     assert status == 0
     assert "rewritten" in out
+    found = json.loads(mpss("purge", key, "--dry-run", "--json")[1])
+    assert (found["request"], "rewritten" in str(found["goes"])) == (key, True)
     assert grep(at_home.root, at_home.secrets(0))
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     status, _, err = mpss("purge", key)

@@ -182,3 +182,4 @@ def test_the_commands_write_judge_and_print(origin, elsewhere, model, tmp_path, 
     assert "membership AUC" in told
     written = json.loads((tmp_path / "m.validation.json").read_text())
     assert written["calibration"]["calibration_slope"]["low"] is not None
+    assert json.loads(run(elsewhere, "validate", str(path), "--json")) == written

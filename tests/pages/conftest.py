@@ -37,6 +37,16 @@ def page(_browser):
 
 
 @pytest.fixture
+def two_readers(shown):
+    """Two must agree, and read blind."""
+    settings = shown.root / "mpss.toml"
+    before = settings.read_text()
+    settings.write_text(before + "[review]\nreaders = 2\nassigned = ['reader', 'second']\n")
+    yield
+    settings.write_text(before)
+
+
+@pytest.fixture
 def untouched(shown, tmp_path):
     """Decisions of the test are taken back."""
     folder = shown.lake.root / "landing" / "review"

@@ -8,7 +8,10 @@ import pytest
 from mpss_lib.quality.review import reviews_of
 
 pytestmark = pytest.mark.airflow
-AXE = Path(__file__).resolve().parents[1] / "reference" / "axe-core" / "axe-4.14.1.min.js.gz"
+PROJECT = Path(__file__).resolve().parents[2]
+AXE = PROJECT / "tests" / "reference" / "axe-core" / "axe-4.14.1.min.js.gz"
+SHOTS = PROJECT / "build" / "screenshots"
+"""Pictures of the pages, for whoever wants to look: written anew at each run, in no commit."""
 PICTURES = "[...document.images].every((one) => one.complete && one.naturalWidth > 1)"
 
 
@@ -29,9 +32,12 @@ def test_nothing_keeps_people_out(server, shown, page, path, width, dark):
     page.look(width, dark=dark, touch=width < 1000)
     page.log_in(server, "reader")
     page.open(f"{server.pages}/{path.format(key=shown.keys[0])}")
-    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.wait(PICTURES)
-    assert page.run("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+    theme = "dark" if dark else "light"
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.shot(SHOTS / f"{path.split('/')[0]}-{width}-{theme}.png")
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert page.run("document.documentElement.dataset.theme") == theme
     assert serious(page) == []
     assert page.run("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
     assert {one.split("/")[2] for one in page.requests if one.startswith("http")} == {

@@ -84,6 +84,28 @@ def test_only_who_may_answer_decides(server, shown, untouched):
     assert server.ask(path, "reader", ACCEPT)[0] == 200
 
 
+def test_the_first_of_two_answers_is_on_no_page_of_the_second(
+    server, shown, two_readers, untouched
+):
+    answer = {"decision": "reject", "reason": "other", "text": "first-look"}
+    status, _, body = server.ask(path_of("studies/{key}/answer", shown), "reader", answer)
+    assert (status, b'"forms":"none"' in body) == (200, True)
+    study = path_of("studies/{key}", shown)
+    for route in LOOK:
+        for account in ("second", "looker", "boss"):
+            assert b"first-look" not in server.ask(path_of(route, shown), account)[2], route
+    assert b"first-look" in server.ask(study, "reader")[2]
+    page = server.ask(study, "second")[2]
+    assert b"read by reader: 1 more answer is asked" in page
+    assert b">sealed<" in page
+    assert shown.keys[0].encode() not in server.ask("/mpss/worklist", "reader")[2]
+    assert b"1 of 2" in server.ask("/mpss/worklist", "second")[2]
+    server.ask(path_of("studies/{key}/answer", shown), "second", ACCEPT)
+    page = server.ask(study, "second")[2]
+    assert b"first-look" in page
+    assert b"reader, second disagree: a third reader decides" in page
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [({"decision": "maybe"}, 422), ({"decision": "reject", "reason": "x" * 41}, 422), ({}, 422)],

@@ -20,7 +20,7 @@ def test_the_page_holds_limits_series_and_history(shown):
     key = shown.keys[0]
     record_review(shown.lake, shown.config, key, "unsure", "motion", "dr_a")
     with published(shown.lake) as snapshot:
-        told = study.study_page(snapshot, shown.lake, key)
+        told = study.study_page(snapshot, shown.lake, key, "dr_a", shown.config.review)
     by_name = {row["metric"]: row for row in told["metrics"]}
     assert by_name["prominence"]["flag"] == "review"
     assert by_name["prominence"]["says"] == "Brightness of the wall over its surroundings"
@@ -34,7 +34,7 @@ def test_the_page_holds_limits_series_and_history(shown):
 
 def test_an_unknown_study_is_named_with_the_way_out(shown):
     with published(shown.lake) as snapshot, pytest.raises(WrongArgumentError, match="worklist"):
-        study.study_page(snapshot, shown.lake, "S999")
+        study.study_page(snapshot, shown.lake, "S999", "dr_a", shown.config.review)
     with published(shown.lake) as snapshot, pytest.raises(StudyRejectedError):
         images.slices(snapshot, "S999", shown.lake, shown.config)
 

@@ -1,19 +1,27 @@
 """The list of a reader: what waits, why, for whom; a decision counts before it is published."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mpss_lib.quality.review import record_review, unpublished_decisions
+from mpss_lib.sections import ReviewSettings
+from mpss_lib.viewing import study
+from mpss_lib.viewing import worklist as lists
 from mpss_lib.viewing.published import _OPENED, published
 from mpss_lib.viewing.worklist import Filters, age, worklist
 from mpss_lib.warehouse import stage as warehouse
+from mpss_lib.warehouse.query_rows import rows_of
 from mpss_lib.warehouse.reader import rows
 
+ONE = ReviewSettings()
+TWO = ReviewSettings(readers=2, assigned=("dr_a", "dr_b", "dr_c"))
 
-def listed(shown, account="dr_a", **filters):
+
+def listed(shown, account="dr_a", rule=ONE, **filters):
     with published(shown.lake) as snapshot:
-        return worklist(snapshot, shown.lake, account, Filters(**filters))
+        return worklist(snapshot, shown.lake, account, Filters(**filters), rule)
 
 
 def keys(found):
@@ -59,6 +67,70 @@ def test_unsure_waits_for_somebody_else(shown):
     assert keys(listed(shown, "dr_b", reader="second")) == [first]
     decide(shown, first, "reject", "dr_b")
     assert listed(shown, "dr_b").n_waiting == 4
+
+
+READ_BY_ALL = ("raw.review", "quality.review", "quality.decision", "quality.board",
+               "quality.awaiting_review", "core.cohort_flow", "core.predictable",
+               "meta.ingest_ledger")  # fmt: skip
+
+
+def test_of_two_readers_the_second_learns_nothing_from_list_page_or_snapshot(shown):
+    """Whatever the first one answers, all that the second one can read is the same."""
+    key, seen = shown.keys[0], []
+    config = shown.config.model_copy(update={"review": TWO})
+    for decision in ("accept", "reject", "unsure"):
+        record_review(shown.lake, config, key, decision, f"because {decision}", "dr_a")
+        warehouse.run(shown.lake, config)
+        with published(shown.lake) as snapshot:
+            page = study.study_page(snapshot, shown.lake, key, "dr_b", TWO)
+            told = [
+                {column: value for column, value in row.items() if column != "lake_path"}
+                for name in READ_BY_ALL
+                for row in rows_of(snapshot.connection, f"from {name} where study_key = ?", [key])
+            ]
+        at = told[0]["decided_at"]
+        told += [page["standing"], *page["history"], *listed(shown, "dr_b", TWO).rows]
+        seen.append(str(told).replace(at, "then").replace(page["history"][0]["decided_at"], "then"))
+        with published(shown.lake) as snapshot:
+            own = study.study_page(snapshot, shown.lake, key, "dr_a", TWO)["history"]
+        assert [row["reason"] for row in own] == [f"because {decision}"]
+        shutil.rmtree(shown.root)  # the answer is taken back
+        shutil.copytree(shown.root.parent / "kept", shown.root)
+    assert "because" not in seen[0]
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_two_readers_and_a_third_where_they_disagree(shown):
+    first, second = shown.keys[:2]
+    decide(shown, first, "accept")
+    decide(shown, second, "accept")
+    assert keys(listed(shown, "dr_a", TWO)) == shown.keys[2:]
+    (row,) = [one for one in listed(shown, "dr_b", TWO).rows if one["study_key"] == first]
+    assert (row["asks"], row["readers"], row["n_asked"]) == ("second", ["dr_a"], 2)
+    decide(shown, first, "reject", "dr_b")
+    decide(shown, second, "accept", "dr_b")
+    assert keys(listed(shown, "dr_b", TWO)) == shown.keys[2:]
+    (row,) = listed(shown, "dr_c", TWO, reader="third").rows
+    assert (row["study_key"], row["assigned"], row["is_mine"]) == (first, ["dr_c"], True)
+    decide(shown, first, "reject", "dr_c")
+    assert keys(listed(shown, "dr_d", TWO)) == shown.keys[2:]
+
+
+def test_what_is_dealt_to_a_reader_comes_first(shown):
+    found = listed(shown, "dr_a", TWO)
+    mine = [row["is_mine"] for row in found.rows]
+    assert mine == sorted(mine, reverse=True)
+    assert keys(listed(shown, "dr_a", TWO, reader="mine")) == sorted(
+        row["study_key"] for row in found.rows if row["is_mine"]
+    )
+    dealt = [name for row in found.rows for name in row["assigned"]]
+    assert len(dealt) == 2 * len(shown.keys)
+
+
+def test_a_long_list_is_cut_and_says_so(shown, monkeypatch):
+    monkeypatch.setattr(lists, "MOST", 2)
+    found = listed(shown)
+    assert (len(found.rows), found.n_listed, found.n_waiting) == (2, 5, 5)
 
 
 def test_after_a_study_come_the_others_as_a_ring(shown):

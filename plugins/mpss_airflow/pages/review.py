@@ -41,7 +41,8 @@ def worklist_page(
     from mpss_lib.viewing.published import published
     from mpss_lib.viewing.words import metric_words
 
-    with published(open_home().lake) as snapshot:
+    home = open_home()
+    with published(home.lake) as snapshot:
         words = metric_words(snapshot)
     asked = {"verdict": verdict, "vendor": vendor, "flag": flag, "reader": reader}
     found = _worklist(user, asked)
@@ -54,6 +55,7 @@ def worklist_page(
         asked=asked,
         query=_query(asked),
         words=words,
+        rule=home.config.review,
     )
 
 
@@ -74,9 +76,11 @@ def study_page(
     from mpss_lib.viewing.words import REJECT_REASONS
 
     asked = {"verdict": verdict, "vendor": vendor, "flag": flag, "reader": reader}
-    lake = open_home().lake
-    with published(lake) as snapshot:
-        told = study.study_page(snapshot, lake, study_key)
+    home = open_home()
+    with published(home.lake) as snapshot:
+        told = study.study_page(
+            snapshot, home.lake, study_key, reviewer_of(user), home.config.review
+        )
     listed = _worklist(user, asked)
     keys = [row["study_key"] for row in listed.rows]
     return page(
@@ -87,12 +91,13 @@ def study_page(
         study=told,
         key=study_key,
         place=keys.index(study_key) + 1 if study_key in keys else 0,
-        n_listed=len(keys),
+        n_listed=listed.n_listed,
         ahead=listed.after(study_key)[:AHEAD],
         before=keys[keys.index(study_key) - 1] if study_key in keys[1:] else "",
         query=_query(asked),
         reasons=REJECT_REASONS,
         can_answer=can_answer(user),
+        rule=home.config.review,
     )
 
 
@@ -163,14 +168,15 @@ def answer(
     Returns
     -------
     dict
-        The decision as it was stored.
+        The decision as it was stored, and ``forms``: which of Airflow's forms about the study are
+        answered with it, ``all``, ``one`` or ``none``.
     """
-    from mpss_airflow.review import announce, decide
+    from mpss_airflow.review import announce, decide, forms_to_close
     from mpss_lib.viewing.words import reason_text
 
     stored = decide(study_key, decision, reason_text(reason, text), reviewer_of(user))
     announce()
-    return {"study_key": study_key, **stored}
+    return {"study_key": study_key, **stored, "forms": forms_to_close(study_key, reviewer_of(user))}
 
 
 def _worklist(user: User, asked: dict[str, str]) -> Any:
@@ -178,9 +184,11 @@ def _worklist(user: User, asked: dict[str, str]) -> Any:
     from mpss_lib.viewing.published import published
     from mpss_lib.viewing.worklist import Filters, worklist
 
-    lake = open_home().lake
-    with published(lake) as snapshot:
-        return worklist(snapshot, lake, reviewer_of(user), Filters(**asked))
+    home = open_home()
+    with published(home.lake) as snapshot:
+        return worklist(
+            snapshot, home.lake, reviewer_of(user), Filters(**asked), home.config.review
+        )
 
 
 def _query(asked: dict[str, str]) -> str:

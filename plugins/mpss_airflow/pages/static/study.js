@@ -77,7 +77,7 @@ async function answer(decision, reason = "", remark = "") {
     if (!got.ok) throw new Error([said.problem ?? said.detail, said.way_out].filter(Boolean).join(". "));
     answered.add(key);
     coming.delete(key);
-    closeForms(key, decision, reason, remark);
+    closeForms(key, decision, reason, remark, said.forms);
     await go(ahead.find((one) => !answered.has(one)));
     tell(`${key}: ${{ accept: "accepted", reject: "rejected", unsure: "another reader is asked" }[decision]}.`);
   } catch (error) {
@@ -87,10 +87,11 @@ async function answer(decision, reason = "", remark = "") {
 }
 
 // The form of Airflow that asks for the same study is answered too, with the same account.
-async function closeForms(key, decision, reason, remark) {
+async function closeForms(key, decision, reason, remark, which) {
+  if (which === "none") return;
   const dags = `${airflow}/api/v2/dags`;
   const open = await fetch(
-    `${dags}/mpss_review/dagRuns/~/hitlDetails?response_received=false&limit=5&subject_search=${encodeURIComponent(key)}`,
+    `${dags}/mpss_review/dagRuns/~/hitlDetails?response_received=false&limit=${which === "one" ? 1 : 5}&subject_search=${encodeURIComponent(key)}`,
   ).catch(() => null);
   if (!open?.ok) return;
   for (const { task_instance: task } of (await open.json()).hitl_details) {
