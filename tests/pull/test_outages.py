@@ -132,7 +132,12 @@ def test_lists_that_always_break_stop_the_batch(archive, peer, script, sites_of,
         run_stage("pull", keys, lake, config, sites)
     assert lake.quarantined() == []
     wrong = make_nm(keys.index(keys[0]) + 1).StudyInstanceUID
-    script.refuses = lambda query: 0xC001 if wrong in str(query.StudyInstanceUID) else 0
+
+    def breaks_one(query):
+        is_below = query.QueryRetrieveLevel != "STUDY"
+        return 0xC001 if is_below and wrong in str(query.StudyInstanceUID) else 0
+
+    script.refuses = breaks_one
     assert run_stage("pull", keys, lake, config, sites).quarantined == 1
 
 
