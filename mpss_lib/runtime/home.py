@@ -64,7 +64,7 @@ def _airflow(root: Path, config: Config) -> Airflow | None:
     own = AirflowHome.load(root)
     if own is not None:
         return Airflow(own.environment(config))
-    url = os.environ.get(DATABASE, "")
+    url = os.environ.get(DATABASE) or os.environ.get(f"{DATABASE}_CMD", "")
     if url and not url.startswith(NOT_ALLOWED):
         return Airflow(dict(os.environ) | {"MPSS_HOME": str(root)})
     return None
