@@ -73,6 +73,10 @@ READERS = {
 """Commands that leave the lake as it is: the walk proves it, so they stand in no pair."""
 
 NOT_HERE = {
+    **dict.fromkeys(
+        (f"account {name}" for name in ("add", "disable", "enable", "ls", "password", "role")),
+        "wants Airflow's database: tests/runtime/test_accounts.py walks them",
+    ),
     "alarm watch": "looks until it is ended",
     "airflow": "another program's command line, of a home that runs",
     "audit send": "wants a receiver of syslog: tests/audit",
