@@ -23,6 +23,7 @@ MISSING_SHARE = 0.2  # of the usual counts: a gate below it is taken as missing
 DROP_SHARE = 0.85  # a gate with fewer counts: beats that were shorter than the gate's time
 USUAL_GATES = 8
 SMALL_ESV_ML = 20.0  # a small heart: Nakajima et al. 2013
+SMALL_EDV_ML = 75.0  # one whose end-systolic volume may have been read too large
 MOST_RESIDUAL_SHARE = 0.05  # of the end-diastolic volume: gates that depart from a smooth curve
 MOST_MISFIT = 0.25
 MOST_MOTION = 0.95  # of what a wall or a valve plane may move
@@ -43,7 +44,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "count_drop": "a gate has clearly fewer counts than the others: beats of other length",
         "uneven_curve": "the volumes of the gates depart from a smooth curve: arrhythmia, noise",
         "unusual_timing": "end-diastole or end-systole lie where no regular beat has them",
-        "small_heart": "end-systolic volume below 20 ml: little of the cavity is resolved",
+        "small_heart": "below 20 ml at end-systole or 75 at end-diastole: little is resolved",
         "poor_fit": "the model's picture differs from the gates: noise, defects, another structure",
         "motion_at_limit": "wall or valve plane moved as far as they may",
         "at_edge": "part of the ventricle lies outside the volume",
@@ -111,7 +112,7 @@ def flags_of(made: Ejection, values: Values) -> tuple[str, ...]:
         "uneven_curve": values.residual_share > MOST_RESIDUAL_SHARE,
         "unusual_timing": not _within(systole, SYSTOLE_RANGE)
         or _within(diastole, CONTRACTED_RANGE),
-        "small_heart": made.esv_ml < SMALL_ESV_ML,
+        "small_heart": made.esv_ml < SMALL_ESV_ML or made.edv_ml < SMALL_EDV_ML,
         "poor_fit": values.misfit > MOST_MISFIT,
         "motion_at_limit": values.motion > MOST_MOTION,
         "at_edge": values.seen_share < LEAST_SEEN,
