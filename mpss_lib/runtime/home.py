@@ -8,12 +8,12 @@ from pathlib import Path
 
 from mpss_lib import config as settings
 from mpss_lib.config import Config, Sites
+from mpss_lib.runtime.airflow_database import DATABASE
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.layout import bring_up_to_date
 
-DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 NOT_ALLOWED = "airflow-db-not-allowed:"
 """What Airflow puts in its place for a task (airflow.sdk.execution_time.supervisor)."""
 

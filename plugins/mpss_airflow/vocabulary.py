@@ -62,6 +62,9 @@ PAGES = "/mpss"
 SQL_RIGHT = "MPSS SQL"
 """Resource that an auth manager's role may read: questions to the published snapshot (pages)."""
 
+AUDIT_RIGHT = "MPSS audit"
+"""Resource that an auth manager's role may read: the audit log (page)."""
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "queue": COMPUTE_QUEUE,
