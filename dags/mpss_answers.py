@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import dag, task
-from mpss_airflow.vocabulary import ANSWERS, DEFAULT_ARGS, SNAPSHOT_POOL, START, tags
+from mpss_airflow.vocabulary import ANSWERS, DEFAULT_ARGS, OF_SNAPSHOT, START, tags
 
 
 @dag(
@@ -33,7 +33,7 @@ from mpss_airflow.vocabulary import ANSWERS, DEFAULT_ARGS, SNAPSHOT_POOL, START,
 def mpss_answers() -> None:
     """Build the DAG."""
 
-    @task(pool=SNAPSHOT_POOL.name)
+    @task(**OF_SNAPSHOT)
     def snapshot() -> list[str]:
         from mpss_airflow.review import publish_answers
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 from mpss_airflow.steps import snapshot_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, on_time, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, PUBLISH_QUEUE, TRUSTED, on_time, tags
 
 
 @dag(
@@ -35,13 +35,13 @@ from mpss_airflow.vocabulary import DEFAULT_ARGS, on_time, tags
 def mpss_clinical() -> None:
     """Build the DAG."""
 
-    @task
+    @task(**TRUSTED)
     def import_registry() -> dict[str, Any]:
         from mpss_airflow.cohort import import_registry as run
 
         return run()
 
-    @task
+    @task(queue=PUBLISH_QUEUE)
     def check(counts: dict[str, Any]) -> None:
         from mpss_airflow.cohort import check as check_lake
         from mpss_airflow.cohort import check_registry

@@ -19,7 +19,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import chain, dag
-from mpss_airflow.steps import check_task, cohort_task, snapshot_task, stability_task, step
+from mpss_airflow.steps import (
+    check_task,
+    cohort_task,
+    export_task,
+    snapshot_task,
+    stability_task,
+    step,
+)
 from mpss_airflow.vocabulary import DEFAULT_ARGS, SEGMENT_TASKS, on_time, tags
 
 
@@ -47,7 +54,7 @@ def mpss_evaluate() -> None:
         step("cohort", "predict"),
         check_task(),
         snapshot_task("snapshot_predictions"),
-        step("cohort", "export_results"),
+        export_task(),
     )
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
 from mpss_airflow import steps
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SITE_ZONE, START, VERDICTS, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, OF_PACS, SITE_ZONE, START, VERDICTS, tags
 
 ISO_DATE = {"type": ["null", "string"], "format": "date"}
 
@@ -50,7 +50,7 @@ ISO_DATE = {"type": ["null", "string"], "format": "date"}
 def mpss_ingest() -> None:
     """Build the DAG."""
 
-    @task(pool=PACS_POOL.name)
+    @task(**OF_PACS)
     def find_studies(**context: Any) -> list[list[str]]:
         from mpss_airflow.night import find_batches
 
@@ -74,7 +74,7 @@ def mpss_ingest() -> None:
     shown = steps.snapshot_task("snapshot_predictions", trigger_rule="all_done")
     batch.expand(keys=find_studies()) >> checked >> published
     published >> steps.step("cohort", "predict") >> predictions >> shown
-    shown >> steps.step("cohort", "export_results") >> night_verdict()
+    shown >> steps.export_task() >> night_verdict()
 
 
 mpss_ingest()

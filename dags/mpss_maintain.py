@@ -23,7 +23,15 @@ from typing import Any
 
 from airflow.sdk import chain, dag
 from mpss_airflow.steps import step, verdict_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SNAPSHOT_POOL, on_time, tags
+from mpss_airflow.vocabulary import (
+    DEFAULT_ARGS,
+    OF_PACS,
+    OF_SNAPSHOT,
+    PUBLISH_QUEUE,
+    TRUSTED,
+    on_time,
+    tags,
+)
 
 
 @dag(
@@ -38,20 +46,23 @@ from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, SNAPSHOT_POOL, on_t
 )
 def mpss_maintain() -> None:
     """Build the DAG."""
-    pacs: Any = {"pool": PACS_POOL.name}
     later: Any = {"trigger_rule": "all_done"}
     studies = [
-        step("maintenance", "retry_quarantined", "quarantine_retry", **pacs),
-        step("maintenance", "take_undated", "find_undated", **pacs),
-        step("upstream", "recheck", **pacs),
+        step("maintenance", "retry_quarantined", "quarantine_retry", **OF_PACS),
+        step("maintenance", "take_undated", "find_undated", **OF_PACS),
+        step("upstream", "recheck", **OF_PACS),
     ]
     step("maintenance", "self_test", retries=0) >> studies
     chain(
-        [*studies, step("upstream", "reconcile", **pacs), step("maintenance", "backup")],
+        [
+            *studies,
+            step("upstream", "reconcile", **OF_PACS),
+            step("maintenance", "backup", **TRUSTED),
+        ],
         step("maintenance", "remove_orphans", **later),
-        step("maintenance", "retention", **later),
-        step("cohort", "check_whole", "check", **later),
-        step("cohort", "snapshot_anew", "snapshot", pool=SNAPSHOT_POOL.name, **later),
+        step("maintenance", "retention", **TRUSTED, **later),
+        step("cohort", "check_whole", "check", queue=PUBLISH_QUEUE, **later),
+        step("cohort", "snapshot_anew", "snapshot", **OF_SNAPSHOT, **later),
         verdict_task("maintenance_verdict"),
     )
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 from mpss_airflow import steps
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, START, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, OF_PACS, START, tags
 
 
 @dag(
@@ -41,7 +41,7 @@ from mpss_airflow.vocabulary import DEFAULT_ARGS, PACS_POOL, START, tags
 def mpss_mend() -> None:
     """Build the DAG."""
 
-    @task(pool=PACS_POOL.name)
+    @task(**OF_PACS)
     def mend(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from mpss_airflow.upstream import mend as do
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task, task_group
-from mpss_airflow.vocabulary import ANSWERS, ARTEFACTS, DEFAULT_ARGS, START, VERDICTS, tags
+from mpss_airflow.vocabulary import ANSWERS, ARTEFACTS, DEFAULT_ARGS, START, TRUSTED, VERDICTS, tags
 
 STUDY = "{{ ti.xcom_pull(task_ids='pending_studies')[ti.map_index]['%s'] }}"
 
@@ -65,7 +65,7 @@ def mpss_review() -> None:
             execution_timeout=None,
         )
 
-        @task(outlets=[ANSWERS])
+        @task(outlets=[ANSWERS], **TRUSTED)
         def record_review(study: dict[str, str], answer: dict[str, Any]) -> str:
             from mpss_airflow.review import record_answer
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mpss_lib.gated import ejection_fraction
     from mpss_lib.warehouse.reader import feature_matrix, open_warehouse
     from mpss_lib.warehouse.study_images import read_study
 
-__all__ = ["feature_matrix", "open_warehouse", "read_study"]
+__all__ = ["ejection_fraction", "feature_matrix", "open_warehouse", "read_study"]
+
+_HOMES = {
+    "ejection_fraction": "mpss_lib.gated",
+    "feature_matrix": "mpss_lib.warehouse.reader",
+    "open_warehouse": "mpss_lib.warehouse.reader",
+    "read_study": "mpss_lib.warehouse.study_images",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Give the readers of the warehouse; they are imported when they are first asked for."""
-    if name not in __all__:
+    """Give what notebooks call; it is imported when it is first asked for."""
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mpss_lib.warehouse import reader, study_images
-
-    return getattr(study_images if name == "read_study" else reader, name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def kernel_cache(package: Path, base: Path) -> Path:

@@ -369,14 +369,15 @@ def write_record(
 
 @cache
 def code_version() -> str:
-    """Package version, with the git commit where the code runs from a checkout."""
+    """Package version with the git commit: of the checkout, or of ``COMMIT`` beside an image."""
     try:
         package = version("mpss-platform")
     except PackageNotFoundError:
         package = "0+unknown"
     folder = Path(__file__).resolve().parent.parent
     if not (folder / ".git").exists():
-        return package
+        built = folder / "COMMIT"
+        return f"{package}+{built.read_text().strip()}" if built.exists() else package
     answer = subprocess.run(
         ["git", "-C", os.fspath(folder), "describe", "--always", "--dirty"],
         capture_output=True,

@@ -111,6 +111,7 @@ class SiteSettings(Section):
     registry_url: str = Field(default="", repr=False)  # may hold a password
     results_url: str = Field(default="", repr=False)
     results_schema: str = Field(default="mpss", pattern="^[a-z][a-z0-9_]{0,62}$")
+    accounts: Literal["persons", "shared"] = "persons"  # one for each, or one for everybody
 
     @field_validator("timezone")
     @classmethod

@@ -162,7 +162,9 @@ def chromium(folder, program="chromium"):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
             tabs = [tab for tab in json.load(answer) if tab["type"] == "page"]
-        with connect(tabs[0]["webSocketDebuggerUrl"], max_size=None, proxy=None) as socket:
+        with connect(
+            tabs[0]["webSocketDebuggerUrl"], max_size=None, proxy=None, ping_interval=None
+        ) as socket:
             yield Page(socket)
     finally:
         process.terminate()

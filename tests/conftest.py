@@ -1,6 +1,7 @@
 """Settings that every test needs: no home of a person, one thread, quiet DICOM."""
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -29,6 +30,35 @@ os.environ.update(
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     }
 )
+
+
+gc.disable()  # until all is imported: what is loaded is no garbage
+
+
+def pytest_collection_finish():
+    gc.enable()
+    keep_what_is_loaded()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is None or nextitem.path != item.path:
+        keep_what_is_loaded()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    gc.unfreeze()
+
+
+def keep_what_is_loaded():
+    """Let the collector look no more at what lives now: modules, for the most part.
+
+    It looks at everything each time it is called, and pynetdicom calls it after 60 associations of
+    each server.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

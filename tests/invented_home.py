@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import pyarrow.parquet as pq
+from column_values import text_of
 from fabricated_lake import Builder, clinical_row, row
 
 from mpss_lib.archive_sections import ArchiveSettings
@@ -238,7 +239,7 @@ def grep(root, secrets, *, leave_out=()) -> dict[str, list[str]]:
 def _content(path) -> bytes:
     raw = path.read_bytes()
     if path.suffix == ".parquet" and raw.startswith(b"PAR1"):
-        return raw + repr(pq.read_table(path, partitioning=None).to_pylist()).encode()
+        return raw + text_of(pq.read_table(path, partitioning=None))
     if path.suffix == ".gz":
         return gzip.decompress(raw)
     if path.suffix == ".npz":
@@ -262,7 +263,7 @@ def _snapshot(path) -> bytes:
             " where database_name = 'seen' and not internal"
         ).fetchall()
         return b"".join(
-            repr(connection.execute(f'select * from seen."{s}"."{t}"').fetchall()).encode()
+            text_of(connection.sql(f'select * from seen."{s}"."{t}"').to_arrow_table())
             for s, t in names
             if s != "feature"
         )

@@ -1,6 +1,7 @@
-"""Airflow's API server with the pages on a free port of loopback, with accounts of three roles.
+"""Airflow's API server with the pages on a free port of loopback, with an account of each role.
 
-``python tests/pages_server.py PORT`` is the server; ``running`` starts and ends it.
+``python tests/pages_server.py PORT`` is the server; ``running`` starts and ends it: as a demo home
+has it (Airflow's simple accounts), or with accounts of persons (Flask-AppBuilder).
 """
 
 import contextlib
@@ -15,11 +16,18 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mpss_lib.runtime.airflow_home import AUTH_MANAGER
 from mpss_lib.runtime.services import free_port
 
-ROLES = {"looker": "viewer", "reader": "user", "second": "user", "boss": "admin"}
+SIMPLE = {"looker": "viewer", "reader": "user", "second": "user", "boss": "admin"}
+PERSONS = ("viewer", "researcher", "reviewer", "operator", "privacy-officer", "admin")
+"""Accounts of persons: each has the name of its only role."""
+
 PASSWORD = "of-a-test"  # noqa: S105
-DAGS = ("mpss_answers", "mpss_ingest", "mpss_mend")
+DAGS = ("mpss_answers", "mpss_ingest", "mpss_mend", "mpss_review")
+ASKED = "asked"
+"""Name of the run of ``mpss_review`` that asks persons about the last study of the home."""
+
 NIGHTS = 5
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -64,13 +72,19 @@ def _opener():
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def environment(folder, home, port):
+def environment(folder, home, port, *, persons=False):
     """What every Airflow process of the folder needs."""
-    settings = {
+    manager = {
+        "CORE__AUTH_MANAGER": AUTH_MANAGER,
+        "FAB__CONFIG_FILE": folder / "webserver_config.py",
+        "FAB__AUTH_RATE_LIMITED": False,
+        "FAB__CACHE_TTL": 0,
+    }
+    settings = (manager if persons else {}) | {
         "CORE__DAGS_FOLDER": PROJECT / "dags",
         "CORE__PLUGINS_FOLDER": folder / "plugins",
         "CORE__LOAD_EXAMPLES": False,
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{n}:{r}" for n, r in ROLES.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{n}:{r}" for n, r in SIMPLE.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder / "passwords.json",
         "CORE__FERNET_KEY": "KUnuPNJlBEMMUvwOHzAHRrgYq3cmb3sEnZJ1wcMQsRo=",
         "API__BASE_URL": f"http://127.0.0.1:{port}",
@@ -90,18 +104,18 @@ def environment(folder, home, port):
 
 
 @contextlib.contextmanager
-def running(folder, home):
+def running(folder, home, *, persons=False):
     """Start the server in a folder of its own; wait until it answers; end it."""
     folder = Path(folder)
     (folder / "plugins").mkdir(parents=True, exist_ok=True)
     # As the entry point of an installed package says it; a checkout may be installed or not.
     (folder / "plugins" / "pages.py").write_text("from mpss_airflow.plugin import MpssPlugin\n")
-    (folder / "passwords.json").write_text(json.dumps(dict.fromkeys(ROLES, PASSWORD)))
+    (folder / "passwords.json").write_text(json.dumps(dict.fromkeys(SIMPLE, PASSWORD)))
     port = free_port(None)
     log = (folder / "server.log").open("w")
     process = subprocess.Popen(
         [sys.executable, __file__, str(port)],
-        env=environment(folder, home, port),
+        env=environment(folder, home, port, persons=persons),
         stdout=log,
         stderr=log,
         start_new_session=True,
@@ -179,6 +193,65 @@ def tell_nights():
                 ti.duration = seconds
 
 
+def tell_accounts():
+    """Make an account for each role; its hash is a quick one."""
+    from airflow.providers.fab.www.security_appless import ApplessAirflowSecurityManager
+    from airflow.utils.session import create_session
+    from werkzeug.security import generate_password_hash
+
+    from mpss_lib.runtime.accounts import name_of
+
+    hashed = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1000")
+    with create_session() as session:
+        manager = ApplessAirflowSecurityManager(session)
+        for name in PERSONS:
+            role = manager.find_role(name_of(name))
+            manager.add_user(name, name, "-", f"{name}@x.example", role, hashed_password=hashed)
+
+
+def tell_question():
+    """Let the review ask about the last study that waits: a human task that nobody answered."""
+    from airflow.models.dagbag import DBDagBag
+    from airflow.models.hitl import HITLDetail
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+    from mpss_airflow.home import open_home
+
+    from mpss_lib.warehouse.reader import rows
+
+    [asked] = rows(
+        open_home().lake,
+        "select study_key from quality.awaiting_review order by study_key desc limit 1",
+    )
+    with create_session() as session:
+        dag = DBDagBag().get_latest_version_of_dag("mpss_review", session=session)
+        start = datetime(2026, 3, 9, tzinfo=UTC)
+        run = dag.create_dagrun(
+            run_id=ASKED,
+            logical_date=start,
+            data_interval=(start, start),
+            run_after=start,
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            state="running",
+            start_date=start,
+            session=session,
+        )
+        [task] = [one for one in run.task_instances if one.task_id == "review.decide"]
+        task.map_index, task.state, task.start_date = 0, "awaiting_input", start
+        session.add(
+            HITLDetail(
+                ti_id=task.id,
+                options=["Accept", "Reject", "Unsure", "Later"],
+                subject=f"{asked['study_key']}: review",
+                body="",
+                defaults=["Later"],
+                multiple=False,
+                params={"artefact": None, "reason": None},
+            )
+        )
+
+
 def serve(port):
     """Prepare the database, tell it the DAGs, and serve."""
     import uvicorn
@@ -188,6 +261,9 @@ def serve(port):
     prepare({})
     tell_dags(DAGS)
     tell_nights()
+    if os.environ.get("AIRFLOW__CORE__AUTH_MANAGER") == AUTH_MANAGER:
+        tell_accounts()
+        tell_question()
     uvicorn.run(create_app(apps="core"), host="127.0.0.1", port=port, log_level="warning")
 
 

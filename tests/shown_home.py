@@ -1,14 +1,18 @@
 """A home whose pages are looked at: studies that wait with pictures, and planted identifiers."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from fabricated_lake import Builder, clinical_row, row
 from imaging_objects import phantom, put_study
 from invented_home import COHORT, PEOPLE, _cohort, _identities
+from nm_objects import HABITS, SERIES, SUBJECT
 
 from mpss_lib.config import Config
+from mpss_lib.demo.nm_writing import nm_dataset
+from mpss_lib.dicom import read_volume
 from mpss_lib.pull.vault import Vault
 from mpss_lib.quality.gallery import drawn
 from mpss_lib.segmentation import stage as segmentation
@@ -90,6 +94,15 @@ def _real_study(lake, config):
         for path in lake.landing_files(table, key="phantom"):
             path.unlink()
     return volume, masks, pictures
+
+
+def gated(path):
+    """Put four time slots in the place of a volume's object; gives them: (4, z, y, x), counts."""
+    volume = read_volume(path)
+    slots = np.round(np.stack([volume.array * share for share in (0.4, 0.3, 0.2, 0.1)]))
+    dataset = nm_dataset(volume, SUBJECT, SERIES, replace(HABITS, rescale=True), gated=slots)
+    dataset.save_as(path, enforce_file_format=True)
+    return slots
 
 
 def _images(build, key, number, files):

@@ -21,6 +21,7 @@ from mpss_lib.dicom import (
     ORIENTATION_UNKNOWN,
     POSITION_UNKNOWN,
     read_dataset,
+    read_gates,
     read_header,
     read_volume,
     to_bytes,
@@ -102,6 +103,9 @@ def test_time_slots_are_summed_or_refused():
         np.testing.assert_allclose(got.array, volume.array, atol=0.02)
         assert "sum_of_4_time_slots" in got.notes
         assert read_header(dataset).n_time_slots == 4
+        gates = read_gates(dataset)
+        np.testing.assert_allclose(gates, slots, atol=0.01)
+        np.testing.assert_array_equal(gates.sum(axis=0), got.array)
         with pytest.raises(StudyRejectedError) as caught:
             read_volume(dataset, gated="refuse")
         assert caught.value.reasons == ("gated",)

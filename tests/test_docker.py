@@ -2,13 +2,18 @@
 
 import json
 import re
+import runpy
+import shlex
 import shutil
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import yaml
+from mpss_airflow.vocabulary import QUEUES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docker"
 SECRET = re.compile(r"password|secret|fernet|token", re.I)
@@ -37,16 +42,126 @@ def test_every_value_from_outside_is_demanded(text):
     assert not re.search(r"\$[A-Za-z_]", code)
 
 
-def test_every_secret_comes_from_outside(services):
-    seen = 0
-    for service in services.values():
-        for name, value in (service.get("environment") or {}).items():
-            if SECRET.search(name) or ("://" in str(value) and "@" in str(value)):
-                seen += 1
-                assert "${" in value, name
-    assert seen > 5
-    command = services["redis"]["command"]
-    assert re.fullmatch(r"\$\{REDIS_PASSWORD:\?\}", command[command.index("--requirepass") + 1])
+def test_every_secret_is_a_file_that_lies_outside(text, services):
+    """No secret, no address with one, stands in the environment, which `docker inspect` shows."""
+    whole = yaml.safe_load(text)
+    assert {Path(one["file"]).parent.name for one in whole["secrets"].values()} == {"secrets"}
+    assert "docker/secrets/" in (FOLDER.parent / ".gitignore").read_text().splitlines()
+    seen = set()
+    for name, service in services.items():
+        for variable, value in (service.get("environment") or {}).items():
+            used = set(re.findall(r"/run/secrets/(\w+)", str(value)))
+            if used:
+                assert variable.endswith(("_CMD", "_FILE")), variable
+                assert used <= set(service["secrets"]), (name, variable)
+            elif SECRET.search(variable) or ("://" in str(value) and "@" in str(value)):
+                raise AssertionError(f"{name}: {variable} holds a secret")
+            seen |= used
+    seen |= set(re.findall(r"/run/secrets/(\w+)", " ".join(services["redis"]["command"])))
+    assert seen == set(whole["secrets"])
+
+
+def test_airflow_reads_each_secret_from_its_file(services, tmp_path, monkeypatch):
+    from airflow.configuration import conf
+
+    values = {
+        "postgres_password": "post-17",
+        "redis_password": "redis-4",
+        "fernet_key": "fernet-2",
+        "api_secret_key": "api-9",
+        "jwt_secret": "jwt-3",
+    }
+    for name, value in values.items():
+        (tmp_path / name).write_text(value + "\n")  # as an editor leaves it
+    wanted = {
+        ("database", "sql_alchemy_conn"): "postgresql+psycopg2://airflow:post-17@postgres/airflow",
+        ("core", "fernet_key"): "fernet-2",
+        ("api", "secret_key"): "api-9",
+        ("api_auth", "jwt_secret"): "jwt-3",
+    }
+    commands = {
+        name: str(value).replace("$$", "$").replace("/run/secrets", str(tmp_path))
+        for name, value in services["scheduler"]["environment"].items()
+        if name.endswith("_CMD")
+    }
+    for (section, key), value in wanted.items():
+        variable = f"AIRFLOW__{section}__{key}".upper()
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(f"{variable}_CMD", commands.pop(f"{variable}_CMD"))
+        assert conf.get(section, key) == value
+    told = {
+        name: subprocess.run(shlex.split(line), capture_output=True, text=True, check=True).stdout
+        for name, line in commands.items()  # of the Celery provider, which is not installed here
+    }
+    assert told == {
+        "AIRFLOW__CELERY__BROKER_URL_CMD": "redis://:redis-4@redis:6379/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND_CMD": (
+            "db+postgresql+psycopg2://airflow:post-17@postgres/airflow"
+        ),
+    }
+
+
+def test_no_task_is_for_a_worker_that_nobody_starts(services):
+    command = services["worker"]["command"]
+    assert set(command[command.index("--queues") + 1].split(",")) == set(QUEUES)
+    environment = services["worker"]["environment"]
+    slots = environment["AIRFLOW__CELERY__WORKER_CONCURRENCY"]
+    assert environment["AIRFLOW__CORE__PARALLELISM"] == slots
+
+
+def test_what_runs_can_change_neither_itself_nor_its_rights(services):
+    for name, service in services.items():
+        if name == "postgres":  # its entry point gives its rights up itself
+            continue
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+
+
+@pytest.fixture
+def health_page():
+    """A health page as Airflow's API server shows it, with its scheduler away."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            parts = {name: {"status": "healthy"} for name in ("metadatabase", "triggerer")}
+            body = json.dumps(parts | {"scheduler": {"status": "unhealthy"}}).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/api/v2/monitor/health"
+        server.shutdown()
+
+
+def test_a_health_check_fails_where_the_component_is_not_healthy(health_page, monkeypatch):
+    module = runpy.run_path(str(FOLDER / "healthy.py"), {"__name__": "healthy"})["main"]
+    monkeypatch.setitem(module.__globals__, "PAGE", health_page)
+    assert module("metadatabase") == 0
+    assert module("scheduler") == 1
+    assert module("dag_processor") == 1  # not named
+    monkeypatch.setitem(module.__globals__, "PAGE", "http://127.0.0.1:9/")
+    assert module("metadatabase") == 1
+
+
+def test_every_service_tells_whether_it_is_healthy(services):
+    parts = set(services) - {"bootstrap", "watch", "receiver"}
+    assert all("healthcheck" in services[name] for name in parts)
+    for name in ("scheduler", "dag-processor", "triggerer"):
+        assert services[name]["healthcheck"]["test"][-1] == name.replace("-", "_")
+
+
+def test_the_image_takes_what_it_copies_and_no_home():
+    lines = (FOLDER.parent / ".dockerignore").read_text().splitlines()
+    assert lines[1] == "*"
+    steps = (FOLDER / "Dockerfile").read_text()
+    copied = {n for names in re.findall(r"^COPY (.+) \S+$", steps, re.M) for n in names.split()}
+    assert copied == {line[1:] for line in lines if line.startswith("!")}
 
 
 def test_ports_are_open_to_this_machine_only(services):
@@ -66,6 +181,7 @@ def test_every_part_of_airflow_waits_for_the_bootstrap(services):
             assert service["restart"] == "no"
         else:
             assert waits["bootstrap"] == {"condition": "service_completed_successfully"}, name
+            assert waits["redis"] == {"condition": "service_healthy"}, name
         assert "mpss-home:/var/lib/mpss" in service["volumes"], name
 
 
@@ -81,7 +197,8 @@ def test_the_receiver_runs_only_where_it_is_asked_for(services):
 def test_images_are_pinned_to_a_release(services):
     images = [service["image"] for service in services.values() if "image" in service]
     assert images
-    assert all(re.search(r":\d+", image) and ":latest" not in image for image in images)
+    for image in set(images):
+        assert re.search(r":(\d|\$\{MPSS_TAG:\?)", image), image
 
 
 def test_the_image_runs_as_nobody_special_and_installs_by_hash():

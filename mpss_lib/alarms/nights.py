@@ -5,16 +5,14 @@ Only tables that every Airflow 3 has are read, with plain selects; nothing is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, bindparam, text
 
-from mpss_lib.runtime.home import DATABASE
+from mpss_lib.runtime.airflow_database import DATABASE, broken_files, connected
 
 INGEST = "mpss_ingest"
 SCHEDULED = ("mpss_ingest", "mpss_clinical", "mpss_evaluate", "mpss_maintain", "mpss_review")
@@ -36,7 +34,6 @@ _PAUSED = text("select dag_id, is_paused from dag where dag_id in :dags").bindpa
 _BEAT = text(
     "select max(latest_heartbeat) from job where job_type = 'SchedulerJob' and state = 'running'"
 )
-_BROKEN = text("select filename from import_error order by filename limit 20")
 
 
 @dataclass(frozen=True)
@@ -124,19 +121,8 @@ def read_orchestra(environment: Mapping[str, str]) -> Orchestra:
             paused=frozenset(name for name, is_paused in paused.items() if is_paused),
             known=frozenset(paused),
             scheduler_beat=time_of(connection.execute(_BEAT).scalar()),
-            broken=tuple(str(row[0]) for row in connection.execute(_BROKEN)),
+            broken=broken_files(connection),
         )
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    """Open Airflow's database for questions."""
-    engine = create_engine(url, poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
 
 
 def _runs(connection: Connection, dag: str, *, most: int, any_type: bool = True) -> list[Run]:

@@ -50,6 +50,7 @@ IMPORT = Code("110107", "Import")
 PATIENT = Code("110110", "Patient Record")
 QUERY = Code("110112", "Query")
 ALERT = Code("110113", "Security Alert")
+AUTHENTICATION = Code("110114", "User Authentication")
 
 KINDS: Mapping[str, Kind] = {
     "find": Kind(QUERY, "E", "the archive was asked for studies"),
@@ -68,6 +69,8 @@ KINDS: Mapping[str, Kind] = {
     "purge": Kind(DELETED, "D", "a study or a patient was taken out"),
     "pacs_stop": Kind(APPLICATION, "E", "somebody stopped all traffic with the archives"),
     "pacs_start": Kind(APPLICATION, "E", "somebody allowed it again"),
+    "login": Kind(AUTHENTICATION, "E", "somebody logged in to the UI, or was refused"),
+    "account": Kind(ALERT, "E", "an account was made or changed by the command line"),
     "audit_read": Kind(LOG_USED, "R", "somebody listed this log"),
     "audit_mended": Kind(ALERT, "E", "a line that a kill had torn was set aside"),
 }

@@ -11,6 +11,7 @@ import sys
 from rich.text import Text
 
 from mpss_lib.cli import (
+    account,
     alarm,
     archive,
     audit,
@@ -35,6 +36,7 @@ from mpss_lib.errors import MpssError, SettingsError, WrongArgumentError
 from mpss_lib.secrecy import LAKE_UMASK
 
 __all__ = [
+    "account",
     "alarm",
     "app",
     "archive",

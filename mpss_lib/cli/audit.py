@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mpss_lib.audit.chain import files_of, lines_of
 from mpss_lib.audit.doors import chain_of, record, recording
+from mpss_lib.audit.listing import Wanted, as_row, newest
 from mpss_lib.audit.message import Event
 from mpss_lib.audit.vocabulary import SUCCESS
 from mpss_lib.cli.application import AsJson, app, audit_app, errors, show_json, show_table
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.home import Home
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mpss_lib.audit.chain import Line
 
 
 @audit_app.command("ls")
@@ -30,13 +24,15 @@ def audit_ls(
 ) -> None:
     """List who did what, newest last; that it was listed is written too."""
     home = Home.open()
-    found = deque(_wanted(home, kind, study), maxlen=last)
+    wanted = Wanted(kind or "", study or "")
+    found = newest(chain_of(home.root, home.config).folder, wanted, last)
     record(Event("audit_read", SUCCESS, [study] if study else []), home.root, home.config)
     if as_json:
         show_json([one.message | {"seq": one.seq, "hash": one.hash} for one in found])
     else:
+        rows = [as_row(one) for one in found]
         columns = ("seq", "when", "who", "what", "outcome", "about")
-        show_table(columns, map(_row, found), title="Audit log", numbers={"seq"})
+        show_table(columns, [row.values() for row in rows], title="Audit log", numbers={"seq"})
 
 
 @audit_app.command("verify")
@@ -99,30 +95,3 @@ def who(keys: Annotated[list[str], typer.Argument(help="Study keys.")]) -> None:
     for key in keys:
         for name in names:
             typer.echo(f"{name:17}{getattr(known[key], name)}")
-
-
-def _wanted(home: Home, kind: str | None, study: str | None) -> Iterator[Line]:
-    for path in files_of(chain_of(home.root, home.config).folder):
-        for line in lines_of(path):
-            if line is None or kind not in (None, _kind(line)):
-                continue
-            if study is None or study in _about(line):
-                yield line
-
-
-def _kind(line: Line) -> str:
-    return str(line.message["EventIdentification"]["EventTypeCode"]["csd-code"])
-
-
-def _about(line: Line) -> list[str]:
-    objects = line.message["ParticipantObjectIdentification"]
-    return [str(one["ParticipantObjectID"]) for one in objects]
-
-
-def _row(line: Line) -> tuple[object, ...]:
-    event = line.message["EventIdentification"]
-    asked = line.message["ActiveParticipant"][0]["UserID"]
-    about = _about(line)
-    told = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
-    when = str(event["EventDateTime"])[:19]
-    return line.seq, when, asked, _kind(line), event["EventOutcomeIndicator"], told

@@ -37,12 +37,20 @@ def demo(
 
 @app.command()
 def up() -> None:
-    """Start this home's Airflow (and its demo PACS), with connections, pools and DAGs ready."""
-    from mpss_lib.demo.run import is_demo, start_demo
+    """Start this home's Airflow (and its demo PACS), with connections, pools and DAGs ready.
+
+    The first start of a home in which persons have accounts asks for the first one.
+    """
+    from mpss_lib.cli.account import ask_for_the_first
+    from mpss_lib.demo.run import start_demo
+    from mpss_lib.runtime.airflow_home import is_demo
     from mpss_lib.runtime.start import start_home
 
     root = settings.home()
-    (start_demo if is_demo(root) else start_home)(root, console)
+    if is_demo(root):
+        start_demo(root, console)
+    else:
+        start_home(root, console, ask_for_the_first)
 
 
 @app.command()

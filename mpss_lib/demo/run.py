@@ -96,11 +96,6 @@ def run_demo(root: Path, patients: int, console: Console, *, signal: str = DEFAU
     return 0 if ok else 1
 
 
-def is_demo(root: Path) -> bool:
-    """Whether a home was made by the demo: it has a hospital of its own."""
-    return (root / "hospital" / "registry.sqlite").exists()
-
-
 def start_demo(root: Path, console: Console) -> None:
     """Start PACS and Airflow of a demo home again; `mpss up`."""
     with only_one(root):
@@ -109,9 +104,10 @@ def start_demo(root: Path, console: Console) -> None:
         config = _start_archive(root, settings.load(root), services)
         airflow = AirflowHome.open(root)
         client = bring_up(airflow, config, services, overwrite=True)
+        client.log_in()
         for dag_id in DAGS:
             client.unpause(dag_id)
-    print_login(airflow, console)
+    print_login(airflow, config, console)
 
 
 def _chain(
@@ -128,6 +124,7 @@ def _chain(
     with watch.part("PACS and Airflow start"):
         config = _start_archive(root, config, services)
         client = bring_up(airflow, config, services, overwrite=True)
+        client.log_in()
         client.fail_open_runs()
     console.print(f"Airflow is up at {airflow.address}")
     window = {"from": hospital.first_date, "to": hospital.last_date}
@@ -137,7 +134,7 @@ def _chain(
         with watch.part(dag_id):
             ok = _run(client, dag_id, conf, console) and ok
     print_summary(Lake(root / "lake"), asked, watch.seconds, console)
-    print_login(airflow, console)
+    print_login(airflow, config, console)
     if stays:  # else the night that is due would start only to be ended
         for dag_id in DAGS:
             client.unpause(dag_id)

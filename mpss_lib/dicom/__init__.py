@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpss_lib.dicom.header import NM_STORAGE, Header, Source, read_dataset, read_header, to_bytes
-from mpss_lib.dicom.nm_volume import ORIENTATION_UNKNOWN, POSITION_UNKNOWN, read_volume
+from mpss_lib.dicom.nm_volume import ORIENTATION_UNKNOWN, POSITION_UNKNOWN, read_gates, read_volume
 
 __all__ = [
     "NM_STORAGE",
@@ -12,6 +12,7 @@ __all__ = [
     "Header",
     "Source",
     "read_dataset",
+    "read_gates",
     "read_header",
     "read_volume",
     "to_bytes",

@@ -85,6 +85,26 @@ def read_volume(
         return from_single_frames(datasets)
 
 
+def read_gates(source: Source) -> FloatArray:
+    """Read the time slots of a tomogram that ``read_volume`` reads as their sum.
+
+    Returns
+    -------
+    (slots, z, y, x) float64 array, counts
+        Slots in the order of TimeSlotVector (PS3.3 C.8.4.8); one of an object that is not gated.
+
+    Raises
+    ------
+    GeometryError, DicomFileError
+        As ``read_volume``.
+    """
+    dataset = read_dataset(source)
+    with object_fault("the gates cannot be read", FETCH_AGAIN):
+        order = frame_order(dataset)
+        gates: FloatArray = np.ascontiguousarray(read_frames(dataset, [])[order])
+    return gates
+
+
 def _from_multiframe(dataset: Dataset, gated: str, orientation: str) -> Volume:
     header = read_header(dataset)
     _check_readable(header)

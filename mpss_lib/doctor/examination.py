@@ -20,6 +20,7 @@ from mpss_lib.doctor import (
     archive_side,
     files,
     lake_side,
+    people,
     processes,
     settings_file,
 )
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     lake_side.purges,
     lake_side.out_of_date,
     alarm_side.undelivered,
+    people.accounts,
 )
 
 

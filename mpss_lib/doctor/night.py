@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import text
 
-from mpss_lib.alarms.nights import INGEST, connected, time_of
+from mpss_lib.alarms.nights import INGEST, time_of
 from mpss_lib.alarms.studies import digest_of_run
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
-from mpss_lib.runtime.home import DATABASE, Home
+from mpss_lib.runtime.airflow_database import DATABASE, connected
+from mpss_lib.runtime.home import Home
 from mpss_lib.snapshot_file import asking
 
 MOST_STUDIES = 10

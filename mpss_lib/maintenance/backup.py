@@ -44,7 +44,10 @@ FIRST = ("manifest", "active.json")
 """Of the lake, copied before the files that they name."""
 
 NOT_COPIED = (".tmp-", "warehouse.duckdb", "work.lock", "order.lock", "layout.lock")
-HOME_FILES = ("mpss.toml", "hospital.json", "airflow/secrets.json", "airflow/passwords.json")
+HOME_FILES = (
+    *("mpss.toml", "hospital.json"),
+    *("airflow/secrets.json", "airflow/passwords.json", "airflow/webserver_config.py"),
+)
 SQLITE_COPY, POSTGRES_COPY = "airflow/airflow.db", "airflow/airflow.dump"
 
 Entry = dict[str, Any]

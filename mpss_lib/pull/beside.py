@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -54,6 +55,7 @@ class Helpers:
         """End them; what is being stored is stored, what waits to be taken is not taken."""
         if self._takes is not None:
             self._takes.shutdown(cancel_futures=True)
+            gc.unfreeze()
         self._stores.shutdown()
 
     def take(self, order: TakingOrder) -> Future[TakenStudy]:
@@ -80,7 +82,8 @@ class Helpers:
         return self._stores.submit(work, *args, **kwargs)
 
     def _started(self) -> Executor:
-        """Fork: everything is loaded."""
+        """Fork: everything is loaded, and no collection of garbage goes through it any more."""
+        gc.freeze()
         return ProcessPoolExecutor(
             1, get_context("fork"), initializer=_begin, initargs=(self._taker,)
         )

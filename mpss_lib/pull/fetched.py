@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpss_lib.config import Config, Sites
-from mpss_lib.errors import StudyGoneError, StudyWithdrawnError
+from mpss_lib.errors import StudyFaultError, StudyGoneError, StudyWithdrawnError
 from mpss_lib.pull.archive.answers import StudyAnswer
 from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.fetching import StudyFetch, announcement, deliver
 from mpss_lib.pull.manifest import announced_by, modalities_asked
-from mpss_lib.pull.objects import StudyJob, whole_on_lake
+from mpss_lib.pull.objects import STAGE, StudyJob, whole_on_lake
 from mpss_lib.pull.person import check_rows, named_in
 from mpss_lib.pull.received import Answer, ReceivedLedger
 from mpss_lib.pull.retrieve.delivery import Delivery
@@ -97,7 +97,7 @@ class Fetcher:
         self._ledger = ReceivedLedger(vault)
         self._force, self._accepts = force, accepts
         self._rows: Mapping[str, StudyAnswer] = {}
-        self._new: Mapping[str, str] = {}
+        self._new: Mapping[str, Identity] = {}
         self._listed: dict[str, Contents] = {}
         self._ahead: Path | None = None
 
@@ -111,16 +111,11 @@ class Fetcher:
         """Ask for the rows of several studies at once; what does not come is asked for alone."""
         known = self._vault.known(study_keys)
         gone = self._vault.withdrawn(known)
-        uids = {key: known[key].study_uid for key in study_keys if key in known and key not in gone}
-        self._rows = self._archive.find_listed(list(uids.values()))
-        self._new = {key: uid for key, uid in uids.items() if self._is_new(key, uid)}
-
-    def _is_new(self, study_key: str, study_uid: str) -> bool:
-        """Whether the archive announces a study otherwise than when the lake got all of it."""
-        row, known = self._rows.get(study_uid), self._ledger.answer(study_key)
-        if self._force or self._accepts or known is None:
-            return True
-        return row is None or known[0] != self._vault.answer_mark(repr(row))
+        left = {key: known[key] for key in study_keys if key in known and key not in gone}
+        self._rows = self._archive.find_listed([one.study_uid for one in left.values()])
+        is_again = self._force or self._accepts
+        there = self._lake.current_paths("instance", self._config.address(STAGE), left)
+        self._new = {key: one for key, one in left.items() if is_again or key not in there}
 
     def look_ahead(self, study_keys: Sequence[str]) -> int:
         """Fetch the next studies by one request, where the archive takes it and they are new.
@@ -137,15 +132,28 @@ class Fetcher:
         rows: list[StudyAnswer] = []
         n_objects = n_keys = 0
         for key in study_keys:
-            row = self._rows.get(self._new.get(key, ""))
+            row = self._row_ahead(key)
             n_objects += (row.n_objects or 0) if row is not None else 0
             if n_objects > self._sites.archive.uids_per_request and rows:
                 break
             n_keys += 1
-            rows += [row] if row is not None and row.n_objects else []
+            rows += [row] if row is not None else []
         if len(rows) > 1:
             self._fetch_ahead(rows)
         return n_keys
+
+    def _row_ahead(self, study_key: str) -> StudyAnswer | None:
+        """Give the archive's answer for a study of which nothing speaks against its fetch."""
+        before = self._new.get(study_key)
+        row = None if before is None else self._rows.get(before.study_uid)
+        if before is None or row is None or not row.n_objects:
+            return None
+        try:
+            check_rows(row)
+            StudyFetch(row, before, self._vault, self._config)
+        except (StudyFaultError, StudyWithdrawnError):
+            return None  # said when its turn comes
+        return row
 
     def _fetch_ahead(self, rows: Sequence[StudyAnswer]) -> None:
         settings = self._config.pull

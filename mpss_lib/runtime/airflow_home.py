@@ -23,6 +23,13 @@ from urllib.parse import quote
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.project import project_folder
+from mpss_lib.runtime.airflow_database import (
+    DATABASE,
+    broken_files,
+    connected,
+    has_administrator,
+    known_dags,
+)
 from mpss_lib.runtime.services import LOOPBACK, Services, free_ports, open_log
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
 from mpss_lib.tables import read_json_there, write_json
@@ -44,6 +51,10 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
 """Airflow's components with their options. Its log servers listen on every interface and cannot be
 told otherwise (airflow.utils.serve_logs); the UI reads the files of the same machine itself."""
 
+AUTH_MANAGER = "mpss_airflow.accounts.manager.MpssAuthManager"
+IDLE_MINUTES, SESSION_MINUTES = 60, 720
+"""A login ends after so many minutes without a request, and at the latest after so many."""
+
 NOTHING_SHOWN: Mapping[str, object] = {
     "API__EXPOSE_CONFIG": False,
     "API__EXPOSE_STACKTRACE": False,
@@ -52,6 +63,27 @@ NOTHING_SHOWN: Mapping[str, object] = {
 }
 """What keeps passwords out of UI, REST interface and task logs: the extra field ``url`` of a
 connection is an address with its password."""
+
+
+def is_demo(root: Path) -> bool:
+    """Whether a home was made by the demo: it has a hospital of its own."""
+    return (root / "hospital" / "registry.sqlite").exists()
+
+
+def has_persons(root: Path, config: Config) -> bool:
+    """Whether each person has an account; a demo home has one for everybody."""
+    return config.site.accounts == "persons" and not is_demo(root)
+
+
+def lacks_administrator(root: Path, config: Config) -> bool:
+    """Whether persons have accounts in a home and none of them may do everything yet."""
+    if not has_persons(root, config):
+        return False
+    file = root / "airflow" / "airflow.db"
+    if not file.is_file():
+        return True
+    with connected(f"sqlite:///{file}?timeout={SQLITE_WAIT_S}") as database:
+        return not has_administrator(database)
 
 
 @dataclass(frozen=True)
@@ -105,8 +137,6 @@ class AirflowHome:
             "CORE__PARALLELISM": PARALLELISM,
             "CORE__DEFAULT_TIMEZONE": config.site.timezone,
             "CORE__FERNET_KEY": values["fernet_key"],
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder / "passwords.json",
             "CORE__TEST_CONNECTION": "Enabled",
             "CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
             "API__HOST": LOOPBACK,
@@ -124,7 +154,7 @@ class AirflowHome:
         }
         if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):  # a collector of metrics
             settings["METRICS__OTEL_ON"] = True
-        settings |= {**self._own_places(), **NOTHING_SHOWN}
+        settings |= {**self._own_places(), **self._accounts(config), **NOTHING_SHOWN}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
         kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
         return (
@@ -133,6 +163,25 @@ class AirflowHome:
             | {"AIRFLOW_HOME": str(self.root / "airflow"), "MPSS_HOME": str(self.root)}
             | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
         )
+
+    def _accounts(self, config: Config) -> dict[str, object]:
+        """Who may log in: persons (Flask-AppBuilder), or one account with a generated password."""
+        folder = self.root / "airflow"
+        settings: dict[str, object] = {
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": folder / "passwords.json",
+            "FAB__CONFIG_FILE": folder / "webserver_config.py",
+        }
+        if not has_persons(self.root, config):
+            return settings
+        if config.alarm.link:  # people come through a proxy
+            settings |= {"API__BASE_URL": config.alarm.link, "FAB__ENABLE_PROXY_FIX": True}
+        return settings | {
+            "CORE__AUTH_MANAGER": AUTH_MANAGER,
+            "FAB__SESSION_LIFETIME_MINUTES": IDLE_MINUTES,
+            "FAB__SESSION_MAX_LIFETIME_MINUTES": SESSION_MINUTES,
+            "FAB__COOKIE_SECURE": config.alarm.link.startswith("https:"),
+        }
 
     def _own_places(self) -> dict[str, object]:
         """Where Airflow writes: named at each start, so that a copied home writes in itself."""
@@ -178,7 +227,7 @@ class AirflowHome:
             services.start(component, command, environment)
 
     def wait_until_healthy(self, services: Services) -> AirflowClient:
-        """Wait for all four components; returns a client that is logged in."""
+        """Wait for all four components; returns a client that has not logged in."""
         end = time.monotonic() + START_S
         client = AirflowClient(self.address, self.secrets["password"])
         while time.monotonic() < end:
@@ -187,12 +236,27 @@ class AirflowHome:
                     f"Airflow's {dead[0]} ended by itself", way_out=f"read logs/{dead[0]}.log"
                 )
             if client.is_healthy():
-                client.log_in()
                 return client
             time.sleep(0.5)
         raise PlatformFaultError(
             f"Airflow was not healthy after {START_S:.0f} s", way_out="read logs/*.log in the home"
         )
+
+    def wait_for_dags(self, wanted: set[str], config: Config, seconds: float = 120.0) -> None:
+        """Wait until the DAG processor has read all of them, without an import error."""
+        end = time.monotonic() + seconds
+        with connected(self.environment(config)[DATABASE]) as database:
+            while True:
+                missing, errors = wanted - known_dags(database), broken_files(database)
+                if not (missing or errors):
+                    return
+                if errors or time.monotonic() > end:
+                    told = f"do not import: {errors}" if errors else f"are unknown: {missing}"
+                    raise PlatformFaultError(
+                        f"DAGs {told}", way_out="read logs/dag-processor.log in the home"
+                    )
+                database.rollback()  # the next look sees what was written meanwhile
+                time.sleep(0.5)
 
 
 class AirflowClient:
@@ -220,11 +284,6 @@ class AirflowClient:
     def dags(self) -> list[dict[str, Any]]:
         """Every DAG."""
         return list(self._call("GET", "/api/v2/dags?limit=100")["dags"])
-
-    def import_errors(self) -> list[str]:
-        """File names of DAG files that do not import."""
-        answer = self._call("GET", "/api/v2/importErrors?limit=100")
-        return [row["filename"] for row in answer["import_errors"]]
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler run a DAG."""
@@ -260,24 +319,6 @@ class AirflowClient:
                 continue
             path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
             self._call("PATCH", f"{path}?update_mask=state", {"state": "failed"})
-
-    def wait_for_dags(self, wanted: set[str], seconds: float = 120.0) -> None:
-        """Wait until the DAG processor has seen all of them, without an import error."""
-        end = time.monotonic() + seconds
-        while True:
-            known = {dag["dag_id"] for dag in self.dags()}
-            if errors := self.import_errors():
-                raise PlatformFaultError(
-                    f"DAG files do not import: {errors}", way_out="read logs/dag-processor.log"
-                )
-            if wanted <= known:
-                return
-            if time.monotonic() > end:
-                raise PlatformFaultError(
-                    f"Airflow does not know {sorted(wanted - known)}",
-                    way_out="read logs/dag-processor.log",
-                )
-            time.sleep(0.5)
 
     def wait_for_run(
         self,

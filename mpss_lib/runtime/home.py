@@ -8,12 +8,12 @@ from pathlib import Path
 
 from mpss_lib import config as settings
 from mpss_lib.config import Config, Sites
+from mpss_lib.runtime.airflow_database import DATABASE
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.layout import bring_up_to_date
 
-DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 NOT_ALLOWED = "airflow-db-not-allowed:"
 """What Airflow puts in its place for a task (airflow.sdk.execution_time.supervisor)."""
 
@@ -64,7 +64,7 @@ def _airflow(root: Path, config: Config) -> Airflow | None:
     own = AirflowHome.load(root)
     if own is not None:
         return Airflow(own.environment(config))
-    url = os.environ.get(DATABASE, "")
+    url = os.environ.get(DATABASE) or os.environ.get(f"{DATABASE}_CMD", "")
     if url and not url.startswith(NOT_ALLOWED):
         return Airflow(dict(os.environ) | {"MPSS_HOME": str(root)})
     return None

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from mpss_lib import config as settings
+from mpss_lib.audit.doors import recording
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
-from mpss_lib.runtime.airflow_home import USER, AirflowClient, AirflowHome
+from mpss_lib.runtime.accounts import Accounts, NewAccount
+from mpss_lib.runtime.airflow_home import (
+    USER,
+    AirflowClient,
+    AirflowHome,
+    has_persons,
+    lacks_administrator,
+)
+from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.runtime.services import Services, only_one, wait_for_file
 from mpss_lib.secrecy import seal
 from mpss_lib.snapshot_file import moved_away
@@ -26,17 +36,26 @@ PREPARE_S = 300.0
 READY_S = 60.0
 
 
-def start_home(root: Path, console: Console) -> None:
-    """Start Airflow of an existing home; `mpss up`."""
+def start_home(root: Path, console: Console, ask: Callable[[], NewAccount]) -> None:
+    """Start Airflow of an existing home; `mpss up`.
+
+    Parameters
+    ----------
+    root : Path
+    console : rich.console.Console
+    ask : callable
+        Gives the first account; asked before anything starts or ends.
+    """
     with only_one(root):
+        config = settings.load(root)
+        first = ask() if lacks_administrator(root, config) else None
         services = Services(root)
         services.end_all()
         airflow = AirflowHome.open(root)
-        config = settings.load(root)
         start_receiver(root, config, services)
-        bring_up(airflow, config, services)
+        bring_up(airflow, config, services, first=first)
         start_watch(root, services)
-    print_login(airflow, console)
+    print_login(airflow, config, console)
     console.print(
         "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
         " then unpause mpss_clinical and mpss_ingest, the others after the first night."
@@ -60,8 +79,21 @@ def start_watch(root: Path, services: Services) -> None:
     services.start("watch", command, dict(os.environ) | {"MPSS_HOME": str(root)})
 
 
+def prepared(root: Path) -> AirflowHome:
+    """Make Airflow's database of a home that was never started; nothing is started."""
+    with only_one(root):
+        airflow = AirflowHome.open(root)
+        _prepare(airflow, settings.load(root), overwrite=False)
+        return airflow
+
+
 def bring_up(
-    airflow: AirflowHome, config: Config, services: Services, *, overwrite: bool = False
+    airflow: AirflowHome,
+    config: Config,
+    services: Services,
+    *,
+    overwrite: bool = False,
+    first: NewAccount | None = None,
 ) -> AirflowClient:
     """Prepare and start Airflow of a home; wait until it is healthy and knows every DAG.
 
@@ -74,25 +106,37 @@ def bring_up(
         Where the processes are recorded.
     overwrite : bool
         Change connections that are there: a demo's PACS has a new port at each start.
+    first : NewAccount, optional
+        The first account, where the home has none.
     """
-    prepared = airflow.prepare(config, connections(config), overwrite=overwrite)
-    if prepared.wait(timeout=PREPARE_S) != 0:
-        raise PlatformFaultError(
-            "Airflow's database could not be prepared",
-            way_out="read bootstrap.log in the home's logs",
-        )
+    _prepare(airflow, config, overwrite=overwrite)
+    if first is not None:
+        with recording("account", airflow.root, config, things=[first.person.name]) as told:
+            told.details = {"did": "added", "roles": ", ".join(first.roles)}
+            Accounts(Airflow(airflow.environment(config))).add(first)
     airflow.start(config, services)
     client = airflow.wait_until_healthy(services)
-    client.wait_for_dags(set(DAGS))
+    airflow.wait_for_dags(set(DAGS), config)
     seal(airflow.root)
     return client
 
 
-def print_login(airflow: AirflowHome, console: Console) -> None:
+def _prepare(airflow: AirflowHome, config: Config, *, overwrite: bool) -> None:
+    process = airflow.prepare(config, connections(config), overwrite=overwrite)
+    if process.wait(timeout=PREPARE_S) != 0:
+        raise PlatformFaultError(
+            "Airflow's database could not be prepared",
+            way_out="read bootstrap.log in the home's logs",
+        )
+
+
+def print_login(airflow: AirflowHome, config: Config, console: Console) -> None:
     """Say where the UI is and how to get in; and that the home was moved, where it was."""
+    way_in = f"user {USER}  password {airflow.secrets['password']}  (generated for this home;"
+    if has_persons(airflow.root, config):
+        way_in = "(log in with your account, `mpss account ls` lists them;"
     console.print(
-        f"Airflow UI: {airflow.address}  user {USER}  password {airflow.secrets['password']}"
-        "  (generated for this home; `mpss down` ends it)",
+        f"Airflow UI: {config.alarm.link or airflow.address}  {way_in} `mpss down` ends it)",
         soft_wrap=True,
     )
     if moved := moved_away(Lake(airflow.root / "lake").snapshot):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mpss_lib.dicom import read_volume
+from mpss_lib.dicom import read_gates, read_volume
 from mpss_lib.masks import read_masks
 from mpss_lib.volume import FloatArray, IntArray, Mask
 
@@ -29,6 +29,8 @@ class Around:
     ----------
     counts : (z, y, x) uint16
         0 to 65535 is 0 to ``top``.
+    gates : (slots, z, y, x) uint8
+        0 to 255 is 0 to the most of any gate; no slot where the object is not gated.
     layers : (z, y, x) uint8
         Bit k: the voxel lies in ``LAYERS[k]``.
     top : float
@@ -45,6 +47,7 @@ class Around:
     """
 
     counts: npt.NDArray[np.uint16]
+    gates: npt.NDArray[np.uint8]
     layers: npt.NDArray[np.uint8]
     top: float
     white: float
@@ -63,6 +66,8 @@ class Around:
             "white": round(self.white, 4),
             "layers": list(LAYERS),
             "counts": base64.b64encode(self.counts.astype("<u2").tobytes()).decode(),
+            "n_gates": self.gates.shape[0],
+            "gates": base64.b64encode(self.gates.tobytes()).decode(),
             "masks": base64.b64encode(self.layers.tobytes()).decode(),
         }
 
@@ -90,6 +95,7 @@ def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) 
     wall = volume.array[masks["MYO"].array]
     return Around(
         counts=np.round(counts / top * 65535.0).astype(np.uint16),
+        gates=_gates(volume_at, part),
         layers=_layers(masks, part),
         top=top,
         white=min(float(np.percentile(wall, WHITE_PERCENTILE)) / top, 1.0) if wall.size else 1.0,
@@ -97,6 +103,13 @@ def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) 
         spacing_mm=volume.spacing_mm,
         ways=_ways(volume.affine),
     )
+
+
+def _gates(volume_at: Path, part: tuple[slice, ...]) -> npt.NDArray[np.uint8]:
+    gates = np.clip(read_gates(volume_at)[:, *part], 0.0, None)
+    if len(gates) == 1:
+        return np.zeros((0, *gates.shape[1:]), np.uint8)
+    return np.round(gates / (float(gates.max()) or 1.0) * 255.0).astype(np.uint8)
 
 
 def _ways(affine: FloatArray) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from mpss_lib.quoting import sql_name
 from mpss_lib.warehouse.manifest import Ledger
 from mpss_lib.warehouse.meta import META
 from mpss_lib.warehouse.published import Published
+from mpss_lib.warehouse.record_files import State
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ LEDGER: Mapping[str, str] = {"run": "runs", "unit": "units", "manifest": "files"
 COUNTS = "study_rows"
 
 _AS_THEY_WERE: Mapping[str, Sequence[str]] = {
-    "runs": ("record", "n_bytes", "modified_ns"),
+    "runs": State._fields,
     "units": ("record", "unit_key"),
     "files": ("record", "path"),
 }

@@ -6,7 +6,9 @@ belongs and what follows from a row::
     -- at most one volume of a study is chosen
     -- suite: study
     -- consequence: quarantine
+    -- by: study_key
 
+The last line says that a row hangs on rows of the same study only (``expectations.unjudged``).
 Those of suite ``snapshot`` are about relations that are made while a snapshot is published, and are
 run there, with the grain of every relation as its file declares it; what they find is counted in
 ``quality.check_result``. The others are about lake tables and are run with their suite
@@ -64,13 +66,17 @@ _RESULT = (
 
 @dataclass(frozen=True)
 class Check:
-    """One query: ``sql`` returns the rows that are not as it ``says``."""
+    """One query: ``sql`` returns the rows that are not as it ``says``.
+
+    ``by`` is ``study_key`` where a row hangs on rows of the same study only.
+    """
 
     name: str
     suite: str
     consequence: Consequence
     says: str
     sql: str
+    by: str = ""
 
     @property
     def table(self) -> str:
@@ -219,7 +225,8 @@ def _read(path: Path, bins: Sequence[int]) -> Check:
             f" and '-- consequence: {' or '.join(allowed)}' below the first line",
         )
     sql = with_limits(text.strip().rstrip(";"), bins=list(bins))
-    return Check(path.stem, suite, allowed[consequence], first_line_of(path, text), sql)
+    says = first_line_of(path, text)
+    return Check(path.stem, suite, allowed[consequence], says, sql, head.get("by", ""))
 
 
 def _grain_check(relation: Relation) -> Check:

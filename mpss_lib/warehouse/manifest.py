@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,12 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mpss_lib.config import STAGES, Address
+from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.parquet import WAY_OUT
 from mpss_lib.records import Record
 from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake, Written, read_json
+from mpss_lib.warehouse.record_files import STATE, Records, State, record_files
 
 DECIDED = "review"
 APPEND_ONLY = frozenset({DECIDED, "prediction"})
@@ -39,7 +39,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
     "runs": _WHERE
     | {"record_order": WHOLE, "run_digest": TEXT, "code_version": TEXT, "written_at": _TIME}
     | dict.fromkeys(("n_given", *(f"n_{state}" for state in _STATES), "n_files", "n_rows"), WHOLE)
-    | {"n_bytes": WHOLE, "modified_ns": WHOLE},
+    | dict.fromkeys(STATE, WHOLE),
     "units": _WHERE | {"unit_key": TEXT, "status": TEXT, "reasons": TEXTS, "tables": TEXTS},
     "files": _WHERE
     | {"unit_key": TEXT, "table_name": TEXT, "path": TEXT, "input_digest": TEXT}
@@ -57,8 +57,8 @@ class Ledger:
     ----------
     tables : mapping of str to pyarrow.Table
         ``runs``: one row for each record: stage, address, run digest, code version, time, counts,
-        and size and time of the record's file. ``units``: one for each (record, unit): its status
-        and reasons. ``files``: one for each (record, unit, table): the file that it names;
+        and what is told of its file. ``units``: one for each (record, unit): its status and
+        reasons. ``files``: one for each (record, unit, table): the file that it names;
         ``is_current`` where no later record of the same address names another file for that unit
         and table. ``settings``: one for each (stage, address, field): the value with which it was
         made.
@@ -146,19 +146,12 @@ def read_ledger(lake: Lake, *, known: Ledger | None = None) -> Ledger:
     kept = _unchanged(known, there) if known is not None else frozenset()
     tables = _read(there, kept)
     if known is not None and kept:
-        names = pa.array(sorted(record for record, _, _ in kept))
+        names = pa.array(sorted(state.record for state in kept))
         is_all = len(kept) == known.tables["runs"].num_rows
         for name, old in known.tables.items():
             still = old if is_all else old.filter(pc.is_in(old["record"], value_set=names))
             tables[name] = pa.concat_tables([still, tables[name]])
     return Ledger(_ordered(tables))
-
-
-State = tuple[str, int, int]
-"""Name of a record, and bytes and time of change (ns) of its file."""
-
-Records = Mapping[State, str]
-"""State of each record -> its file."""
 
 
 def read_records(there: Records, *, first: int) -> Ledger:
@@ -169,25 +162,13 @@ def read_records(there: Records, *, first: int) -> Ledger:
 def _read(there: Records, but: Collection[State] = ()) -> dict[str, pa.Table]:
     parts: dict[str, Rows] = {name: [] for name in COLUMNS}
     for state in sorted(there.keys() - set(but)):
-        _take_apart(Path(there[state]), *state[1:], parts)
+        _take_apart(Path(there[state]), state, parts)
     return {name: _arrow(parts[name], columns) for name, columns in COLUMNS.items()}
 
 
-def record_files(lake: Lake) -> Records:
-    """Find every record: thousands, of each of which the system is asked once."""
-    found = {}
-    for stage in STAGES:
-        folder = lake.root / "manifest" / stage
-        for entry in os.scandir(folder) if folder.is_dir() else ():
-            if entry.name.endswith(".json"):
-                stat = entry.stat()
-                found[entry.name[: -len(".json")], stat.st_size, stat.st_mtime_ns] = entry.path
-    return found
-
-
 def _unchanged(known: Ledger, there: Records) -> frozenset[State]:
-    runs = known.tables["runs"].select(["record", "n_bytes", "modified_ns"]).to_pydict()
-    return frozenset(there.keys() & set(zip(*runs.values(), strict=True)))
+    runs = known.tables["runs"].select(list(State._fields)).to_pydict()
+    return frozenset(there.keys() & set(map(State, *runs.values())))
 
 
 def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
@@ -196,9 +177,9 @@ def _arrow(rows: Rows, columns: Mapping[str, pa.DataType]) -> pa.Table:
     )
 
 
-def _take_apart(path: Path, n_bytes: int, modified_ns: int, parts: dict[str, Rows]) -> None:
+def _take_apart(path: Path, state: State, parts: dict[str, Rows]) -> None:
     try:
-        told = {"n_bytes": n_bytes, "modified_ns": modified_ns}
+        told = {name: getattr(state, name) for name in STATE}
         _add_record(Record.read(read_json(path)), parts, told)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeCorruptError(

@@ -50,7 +50,7 @@ META: Mapping[str, MetaTable] = {
         | {"record_order": WHOLE, "run_digest": TEXT, "code_version": TEXT, "written_at": TIME}
         | dict.fromkeys(("n_given", "n_done", "n_skipped", "n_rejected"), WHOLE)
         | dict.fromkeys(("n_quarantined", "n_files", "n_rows"), WHOLE)
-        | dict.fromkeys(("n_bytes", "modified_ns"), WHOLE),
+        | dict.fromkeys(("n_bytes", "modified_ns", "inode"), WHOLE),
     ),
     "unit": MetaTable(
         "One row is one unit (study, cohort, window) in one batch task: what became of it.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,10 @@ from mpss_lib.warehouse.pointers import moved, of_every_stage, read_pointers, wi
 from mpss_lib.warehouse.published import Published, published
 from mpss_lib.warehouse.recovery import check_manifest
 from mpss_lib.warehouse.relations import Relation, digest_of_relations, read_relations
-from mpss_lib.warehouse.sources import check_files, feature_names, source_of
+from mpss_lib.warehouse.sources import Features, check_files, feature_names, source_of
 from mpss_lib.warehouse.standing import Standing, standing
-from mpss_lib.warehouse.touched import MOST_TOUCHED, RECORDS, kept_tables
+from mpss_lib.warehouse.study_rows import Counted
+from mpss_lib.warehouse.touched import MOST_TOUCHED, RECORDS, kept_tables, narrowed
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +54,24 @@ class Plan:
     new: Mapping[str, pa.Table]
     n_files: int
     readings: Mapping[str, Reading]
-    unchanged: frozenset[str]
+    counted: Counted
     pointers: Mapping[str, Address]
     carried: frozenset[str]
+    features: Features
     kept: frozenset[str] = frozenset()
     seeds: frozenset[str] = frozenset()
+
+    def sources_of(self, studies: Collection[str], batches_of: Collection[str]) -> dict[str, str]:
+        """Give the texts that stand for lake tables where only some studies' rows are needed.
+
+        Parameters
+        ----------
+        studies : collection of str
+        batches_of : collection of str
+            Tables of which a batch may hold rows of theirs.
+        """
+        few = narrowed(self.readings, studies, batches_of)
+        return {**self.sources, **_texts(self.lake, few, self.features)}
 
 
 def plan_of(lake: Lake, config: Config, *, is_fresh: bool, activate: str) -> Plan:
@@ -169,16 +183,20 @@ def _planned(
     return Plan(
         lake=lake,
         relations=read_relations(base=META_NAMES),
-        sources={
-            name: source_of(lake, TABLES[name], reading, features)
-            for name, reading in readings.items()
-        },
+        sources=_texts(lake, readings, features),
         meta={n: rows for n, rows in meta.items() if n not in LEDGER} | {"lake_file": now},
         n_files=sum(len(reading.paths) for reading in readings.values()),
         readings=readings,
-        unchanged=unchanged,
+        counted=Counted.of(lake_files, unchanged) if lake_files is not None else Counted(),
+        features=features,
         **more,
     )
+
+
+def _texts(lake: Lake, readings: Mapping[str, Reading], features: Features) -> dict[str, str]:
+    return {
+        name: source_of(lake, TABLES[name], reading, features) for name, reading in readings.items()
+    }
 
 
 def _warn_of_others(config: Config, pointers: Mapping[str, Address]) -> None:

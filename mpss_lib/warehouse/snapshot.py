@@ -43,8 +43,15 @@ from mpss_lib.warehouse.pointers import (
 )
 from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
 from mpss_lib.warehouse.relations import SCHEMAS, Relation, digest_of_relations
-from mpss_lib.warehouse.study_rows import count_rows, create_study_rows
-from mpss_lib.warehouse.touched import exchange, find_touched, restricted, world_of, worldly
+from mpss_lib.warehouse.study_rows import Counted, count_rows, create_study_rows
+from mpss_lib.warehouse.touched import (
+    exchange,
+    find_touched,
+    in_batches,
+    restricted,
+    world_of,
+    worldly,
+)
 
 log = logging.getLogger(__name__)
 
@@ -173,12 +180,14 @@ def _made(
         _create_relations(connection, plan)
         yield None
         return
-    touched = find_touched(connection, plan.sources, plan.seeds)
+    # New files stand alone, and of other studies the rows of before say whose they are.
+    touched = find_touched(connection, plan.sources_of(plan.seeds, ()), plan.seeds)
     inside = worldly(plan.relations)
     with world_of(touched, connection, inside) as world:
+        sources = plan.sources_of(frozenset(touched.studies), in_batches(world, plan.readings))
         for relation in plan.relations:
             if relation.full_name in inside:
-                create_relation(world, restricted(relation, touched), plan.sources)
+                create_relation(world, restricted(relation, touched), sources)
             if relation.full_name in kept:
                 exchange(relation, touched, world, connection)
             else:
@@ -201,7 +210,7 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None
 def _count(connection: duckdb.DuckDBPyConnection, plan: Plan, *, is_carried: bool) -> None:
     if not is_carried:
         create_study_rows(connection)
-    count_rows(connection, plan.lake, plan.readings, plan.unchanged if is_carried else frozenset())
+    count_rows(connection, plan.lake, plan.readings, plan.counted if is_carried else Counted())
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

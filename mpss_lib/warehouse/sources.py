@@ -132,7 +132,8 @@ def _union(parts: Sequence[str]) -> str:
 
 def listed(lake: Lake, paths: Iterable[str]) -> str:
     """Give files below the lake as an SQL list of absolute paths."""
-    return "[" + ", ".join(sql_text(lake.root.resolve() / path) for path in paths) + "]"
+    root = lake.root.resolve()
+    return "[" + ", ".join(sql_text(f"{root}/{path}") for path in paths) + "]"
 
 
 def _read(lake: Lake, paths: Iterable[str], *options: str) -> str:

@@ -27,21 +27,18 @@ from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import BATCHES, Reading, batch_records
 from mpss_lib.warehouse.joining import Source
-from mpss_lib.warehouse.manifest import (
-    APPEND_ONLY,
-    Ledger,
-    Records,
-    read_records,
-    record_files,
-)
+from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, read_records
 from mpss_lib.warehouse.meta import META
 from mpss_lib.warehouse.pointers import of_every_stage, read_pointers
+from mpss_lib.warehouse.record_files import new_files
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
 _STAMP = "select code_version, duckdb_version, batch_records, rules from meta.snapshot"
+
+_KNOWN = "select count(*), coalesce(max(record_order), 0) from meta.run"
 
 _UNSETTLED = """
 select study_key from meta.quarantine
@@ -118,7 +115,7 @@ def _standing(lake: Lake, config: Config, connection: duckdb.DuckDBPyConnection)
     code, engine, batches, rules = _one(connection, _STAMP)
     pointers = read_pointers(lake)
     every = of_every_stage(config, pointers)
-    new = _new_records(connection, record_files(lake))
+    new = _new_records(lake, connection)
     if batches != batch_records(lake) or every != _pointers(connection) or new is None:
         return None
     if not pointers.keys() >= set(new.tables["files"]["stage"].to_pylist()):
@@ -184,19 +181,16 @@ def _pointers(connection: duckdb.DuckDBPyConnection) -> dict[str, Address]:
     return {stage: Address(engine, config) for stage, engine, config in rows}
 
 
-def _new_records(connection: duckdb.DuckDBPyConnection, there: Records) -> Ledger | None:
+def _new_records(lake: Lake, connection: duckdb.DuckDBPyConnection) -> Ledger | None:
     """Read the records that the snapshot does not know; None where one of its own is another.
 
     None also where a new one has its place before one that is known.
     """
-    rows = connection.execute("select record, n_bytes, modified_ns from meta.run").fetchall()
-    known = set(rows)
-    if not there.keys() >= known:
+    files = new_files(lake, connection)
+    if files is None:
         return None
-    new = read_records(
-        {state: there[state] for state in there.keys() - known}, first=len(known) + 1
-    )
-    (last,) = _one(connection, "select coalesce(max(record_order), 0) from meta.run")
+    n_known, last = _one(connection, _KNOWN)
+    new = read_records(files, first=n_known + 1)
     if new.runs and new.runs[0]["record_order"] <= last:
         return None
     settings = pa.concat_tables([_table(connection, "settings"), new.tables["settings"]])

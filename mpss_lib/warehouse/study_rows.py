@@ -8,10 +8,12 @@ together (a study in two of them, a segment of one kind only) is asked anew at e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_name, sql_text
@@ -23,6 +25,7 @@ from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY
 from mpss_lib.warehouse.meta import COUNTED, META
 from mpss_lib.warehouse.sources import CHECKS, listed
+from mpss_lib.warehouse.touched import narrowed
 
 _COUNT = """
 insert into meta.study_rows by name
@@ -41,12 +44,12 @@ group by filename, landing_path, study_key
 """
 
 _FORGET = """
-delete from meta.study_rows as counted
-where not exists (from arrow_kept as kept where counted.path = kept.path)
+delete from meta.study_rows
+where path in (select path from arrow_pairs)
 """
 
 _COUNTED_FILES = """
-select path, n_bytes, modified_ns
+select path, replaced, n_bytes, modified_ns
 from published.meta.lake_file
 where path in (select path from arrow_wanted) and starts_with(checked_by, ?)
 """
@@ -59,14 +62,55 @@ from published.meta.study_rows
 where path in (select path from arrow_kept)
 """
 
+_OF_STUDIES = " and study_key in (select key from arrow_studies)"
+
+# A study is shown once in each of these tables, or it would not have been published.
+_OTHERS = """
+create table meta.study_total as
+select
+    table_name,
+    count(*) as n_studies,
+    sum(n_rows) as n_rows,
+from published.meta.study_rows as counted
+anti join arrow_studies as studies on counted.study_key = studies.key
+where is_shown and table_name in (select unnest(?))
+group by table_name
+"""
+
+_NO_OTHERS = "create table meta.study_total (table_name varchar, n_studies bigint, n_rows bigint)"
+
 _SHOW = """
 update meta.study_rows as counted
 set is_shown = not is_shown
-where is_shown = exists (
-    from arrow_replaced as replaced
-    where counted.path = replaced.path and counted.study_key = replaced.study_key
-)
+from arrow_pairs as turned
+where counted.path = turned.path and counted.study_key = turned.study_key
 """
+
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the rows of ``meta.study_rows`` were counted of, when a publish or a check begins.
+
+    Parameters
+    ----------
+    replaced : mapping of path to study keys
+        Of each file the studies that another file had replaced.
+    unchanged : frozenset of str
+        Files that are as they were then.
+    """
+
+    replaced: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unchanged: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, lake_files: pa.Table, unchanged: frozenset[str]) -> Counted:
+        """Take it from ``meta.lake_file`` of the snapshot that has the rows."""
+        files = lake_files.filter(pc.is_in(lake_files["table_name"], value_set=pa.array(COUNTED)))
+        columns = files.select(["path", "replaced"]).to_pydict().values()
+        return cls(dict(zip(*columns, strict=True)), unchanged)
 
 
 def create_study_rows(connection: duckdb.DuckDBPyConnection) -> None:
@@ -83,8 +127,11 @@ def count_shown(
     readings: Mapping[str, Reading],
     *,
     is_fresh: bool,
+    studies: Collection[str] | None = None,
 ) -> None:
     """Make ``meta.study_rows`` of some tables; what the published snapshot has counted is taken.
+
+    ``meta.study_total`` tells how many studies and rows of each table are not in it.
 
     Parameters
     ----------
@@ -93,6 +140,8 @@ def count_shown(
     readings : mapping of table to Reading
     is_fresh : bool
         Count every file.
+    studies : collection of str, optional
+        Make rows of these only; all others are as in the snapshot.
 
     Raises
     ------
@@ -100,28 +149,41 @@ def count_shown(
         A file cannot be read.
     """
     create_study_rows(connection)
-    kept = frozenset() if is_fresh or not readings else _take(connection, lake, readings)
-    count_rows(connection, lake, readings, kept)
+    few = readings if studies is None else narrowed(readings, studies, readings)
+    taken = Counted() if is_fresh or not readings else _take(connection, lake, few, studies)
+    if studies is None:
+        connection.execute(_NO_OTHERS)
+    count_rows(connection, lake, few, taken)
 
 
 def _take(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, readings: Mapping[str, Reading]
-) -> frozenset[str]:
-    """Copy what the snapshot has counted of files that are as they were; gives those files."""
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    readings: Mapping[str, Reading],
+    studies: Collection[str] | None,
+) -> Counted:
+    """Copy what the snapshot has counted of files that are as they were; tells of which."""
     paths = [path for reading in readings.values() for path in reading.paths]
     if not lake.snapshot.is_file():
-        return frozenset()
+        return Counted()
     connection.register("arrow_wanted", pa.table({"path": pa.array(paths, TEXT)}))
+    connection.register("arrow_studies", pa.table({"key": pa.array(sorted(studies or ()), TEXT)}))
     try:
         connection.execute(f"attach {sql_text(lake.snapshot)} as published (read_only)")
         files = connection.execute(_COUNTED_FILES, [f"{CHECKS}."]).fetchall()
-        kept = frozenset(path for path, *state in files if _state(lake, path) == tuple(state))
-        connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
-        connection.execute(_COUNTED_ROWS)
+        replaced = {
+            path: replaced for path, replaced, *state in files if _state(lake, path) == tuple(state)
+        }
+        connection.register("arrow_kept", pa.table({"path": pa.array(sorted(replaced), TEXT)}))
+        connection.execute(_COUNTED_ROWS + (_OF_STUDIES if studies is not None else ""))
+        if studies is not None:
+            connection.execute(_OTHERS, [list(readings)])
         connection.execute("detach published")
     except duckdb.Error:  # of another layout, or damaged: then every file is counted
-        return frozenset()
-    return kept
+        if studies is not None:
+            raise  # it was read a moment ago, to find these studies
+        return Counted()
+    return Counted(replaced, frozenset(replaced))
 
 
 def _state(lake: Lake, path: str) -> tuple[int, int]:
@@ -133,7 +195,7 @@ def count_rows(
     connection: duckdb.DuckDBPyConnection,
     lake: Lake,
     readings: Mapping[str, Reading],
-    unchanged: Iterable[str],
+    counted: Counted,
 ) -> int:
     """Bring ``meta.study_rows`` to the files that are shown; gives how many were counted for it.
 
@@ -144,8 +206,8 @@ def count_rows(
     lake : Lake
     readings : mapping of table to Reading
         The files that the snapshot shows.
-    unchanged : iterable of str
-        Files that are as they were when the rows that are there were counted.
+    counted : Counted
+        What the rows that are there were counted of.
 
     Raises
     ------
@@ -153,18 +215,69 @@ def count_rows(
         A file cannot be read.
     """
     shown = {name: readings[name] for name in COUNTED if name in readings}
-    kept = {path for reading in shown.values() for path in reading.paths}.intersection(unchanged)
-    connection.register("arrow_kept", pa.table({"path": pa.array(sorted(kept), TEXT)}))
-    connection.execute(_FORGET)
-    counted = {name: [p for p in one.paths if p not in kept] for name, one in shown.items()}
-    for name, paths in counted.items():
+    kept = {path for reading in shown.values() for path in reading.paths} & counted.unchanged
+    _apply(connection, _FORGET, [(path, "") for path in sorted(counted.replaced.keys() - kept)])
+    new = {name: [p for p in one.paths if p not in kept] for name, one in shown.items()}
+    for name, paths in new.items():
         for part in _alike(name, paths):
             _add(connection, _count(lake, name, part))
-    connection.register("arrow_replaced", _replaced(shown))
-    connection.execute(_SHOW)
-    for name in ("kept", "replaced"):
-        connection.unregister(f"arrow_{name}")
-    return sum(map(len, counted.values()))
+    _apply(connection, _SHOW, _turned(shown, {path: counted.replaced[path] for path in kept}))
+    return sum(map(len, new.values()))
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, sql: str, pairs: Pairs) -> None:
+    """Run a change of the rows of some (file, study); nothing is looked for where there is none."""
+    if not pairs:
+        return
+    columns = zip(*pairs, strict=True)
+    named = zip(("path", "study_key"), columns, strict=True)
+    connection.register("arrow_pairs", pa.table({n: pa.array(c, TEXT) for n, c in named}))
+    connection.execute(sql)
+    connection.unregister("arrow_pairs")
+
+
+def _turned(readings: Mapping[str, Reading], before: Mapping[str, Collection[str]]) -> Pairs:
+    """Find the rows of batch files that are shown no more, or again.
+
+    Parameters
+    ----------
+    readings : mapping of table to Reading
+    before : mapping of path to study keys
+        Studies of the counted files that another file had replaced then.
+    """
+    now = {source.path: source.without for one in readings.values() for source in one.batches}
+    return [
+        (path, key)
+        for path, without in sorted(now.items())
+        for key in sorted(without.symmetric_difference(before.get(path, ())))
+    ]
+
+
+def n_studies_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Count the studies of a table in all (``count_shown``)."""
+    return _total(connection, table, "count(distinct study_key)", "n_studies")
+
+
+def n_rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Count the rows of a table in all (``count_shown``)."""
+    return _total(connection, table, "sum(n_rows)", "n_rows")
+
+
+def _total(connection: duckdb.DuckDBPyConnection, table: str, here: str, others: str) -> int:
+    sql = (
+        f"select (select coalesce({here}, 0) from meta.study_rows"  # noqa: S608
+        f" where is_shown and table_name = {sql_text(table)})"
+        f" + (select coalesce(sum({others}), 0) from meta.study_total"
+        f" where table_name = {sql_text(table)})"
+    )
+    [(number,)] = connection.execute(sql).fetchall()
+    return int(number)
+
+
+def files_shown(connection: duckdb.DuckDBPyConnection, table: str) -> frozenset[str]:
+    """Name the files of a table that hold rows of its counted studies (``count_shown``)."""
+    sql = "select distinct path from meta.study_rows where is_shown and table_name = ?"
+    return frozenset(path for (path,) in connection.execute(sql, [table]).fetchall())
 
 
 def _add(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -210,14 +323,3 @@ def _count(lake: Lake, name: str, paths: list[str]) -> str:
 def _values(column: str, kind: str) -> str:
     found = f"list(distinct {column}) filter (where {column} is not null)"
     return f"list_sort(coalesce({found}, cast([] as {kind}[])))"
-
-
-def _replaced(readings: Mapping[str, Reading]) -> pa.Table:
-    """Studies of a batch file that another file has replaced: their rows are not shown."""
-    pairs = [
-        {"path": source.path, "study_key": key}
-        for reading in readings.values()
-        for source in reading.batches
-        for key in sorted(source.without)
-    ]
-    return pa.Table.from_pylist(pairs, schema=pa.schema({"path": TEXT, "study_key": TEXT}))

@@ -12,15 +12,17 @@ makes and checks all (`mpss warehouse rebuild`, weekly in the maintenance).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import duckdb
-import pyarrow as pa
 
 from mpss_lib.quoting import sql_name, sql_text
-from mpss_lib.schemas import TABLES, TEXT
+from mpss_lib.schemas import TABLES
+from mpss_lib.shelves import key_of
+from mpss_lib.warehouse.compaction import Reading
+from mpss_lib.warehouse.manifest import APPEND_ONLY
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.relations import SCHEMAS, Relation
 
@@ -40,38 +42,30 @@ WHOLE = frozenset({"expectation_failure", "expectation_result"})
 _KEYED = {"unit": "unit_key", "manifest": "unit_key"}
 _KEYED |= dict.fromkeys(("study_rows", "quarantine", "upstream"), "study_key")
 
-_LINKS = """
-create temp table study_link as
-select study_key, patient_key, nullif(accession_key, '') as accession_key
-from raw.study
+_OF = """
+select {key}, patient_key, nullif(accession_key, '')
+from {rows}
+where {key} in (select unnest(cast(? as varchar[])))
+"""
+
+_TIED = """
+select {key}, patient_key, nullif(accession_key, '')
+from {rows}
+where patient_key in (select unnest(cast(? as varchar[])))
 union all
-select study_key, patient_key, nullif(accession_key, '') as accession_key
-from {study} as study
-where study_key in (select study_key from touched_study);
-
-create temp table record_link as
-select record_key, patient_key, nullif(accession_key, '') as accession_key
-from {clinical} as record;
+select {key}, patient_key, nullif(accession_key, '')
+from {rows}
+where accession_key in (select unnest(cast(? as varchar[])))
 """
 
-_RECORDS = """
-insert into touched_record
-select link.record_key
-from record_link as link
-anti join touched_record as there on link.record_key = there.record_key
-where
-    link.patient_key in ({of_studies})
-    or link.accession_key in ({of_studies_too})
-"""
-
-_STUDIES = """
-insert into touched_study
-select distinct link.study_key
-from study_link as link
-anti join touched_study as there on link.study_key = there.study_key
-where
-    link.patient_key in ({of_studies} union {of_records})
-    or link.accession_key in ({of_studies_too} union {of_records_too})
+_NAMED = """
+select file.table_name, file.path, file.is_current and pointer.stage is not null
+from meta.manifest as file
+left join meta.pointer as pointer
+    on
+        file.stage = pointer.stage
+        and file.engine = pointer.engine
+        and file.config = pointer.config
 """
 
 
@@ -92,66 +86,98 @@ class Touched:
     units: tuple[str, ...]
 
     def where(self, column: str) -> str:
-        """Give the SQL condition of the rows that are made anew, by their key."""
+        """Give the SQL condition of the rows that are made anew, by their key.
+
+        They are joined: of a list of several values DuckDB compares every row with each.
+        """
         keys = {"study_key": self.studies, RECORD: self.records, "unit_key": self.units}[column]
-        return f"{column} in ({', '.join(map(sql_text, keys)) or 'null'})"
+        return f"{column} in (select unnest(cast([{', '.join(map(sql_text, keys))}] as varchar[])))"
 
 
 def find_touched(
     connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str], seeds: Iterable[str]
 ) -> Touched:
-    """Find what hangs together with some studies.
+    """Find what hangs together with some studies, by patient and accession.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
         Of the new snapshot, with ``raw.study`` as it was.
     sources : mapping of table to str
-        Texts that stand for lake tables.
+        Texts that stand for lake tables; of ``study`` the rows of the seeds are enough.
     seeds : iterable of str
         Studies that new records name, that stand still, or that were held back.
     """
     failures = connection.execute(
         f"select study_key, record_key, unit_key from {sources['expectation_failure']}"  # noqa: S608
     ).fetchall()
-    studies = {*seeds, *(study for study, _, _ in failures if study)}
-    records = {record for _, record, _ in failures if record}
-    for name, keys in (("touched_study", studies), ("touched_record", records)):
-        column = f"{name.removeprefix('touched_')}_key"
-        connection.register("arrow_keys", pa.table({column: pa.array(sorted(keys), TEXT)}))
-        connection.execute(f"create temp table {name} as from arrow_keys")
-        connection.unregister("arrow_keys")
-    connection.execute(_LINKS.format(study=sources["study"], clinical=sources[RECORDS]))
-    while _extended(connection):
-        pass
-    found = Touched(
-        studies=_keys(connection, "study"),
-        records=_keys(connection, "record"),
-        units=tuple(sorted({*_keys(connection, "study"), *(unit for _, _, unit in failures)})),
-    )
-    for name in ("touched_study", "touched_record", "study_link", "record_link"):
-        connection.execute(f"drop table {name}")
-    return found
-
-
-def _extended(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Add the records of the studies, then the studies of both; whether a study came."""
-    told = {
-        f"of_{kind}{more}": (
-            f"select {column} from {one}_link where {one}_key in"  # noqa: S608
-            f" (select {one}_key from touched_{one}) and {column} is not null"
-        )
-        for kind, one in (("studies", "study"), ("records", "record"))
-        for more, column in (("", "patient_key"), ("_too", "accession_key"))
+    keys = {
+        "study_key": {*seeds, *(study for study, _, _ in failures if study)},
+        RECORD: {record for _, record, _ in failures if record},
     }
-    connection.execute(_RECORDS.format(**told))
-    [(n_new,)] = connection.execute(_STUDIES.format(**told)).fetchall()
-    return bool(n_new)
+    places = [("study_key", "raw.study"), ("study_key", f"{sources['study']} as study")]
+    places.append((RECORD, f"{sources[RECORDS]} as record"))
+    found = []
+    for key, rows in places:
+        found += connection.execute(_OF.format(key=key, rows=rows), [sorted(keys[key])]).fetchall()
+    ties: tuple[set[str], set[str]] = (set(), set())  # patients, accessions
+    while new := _new_ties(found, ties):
+        found = []
+        for key, rows in places:
+            tied = connection.execute(_TIED.format(key=key, rows=rows), new).fetchall()
+            keys[key] |= {one for one, _, _ in tied}
+            found += tied
+    units = {*keys["study_key"], *(unit for _, _, unit in failures)}
+    return Touched(*(tuple(sorted(one)) for one in (keys["study_key"], keys[RECORD], units)))
 
 
-def _keys(connection: duckdb.DuckDBPyConnection, one: str) -> tuple[str, ...]:
-    rows = connection.execute(f"select {one}_key from touched_{one} order by all").fetchall()  # noqa: S608
-    return tuple(key for (key,) in rows)
+def _new_ties(
+    found: Sequence[tuple[str, str, str]], ties: tuple[set[str], set[str]]
+) -> list[list[str]]:
+    """Take in the patients and accessions of rows; gives those that are new, if there is one."""
+    new = [{row[place] for row in found} - {None, *ties[place - 1]} for place in (1, 2)]
+    for seen, more in zip(ties, new, strict=True):
+        seen |= more
+    return [sorted(more) for more in new] if any(new) else []
+
+
+def in_batches(world: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading]) -> frozenset[str]:
+    """Name the lake tables of which a batch may hold rows of what is touched.
+
+    Parameters
+    ----------
+    world : duckdb.DuckDBPyConnection
+        With the manifest of what is touched (``world_of``).
+    readings : mapping of table to Reading
+    """
+    alone = {path for reading in readings.values() for path in reading.alone}
+    return frozenset(
+        table
+        for table, path, is_shown in world.execute(_NAMED).fetchall()
+        if path not in alone and (is_shown or table in APPEND_ONLY)
+    )
+
+
+def narrowed(
+    readings: Mapping[str, Reading], studies: Collection[str], batches_of: Collection[str] = ()
+) -> dict[str, Reading]:
+    """Give of each table of studies the files that stand alone of some, and the batches of a few.
+
+    Parameters
+    ----------
+    readings : mapping of table to Reading
+    studies : collection of str
+    batches_of : collection of str
+        Tables of which the batches are read too.
+    """
+    return {
+        name: Reading(
+            reading.batches if name in batches_of else (),
+            tuple(path for path in reading.alone if key_of(path) in studies),
+        )
+        for name, reading in readings.items()
+        if TABLES[name].unit == "study"
+    }
 
 
 # ------------------------------------------------------------------------ made anew

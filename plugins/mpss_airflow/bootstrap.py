@@ -1,4 +1,4 @@
-"""Prepare Airflow's database: schema, pools, connections. Safe to repeat.
+"""Prepare Airflow's database: schema, pools, roles, connections. Safe to repeat.
 
 ``python -m mpss_airflow.bootstrap`` reads a JSON object on standard input:
 ``{"connections": {"<conn_id>": {"conn_type": ..., "host": ..., "port": ..., "extra": {...}}},
@@ -14,11 +14,15 @@ from typing import Any
 
 from mpss_airflow.vocabulary import PACS_POOL, POOLS
 
+WITH_ROLES = ("MpssAuthManager", "FabAuthManager")
+"""Auth managers that keep the roles of ``accounts.roles``."""
+
 
 def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) -> None:
-    """Bring the schema up to date, create or update pools, create connections.
+    """Bring the schema up to date, create or update pools and roles, create connections.
 
-    Connections that are there are changed only with ``overwrite``.
+    Connections that are there are changed only with ``overwrite``. Roles are brought back to the
+    table of ``accounts.roles``; what somebody had changed is printed.
     """
     from airflow.models.connection import Connection
     from airflow.models.pool import Pool
@@ -37,6 +41,7 @@ def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) 
             description=pool.description,
             include_deferred=False,
         )
+    prepare_roles()
     with create_session() as session:
         for name, fields in connections.items():
             known = session.scalar(select(Connection).where(Connection.conn_id == name))
@@ -48,6 +53,20 @@ def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) 
             for field in ("conn_type", "host", "port", "description"):
                 setattr(known, field, getattr(made, field))
             known.set_extra(made.extra)
+
+
+def prepare_roles() -> None:
+    """Keep the roles where persons have accounts; another auth manager has none of ours."""
+    from airflow.configuration import conf
+    from airflow.utils.session import create_session
+
+    if conf.get("core", "auth_manager").rpartition(".")[2] not in WITH_ROLES:
+        return
+    from mpss_airflow.accounts.roles import keep_roles
+
+    with create_session() as session:
+        for told in keep_roles(session):
+            sys.stdout.write(f"role mended: {told}\n")
 
 
 def main() -> int:

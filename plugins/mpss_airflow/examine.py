@@ -33,6 +33,7 @@ def examine() -> dict[str, Any]:
     from sqlalchemy import inspect, select, text
 
     from mpss_airflow.vocabulary import PACS_CONNECTION, POOLS
+    from mpss_lib.runtime.airflow_home import is_demo
 
     head = str(_get_script_object().get_current_head())
     with create_session() as session:
@@ -48,7 +49,7 @@ def examine() -> dict[str, Any]:
             "wanted_pools": [vars(pool) for pool in POOLS],
             "pools": {pool.pool: pool.slots for pool in session.scalars(select(Pool))},
             "archive": None if pacs is None else {"host": pacs.host, "port": pacs.port},
-            "is_demo": (Path(os.environ["MPSS_HOME"]) / "hospital" / "registry.sqlite").exists(),
+            "is_demo": is_demo(Path(os.environ["MPSS_HOME"])),
             **_runs(session),
         }
 

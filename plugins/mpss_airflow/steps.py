@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import task
 
-from mpss_airflow.vocabulary import PACS_POOL, SNAPSHOT_POOL
+from mpss_airflow.vocabulary import OF_PACS, OF_SNAPSHOT, PUBLISH_QUEUE, TRUSTED
 
 
 def step(module: str, body: str, task_id: str | None = None, **arguments: Any) -> Any:
@@ -33,12 +33,17 @@ def step(module: str, body: str, task_id: str | None = None, **arguments: Any) -
 
 def check_task(task_id: str = "check", **arguments: Any) -> Any:
     """Make the task that holds the lake against its expectations, before it is published."""
-    return step("cohort", "check", task_id, **arguments)
+    return step("cohort", "check", task_id, queue=PUBLISH_QUEUE, **arguments)
 
 
 def snapshot_task(task_id: str = "snapshot", **arguments: Any) -> Any:
     """Make the task that publishes the snapshot (one at a time)."""
-    return step("cohort", "snapshot", task_id, pool=SNAPSHOT_POOL.name, **arguments)
+    return step("cohort", "snapshot", task_id, **OF_SNAPSHOT, **arguments)
+
+
+def export_task() -> Any:
+    """Make the task that brings the results database up to date (the audit log names it)."""
+    return step("cohort", "export_results", **TRUSTED)
 
 
 def stage_task(stage: str, task_id: str | None = None) -> Any:
@@ -47,9 +52,9 @@ def stage_task(stage: str, task_id: str | None = None) -> Any:
     It takes the batch's study keys, or the answer of the stage before, and returns counts and
     the keys that go on. Pull waits for a slot of the PACS pool.
     """
-    pool = {"pool": PACS_POOL.name} if stage == "pull" else {}
+    where: Any = OF_PACS if stage == "pull" else {}
 
-    @task(task_id=task_id or stage, multiple_outputs=False, **pool)
+    @task(task_id=task_id or stage, multiple_outputs=False, **where)
     def work(before: list[str] | dict[str, Any], **context: Any) -> dict[str, Any]:
         from mpss_airflow.batch import run_stage
         from mpss_airflow.night import self_test_first_batch

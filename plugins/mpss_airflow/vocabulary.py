@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -32,6 +33,17 @@ PACS_POOL = PoolSpec("mpss_pacs", 2, "Associations that the PACS allows at the s
 SNAPSHOT_POOL = PoolSpec("mpss_snapshot", 1, "The one publisher of warehouse.duckdb")
 POOLS = (PACS_POOL, SNAPSHOT_POOL)
 
+PACS_QUEUE, COMPUTE_QUEUE, PUBLISH_QUEUE = QUEUES = ("pacs", "compute", "publish")
+"""Roles of hosts: the tasks that a Celery worker takes (``--queues``); one machine takes them all.
+``pacs``: what needs the vault, its key, the audit log, the PACS or the registry; ``compute``: the
+lake only; ``publish``: the snapshot and the checks before it."""
+
+OF_PACS: Mapping[str, str] = {"pool": PACS_POOL.name, "queue": PACS_QUEUE}
+TRUSTED: Mapping[str, str] = {"queue": PACS_QUEUE}
+OF_SNAPSHOT: Mapping[str, str] = {"pool": SNAPSHOT_POOL.name, "queue": PUBLISH_QUEUE}
+"""Arguments of a task that asks the PACS, of one that works in the trusted zone without asking it,
+and of the one that publishes."""
+
 VERDICTS = Asset(name="mpss_quality_verdicts", uri="mpss://lake/quality_verdict")
 """New quality verdicts are in the snapshot: studies may wait for a physician."""
 
@@ -50,8 +62,12 @@ PAGES = "/mpss"
 SQL_RIGHT = "MPSS SQL"
 """Resource that an auth manager's role may read: questions to the published snapshot (pages)."""
 
+AUDIT_RIGHT = "MPSS audit"
+"""Resource that an auth manager's role may read: the audit log (page)."""
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
+    "queue": COMPUTE_QUEUE,
     "retries": 2,
     "retry_delay": timedelta(minutes=2),
     "retry_exponential_backoff": True,

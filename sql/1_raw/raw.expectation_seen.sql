@@ -1,4 +1,4 @@
--- One row is one feature file whose rows the last check has seen, with those that break a rule.
+-- One row is one file of features or studies that the last check has seen, and what broke a rule.
 -- grain: suite path
 select *,
 from ${expectation_seen}

@@ -1,6 +1,7 @@
 -- a study has a row for each of 7 segments at every grey level
 -- suite: features
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     n_binned as "value",

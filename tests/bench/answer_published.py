@@ -101,6 +101,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = make_home(Path(folder) / "home", n_waiting=6)
         services, airflow = Services(home.root), AirflowHome.open(home.root)
+        plugins = home.root / "airflow" / "plugins"  # a checkout may be installed or not
+        plugins.mkdir(parents=True)
+        (plugins / "pages.py").write_text("from mpss_airflow.plugin import MpssPlugin\n")
         try:
             client = bring_up(airflow, home.config, services)
             seconds, n_left = timed(home, Asked(airflow), client)

@@ -450,6 +450,8 @@ def main() -> int:
         prepared = airflow.prepare(walked.config, connections(walked.config), overwrite=False)
         assert prepared.wait() == 0
         copy_vault(bench.home.sites.vault)
+        bench.shell("echo four words stand apart | mpss account add boss --role admin"
+                    " --password-file -")  # fmt: skip
         bench.shell("mpss airflow dags reserialize")
         kept = keep(walked, Path(folder) / "kept")
         before = bench.doctor()

@@ -1,6 +1,6 @@
 """What one new study costs in lakes of 500 to 200,000 studies: CPU from its landing to its publish.
 
-Run from the repository's root, on a quiet machine (about 12 CPU minutes, 3 GB of disk for all)::
+Run from the repository's root, on a quiet machine (about 17 CPU minutes, 3 GB of disk for all)::
 
     PYTHONPATH=.:tests python tests/bench/lake_growth.py --sizes 500,5000,50000,200000
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from mpss_airflow.vocabulary import POOLS, SEGMENT_TASKS
+from mpss_airflow.vocabulary import POOLS, QUEUES, SEGMENT_TASKS
 
 from mpss_lib.config import STAGES
 from mpss_lib.sections import SEGMENTS
@@ -125,6 +125,33 @@ def test_tasks_that_publish_share_the_one_slot(dagbag):
             publishes = task.task_id.rpartition(".")[2].startswith("snapshot")
             assert (task.pool == "mpss_snapshot") == publishes
     assert {pool.name: pool.slots for pool in POOLS}["mpss_snapshot"] == 1
+
+
+TRUSTED_TASKS = {
+    "mpss_clinical": {"import_registry"},
+    "mpss_evaluate": {"export_results"},
+    "mpss_ingest": {"find_studies", "batch.fetch", "export_results"},
+    "mpss_maintain": {
+        *("quarantine_retry", "find_undated", "recheck", "reconcile", "backup", "retention"),
+    },
+    "mpss_mend": {"mend"},
+    "mpss_review": {"review.record_review"},
+}
+"""What needs the vault, the audit log, the PACS or the registry: no other host may have them."""
+
+
+def test_each_task_is_for_hosts_of_one_role(dagbag):
+    for dag_id, dag in dagbag.dags.items():
+        queues = {task.task_id: task.queue for task in dag.tasks}
+        assert set(queues.values()) <= set(QUEUES)
+        assert {name for name in queues if queues[name] == "pacs"} == TRUSTED_TASKS.get(
+            dag_id, set()
+        )
+        for task in dag.tasks:
+            name = task.task_id.rpartition(".")[2]
+            publishes = name.startswith(("snapshot", "check"))
+            assert (task.queue == "publish") == publishes, task.task_id
+            assert task.pool != "mpss_pacs" or task.queue == "pacs", task.task_id
 
 
 def test_one_interval_of_the_ingest_is_one_date_of_the_site_also_when_clocks_change(dagbag):

@@ -10,7 +10,8 @@ from fabricated_lake import Builder
 from mpss_lib.config import Config, sites_of
 from mpss_lib.doctor.night import task_times, time_of_night
 from mpss_lib.errors import PlatformFaultError, WrongArgumentError
-from mpss_lib.runtime.home import DATABASE, Home
+from mpss_lib.runtime.airflow_database import DATABASE
+from mpss_lib.runtime.home import Home
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from quick_evaluation import quick_evaluation
 
 PATIENTS = 14
 SETTINGS = """
@@ -69,6 +69,13 @@ def digests(lake):
     }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Whatever is evaluated or predicted again is done as the nights did it."""
+    with quick_evaluation(has_figures=True):
+        yield
+
+
 @pytest.fixture(scope="session")
 def night(tmp_path_factory, airflow_database, dagbag):
     from mpss_lib.demo.archive import Archive
@@ -81,51 +88,40 @@ def night(tmp_path_factory, airflow_database, dagbag):
     archive = Archive(root / "archive")
     archive.add(*sorted(hospital.objects.glob("*.dcm")))
     result = Night(root, hospital)
-    before = {name: os.environ.get(name) for name in ("MPSS_HOME", *_CONNECTIONS)}
-    os.environ["MPSS_HOME"] = str(root)
-    os.environ["AIRFLOW_CONN_MPSS_REGISTRY"] = json.dumps(
-        {"conn_type": "generic", "extra": {"url": hospital.registry_url}}
-    )
+    with pytest.MonkeyPatch.context() as patch, quick_evaluation(has_figures=True):
+        run_nights(result, archive, dagbag, patch)
+    return result
+
+
+def run_nights(night, archive, dagbag, patch):
+    """Two nights, and one of nothing; what is set for them ends with them."""
+    hospital = night.hospital
+    url = {"conn_type": "generic", "extra": {"url": hospital.registry_url}}
+    patch.setenv("MPSS_HOME", str(night.root))
+    patch.setenv("AIRFLOW_CONN_MPSS_REGISTRY", json.dumps(url))
+    for dag in dagbag.dags.values():
+        for task in dag.tasks:
+            patch.setattr(task, "retries", 0)  # a failure shows at once
     window = {"from": hospital.first_date, "to": hospital.last_date}
-    try:
-        with (
-            archive.serve(aet="DEMOPACS", allowed_aets=["MPSS"]) as server,
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")  # Airflow and its libraries use what they deprecate
-            warnings.filterwarnings("error", module="mpss_")
-            os.environ["AIRFLOW_CONN_MPSS_PACS"] = json.dumps(
-                {
-                    "conn_type": "dicom",
-                    "host": "127.0.0.1",
-                    "port": server.port,
-                    "extra": {"called_aet": "DEMOPACS", "calling_aet": "MPSS"},
-                }
-            )
-            for dag in dagbag.dags.values():
-                for task in dag.tasks:
-                    task.retries = 0  # a failure shows at once
-            for turn, conf in (("first", window), ("second", window)):
-                for dag_id in ("mpss_clinical", "mpss_ingest", "mpss_evaluate"):
-                    run = dagbag.dags[dag_id].test(run_conf=conf if dag_id == "mpss_ingest" else {})
-                    result.states[turn, dag_id] = str(run.state)
-                    if dag_id == "mpss_ingest":
-                        result.answers.append(counts_of(run))
-                result.feature_bytes.append(digests(result.lake))
-            empty = dagbag.dags["mpss_ingest"].test(
-                run_conf={"from": "1990-01-01", "to": "1990-01-02"}
-            )
-            result.states["empty", "mpss_ingest"] = str(empty.state)
-        yield result
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-_CONNECTIONS = ("AIRFLOW_CONN_MPSS_PACS", "AIRFLOW_CONN_MPSS_REGISTRY")
+    nothing = {"from": "1990-01-01", "to": "1990-01-02"}
+    with (
+        archive.serve(aet="DEMOPACS", allowed_aets=["MPSS"]) as server,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # Airflow and its libraries use what they deprecate
+        warnings.filterwarnings("error", module="mpss_")
+        extra = {"called_aet": "DEMOPACS", "calling_aet": "MPSS"}
+        where = {"conn_type": "dicom", "host": "127.0.0.1", "port": server.port, "extra": extra}
+        patch.setenv("AIRFLOW_CONN_MPSS_PACS", json.dumps(where))
+        for turn in ("first", "second"):
+            for dag_id in ("mpss_clinical", "mpss_ingest", "mpss_evaluate"):
+                run = dagbag.dags[dag_id].test(run_conf=window if dag_id == "mpss_ingest" else {})
+                night.states[turn, dag_id] = str(run.state)
+                if dag_id == "mpss_ingest":
+                    night.answers.append(counts_of(run))
+            night.feature_bytes.append(digests(night.lake))
+        empty = dagbag.dags["mpss_ingest"].test(run_conf=nothing)
+        night.states["empty", "mpss_ingest"] = str(empty.state)
 
 
 def counts_of(run):

@@ -11,6 +11,7 @@ import shutil
 import pytest
 
 from mpss_lib import config as settings
+from mpss_lib.batch import run_stage
 from mpss_lib.schemas import TABLES, tables_of
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.stage import rebuild
@@ -74,6 +75,15 @@ def test_a_stage_of_studies(copy, stage):
         made = door.run(key, lake, config, *extra, force=True)
         names = {file.table for file in made.written if file.path.find(f"={key}.") > 0}
         comes_again(lake, names, lambda key=key: door.run(key, lake, config, *extra), key)
+
+
+def test_a_host_that_computes_needs_lake_and_settings_only(copy):
+    """No vault, no key, no audit log, and nothing of them is made."""
+    lake, config, sites = copy
+    key = studies(lake, config)[0]
+    for stage in STUDY_STAGES:
+        assert run_stage(stage, [key], lake, config, sites, force=True).done == 1
+    assert {path.name for path in lake.root.parent.iterdir()} == {"lake", "mpss.toml"}
 
 
 def test_studies_are_all_tables_of_their_stages(copy):

@@ -1,4 +1,4 @@
-"""One home, one API server and one browser for every test of the pages."""
+"""One home, one API server and one browser for the tests of the pages; one server of persons."""
 
 import shutil
 
@@ -16,6 +16,13 @@ def shown(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(shown, tmp_path_factory):
     with running(tmp_path_factory.mktemp("airflow"), shown.root) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def persons(shown, tmp_path_factory):
+    """A server on which each person has an account, on the same home."""
+    with running(tmp_path_factory.mktemp("persons"), shown.root, persons=True) as made:
         yield made
 
 

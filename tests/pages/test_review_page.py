@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from shown_home import gated
 
 from mpss_lib.quality.review import reviews_of
 
@@ -158,6 +159,27 @@ def test_contours_and_slices_answer_keys_and_wheel(server, shown, page):
     was = page.run("document.getElementById('canvas').toDataURL()")
     page.press("m")
     page.wait(f"document.getElementById('canvas').toDataURL() !== '{was}'")
+
+
+def test_the_gates_of_a_study_are_played(server, shown, page):
+    key = shown.keys[3]
+    path = shown.lake.dicom_folder(key) / "chosen.dcm"
+    before = path.read_bytes()
+    gated(path)
+    page.log_in(server, "looker")
+    page.open(f"{server.pages}/studies/{key}")
+    page.press("s")
+    page.wait("document.getElementById('gate-said').textContent === 'sum of all'")
+    page.press("c")
+    for gate in (1, 4):
+        page.wait(f"document.getElementById('gate-said').textContent.startsWith('{gate} of 4')")
+    page.press("c")
+    page.wait("document.getElementById('gate-said').textContent === 'sum of all'")
+    path.write_bytes(before)
+    page.open(f"{server.pages}/studies/{shown.keys[4]}")
+    page.press("s")
+    page.wait("document.getElementById('where').textContent.startsWith('slice')")
+    assert page.run("document.getElementById('cine').hidden")
 
 
 def test_a_failed_answer_is_said_and_the_study_stays(server, shown, page):

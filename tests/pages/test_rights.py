@@ -10,7 +10,7 @@ LOOK = ("", "worklist", "studies/{key}", "studies/{key}/montage.png", "studies/{
         "studies/{key}/bare.png", "studies/{key}/slices.json", "static/mpss.css",
         "static/study.js", "studies/{key}/terms?segment=MYO&configuration=both", "night",
         "night?run=night", "cohort", "cohort/table_one.csv", "cohort/cohort_flow.parquet",
-        "quality", "report/page.html", "reports/page.html", "sql")  # fmt: skip
+        "quality", "report/page.html", "reports/page.html", "sql", "audit")  # fmt: skip
 ACCEPT = {"decision": "accept"}
 QUESTION = {"sql": "select study_key from core.study order by all"}
 

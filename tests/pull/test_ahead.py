@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,7 +11,7 @@ from peer import Peer, Script
 from mpss_lib.batch import run_stage
 from mpss_lib.pull import stage
 from mpss_lib.pull.archive.habits import known_habits
-from mpss_lib.pull.vault import Vault, key_of
+from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
@@ -49,13 +48,10 @@ def bytes_of(lake):
 
 @pytest.fixture
 def alone(sites, config, tmp_path):
-    """The lake of the same studies, each by its own requests, from a vault of the same key."""
-    lake, other = Lake(tmp_path / "alone"), replace(sites, vault=tmp_path / "other" / "v.sqlite")
-    other.vault.parent.mkdir()
-    key_of(other.vault).write_bytes(key_of(Vault(sites.vault).path).read_bytes())
-    key_of(other.vault).chmod(0o600)
-    for key in stage.find(WINDOW, lake, config, other):
-        assert stage.run(key, lake, config, other).status == "done"
+    """The lake of the same studies, each by its own requests."""
+    lake = Lake(tmp_path / "alone")
+    for key in stage.find(WINDOW, lake, config, sites):
+        assert stage.run(key, lake, config, sites).status == "done"
     return bytes_of(lake)
 
 
@@ -147,3 +143,22 @@ def test_a_rate_of_studies_is_kept_one_by_one(alone, peer, sites_of, script, lak
     slow = sites_of(peer.port, max_studies_per_minute=6000)
     result, n_get, _ = pulled(slow, lake, config, script)
     assert (result.done, n_get) == (N, N)
+
+
+def test_what_the_lake_holds_is_not_fetched_ahead(sites, script, lake, config):
+    pulled(sites, lake, config, script)
+    with Vault(sites.vault).opened() as db:
+        db.execute("delete from announced")  # as of archives whose counts are ignored
+    result, n_get, _ = pulled(sites, lake, config, script)
+    assert (result.skipped, n_get) == (N, 0)
+
+
+def test_nothing_of_a_patient_who_withdrew_meanwhile_is_fetched(sites, script, lake, config):
+    keys = stage.find(WINDOW, lake, config, sites)
+    vault, sent = Vault(sites.vault), []
+    gone = vault.identity(keys[-1])
+    vault.add_tombstones([vault.tombstone(gone.patient_key)])
+    script.edit_object = lambda one: sent.append(one.StudyInstanceUID)
+    run_stage("pull", keys, lake, config, sites)
+    assert len(sent) == N - 1
+    assert gone.study_uid not in sent

@@ -15,7 +15,7 @@ from pynetdicom import AE
 from pynetdicom.acse import ACSE
 
 from mpss_lib.archive_sections import ReceiverSettings
-from mpss_lib.batch import run_stage
+from mpss_lib.batch import TooManyFaultsError, run_stage
 from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveRefusedError,
@@ -132,7 +132,12 @@ def test_lists_that_always_break_stop_the_batch(archive, peer, script, sites_of,
         run_stage("pull", keys, lake, config, sites)
     assert lake.quarantined() == []
     wrong = make_nm(keys.index(keys[0]) + 1).StudyInstanceUID
-    script.refuses = lambda query: 0xC001 if query.get("StudyInstanceUID") == wrong else 0
+
+    def breaks_one(query):
+        is_below = query.QueryRetrieveLevel != "STUDY"
+        return 0xC001 if is_below and wrong in str(query.StudyInstanceUID) else 0
+
+    script.refuses = breaks_one
     assert run_stage("pull", keys, lake, config, sites).quarantined == 1
 
 
@@ -142,9 +147,9 @@ def test_lists_that_always_break_stop_the_batch(archive, peer, script, sites_of,
 def test_a_slow_line_delivers_though_an_object_takes_longer_than_the_timeout(
     archive, peer, sites_of, lake, config
 ):
-    archive.add(make_nm(1, shape=(4, 64, 64)))  # 32 kB: three seconds
-    with bad_line(peer.port, rate=11_000.0) as line:
-        result = pull(sites_of(line.port, dimse_timeout_s=1), lake, config)
+    archive.add(make_nm(1, shape=(4, 64, 64)))  # 32 kB: 5.5 seconds; a kB each 0.2 s
+    with bad_line(peer.port, rate=6_000.0) as line:
+        result = pull(sites_of(line.port, dimse_timeout_s=2.5), lake, config)
     assert result.done == 1
 
 
@@ -169,6 +174,28 @@ def test_a_line_that_stalls_is_left_within_twice_the_timeout(
                 receiver, lambda: run_stage("pull", keys, lake, config, sites)
             )
     assert done.done == 1  # it hung for ever
+
+
+def test_what_our_receiver_cuts_is_no_object_that_the_archive_cannot_send(
+    archive, sites_of, lake, config
+):
+    archive.add(make_nm(1, shape=(1, 8, 8)), make_nm(1, series=2, shape=(4, 64, 64)))
+    port = free_port()
+    with (
+        bad_line(port, stall_after=9_000) as to_us,  # the larger one never passes
+        archive.serve(aet="HOSPITAL", destinations={"MPSS": ("127.0.0.1", to_us.port)}) as server,
+    ):
+        sites = sites_of(server.port, dimse_timeout_s=0.6, retrieve="c-move")
+        sites = replace(sites, receiver=ReceiverSettings(port=port, min_free_gb=0))
+        keys = stage.find(WINDOW, lake, config, sites)
+        with (
+            Receiver(sites.archive, sites.receiver, arrivals_of(sites)) as receiver,
+            pytest.raises(TooManyFaultsError),  # it was taken, without the object
+        ):
+            _while_looked_after(receiver, lambda: run_stage("pull", keys, lake, config, sites))
+    [row] = lake.quarantined()
+    assert "1 of 2 announced objects did not come" in row["problem"]
+    assert "our receiver ended the line" in row["problem"]
 
 
 def _while_looked_after(receiver, work):

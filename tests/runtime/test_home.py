@@ -26,6 +26,13 @@ def test_on_a_cluster_the_environment_names_it(tmp_path, monkeypatch):
     assert airflow.environment[DATABASE].startswith("postgresql")
 
 
+def test_on_a_cluster_the_address_may_be_in_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv(f"{DATABASE}_CMD", "cat /run/secrets/database")
+    assert Home.open(tmp_path).airflow is not None
+    monkeypatch.setenv(DATABASE, f"{NOT_ALLOWED}///")  # in a task the command is told as well
+    assert Home.open(tmp_path).airflow is None
+
+
 def test_a_task_that_airflow_keeps_from_its_database_has_none(tmp_path, monkeypatch):
     from airflow.sdk.execution_time import supervisor
 

@@ -301,7 +301,7 @@ def running():
     """A real home, not in a folder of pytest's: other accounts can reach its door."""
     root = Path(tempfile.mkdtemp(prefix="mpss-home-"))
     root.chmod(0o711)
-    text = f'[site]\nregistry_url = "{REGISTRY}"\nresults_url = "{RESULTS}"\n'
+    text = f'[site]\nregistry_url = "{REGISTRY}"\nresults_url = "{RESULTS}"\naccounts = "shared"\n'
     text += f"[receiver]\nport = {free_port()}\nmin_free_gb = 0\n"
     (root / "mpss.toml").write_text(text + '[cohort]\naccept = "pass"\n')
     (root / "mpss.toml").chmod(0o600)

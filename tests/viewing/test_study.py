@@ -4,6 +4,7 @@ import base64
 
 import numpy as np
 import pytest
+from shown_home import gated
 
 from mpss_lib.dicom import read_volume
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
@@ -68,6 +69,23 @@ def test_slices_are_the_volume_and_its_masks(shown):
     for k, name in enumerate(LAYERS):
         np.testing.assert_array_equal((layers >> k) & 1, masks[name].array[part])
         assert masks[name].array.sum() == masks[name].array[part].sum()
+
+
+def test_gates_are_shown_beside_their_sum(shown):
+    key = shown.keys[0]
+    with published(shown.lake) as snapshot:
+        path, _ = images._files(snapshot, key, shown.lake)
+        assert images.slices(snapshot, key, shown.lake, shown.config).as_json()["n_gates"] == 0
+        whole = read_volume(path)
+        slots = gated(path)
+        told = images.slices(snapshot, key, shown.lake, shown.config).as_json()
+    shape = tuple(told["shape"])
+    part = tuple(slice(at, at + n) for at, n in zip(told["first"], shape, strict=True))
+    counts = np.frombuffer(base64.b64decode(told["counts"]), "<u2").reshape(shape)
+    gates = np.frombuffer(base64.b64decode(told["gates"]), np.uint8).reshape(4, *shape)
+    most = slots[:, *part].max()
+    np.testing.assert_allclose(gates * (most / 255.0), slots[:, *part], atol=most / 250.0)
+    np.testing.assert_allclose(counts * (told["top"] / 65535.0), whole.array[part], atol=3.0)
 
 
 def test_the_ends_of_an_axis_follow_its_direction():

@@ -21,7 +21,7 @@ from sound_lake import (
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.tables import read_json, write_json
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.expectations import seen
+from mpss_lib.warehouse.expectations import checking, seen
 from mpss_lib.warehouse.expectations.views import Current
 
 FOURTH, FIFTH, SIXTH = (f"S{k:016x}" for k in (4, 5, 6))
@@ -43,6 +43,20 @@ def read(monkeypatch) -> list[str]:
         return chunks(self, table, paths)
 
     monkeypatch.setattr(Current, "chunks", noted)
+    return found
+
+
+@pytest.fixture
+def judged(monkeypatch) -> list[frozenset[str] | None]:
+    """Studies whose features each check has judged; None where all are."""
+    found: list[frozenset[str] | None] = []
+    ask = checking.unjudged
+
+    def noted(*given):
+        found.append(ask(*given))
+        return found[-1]
+
+    monkeypatch.setattr(checking, "unjudged", noted)
     return found
 
 
@@ -122,6 +136,18 @@ STEPS: dict[str, tuple[int, Callable[[SoundBuilder], None]]] = {
 }
 
 
+NIGHTS: dict[str, Callable[[SoundBuilder], None]] = {
+    "a sound study comes": STEPS["a sound study comes"][1],
+    "two faulty studies come": two_faulty,
+    "a sound study becomes faulty": STEPS["a sound study becomes faulty"][1],
+    "a twin comes": STEPS["a twin comes"][1],
+    "a file is altered in its place": alter,
+    "files are joined": join,
+    "one of a batch is replaced": STEPS["one of the batch is replaced"][1],
+    "a twin is gone": STEPS["another is, and the batch is not read"][1],
+}
+
+
 def test_step_by_step_the_findings_are_those_of_a_check_of_every_file(sound, read):
     for k in range(10, 20):
         sound.study(f"S{k:016x}", f"P{k:016x}", k)
@@ -142,6 +168,51 @@ def test_step_by_step_the_findings_are_those_of_a_check_of_every_file(sound, rea
         *([], [2, 14], [1, 7], [2, 9], [2, 2, 9], [2, 2, 10], [2, 2, 10], [3, 2, 11]),
         *([2, 2, 4], [2, 2, 4], [2, 2, 4], [2, 4]),
     ]
+
+
+def test_night_after_night_the_findings_are_those_of_a_check_of_every_study(sound, judged):
+    """Each night is published, so that the next check asks of what is new since then."""
+    check(sound, "features")
+    stage.run(sound.lake, sound.config)
+    few = []
+    for step, change in NIGHTS.items():
+        change(sound)
+        judged.clear()
+        check(sound, "features")
+        found = findings(sound)
+        few.append(judged[0])
+        stage.check(sound.lake, sound.config, suites=["features"], force=True)
+        assert findings(sound) == found, step
+        stage.run(sound.lake, sound.config)
+    assert few == [
+        {FOURTH},
+        {FIFTH, SIXTH},
+        {FIRST, FIFTH, SIXTH},
+        {FOURTH, FIRST, FIFTH, SIXTH},
+        {KEYS[1], FOURTH, FIRST, FIFTH, SIXTH},
+        None,
+        None,
+        {FIFTH, KEYS[2], KEYS[1], FOURTH, FIRST, SIXTH},
+    ]
+
+
+@pytest.mark.parametrize("query", ["raw.feature_binned.rows_whole", "raw.scanner_effect"])
+def test_a_query_that_asks_of_all_studies_is_asked_of_all(sound, judged, monkeypatch, query):
+    """Only one that reads rows of studies: a warning about scanners is asked of all anyhow."""
+    told = checking.read_checks
+
+    def without(**more):
+        return tuple(
+            replace(one, by="") if one.name.startswith(query) else one for one in told(**more)
+        )
+
+    monkeypatch.setattr(checking, "read_checks", without)
+    check(sound, "features")
+    stage.run(sound.lake, sound.config)
+    sound.study(FOURTH, f"P{4:016x}", 4)
+    judged.clear()
+    check(sound, "features")
+    assert judged == [None if query.startswith("raw.feature") else {FOURTH}]
 
 
 def test_of_one_new_study_only_its_own_files_are_read(sound, read):

@@ -1,12 +1,14 @@
 """What is read now, found from the snapshot and new records, is what the whole manifest tells."""
 
 import json
+import shutil
 
 import pytest
 from fabricated_lake import clinical_row
 
 from mpss_lib.config import Config
-from mpss_lib.warehouse import stage
+from mpss_lib.snapshot_file import open_snapshot
+from mpss_lib.warehouse import record_files, stage
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches, write_batch
 from mpss_lib.warehouse.joining import Source
 from mpss_lib.warehouse.manifest import current_paths, read_ledger
@@ -119,15 +121,19 @@ def batches_written(build):
     write_batch(build.lake, "study", [Source(member)], [member])
 
 
+def newest_of_quality(build):
+    return max((build.lake.root / "manifest" / "quality").glob("*.json"))
+
+
 def record_changed(build):
-    path = max((build.lake.root / "manifest" / "quality").glob("*.json"))
+    path = newest_of_quality(build)
     record = json.loads(path.read_text())
     record["units"][0]["reasons"] = ["another"]
     path.write_text(json.dumps(record))
 
 
 def record_gone(build):
-    max((build.lake.root / "manifest" / "quality").glob("*.json")).unlink()
+    newest_of_quality(build).unlink()
 
 
 def older_again(build):
@@ -160,6 +166,27 @@ def first_of_a_stage(build):
 def test_where_only_the_whole_manifest_can_tell_there_is_none(joined, change):
     change(joined)
     assert standing(joined.lake, joined.config) is None
+
+
+def test_a_record_in_the_place_of_another_is_noticed_whatever_its_age(shown, monkeypatch):
+    """Same name, size and time, as a restored one may have: its inode is another."""
+    monkeypatch.setattr(record_files, "NEWEST", 0)
+    path = newest_of_quality(shown)
+    copy = path.with_name("copy")
+    shutil.copy2(path, copy)
+    copy.replace(path)
+    assert standing(shown.lake, shown.config) is None
+
+
+def test_an_old_record_that_was_edited_in_its_place_is_found_by_a_rebuild(shown, monkeypatch):
+    record_changed(shown)
+    assert standing(shown.lake, shown.config) is None, "it is among the newest"
+    monkeypatch.setattr(record_files, "NEWEST", 0)
+    assert standing(shown.lake, shown.config) is not None
+    stage.rebuild(shown.lake, shown.config)
+    with open_snapshot(shown.lake.snapshot) as connection:
+        sql = "select count(*) from meta.unit where list_contains(reasons, 'another')"
+        assert connection.execute(sql).fetchall() == [(1,)]
 
 
 def test_before_the_first_publish_there_is_none(filled):

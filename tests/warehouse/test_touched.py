@@ -128,6 +128,20 @@ def test_night_after_night_it_is_what_a_rebuild_makes(shown, made):
     assert content(shown) == found
 
 
+def test_of_studies_in_batches_it_is_what_a_rebuild_makes(filled, made):
+    """Most tables are joined: what is touched with a new study is read from a batch."""
+    settings = filled.config.warehouse.model_copy(update={"compact_from": 3})
+    stage.run(filled.lake, filled.config.model_copy(update={"warehouse": settings}))
+    for step in (earlier_of_a_patient, with_a_record_that_had_none, predicted):
+        step(filled)
+        filled.flush(step.__name__)
+        stage.run(filled.lake, filled.config)
+    assert len(made) == 3
+    found = content(filled)
+    stage.rebuild(filled.lake, filled.config)
+    assert content(filled) == found
+
+
 def test_what_is_held_back_and_released_is_what_a_rebuild_makes(lake, made):
     build = make_sound(lake)
     check(build)

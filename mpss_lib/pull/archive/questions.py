@@ -237,19 +237,12 @@ class ArchiveQuestions(ArchiveAssociation):
         ArchiveBusyError
             If the archive does not answer a C-ECHO either, or no such question about others.
         """
-        for attempt in range(attempts):
-            try:
-                return operation()
-            except ArchiveBusyError as error:
-                problem = error.problem
-                self.drop()
-            wait_before(attempt + 1)
+        return repeated(what, operation, attempts, self.drop, self._is_well)
+
+    def _is_well(self, problem: str) -> str:
         self.echo()
         self.doubt_lists(problem)
-        raise IncompleteStudyError(
-            f"{what} failed {attempts} times, the archive is well otherwise; last: {problem}",
-            way_out="look at this study in the archive; then `mpss quarantine retry`",
-        )
+        return "the archive"
 
     def doubt_lists(self, problem: str) -> None:
         """Raise where lists of other studies fail as well; here no other study is known."""
@@ -318,6 +311,40 @@ class ArchiveQuestions(ArchiveAssociation):
                 yield answer
             elif code != SUCCESS:
                 raise self.failed("C-FIND", code)
+
+
+def repeated(
+    what: str,
+    operation: Callable[[], T],
+    attempts: int,
+    drop: Callable[[], None],
+    is_well: Callable[[str], str],
+) -> T:
+    """Repeat an operation when the archive breaks it off, over another association.
+
+    Parameters
+    ----------
+    is_well : callable
+        Called with what went wrong last, when it has always broken: raises where the fault is not
+        this study's, else says who is well.
+
+    Raises
+    ------
+    IncompleteStudyError
+        Who was asked is well, and the operation always breaks.
+    """
+    problem = ""
+    for attempt in range(attempts):
+        try:
+            return operation()
+        except ArchiveBusyError as error:
+            problem = error.problem
+            drop()
+        wait_before(attempt + 1)
+    raise IncompleteStudyError(
+        f"{what} failed {attempts} times, {is_well(problem)} is well otherwise; last: {problem}",
+        way_out="look at this study in the archive; then `mpss quarantine retry`",
+    )
 
 
 def wait_before(attempt: int) -> None:

@@ -23,7 +23,6 @@ from mpss_lib.errors import (
     ArchiveBusyError,
     ArchiveDownError,
     ArchiveRefusedError,
-    IncompleteStudyError,
     OneArchiveAwayError,
     StudyFaultError,
 )
@@ -37,7 +36,7 @@ from mpss_lib.pull.archive.answers import (
 from mpss_lib.pull.archive.contents import Contents
 from mpss_lib.pull.archive.habits import NOTHING_KNOWN, Habits, known_habits, remember_habits
 from mpss_lib.pull.archive.modalities import with_series
-from mpss_lib.pull.archive.questions import wait_before
+from mpss_lib.pull.archive.questions import repeated
 
 if TYPE_CHECKING:
     from mpss_lib.pull.archive.session import ArchiveSession
@@ -262,14 +261,12 @@ class SeveralArchives:
 
     def persistently(self, what: str, operation: Callable[[], T], attempts: int) -> T:
         """Repeat a question for one study; as ``ArchiveSession`` of the archive that was asked."""
-        problem = ""
-        for attempt in range(attempts):
-            try:
-                return operation()
-            except ArchiveBusyError as error:
-                problem = error.problem
-                self._sessions[self._current].drop()
-            wait_before(attempt + 1)
+        return repeated(what, operation, attempts, self._drop, self._is_well)
+
+    def _drop(self) -> None:
+        self._sessions[self._current].drop()
+
+    def _is_well(self, problem: str) -> str:
         session = self._sessions[self._current]
         try:
             session.echo()
@@ -277,11 +274,7 @@ class SeveralArchives:
         except AWAY as error:
             self._leave(self._current, error)
             raise self._away(self._current, error) from error
-        raise IncompleteStudyError(
-            f"{what} failed {attempts} times, archive {self._current} is well otherwise; last:"
-            f" {problem}",
-            way_out="look at this study in the archive; then `mpss quarantine retry`",
-        )
+        return f"archive {self._current}"
 
     # --------------------------------------------------------------- pieces
 

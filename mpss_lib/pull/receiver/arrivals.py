@@ -30,7 +30,7 @@ FOLDER = "received"
 REUSE_S = 1800.0
 """What a killed task left is used by its next try; what is older may have been corrected since."""
 _GONE, _PART, _TWIN = ".gone-", ".part-", ".twin"
-_ALIVE, _BYTES = "receiver.lock", "last-byte"
+_ALIVE, _BYTES, _CUT = "receiver.lock", "last-byte", "last-cut"
 
 
 class UnaskedError(Exception):
@@ -128,10 +128,11 @@ class Arrivals:
 
     def last_byte(self) -> float:
         """When the receiver got its last byte from anybody, seconds since 1970; 0 before it."""
-        try:
-            return (self.folder / _BYTES).stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
+        return _touched(self.folder / _BYTES)
+
+    def last_cut(self) -> float:
+        """When the receiver last ended an association itself, seconds since 1970; 0 before it."""
+        return _touched(self.folder / _CUT)
 
     def quiet_s(self) -> float:
         """Seconds since that byte."""
@@ -177,6 +178,10 @@ class Arrivals:
         """Note that bytes came just now: a task sees that its move is alive."""
         (self.folder / _BYTES).touch(mode=0o600)
 
+    def note_cut(self) -> None:
+        """Note that the receiver ends an association: what the archive says of it is no refusal."""
+        (self.folder / _CUT).touch(mode=0o600)
+
     def keep(self, study_uid: str, sop_uid: str, content: bytes) -> None:
         """Keep an object; when this returns it survives a power cut.
 
@@ -219,6 +224,13 @@ def arrivals_of(sites: Sites) -> Arrivals:
 
 def _private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _changed(path: Path) -> float:

@@ -147,6 +147,7 @@ class Receiver:
         for association, (line, listening) in lines.items():
             if is_stopped and association.is_alive():
                 self._count("stopped")
+                self.arrivals.note_cut()
                 _end(association, line, listening)
             if not association.is_alive():
                 line.socket.close()  # pynetdicom leaves that of a dead line open
@@ -154,6 +155,7 @@ class Receiver:
                     self._lines.pop(association, None)
             elif line.quiet_s() > self.archive.dimse_timeout_s:
                 self._count("ended_without_a_byte")
+                self.arrivals.note_cut()
                 _end(association, line, listening)
         last = max((line.last_byte for line, _ in lines.values()), default=self._told_byte)
         if last > self._told_byte:

@@ -84,6 +84,7 @@ class CMove:
             Nothing could come: no receiver runs, its disk is full.
         """
         to, archive = self._destination(), self._archive
+        last_cut = to.arrivals.last_cut()
         problem = asked(
             archive,
             self.name,
@@ -93,6 +94,8 @@ class CMove:
         self._collect(to)
         if problem:
             self._check_receiver(to)
+        if problem and to.arrivals.last_cut() != last_cut:  # the archive says that it cannot send
+            return f"{self.name}: our receiver ended the line, on which no byte came any more"
         return problem
 
     def ask_otherwise(self, study_uid: str) -> None:

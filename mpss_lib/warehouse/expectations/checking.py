@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +11,20 @@ import duckdb
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
-from mpss_lib.quoting import sql_text
 from mpss_lib.records import Unit
 from mpss_lib.schemas import FEATURE_TABLES
 from mpss_lib.schemas import TABLES as SCHEMAS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.checks import Check, read_checks
 from mpss_lib.warehouse.expectations import suites
+from mpss_lib.warehouse.expectations.result_rows import failures_of, results_of
 from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Frame
 from mpss_lib.warehouse.expectations.seen import SEEN, judge_values, read_seen
 from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
+from mpss_lib.warehouse.expectations.unjudged import seen_studies, sound_files, unjudged
 from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
 from mpss_lib.warehouse.meta import COUNTED
+from mpss_lib.warehouse.study_rows import n_rows_of, n_studies_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,11 +36,6 @@ Row = dict[str, Any]
 TABLES = ("expectation_result", "expectation_failure")
 STAGE = "warehouse"
 DICTIONARY = {f"core.feature_{name}" for name in ("range", "identity", "dictionary")}
-N_EXAMPLES = 5
-OWN_TEXT = frozenset({"columns_known", "columns_there", *suites.ASPECTS})
-"""Rules whose findings quote texts of our own making; any other text is never quoted."""
-
-_SAFE = re.compile(r"[\w./=-]{1,200}")
 
 
 def check_suites(
@@ -94,8 +89,8 @@ def check_suites(
     for name, digest in digests.items():
         written = there[name]
         if name in found:
-            failures = [*_failures(name, found[name], current), *former.get(name, ())]
-            rows = (_results(name, found[name]), failures, seen)
+            failures = [*failures_of(name, found[name], current), *former.get(name, ())]
+            rows = (results_of(name, found[name]), failures, seen)
             written = tuple(
                 lake.write(table, address, name, digest, part)
                 for table, part in zip(_tables(name), rows, strict=False)
@@ -165,7 +160,24 @@ def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
 def _judge(
     current: Current, names: Sequence[str], *, force: bool
 ) -> tuple[dict[str, list[Finding]], list[Row]]:
-    """Give the findings of each suite, of files, then of rows, and the feature files seen."""
+    """Give the findings of each suite, of files, then of rows, and the files seen."""
+    before = {} if force or "features" not in names else read_seen(current)
+    studies = unjudged(current, before, _queries("features", current)) if before else None
+    if studies is None:
+        return _judge_together(current, names, before)
+    log.info("features of %d studies are judged", len(studies))
+    rest = [name for name in names if name != "features"]
+    found, seen = _judge_together(current, ["features"], before, studies)
+    return found | (_judge_together(current, rest, {})[0] if rest else {}), seen
+
+
+def _judge_together(
+    current: Current,
+    names: Sequence[str],
+    before: Mapping[str, Row],
+    studies: frozenset[str] | None = None,
+) -> tuple[dict[str, list[Finding]], list[Row]]:
+    """Judge suites over the same views; the rows of some studies only where these are given."""
     needed = {f"raw.{table}" for name in names for table in TABLES_OF[name]}
     needed |= {need for name in names for check in _queries(name, current) for need in check.needs}
     needed |= DICTIONARY if "features" in names else set()
@@ -173,11 +185,12 @@ def _judge(
     every = [
         table for tables in TABLES_OF.values() for table in tables if f"raw.{table}" in reached
     ]
-    states = {table: current.files(table) for table in every}
+    sound = sound_files(before, studies)
+    states = {table: current.files(table, but=sound) for table in every}
     at_fault = {table for table, files in states.items() if any(map(_is_bad, files))}
     found: dict[str, list[Finding]] = {}
     seen: list[Row] = []
-    with current.open(needed, leave_out=at_fault) as connection:
+    with current.open(needed, leave_out=at_fault, studies=studies) as connection:
         for name in names:
             found[name] = [
                 one
@@ -186,11 +199,11 @@ def _judge(
             ]
             found[name] += _judge_rows(name, current, connection, at_fault)
             if name == "features":
-                before = {} if force else read_seen(current)
                 for table in (t for t in FEATURE_TABLES if not at_fault & {t, "feature_catalogue"}):
                     judged, files_seen = judge_values(table, current, connection, before)
                     found[name] += judged
                     seen += files_seen
+                seen += seen_studies(current, _queries(name, current))
                 found[name].sort(key=_place_of_rule)
             log.info("suite %s: %d expectations", name, len(found[name]))
     return found, seen
@@ -254,11 +267,19 @@ def _judge_frame(
     found = []
     for rule in frame.across_rows:
         [one] = judge(read(frame.alike(rule)), frame.table, frame.keys, (rule,))
-        (one.n_rows,) = connection.execute(f"select count(*) from ({frame.sql})").fetchall()[0]  # noqa: S608
+        one.n_rows = _n_rows(frame, connection)
         found.append(one)
     if frame.of_a_row and not is_seen:
         found += judge(read(frame.sql), frame.table, frame.keys, frame.of_a_row)
     return found
+
+
+def _n_rows(frame: Frame, connection: duckdb.DuckDBPyConnection) -> int:
+    """Count the rows of a frame; of a table whose rows are counted by file it is known."""
+    if frame.table in COUNTED and not frame.where:
+        return n_rows_of(connection, frame.table)
+    [(number,)] = connection.execute(f"select count(*) from ({frame.sql})").fetchall()  # noqa: S608
+    return int(number)
 
 
 def _queries(suite: str, current: Current) -> list[Check]:
@@ -280,108 +301,20 @@ def _judge_queries(
 
     names = pd.DataFrame({"query": [check.name for check in checks]})
     found = judge(names, suite, (), [check.as_rule() for check in checks], run=run)
-    counted: dict[str, int] = {}
+    counted: dict[tuple[str, ...], int] = {}
     for check, one in zip(checks, found, strict=True):
         told = connection.sql(check.sql).columns
         keys = [name for name in SCHEMAS[check.table].grain if name in told]
-        rows = _distinct(check.table, keys)
-        if rows not in counted:
-            (counted[rows],) = connection.execute(rows).fetchall()[0]
-        one.table, one.n_rows = check.table, counted[rows]
+        if (check.table, *keys) not in counted:
+            counted[check.table, *keys] = _n_keys(check.table, keys, connection)
+        one.table, one.n_rows = check.table, counted[check.table, *keys]
     return found
 
 
-def _distinct(table: str, keys: Sequence[str]) -> str:
-    """Give the SQL that counts the keys of a table; of studies it is known by file."""
+def _n_keys(table: str, keys: Sequence[str], connection: duckdb.DuckDBPyConnection) -> int:
+    """Count the keys of a table; of studies it is known by file."""
     if table in COUNTED and keys == ["study_key"]:
-        return (
-            "select count(distinct study_key) from meta.study_rows"  # noqa: S608
-            f" where table_name = {sql_text(table)} and is_shown"
-        )
-    return f"select count(*) from (select distinct {', '.join(keys)} from raw.{table})"  # noqa: S608
-
-
-# ------------------------------------------------------------------------ rows
-
-
-def _results(suite: str, found: Sequence[Finding]) -> list[Row]:
-    return [
-        {
-            "suite": suite,
-            "expectation": one.name,
-            "position": position,
-            "table_name": one.table,
-            "consequence": one.rule.consequence,
-            "says": one.rule.says,
-            "kind": one.rule.kind,
-            "column_name": _column(one),
-            "is_met": one.is_met,
-            "n_rows": one.n_rows,
-            "n_unexpected": one.n_unexpected,
-            "n_units": len({_unit(row) for row in one.rows}),
-            "examples": json.dumps([_shown(row, one) for row in one.rows[:N_EXAMPLES]]),
-        }
-        for position, one in enumerate(found, start=1)
-    ]
-
-
-def _failures(suite: str, found: Sequence[Finding], current: Current) -> list[Row]:
-    """One row for each (expectation, study or record) that is broken and does not stop."""
-    failures: dict[tuple[str, str, str], Row] = {}
-    for one in found:
-        if one.is_met or one.rule.consequence == "stop":
-            continue
-        files = current.content_of(one.table)
-        for row in one.rows:
-            study, record = _unit(row)
-            unit = study if study in files or len(files) != 1 else next(iter(files))
-            blank = {
-                "suite": suite,
-                "expectation": one.name,
-                "table_name": one.table,
-                "unit_key": unit,
-                "content_sha256": files.get(unit, ""),
-                "study_key": study,
-                "record_key": record,
-                "n_rows": 0,
-                "example": json.dumps(_shown(row, one)),
-            }
-            failures.setdefault((one.name, study, record), blank)["n_rows"] += 1
-    return [failures[key] for key in sorted(failures)]
-
-
-def _column(one: Finding) -> str:
-    """Column of the table that a rule is about; "" where its frame worked it out."""
-    column = str(one.rule.arguments.get("column", ""))
-    return column if column in SCHEMAS[one.table].columns else ""
-
-
-def _unit(row: Mapping[str, Any]) -> tuple[str, str]:
-    return str(row.get("study_key", "")), str(row.get("record_key", ""))
-
-
-def _shown(row: Mapping[str, Any], one: Finding) -> Row:
-    """Keys of a row and the value that broke the rule; a text that is not ours is not quoted."""
-    shown: Row = {
-        name: _plain(value) if _SAFE.fullmatch(str(value)) else "(not shown)"
-        for name, value in row.items()
-        if name != "value" and value != ""
-    }
-    if "value" not in row:
-        return shown
-    value = _plain(row["value"])
-    if value is None:
-        return shown | {"value": "missing"}
-    if isinstance(value, str) and one.rule.name not in OWN_TEXT:
-        return shown | {"value": f"a text of {len(value)} characters"}
-    return shown if value is False else shown | {"value": value}  # False: what the rule denies
-
-
-def _plain(value: Any) -> Any:
-    """Give a value that JSON can hold; None where there is none."""
-    import pandas as pd
-
-    value = value.item() if hasattr(value, "item") else value
-    if pd.isna(value):
-        return None
-    return value if isinstance(value, bool | int | float | str) else str(value)
+        return n_studies_of(connection, table)
+    sql = f"select count(*) from (select distinct {', '.join(keys)} from raw.{table})"  # noqa: S608
+    [(number,)] = connection.execute(sql).fetchall()
+    return int(number)

@@ -23,6 +23,7 @@ from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Rule
 from mpss_lib.warehouse.expectations.suites import FEATURES, TWIN, VALUES
 from mpss_lib.warehouse.expectations.views import Current
 from mpss_lib.warehouse.joining import PATH
+from mpss_lib.warehouse.study_rows import n_rows_of
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def judge_values(
     list of Finding
         One for each rule, rows sorted by their keys.
     list of dict
-        Rows of ``expectation_seen``: the files of this table.
+        Rows of ``expectation_seen``: the files of this table (``unjudged`` adds those of studies).
     """
     dictionary = read_dictionary(connection, current.features[table])
     rules = _rules(table)
@@ -95,7 +96,7 @@ def judge_values(
     found = _sum(table, current, broken)
     if table == "feature_once":
         found.append(_twins(connection, dictionary))
-    (n_rows,) = connection.execute(f"select count(*) from raw.{table}").fetchall()[0]  # noqa: S608
+    n_rows = n_rows_of(connection, table)
     for one in found:
         one.n_rows = n_rows
     return found, seen
@@ -152,16 +153,26 @@ def _keys(row: Row) -> tuple[str, str, int]:
 
 
 def _twins(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Finding:
-    """Find studies with the same features: of those that share a few, all are compared."""
+    """Find studies with the same features: of those that share a few, all are compared.
+
+    Those that are shown (``Current.open``) are sought among all.
+    """
+    import pandas as pd
+
     from mpss_lib.warehouse.expectations.engine import judge
 
     table, names = "feature_once", [sql_name(name) for name in dictionary.names]
     columns = ", ".join([*TABLES[table].columns, *names])
-    probes = ", ".join(["segment", *names[:N_PROBES]])
-    walls = f"from raw.{table} where segment = 'MYO'"
-    alike = f"select study_key {walls} qualify count(*) over (partition by hash({probes})) > 1"
-    sql = f"select {columns} {walls} and study_key in ({alike}) order by study_key"
-    frame = connection.execute(sql).df()
+    alike = f"hash({', '.join(['segment', *names[:N_PROBES]])})"
+    walls = f"{table} where segment = 'MYO'"
+    shared = (
+        f"select study_key from every.{walls} and {alike} in (select {alike} from raw.{walls})"  # noqa: S608
+        f" qualify count(*) over (partition by {alike}) > 1"
+    )
+    keys = [key for (key,) in connection.execute(shared).fetchall()]
+    wanted = "study_key in (select unnest(?)) order by study_key"
+    sql = f"select {columns} from every.{walls} and {wanted}"  # noqa: S608
+    frame = connection.execute(sql, [keys]).df() if keys else pd.DataFrame()
     [found] = judge(frame, table, ("study_key",), (TWIN,), dictionary)
     found.rows.sort(key=lambda row: str(row["study_key"]))
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mpss_lib.config import Address, Config
-from mpss_lib.schemas import REAL, TABLES, TEXT
+from mpss_lib.quoting import sql_text
+from mpss_lib.schemas import FEATURE_TABLES, REAL, TABLES, TEXT
 from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.compaction import Reading, prefer_batches, read_batches
@@ -32,7 +33,8 @@ from mpss_lib.warehouse.relations import Relation, read_relations
 from mpss_lib.warehouse.snapshot import create_relation
 from mpss_lib.warehouse.sources import feature_names, source_of
 from mpss_lib.warehouse.standing import standing
-from mpss_lib.warehouse.study_rows import count_shown
+from mpss_lib.warehouse.study_rows import count_shown, files_shown
+from mpss_lib.warehouse.touched import narrowed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +88,11 @@ class Current:
         self._missing: dict[str, frozenset[str]] = {}
         self._standing = None if is_whole else standing(lake, config)
         self.pointers: Mapping[str, Address] = of_every_stage(config, read_pointers(lake))
+
+    @property
+    def is_of_snapshot(self) -> bool:
+        """Whether new records only add to what the published snapshot reads."""
+        return self._standing is not None
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -184,8 +191,8 @@ class Current:
         """Files of a table that are read."""
         return len(self.reading(table).paths)
 
-    def files(self, table: str) -> list[FileState]:
-        """State of each file of a table that is read, and of those that are gone.
+    def files(self, table: str, but: Collection[str] = ()) -> list[FileState]:
+        """State of each file of a table that is read, but of some, and of those that are gone.
 
         Of a landing file that a batch repeats no more is asked than that it is there.
         """
@@ -197,7 +204,7 @@ class Current:
             later, more = later.union(expected).difference(TABLES[table].grain), {PATH: TEXT}
         gone = self._gone(table)
         found = [FileState(path, is_there=False) for path in gone]
-        for path in set(reading.paths) - gone:
+        for path in set(reading.paths) - gone - set(but):
             columns = {**expected, **(more if path in batches else {})}
             whole = f"{self.lake.root}/{path}"
             found.append(_state(whole, path, columns, counted.get(path), later))
@@ -228,7 +235,10 @@ class Current:
 
     @contextmanager
     def open(
-        self, needed: Iterable[str], leave_out: Iterable[str] = ()
+        self,
+        needed: Iterable[str],
+        leave_out: Iterable[str] = (),
+        studies: frozenset[str] | None = None,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a connection in memory with views of some relations and of what they read.
 
@@ -238,32 +248,66 @@ class Current:
             Qualified names; of what a check has written there is no view: lost, it is made anew.
         leave_out : iterable of str
             Tables at fault: they have no view, nor has what reads them.
+        studies : frozenset of str, optional
+            Of the features and of table ``study`` show the rows of these only; schema ``every``
+            has the features of all.
         """
         needed = set(needed)
         gone = {f"raw.{name}" for name in leave_out}
         wanted = self.reached(needed)
-        sources = {
-            name: source_of(self.lake, TABLES[name], self.reading(name), self.features)
-            for name in TABLES
-            if f"raw.{name}" in wanted
-        }
         counted = {name: self.reading(name) for name in COUNTED if f"raw.{name}" in needed}
         if not gone.isdisjoint(f"raw.{name}" for name in counted):
             gone.add("meta.study_rows")
+        sound = {name: reading for name, reading in counted.items() if f"raw.{name}" not in gone}
         settings = {"threads": self.config.warehouse.threads}
         with duckdb.connect(config=settings) as connection:
-            for schema in ("meta", "raw", "core", "quality"):
+            for schema in ("meta", "raw", "core", "quality", "every"):
                 connection.execute(f"create schema {schema}")
-            sound = {
-                name: reading for name, reading in counted.items() if f"raw.{name}" not in gone
-            }
-            count_shown(connection, self.lake, sound, is_fresh=self.is_whole)
+            count_shown(connection, self.lake, sound, is_fresh=self.is_whole, studies=studies)
+            sources = self._sources(wanted - gone)
+            for name in FEATURE_TABLES:
+                if name in sources:
+                    connection.execute(f"create view every.{name} as from {sources[name]}")
+            if studies is not None:
+                sources |= self._sources_of(studies, connection, sources)
             for relation in self._relations:
                 if relation.full_name in gone or relation.needs & gone:
                     gone.add(relation.full_name)
                 elif relation.full_name in wanted:
                     create_relation(connection, _as_view(relation), sources)
             yield connection
+
+    def _sources(self, wanted: Collection[str]) -> dict[str, str]:
+        return {
+            name: source_of(self.lake, TABLES[name], self.reading(name), self.features)
+            for name in TABLES
+            if f"raw.{name}" in wanted
+        }
+
+    def _sources_of(
+        self,
+        studies: frozenset[str],
+        connection: duckdb.DuckDBPyConnection,
+        tables: Collection[str],
+    ) -> dict[str, str]:
+        """Give the texts that stand for tables of which only some studies' rows are shown."""
+        found = {}
+        for name in (*FEATURE_TABLES, "study"):
+            if name not in tables:
+                continue
+            reading = narrowed({name: self.reading(name)}, studies, (name,))[name]
+            if name in COUNTED:
+                holding = files_shown(connection, name)
+                batches = tuple(one for one in reading.batches if one.path in holding)
+            else:
+                is_alone = len(reading.alone) == len(studies)
+                batches = () if is_alone else reading.batches
+            few = Reading(batches, reading.alone)
+            keys = ", ".join(map(sql_text, sorted(studies)))
+            text = source_of(self.lake, TABLES[name], few, self.features)
+            wanted = f"study_key in (select unnest(cast([{keys}] as varchar[])))"
+            found[name] = f"(from {text} where {wanted})"
+        return found
 
     @cached_property
     def _relations(self) -> tuple[Relation, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
-from mpss_airflow.pages import health, night, research, review
+from mpss_airflow.pages import audit, health, night, research, review
 from mpss_airflow.pages.frame import page
 
 STATIC = Path(__file__).parent / "static"
@@ -44,7 +46,7 @@ def make_app() -> FastAPI:
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(MpssError)(_failed)
     app.get("/static/{name}")(static)
-    for part in (review, night, research, health):
+    for part in (review, night, research, health, audit):
         app.include_router(part.router)
     return app
 
@@ -70,7 +72,7 @@ async def _with_headers(
 async def _refused(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 500)
     said = {
-        401: ("You are not logged in", "Log in to Airflow, then open this page again."),
+        401: ("You are not logged in", "This page opens afterwards."),
         403: (
             "Your account has no right to this",
             "Ask the administrator for a role that has it (README, accounts).",
@@ -96,9 +98,10 @@ def _told(request: Request, status: int, problem: str, way_out: str) -> Response
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse(content, status_code=status)
     if status == 401:  # nobody is there: a page without anything of ours
+        login = escape(get_auth_manager().get_url_login(next_url=request.url.path))
         return HTMLResponse(
             f"<!doctype html><html lang=en><title>{problem}</title><h1>{problem}</h1>"
-            f"<p>{way_out}</p></html>",
+            f'<p><a href="{login}">Log in</a>. {way_out}</p></html>',
             status_code=status,
         )
     return page(request, "message", status=status, title=problem, **content)

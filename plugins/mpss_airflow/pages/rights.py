@@ -17,7 +17,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 from fastapi import Depends, HTTPException, Request
 
-from mpss_airflow.vocabulary import SQL_RIGHT
+from mpss_airflow.vocabulary import AUDIT_RIGHT, SQL_RIGHT
 
 User = Annotated[BaseUser, Depends(get_user)]
 
@@ -37,11 +37,7 @@ may_read_cohort = Depends(requires_access_dag("GET", DagAccessEntity.RUN, COHORT
 
 
 def may_ask_sql(user: User) -> None:
-    """Refuse an account without the right ``vocabulary.SQL_RIGHT``.
-
-    A right of our own, by the name under which an auth manager keeps those of plugins. Who may read
-    the configuration of Airflow (an operator, an administrator) may ask too: no auth manager knows
-    the name by itself.
+    """Refuse an account that may not put questions to the snapshot.
 
     Raises
     ------
@@ -52,15 +48,42 @@ def may_ask_sql(user: User) -> None:
         raise HTTPException(403, "Forbidden")
 
 
+def may_read_audit(user: User) -> None:
+    """Refuse an account that may not read the audit log.
+
+    Raises
+    ------
+    HTTPException
+        403.
+    """
+    if not can_audit(user):
+        raise HTTPException(403, "Forbidden")
+
+
 may_ask = Depends(may_ask_sql)
+may_audit = Depends(may_read_audit)
 
 
 def can_ask(user: BaseUser) -> bool:
     """Whether an account may put questions to the snapshot."""
+    return _has_own_right(SQL_RIGHT, user)
+
+
+def can_audit(user: BaseUser) -> bool:
+    """Whether an account may read the audit log."""
+    return _has_own_right(AUDIT_RIGHT, user)
+
+
+def _has_own_right(name: str, user: BaseUser) -> bool:
+    """Whether an account has a right of our own, by the name under which a manager keeps it.
+
+    Who may read the configuration of Airflow (an administrator) has it too: no auth manager knows
+    the name by itself.
+    """
     manager = get_auth_manager()
     told: dict[str, Any] = {"method": "GET", "user": user}
     return bool(
-        manager.is_authorized_custom_view(resource_name=SQL_RIGHT, **told)
+        manager.is_authorized_custom_view(resource_name=name, **told)
         or manager.is_authorized_configuration(**told)
     )
 
@@ -79,6 +102,7 @@ def links_of(user: BaseUser) -> list[tuple[str, str]]:
         ("quality", "Data quality", _may_dag("GET", DagAccessEntity.RUN, COHORT, user)),
         ("sql", "SQL", can_ask(user)),
         ("doctor", "Doctor", _may_dag("PUT", DagAccessEntity.RUN, NIGHT, user)),
+        ("audit", "Audit", can_audit(user)),
     ]
     return [(path, name) for path, name, may in pages if may]
 

@@ -14,8 +14,11 @@ export async function start(url, tell) {
   seen = {
     url, ...found, canvas: $("canvas"), plane: 0, shown: new Set([0]),
     counts: new Uint16Array(bytes(found.counts).buffer), masks: bytes(found.masks),
+    gates: bytes(found.gates), gate: 0, // 0: the sum; it is what was measured
     at: found.shape.map((n) => n >> 1),
   };
+  $("cine").hidden = !found.n_gates;
+  $("gate").max = found.n_gates;
   $("white").value = Math.round(found.white * 100);
   $("layers").append(...found.layers.map(layer));
   listen();
@@ -49,6 +52,8 @@ function listen() {
   canvas.addEventListener("pointerup", () => { from = null; });
   $("plane").addEventListener("change", () => choosePlane(Number($("plane").value)));
   $("slice").addEventListener("input", () => { seen.at[seen.plane] = Number($("slice").value); draw(); });
+  $("gate").addEventListener("input", () => choose(Number($("gate").value)));
+  $("play").addEventListener("click", play);
   for (const name of ["white", "black"]) $(name).addEventListener("input", draw);
 }
 
@@ -61,6 +66,27 @@ document.addEventListener("mpss-masks", () => {
   });
   draw();
 });
+
+// ---------------------------------------------------------------- gates
+
+const BEAT_MS = 1000; // all gates of the beat, whatever its true length
+
+function choose(gate) {
+  seen.gate = gate;
+  draw();
+}
+
+function play() {
+  const button = $("play");
+  const plays = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(plays));
+  if (!plays) return choose(0);
+  const { canvas, n_gates: n } = seen;
+  const timer = setInterval(() => {
+    if (!canvas.isConnected || button.getAttribute("aria-pressed") !== "true") return clearInterval(timer);
+    choose((seen.gate % n) + 1);
+  }, BEAT_MS / n);
+}
 
 function choosePlane(plane) {
   seen.plane = plane;
@@ -81,7 +107,9 @@ function warm(share) {
 }
 
 function draw() {
-  const { plane, shape, at, ways, spacing_mm: mm, counts, masks, shown, canvas } = seen;
+  const { plane, shape, at, ways, spacing_mm: mm, counts, masks, shown, canvas, gates, gate } = seen;
+  const gateAt = (gate - 1) * counts.length;
+  const value = (k) => (gate ? gates[gateAt + k] * 257 : counts[k]);
   const [rowAxis, columnAxis] = [[1, 2], [0, 2], [0, 1]][plane];
   const [rows, columns] = [shape[rowAxis], shape[columnAxis]];
   const strides = [shape[1] * shape[2], shape[2], 1];
@@ -94,7 +122,7 @@ function draw() {
   const table = Array.from({ length: 256 }, (_, k) => warm(k / 255));
   const pixels = new ImageData(columns, rows);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
-    const share = (counts[index(r, c)] - black) / (white - black);
+    const share = (value(index(r, c)) - black) / (white - black);
     const colour = table[Math.round(Math.min(Math.max(share, 0), 1) * 255)];
     pixels.data.set([...colour, 255], (r * columns + c) * 4);
   }
@@ -108,9 +136,12 @@ function draw() {
   paint.drawImage(small, 0, 0, canvas.width, canvas.height);
   for (const k of shown) outline(paint, (r, c) => r >= 0 && c >= 0 && r < rows && c < columns && ((masks[index(r, c)] >> k) & 1) === 1, rows, columns, sx, sy, COLOURS[k]);
   $("slice").value = at[plane];
+  $("gate").value = gate;
+  $("gate-said").textContent = gate ? `${gate} of ${seen.n_gates}, masks of the sum` : "sum of all";
   $("where").textContent = `slice ${seen.first[plane] + at[plane] + 1}, every ${mm[plane]} mm`;
-  $("white-said").textContent = `${Math.round((white / 65535) * seen.top)} counts`;
-  $("black-said").textContent = `${Math.round((black / 65535) * seen.top)} counts`;
+  const said = (level) => (gate ? `${Math.round(level / 655.35)} % of the most` : `${Math.round((level / 65535) * seen.top)} counts`);
+  $("white-said").textContent = said(white);
+  $("black-said").textContent = said(black);
   const [first, last] = [ways[rowAxis], ways[columnAxis]].map((ends, k) => ((k ? right : down) ? [...ends] : [...ends].reverse()))
     .reduce((top, side) => [[top[0], side[0]], [top[1], side[1]]]);
   write(paint, first[0], canvas.width / 2 - 5, 16);

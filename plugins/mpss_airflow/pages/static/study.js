@@ -77,8 +77,10 @@ async function answer(decision, reason = "", remark = "") {
     if (!got.ok) throw new Error([said.problem ?? said.detail, said.way_out].filter(Boolean).join(". "));
     answered.add(key);
     coming.delete(key);
-    closeForms(key, decision, reason, remark, said.forms);
-    await go(ahead.find((one) => !answered.has(one)));
+    const closing = closeForms(key, decision, reason, remark, said.forms);
+    const next = ahead.find((one) => !answered.has(one));
+    if (!next) await closing; // another page is loaded then, which would end it
+    await go(next);
     tell(`${key}: ${{ accept: "accepted", reject: "rejected", unsure: "another reader is asked" }[decision]}.`);
   } catch (error) {
     buttons.forEach((one) => (one.disabled = false));
@@ -195,6 +197,7 @@ onKeys({
   u: press("unsure"),
   m: () => ($("slices").hidden ? toggleContours() : document.dispatchEvent(new Event("mpss-masks"))),
   s: openSlices,
+  c: () => ($("slices").hidden || $("cine").hidden ? false : $("play").click()),
   n: () => go(facts().ahead[0]),
   p: () => (facts().before ? go(facts().before) : false),
   w: () => (location.href = `${base}/worklist${facts().query}`),
