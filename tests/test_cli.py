@@ -156,6 +156,13 @@ def test_the_snapshot_cannot_be_written(published, mpss):
     assert mpss("sql", SQL)[0] == 0
 
 
+def test_a_time_with_its_zone_is_an_answer(published, mpss):
+    status, out, _ = mpss("sql", "select timestamptz '2020-01-01 10:00:00+00' as t")
+    assert status == 0
+    assert "2020-01-01" in out
+    assert "+00:00" in out
+
+
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
@@ -164,7 +171,6 @@ def test_the_snapshot_cannot_be_written(published, mpss):
         ("delete from core.study", "DELETE is refused"),
         ("set threads = 4", "SET is refused"),
         ("select 1; select 2", "2 statements were given"),
-        ("select timestamptz '2020-01-01 10:00:00+00'", "cast it"),
         ("select range from range(1000001)", "more than 1,000,000 rows"),
         ("select list[1] from core.study", "list[1]"),
         ("select * from core.cohort_x", "Did you mean"),

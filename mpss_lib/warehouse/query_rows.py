@@ -140,10 +140,6 @@ def _no_rows() -> QueryError:
 
 
 def _query_error(error: duckdb.Error) -> QueryError:
-    if "'pytz'" in str(error):  # DuckDB needs that package to give a time with its zone
-        return QueryError(
-            "a column is a time with time zone", way_out="cast it: select seen_at::timestamp"
-        )
     if isinstance(error, duckdb.IOException):
         way_out = "if the home was moved or restored: `mpss warehouse rebuild`"
     else:
