@@ -100,6 +100,20 @@ def config(tmp_path):
     return load(tmp_path, environ={})
 
 
+@pytest.fixture
+def airflow_tables(tmp_path):
+    """Engine of a database with Airflow's tables, of one test alone: many share the other one."""
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+    from sqlalchemy import create_engine
+
+    import_all_models()
+    engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def invented_once(tmp_path_factory):
     """The home of invented people, made once; tests work on copies."""

@@ -27,28 +27,14 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def engine(tmp_path):
-    """A database with the tables of Airflow, of this test alone: many tests share the other one."""
-    from airflow.models import import_all_models
-    from airflow.models.base import Base
-    from sqlalchemy import create_engine
-
-    import_all_models()
-    engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
-    Base.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def watched(tmp_path, engine):
+def watched(tmp_path, airflow_tables):
     config = Config()
-    airflow = Airflow({DATABASE: str(engine.url)})
+    airflow = Airflow({DATABASE: str(airflow_tables.url)})
     return Home(tmp_path, Lake(tmp_path / "lake"), config, sites_of(config, tmp_path), airflow)
 
 
 @pytest.fixture
-def runs(engine):
+def runs(airflow_tables):
     """Add runs to that database."""
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
@@ -66,7 +52,7 @@ def runs(engine):
             logical_date=due,
         )
         run.end_date = due + timedelta(hours=1) if state in ("success", "failed") else None
-        with Session(engine) as session:
+        with Session(airflow_tables) as session:
             session.add(run)
             session.commit()
         return run_id

@@ -1,6 +1,5 @@
 """Where the time of a night went: by an oracle of a few rows, and over Airflow's own schema."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,35 +45,31 @@ def test_batches_of_a_task_are_summed():
 
 
 @pytest.mark.airflow
-def test_a_night_of_a_home(tmp_path, airflow_database):
+def test_a_night_of_a_home(tmp_path, airflow_tables):
     from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
+    from sqlalchemy.orm import Session
 
     config = Config()
     lake = Lake(tmp_path / "lake")
-    airflow = Airflow({DATABASE: os.environ[DATABASE]})
+    airflow = Airflow({DATABASE: str(airflow_tables.url)})
     home = Home(tmp_path, lake, config, sites_of(config, tmp_path), airflow)
     with pytest.raises(PlatformFaultError):
         time_of_night(replace(home, airflow=None))
     with pytest.raises(WrongArgumentError, match="has never run"):
         time_of_night(home)
     run = {"dag_id": "mpss_ingest", "run_id": "scheduled__x", "run_type": "scheduled"}
-    with create_session() as session:
+    with Session(airflow_tables) as session:
         made = DagRun(**run, run_after=DUE, logical_date=DUE, start_date=DUE, state="success")
         made.end_date = DUE + timedelta(minutes=3)
         session.add(made)
-    try:
-        build = Builder(lake, config)
-        build.catalogue()
-        build.through("s1", "p1")
-        build.through("s2", "p2", seed=1)
-        build.flush("scheduled__x")
-        warehouse.run(lake, config)
-        found = time_of_night(home)
-    finally:
-        with create_session() as session:
-            session.execute(delete(DagRun))
+        session.commit()
+    build = Builder(lake, config)
+    build.catalogue()
+    build.through("s1", "p1")
+    build.through("s2", "p2", seed=1)
+    build.flush("scheduled__x")
+    warehouse.run(lake, config)
+    found = time_of_night(home)
     assert (found["state"], found["seconds"], found["tasks"]) == ("success", 180.0, [])
     assert {(s["stage"], s["status"]): s["n"] for s in found["studies"]}["radiomics", "done"] == 2
     folders = [
