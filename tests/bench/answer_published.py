@@ -14,10 +14,12 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 from shown_home import make_home
 
+from mpss_lib.config import load
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.services import Services
 from mpss_lib.runtime.start import bring_up
@@ -100,12 +102,16 @@ def timed(home, asked, client):
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = make_home(Path(folder) / "home", n_waiting=6)
+        settings = home.root / "mpss.toml"
+        settings.write_text(f"{settings.read_text()}[site]\naccounts = 'shared'\n")
+        home = replace(home, config=load(home.root))
         services, airflow = Services(home.root), AirflowHome.open(home.root)
         plugins = home.root / "airflow" / "plugins"  # a checkout may be installed or not
         plugins.mkdir(parents=True)
         (plugins / "pages.py").write_text("from mpss_airflow.plugin import MpssPlugin\n")
         try:
             client = bring_up(airflow, home.config, services)
+            client.log_in()
             seconds, n_left = timed(home, Asked(airflow), client)
         finally:
             services.end_all()
