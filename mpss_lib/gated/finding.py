@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +10,8 @@ from mpss_lib.gated.lattice import Lattice, build
 from mpss_lib.gated.matching import heights
 from mpss_lib.gated.model import Shape
 from mpss_lib.segmentation import localise, storage, surface
-from mpss_lib.segmentation.ventricle import LOWEST_SCORE, SURE, priors_of
-from mpss_lib.segmentation.wall import Choice, choose
+from mpss_lib.segmentation.ventricle import LOWEST_SCORE, SURE, priors_of, values_of
+from mpss_lib.segmentation.wall import choose
 from mpss_lib.volume import Volume
 
 SEED = 0  # of the search's random steps
@@ -80,32 +79,12 @@ def _follow(total: Volume, orientation: str) -> Found | None:
     counts = float(np.median(traced.rays.peak[traced.is_above]))
     if counts <= 0.0:
         return None
-    values = _values(choice)
+    values = values_of(choice)
     doubts = (name for name, value in values.items() if not SURE[name][0] <= value <= SURE[name][1])
     mid = surface.unbend(traced.ridge_mm, traced.ellipsoid, traced.blur_mm2)
     return Found(
         build(traced), Shape(mid, traced.plane), counts, traced.blur_mm2, tuple(sorted(doubts))
     )
-
-
-def _values(choice: Choice) -> Mapping[str, float]:
-    """Self-check values of the segmentation that cost nothing here."""
-    traced, plane = choice.best, choice.best.plane
-    lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
-    return {
-        "score": traced.shell.score,
-        "rival_gap": choice.lead,
-        "higher_gap": choice.higher_lead,
-        "lateral_gap": choice.lateral_lead,
-        "prominence": traced.prominence,
-        "patch_prominence": traced.patch_prominence,
-        "aspect": traced.ellipsoid.long / traced.ellipsoid.short,
-        "radius_mm": traced.ellipsoid.short,
-        "misfit_mm": traced.misfit_mm,
-        "base_residual_mm": plane.residual_mm,
-        "base_seen": plane.seen,
-        "axis_off_deg": float(np.degrees(np.arccos(lean))),
-    }
 
 
 def seen_share(total: Volume, found: Found) -> float:

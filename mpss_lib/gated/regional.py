@@ -58,19 +58,21 @@ def polar_counts(seen: FloatArray, shape: Shape) -> FloatArray:
     """
     near = np.clip(1.0 - np.abs(RADIUS_MM - shape.mid_mm[..., None]) / RIDGE_MM, 0.0, None)
     ridge = smooth_rays((near * seen).sum(axis=-1) / np.maximum(near.sum(axis=-1), 1e-9))
-    height = heights(shape)
-    level = (height / np.maximum(height[:1], 1e-6))[::-1]
-    columns = [np.interp(LEVELS, level[:, k], ridge[::-1, k]) for k in range(ANGLES)]
-    return np.stack(columns, axis=1)
+    return _at_levels(ridge, shape)
 
 
 def area_of_levels(shape: Shape) -> FloatArray:
     """Share of the wall (levels, angles) that a place of the polar map stands for."""
+    rho = np.linalg.norm(points_of(shape.mid_mm)[..., 1:], axis=-1)
+    return _at_levels(rho, shape) * (LEVELS >= LOWEST_LEVEL)[:, None]
+
+
+def _at_levels(values: FloatArray, shape: Shape) -> FloatArray:
+    """Read values of rays (rows, angles) at the heights of the polar map: (levels, angles)."""
     height = heights(shape)
     level = (height / np.maximum(height[:1], 1e-6))[::-1]
-    rho = np.linalg.norm(points_of(shape.mid_mm)[..., 1:], axis=-1)[::-1]
-    columns = [np.interp(LEVELS, level[:, k], rho[:, k]) for k in range(ANGLES)]
-    return np.stack(columns, axis=1) * (LEVELS >= LOWEST_LEVEL)[:, None]
+    columns = [np.interp(LEVELS, level[:, k], values[::-1, k]) for k in range(ANGLES)]
+    return np.stack(columns, axis=1)
 
 
 def measure_phase(counts: FloatArray, area: FloatArray, is_used: BoolArray) -> Phase:

@@ -189,14 +189,9 @@ def _check(volume: Volume, choice: Choice, mid_mm: FloatArray) -> dict[str, floa
     traced, plane, above = choice.best, choice.best.plane, choice.best.is_above
     standard = regions.build_wall(mid_mm, 10.4, "anatomical")
     ml = _draw(volume, traced, standard)
-    lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
     noise = background_noise(volume, ml["EPI"], ml["MYO"])
     drift, apex = drift_mm(volume, traced), apex_level(traced.rays)
-    return {
-        "score": traced.shell.score,
-        "rival_gap": choice.lead,
-        "higher_gap": choice.higher_lead,
-        "lateral_gap": choice.lateral_lead,
+    return values_of(choice) | {
         "noise": noise,
         "unevenness": traced.unevenness,
         "waviness_mm": traced.waviness_mm,
@@ -205,20 +200,32 @@ def _check(volume: Volume, choice: Choice, mid_mm: FloatArray) -> dict[str, floa
         "apex_level": apex,
         "doubleness": doubleness(traced.raggedness, noise, drift),
         "incoherence": _incoherence(choice, drift, apex),
+        "ridge_share": float(traced.rays.is_ridge[above].mean()) if above.any() else 0.0,
+        "blur_mm2": traced.blur_mm2,
+        "base_tilt_deg": math.degrees(math.atan(math.hypot(plane.slope_a, plane.slope_s))),
+        "length_mm": float(mid_mm[0].mean()) - plane.at,
+        "myocardium_ml": ml["MYO"].volume_ml,
+        "cavity_ml": ml["ENDO"].volume_ml,
+    }
+
+
+def values_of(choice: Choice) -> dict[str, float]:
+    """Self-check values that the wall which was followed has without being drawn."""
+    traced, plane = choice.best, choice.best.plane
+    lean = float(np.clip(traced.frame.axis @ traced.prior.axis, -1.0, 1.0))
+    return {
+        "score": traced.shell.score,
+        "rival_gap": choice.lead,
+        "higher_gap": choice.higher_lead,
+        "lateral_gap": choice.lateral_lead,
         "prominence": traced.prominence,
         "patch_prominence": traced.patch_prominence,
         "aspect": traced.ellipsoid.long / traced.ellipsoid.short,
         "radius_mm": traced.ellipsoid.short,
-        "ridge_share": float(traced.rays.is_ridge[above].mean()) if above.any() else 0.0,
         "misfit_mm": traced.misfit_mm,
-        "blur_mm2": traced.blur_mm2,
         "base_residual_mm": plane.residual_mm,
         "base_seen": plane.seen,
-        "base_tilt_deg": math.degrees(math.atan(math.hypot(plane.slope_a, plane.slope_s))),
         "axis_off_deg": math.degrees(math.acos(lean)),
-        "length_mm": float(mid_mm[0].mean()) - plane.at,
-        "myocardium_ml": ml["MYO"].volume_ml,
-        "cavity_ml": ml["ENDO"].volume_ml,
     }
 
 
