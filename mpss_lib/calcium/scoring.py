@@ -1,0 +1,159 @@
+"""The door of the package: a CT in, its calcium by lesion out.
+
+Score after Agatston et al., J Am Coll Cardiol 1990;15:827 (``candidates``); volume above the
+threshold; mass after McCollough et al., Radiology 2007;243:527, where the scan is calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import numpy as np
+
+from mpss_lib.calcium import candidates, noise
+from mpss_lib.calcium.lesion import Lesion, list_lesions, mass_of
+from mpss_lib.calcium.slabs import Slabs, make_slabs
+from mpss_lib.calcium.voltage import STANDARD_KVP, Steps, steps_of
+from mpss_lib.errors import WrongArgumentError
+from mpss_lib.volume import BoolArray, Mask, Volume, check_same_grid
+
+Kind = Literal["calcium", "attenuation"]
+
+COARSE_MM2 = 1.0
+FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "not_gated": "a CT for attenuation correction, not a calcium scan: motion, dose, thickness",
+        "other_voltage": "not 120 kVp: thresholds of another table",
+        "voltage_between_rows": "no row of the table has this voltage: interpolated",
+        "thin_slices_averaged": "slices were averaged to about 3 mm",
+        "overlapping_slices": "slices overlap: each counts for the distance to the next",
+        "gapped_slices": "slices have gaps: what lies in them is taken to be as at their sides",
+        "thick_slices": "slices of more than 3.25 mm: small lesions are missed",
+        "coarse_pixels": "a single pixel has the smallest area that counts",
+        "high_noise": "noise above 23 HU: specks may be noise",
+        "noise_unknown": "too little soft tissue to measure the noise",
+    }
+)
+"""What each flag means."""
+
+
+@dataclass(frozen=True)
+class CalciumScore:
+    """Calcium of one CT.
+
+    Parameters
+    ----------
+    kind : str
+        ``calcium`` or ``attenuation``: figures of the two are never one column.
+    score, volume_mm3, mass_mg : float
+        Agatston units, mm3, mg of hydroxyapatite (NaN where the scan is not calibrated).
+    lesions : tuple of Lesion
+        The largest score first; they add up to the totals.
+    threshold_hu, noise_hu : float
+        HU from which a pixel counts; noise of soft tissue, NaN where unknown.
+    flags : tuple of str
+        What is unusual (``FLAGS`` tells what each means).
+    """
+
+    kind: Kind
+    score: float
+    volume_mm3: float
+    mass_mg: float
+    lesions: tuple[Lesion, ...]
+    threshold_hu: float
+    noise_hu: float
+    flags: tuple[str, ...]
+
+
+def calcium_score(
+    ct: Volume,
+    *,
+    kind: Kind,
+    kvp: float,
+    thickness_mm: float,
+    within: Mask | None = None,
+    mg_per_ml_hu: float | None = None,
+) -> CalciumScore:
+    """Score the calcium of a CT.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU (z, y, x), slices along the first axis, unit ``"HU"``.
+    kind : {"calcium", "attenuation"}
+        A gated calcium scan, or the CT that corrected a SPECT.
+    kvp : float
+        KVP of the series, kV.
+    thickness_mm : float
+        SliceThickness; their distance is that of the volume.
+    within : Mask, optional
+        Where a person says that calcium is coronary, on the grid of the CT; by default all of the
+        CT is scored, bones too.
+    mg_per_ml_hu : float, optional
+        Calibration: density of a hydroxyapatite insert over its HU above water, mg/ml/HU.
+
+    Returns
+    -------
+    CalciumScore
+
+    Raises
+    ------
+    WrongArgumentError
+        If an argument is out of range or the unit is not HU.
+    GeometryError
+        If the mask lies on another grid, or the CT has no voxels.
+    StudyFaultError
+        If a value is not finite.
+    """
+    _check(kind, mg_per_ml_hu)
+    steps = steps_of(kvp)
+    slabs = make_slabs(ct, thickness_mm)
+    pixel_mm2 = ct.spacing_mm[1] * ct.spacing_mm[2]
+    found = candidates.find(slabs, steps, pixel_mm2, _on_slabs(ct, slabs, within))
+    mass = mass_of(found, mg_per_ml_hu)
+    noise_hu = noise.measure_noise(slabs.array, ct.spacing_mm[2])
+    order = np.argsort(-found.score, kind="stable")
+    return CalciumScore(
+        kind=kind,
+        score=float(found.score.sum()),
+        volume_mm3=float(found.volume_mm3.sum()),
+        mass_mg=float("nan") if mg_per_ml_hu is None else float(mass.sum()),
+        lesions=list_lesions(ct, slabs, found, mass, order),
+        threshold_hu=steps.threshold_hu,
+        noise_hu=noise_hu,
+        flags=_flags(kind, kvp, steps, slabs, pixel_mm2, noise_hu),
+    )
+
+
+def _check(kind: str, mg_per_ml_hu: float | None) -> None:
+    if kind not in get_args(Kind):
+        raise WrongArgumentError(f"kind is {kind!r}", way_out=f"use one of {get_args(Kind)}")
+    if mg_per_ml_hu is not None and not 0.0 < mg_per_ml_hu < 10.0:
+        raise WrongArgumentError(
+            f"mg_per_ml_hu is {mg_per_ml_hu}", way_out="give mg/ml for each HU, usually about 0.8"
+        )
+
+
+def _on_slabs(ct: Volume, slabs: Slabs, within: Mask | None) -> BoolArray | None:
+    if within is None:
+        return None
+    check_same_grid(ct, within)
+    pairs = zip(slabs.first, slabs.last, strict=True)
+    return np.stack([within.array[a : b + 1].any(axis=0) for a, b in pairs])
+
+
+def _flags(
+    kind: Kind, kvp: float, steps: Steps, slabs: Slabs, pixel_mm2: float, noise_hu: float
+) -> tuple[str, ...]:
+    has = {
+        "not_gated": kind == "attenuation",
+        "other_voltage": kvp != STANDARD_KVP,
+        "voltage_between_rows": not steps.is_of_table,
+        "coarse_pixels": pixel_mm2 >= COARSE_MM2,
+        "high_noise": noise_hu > noise.MOST_HU,
+        "noise_unknown": bool(np.isnan(noise_hu)),
+    }
+    return tuple(name for name in FLAGS if has.get(name) or name in slabs.flags)
