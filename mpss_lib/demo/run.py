@@ -114,7 +114,7 @@ def start_demo(
     with only_one(root):
         services = Services(root)
         services.end_all()
-        config = _start_archive(root, settings.load(root), services)
+        config = start_archive(root, settings.load(root), services)
         airflow = AirflowHome.open(root, shape)
         client = bring_up(airflow, config, services, overwrite=True)
         if is_supervised:
@@ -143,7 +143,7 @@ def _chain(
         hospital = _make_hospital(root, *asked, console)
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
-        config = _start_archive(root, config, services)
+        config = start_archive(root, config, services)
         client = bring_up(airflow, config, services, overwrite=True)
         start_supervisor(airflow, services)
         client.log_in()
@@ -206,7 +206,7 @@ def _fill_archive(root: Path, hospital: Hospital) -> None:
         archive.add(*sorted(hospital.objects.glob("*.dcm")))
 
 
-def _start_archive(root: Path, config: Config, services: Services) -> Config:
+def start_archive(root: Path, config: Config, services: Services) -> Config:
     """Start the PACS; returns the settings with its port, and with the hospital's registry."""
     ready = root / "archive.json"
     known = int(read_json(ready)["port"]) if ready.exists() else None
