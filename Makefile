@@ -9,7 +9,7 @@ export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo cluster-demo test check lint types imports sql-style style up down clean bench lock
+.PHONY: help install servers demo cluster-demo test check lint types imports sql-style style up down clean bench lock book
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,9 @@ style: .venv/installed
 	$(BIN)/python tests/function_lengths.py
 	$(BIN)/codespell
 	$(BIN)/hadolint --failure-threshold warning docker/Dockerfile
+
+book: .venv/installed ## build the documentation into build/book (warnings are errors)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/book
 
 check: lint test ## what CI runs: lint, then test
 

@@ -327,7 +327,7 @@ def running():
 @pytest.mark.slow
 @pytest.mark.airflow
 def test_a_running_home_listens_where_the_paper_and_the_settings_say(running):
-    """Every process of each service's session: exactly the ports of ``docs/network.md``."""
+    """Every process of each service's session: exactly the ports of ``docs/papers/network.md``."""
     sessions = {entry["pid"] for entry in Services(running.root).recorded().values()}
     listening = [
         connection.laddr
