@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mpss_lib.calcium.candidates import Candidates
+from mpss_lib.calcium.placing import Places
 from mpss_lib.calcium.slabs import Slabs
 from mpss_lib.volume import FloatArray, IntArray, Triple, Volume
 
@@ -32,6 +33,17 @@ class Lesion:
         Mean of its voxels, LPS.
     voxels : (n, 3) int64 array
         Its voxels in the CT, (z, y, x).
+    place : str
+        ``LM``, ``LAD``, ``LCX``, ``RCA``; ``left`` where LM and LAD cannot be told apart;
+        ``mediastinum`` where no surface of the ventricle is known; ``marked`` in a region that a
+        person gave; else not coronary: ``aorta``, ``mitral ring``, ``metal``, ``beam``,
+        ``elsewhere``.
+    probability : float
+        Of the place, 0 to 1.
+    reason : str
+        Why it is placed there.
+    waits : bool
+        Whether a person should look at it.
     """
 
     score: float
@@ -43,6 +55,10 @@ class Lesion:
     peak_hu: float
     centre_mm: Triple
     voxels: IntArray = field(repr=False, compare=False)
+    place: str
+    probability: float
+    reason: str
+    waits: bool
 
 
 def mass_of(candidates: Candidates, mg_per_ml_hu: float | None) -> FloatArray:
@@ -57,9 +73,15 @@ def mass_of(candidates: Candidates, mg_per_ml_hu: float | None) -> FloatArray:
 
 
 def list_lesions(
-    ct: Volume, slabs: Slabs, candidates: Candidates, mass_mg: FloatArray, wanted: IntArray
+    ct: Volume,
+    slabs: Slabs,
+    candidates: Candidates,
+    mass_mg: FloatArray,
+    places: Places,
+    wanted: IntArray,
 ) -> tuple[Lesion, ...]:
     """Make the list of the candidates that are ``wanted`` (numbers), in that order."""
+    waits = places.waits
     centre = ct.to_patient(candidates.mean_over(_on_the_ct(slabs, candidates.index)))
     order = np.argsort(candidates.lesion, kind="stable")
     ends = np.cumsum(np.bincount(candidates.lesion, minlength=len(candidates)))
@@ -75,6 +97,10 @@ def list_lesions(
             peak_hu=float(candidates.peak_hu[k]),
             centre_mm=(float(centre[k, 0]), float(centre[k, 1]), float(centre[k, 2])),
             voxels=_voxels(slabs, candidates.index[order[starts[k] : ends[k]]]),
+            place=places.place[k],
+            probability=float(places.probability[k]),
+            reason=places.reason[k],
+            waits=bool(waits[k]),
         )
         for k in wanted
     )

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import agatston
 
-import mpss_lib
 from mpss_lib.calcium import CalciumScore, calcium_score
 from mpss_lib.calcium.scoring import FLAGS
 from mpss_lib.calcium.voltage import TABLE, steps_of
@@ -27,7 +26,9 @@ def volume(array: np.ndarray, spacing: Sequence[float] = (3.0, 0.5, 0.5)) -> Vol
 
 
 def plain(ct: Volume, **changes: object) -> CalciumScore:
-    given = {"kind": "calcium", "kvp": 120.0, "thickness_mm": ct.spacing_mm[0], **changes}
+    everywhere = Mask(np.ones(ct.array.shape, dtype=bool), ct.affine)
+    given = {"kind": "calcium", "kvp": 120.0, "thickness_mm": ct.spacing_mm[0],
+             "within": everywhere, **changes}  # fmt: skip
     return calcium_score(ct, **given)  # type: ignore[arg-type]
 
 
@@ -51,9 +52,7 @@ def test_a_lesion_is_told_whole() -> None:
     array[1, 3:6, 3:6] = 250.0
     array[2, 6:9, 6:9] = 410.0  # touches by a corner: one lesion of two components
     array[4, 12, 2:6] = 150.0
-    found = mpss_lib.calcium_score(
-        volume(array), kind="calcium", kvp=120, thickness_mm=3, mg_per_ml_hu=0.8
-    )
+    found = plain(volume(array), mg_per_ml_hu=0.8)
     large, small = found.lesions
     assert (large.first_slice, large.last_slice, large.peak_hu) == (1, 2, 410.0)
     assert large.score == pytest.approx(9 * 0.25 * (2 + 4))

@@ -33,9 +33,7 @@ def regions(
     steps: Sequence[float] = (130.0, 200.0, 300.0, 400.0),
 ) -> list[tuple[int, list[tuple[int, int]], float]]:
     """All regions that count: slab, pixels (row, column), units."""
-    together = 1
-    while thickness_mm + together * distance_mm <= 3.25 + 1e-9:
-        together += 1
+    together = slices_of_a_slab(thickness_mm, distance_mm)
     found = []
     for slab, start in enumerate(range(0, len(slices), together)):
         group = slices[start : start + together]
@@ -49,6 +47,14 @@ def regions(
             weight = sum(1 for begins in steps if peak >= begins)
             found.append((slab, pixels, area * weight * share))
     return found
+
+
+def slices_of_a_slab(thickness_mm: float, distance_mm: float) -> int:
+    """How many slices are averaged."""
+    together = 1
+    while thickness_mm + together * distance_mm <= 3.25 + 1e-9:
+        together += 1
+    return together
 
 
 def _mean(group: Sequence[Slice]) -> Slice:
