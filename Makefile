@@ -66,7 +66,7 @@ up: .venv/installed ## start this home's Airflow (and demo PACS) again
 down: .venv/installed ## end everything that this home runs
 	$(BIN)/mpss down
 
-bench: .venv/installed ## run the benchmarks of minutes, print their figures (hours: see README)
+bench: .venv/installed ## run the benchmarks of minutes, print their figures (hours: see docs/measured)
 	@for name in radiomics_study statistics_speed conformal_coverage imaging_speed segmentation_accuracy quality_auc designed_signal; do \
 		echo "== $$name"; PYTHONPATH=.:tests $(BIN)/python tests/bench/$$name.py || exit 1; done
 

@@ -48,7 +48,7 @@ def open_snapshot(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyC
     except PermissionError as error:
         raise PlatformFaultError(
             f"{path.parent} is closed to this account",
-            way_out="ask the operator to let you pass (README, 'Who may read what')",
+            way_out="ask the operator to let you pass (docs/how-to/who-may-read-what.md)",
         ) from error
     except duckdb.Error as error:
         raise _fault(path, "opened", error) from error

@@ -49,7 +49,7 @@ def alarm_test() -> None:
     if not answered:
         raise SettingsError(
             "nobody is told of an alarm: alarm.mail_to and alarm.webhooks are empty",
-            way_out="write [alarm] in mpss.toml (README, 'Alarms')",
+            way_out="write [alarm] in mpss.toml (docs/how-to/alarms.md)",
         )
     for channel, problem in answered.items():
         console.print(f"{channel}: {problem or 'taken'}", markup=False, soft_wrap=True)

@@ -30,7 +30,7 @@ from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
 DEMO_SETTINGS = """\
-# Settings of a demo home. Every key: see "Settings" in the README.
+# Settings of a demo home. Every key: `mpss settings show --explain`.
 
 [cohort]
 accept = "pass"      # no physician in the demo: a passed quality check admits a study

@@ -1,4 +1,4 @@
-"""Accuracy of the segmentation on fresh synthetic studies; prints the table of the README.
+"""Accuracy of the segmentation on fresh synthetic studies; prints the table of docs/measured.
 
 Run from the repository's root, ``python tests/bench/segmentation_accuracy.py``. A study is *silent*
 when its myocardium has a Dice below 0.7 and the self-check is sure (there must be none), *held*

@@ -1,4 +1,4 @@
-"""Self-check of the segmentation on hearts as clinics see them; prints the table of the README.
+"""Self-check of the segmentation on hearts as clinics see them; prints the table of docs/measured.
 
 Run from the repository's root, ``PYTHONPATH=.:tests python tests/bench/self_check.py``; about
 0.6 s of CPU for each heart. The hearts are those of ``tests/lifelike_hearts.py``, which shares no

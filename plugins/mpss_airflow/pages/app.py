@@ -75,7 +75,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         401: ("You are not logged in", "This page opens afterwards."),
         403: (
             "Your account has no right to this",
-            "Ask the administrator for a role that has it (README, accounts).",
+            "Ask the administrator for a role that has it (docs/how-to/accounts.md).",
         ),
     }.get(status, (str(getattr(error, "detail", "")), ""))
     return _told(request, status, *said)
