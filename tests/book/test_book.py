@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.alarms.rules import RULES
 from mpss_lib.config import Config
 from mpss_lib.doctor.shown_settings import meanings
 from mpss_lib.radiomics.catalogue import NAMES
@@ -126,6 +127,12 @@ def test_every_lake_table_dag_task_route_error_and_feature_stands_in_the_book(bo
     assert set(NAMES) <= words(book, "reference/features")
     metrics = written("plugins", r'stats\.\w+\("(mpss\.[a-z.]+)"')
     assert metrics <= words(book, "reference/metrics")
+
+
+def test_every_alarm_has_its_runbook():
+    text = (PROJECT / "docs/how-to/runbooks.md").read_text()
+    heads = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^## .*$", text, re.M))))
+    assert heads == {rule.__name__.lstrip("_") for rule in RULES} | {"blind"}
 
 
 def test_the_book_asks_no_network_and_its_links_lead_somewhere(book, pages):

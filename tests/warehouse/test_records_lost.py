@@ -40,7 +40,7 @@ def parts_of(build: Builder, name: str, keys) -> None:
 
 
 def test_a_new_home_is_published_after_each_step_while_the_next_one_is_at_work(build):
-    """The order of docs/how-to/change-settings.md: before each record of a stage's first batch somebody publishes."""
+    """The order of the book: before each record of a stage's first batch somebody publishes."""
     build.catalogue()
     for name in CHAIN:
         parts_of(build, name, ("s1", "s2"))
