@@ -27,8 +27,8 @@ SPREAD_MM: Mapping[str, float] = {"aorta": 3.5, "mitral ring": 3.5}
 ARTERY_SPREAD_MM = 5.5
 """Standard deviations of the distance: registration, and how much anatomy varies."""
 FAR_MM = 15.0
-"""These, and the angles at which courses begin (``courses``), were set on drawn arteries and deposits
-of the seeds 20000-20089 of tests/calcium_chests.py, without pictures."""
+"""These, and the angles at which courses begin (``courses``), were set on drawn arteries and
+deposits of the seeds 20000-20089 of tests/calcium_chests.py, without pictures."""
 BLIND = 0.5  # probability of what lies between the lungs, where no surface is known
 ARTERIES = ("LM", "LAD", "LCX", "RCA")
 LEFT, SOMEWHERE = "left", "mediastinum"
