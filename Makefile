@@ -9,7 +9,7 @@ export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo cluster-demo test check lint types imports sql-style style up down clean bench lock book
+.PHONY: help install servers demo cluster-demo test check lint types imports sql-style style up down clean bench lock book wheelhouse
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,11 @@ style: .venv/installed
 	$(BIN)/python tests/function_lengths.py
 	$(BIN)/codespell
 	$(BIN)/hadolint --failure-threshold warning docker/Dockerfile
+
+wheelhouse: .venv/installed ## the platform and all that it needs as wheels, for a machine without internet
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock -d build/wheelhouse
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir build/wheelhouse .
+	cp requirements.lock build/wheelhouse/
 
 book: .venv/installed ## build the documentation into build/book (warnings are errors)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/book
