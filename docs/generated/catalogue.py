@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from generated import commands, errors, features, orchestrator, pages, settings, warehouse
+from generated import commands, errors, features, house, orchestrator, pages, settings, warehouse
 from mpss_lib.papers.catalogue import TABLES as OF_PAPERS
 from mpss_lib.papers.tables import Table
 
@@ -23,5 +23,6 @@ PARTS: Mapping[str, Table] = MappingProxyType(
         "roles": pages.roles,
         "errors": errors.errors,
         "features": features.features,
+        "house": house.house,
     }
 )
