@@ -14,6 +14,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,11 @@ class Address:
         return f"engine={self.engine}/config={self.config}"
 
 
+_ADDRESSES: dict[str, tuple[tuple[Section, ...], tuple[str, ...], Address]] = {}
+"""Stage -> the last address made of it, with the sections (frozen) and engines that it was made of:
+a stage asks for its own several times a study."""
+
+
 class Config(BaseModel):
     """All settings of a home."""
 
@@ -182,14 +188,20 @@ class Config(BaseModel):
         The hash covers the stage's own section and the address of every stage that it reads, so
         that a thicker wall makes new radiomics.
         """
-        section = self.section(stage)
-        upstream = {name: _plain(self.address(name)) for name in READS[stage]}
+        known = _ADDRESSES.get(stage)
+        made_of = tuple(self.section(name) for name in (stage, *upstream(stage)))
+        engines = tuple(ENGINES[name] for name in (stage, *upstream(stage)))
+        if known is not None and known[1] == engines and all(map(is_, known[0], made_of)):
+            return known[2]
+        section = made_of[0]
         payload = {
             "section": section.model_dump(mode="json", exclude=set(section.unhashed)),
-            "reads": upstream,
+            "reads": {name: _plain(self.address(name)) for name in READS[stage]},
         }
         text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-        return Address(ENGINES[stage], hashlib.sha256(text.encode()).hexdigest()[:12])
+        found = Address(ENGINES[stage], hashlib.sha256(text.encode()).hexdigest()[:12])
+        _ADDRESSES[stage] = made_of, engines, found
+        return found
 
 
 @dataclass(frozen=True)
