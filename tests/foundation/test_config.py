@@ -78,6 +78,7 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "segmentation": "cf0acd8bbfd4",
         "quality": "72c9da594450",
         "radiomics": "e6222fd0ee92",
+        "gated": "6933993709ff",
         "stability": "b04d5130261d",
         "warehouse": "7fe92e941b12",
         "selection": "fbc3eefa44d2",
