@@ -85,8 +85,10 @@ def place(
         In the frame of the CT. Without one nothing but the cavity of the chest is known: what lies
         between the lungs counts, whichever artery or vessel it is, and waits for a person.
     """
-    names = _by_the_ct(ct, slabs, candidates, scan_hu)
     n = len(candidates)
+    if not n:
+        return marked(0)
+    names = _by_the_ct(ct, slabs, candidates, scan_hu)
     places = Places(
         [name or SOMEWHERE for name, _ in names],
         np.where([bool(name) for name, _ in names], 1.0, BLIND),
@@ -94,7 +96,7 @@ def place(
         [why or "between the lungs; no surface of the ventricle" for _, why in names],
     )
     open_ones = np.flatnonzero([not name or name in HIDING for name, _ in names])
-    if heart is None or not n or not len(open_ones):
+    if heart is None or not len(open_ones):
         return places
     _by_the_heart(ct, slabs, candidates, heart, places, open_ones)
     return places

@@ -14,6 +14,8 @@ from types import MappingProxyType
 
 ARTERIES = ("LM", "LAD", "LCX", "RCA")
 TOTAL, PRIOR, NOT_CORONARY, PDA = "total", "prior", "not coronary", "PDA"
+BRANCH = "branch"
+"""What is of a coronary artery and of none of the four alone: a branch, a graft, the left tree."""
 SCORE, VOLUME, MASS = "score", "volume", "mass"
 OTHER_FIGURE = "other figure"
 SNOMED = ("SCT", "SRT", "SNM3", "99SDM")
@@ -62,6 +64,9 @@ _SITE_CODES: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("53655008", "T-43210"), PDA),
         **dict.fromkeys(("41801008", "T-43000"), TOTAL),
         **dict.fromkeys(
+            ("50018008", "T-43100", "244252004", "T-43003", "264293000", "T-41065"), BRANCH
+        ),
+        **dict.fromkeys(
             ("34202007", "T-35400", "15825003", "T-42000", "91134007", "T-35300", "54247002"),
             NOT_CORONARY,
         ),
@@ -93,19 +98,24 @@ _SITE_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
                           "PERICARD[A-Z]*", "THORACIC", "BREAST")),
     ("LM", _words("LEFT MAIN", "LM", "LMCA", "LMA", "LMS", "HAUPTSTAMM", "LINKER HAUPTSTAMM",
                   "TRONC COMMUN[A-Z ]*", "TRONCO COMUNE?", "TRONCO PRINCIPAL[A-Z]*", "HOOFDSTAM")),
-    (PDA, _words("PDA", "POSTERIOR DESCENDING", "RIVP", "IVP", "RIP")),
+    (BRANCH, _words("RAMUS INTERMED[A-Z]*", "INTERMEDI[A-Z]*", "DIAGONAL[A-Z]*",
+                    "MARGINAL[A-Z]*", "GRAFTS?", "BYPASS", "STENT[A-Z]*")),
+    (PDA, _words("PDA", "POSTERIOR DESCENDING", "INTERVENTRICULARIS POSTERIOR",
+                  "RIVP", "IVP", "RIP")),
     ("LAD", _words("LAD", "LADCA", "RIVA", "IVA", "ANTERIOR DESCENDING[A-Z ]*",
-                   "D[EI]SCENDENTE ANTERIORE?", "INTERVENTRICULAIRE ANTERIEURE")),
+                   "D[EI]SCENDENTE ANTERIORE?", "(?:INTERVENTRICULAIRE|DESCENDANTE) ANTERIEURE",
+                   "INTERVENTRICULARIS ANTERIOR")),
     ("LCX", _words("LCX", "CX", "RCX", "LCFX", "LCIRC", "CIRC", "CIRCUMFLEX[A-Z]*",
                    "ZIRKUMFLEX[A-Z]*", "CIRCONFLEXE", "CIRCONFLESSA", "CIRCUNFLE[JX]A")),
     ("RCA", _words("RCA", "ACD", "RIGHT CORONARY[A-Z ]*", "RECHTE KORONAR[A-Z]*",
                    "RECHTE KRANZ[A-Z]*", "CORONAIRE DROITE", "CORONARI[AC]A? DESTRA",
                    "CORONARIA DERECHA", "CORONARIA DIREITA")),
+    (BRANCH, _words("LCA", "LEFT CORONARY[A-Z ]*", "LINKE KORONAR[A-Z]*", "CORONAIRE GAUCHE")),
     (TOTAL, _words("TOTALE?S?", "GESAMT[A-Z]*", "SUMME", "SOMMA", "SUMA", "SUM", "OVERALL",
                    "TOTAAL", "ALL ARTERIES", "GLOBAL", "GEFAESSE")),
 )  # fmt: skip
 _WHOLE_WORDS: Mapping[str, str] = MappingProxyType(
-    {"DA": "LAD", "CD": "RCA", "CX": "LCX", "TC": "LM", "TCI": "LM", "LCA": "", "ALL": TOTAL}
+    {"DA": "LAD", "CD": "RCA", "CX": "LCX", "TC": "LM", "TCI": "LM", "ALL": TOTAL}
 )
 """What names an artery only where nothing else stands beside it."""
 _CALCIUM = re.compile(

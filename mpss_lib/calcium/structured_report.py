@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 
 from mpss_lib.calcium.content_tree import Node, broken, read_tree
 from mpss_lib.calcium.report_figures import Figure, figures_of, refuse
-from mpss_lib.calcium.report_words import ARTERIES, MASS, PDA, SCORE, TOTAL, VOLUME
+from mpss_lib.calcium.report_words import ARTERIES, BRANCH, MASS, PDA, SCORE, TOTAL, VOLUME
 from mpss_lib.contract import CAC_TOLERANCE
 from mpss_lib.dicom.faults import object_fault
 from mpss_lib.dicom.parsing import parse
@@ -44,6 +44,7 @@ NOTES: Mapping[str, str] = MappingProxyType(
         "total_is_not_the_sum": "the total that was given is not the sum of the arteries",
         "segments_added": "an artery is the sum of its segments",
         "posterior_added": "the posterior descending artery was added to the right one",
+        "branch_left_out": "a branch, graft or the left tree has a figure of its own",
         "undated": "the report has no readable time",
     }
 )
@@ -219,6 +220,8 @@ def _by_site(figures: list[Figure], notes: list[str]) -> Mapping[str, float]:
         elif parts:
             sites[site] = sum(parts)
             notes.append("segments_added")
+    if any(one.site == BRANCH for one in figures):
+        notes.append("branch_left_out")
     if PDA in sites:
         sites["RCA"] = sites.get("RCA", 0.0) + sites.pop(PDA)
         notes.append("posterior_added")

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
 from mpss_lib.calcium.report_figures import number_in
+from mpss_lib.calcium.report_words import site_in
 from mpss_lib.calcium.structured_report import (
     NOTES,
     REASONS,
@@ -208,6 +209,26 @@ def test_rounded_totals_do_not_differ() -> None:
     posterior = report(*[number(("P", "99X", f"Agatston {a}"), v)
                          for a, v in (("LAD", 3), ("LCX", 4), ("RCA", 5), ("PDA", 2))])  # fmt: skip
     assert dict(found_in(posterior).scores) == {"LAD": 3, "LCX": 4, "RCA": 7, "total": 14}
+
+
+@pytest.mark.parametrize(
+    ("name", "site"),
+    [("Ramus circumflexus", "LCX"), ("Ramus interventricularis anterior", "LAD"),
+     ("Descendante antérieure", "LAD"), ("left main", "LM"), ("Koronarkalk gesamt", "total"),
+     ("Left coronary artery", "branch"), ("Ramus intermedius", "branch"),
+     ("1st diagonal", "branch"), ("Aortenklappe", "not coronary"), ("Score antérieur", "prior"),
+     ("DA", "LAD"), ("score da coronária", ""), ("Arteria coronaria destra", "RCA")],
+)  # fmt: skip
+def test_names_of_arteries(name: str, site: str) -> None:
+    assert site_in(name) == site
+
+
+def test_a_branch_is_no_total() -> None:
+    values = (("LAD", 3), ("left coronary artery", 8), ("total", 12))
+    dataset = report(*[number(("P", "99X", f"Agatston {name}"), v) for name, v in values])
+    found = found_in(dataset)
+    assert dict(found.scores) == {"LAD": 3, "total": 12}
+    assert found.notes == ("branch_left_out",)
 
 
 @pytest.mark.parametrize(
