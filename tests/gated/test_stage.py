@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gated_hearts import make_gated
 from imaging_objects import HABITS, STUDY, SUBJECT
 
 from mpss_lib.batch import run_batch, run_stage
 from mpss_lib.config import Config, sites_of
+from mpss_lib.demo.beating import make_gated
 from mpss_lib.demo.nm_modules import SeriesText
 from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.dicom import to_bytes
