@@ -180,8 +180,10 @@ def differences(now: dict[str, Any], undisturbed: dict[str, Any]) -> list[str]:
     found = []
     for part in ("files", "rows", "results"):
         ours, theirs = now[part], undisturbed[part]
-        found += [f"{part}: {name}" for name in sorted(ours.keys() | theirs.keys())
-                  if ours.get(name) != theirs.get(name)]  # fmt: skip
+        for name in sorted(ours.keys() | theirs.keys()):
+            if ours.get(name) != theirs.get(name):
+                counts = f" ({theirs.get(name)}, now {ours.get(name)})" if part == "rows" else ""
+                found.append(f"{part}: {name}{counts}")
     return found + [f"twice: {name}" for name in now["twice"]]
 
 
