@@ -90,7 +90,7 @@ CLINICAL = (
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "pull": "2",
     "intake": "3",
-    "segmentation": "6",
+    "segmentation": "7",
     "quality": "3",
     "selection": "3",
     "evaluation": "3",

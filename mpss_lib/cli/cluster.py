@@ -70,12 +70,13 @@ def cluster_status(as_json: AsJson = False) -> None:
 
     root = settings.home()
     services, past = Services(root), state_of(root)
+    leaders = {int(entry["pid"]) for entry in services.recorded().values()}
     rows = [
         {
             "service": name,
             "runs": services.is_alive(name),
             "pid": entry["pid"],
-            "pss_mb": pss_mb(entry["pid"]) if services.is_alive(name) else 0.0,
+            "pss_mb": pss_mb(entry["pid"], leaders) if services.is_alive(name) else 0.0,
             "started_again": past.get(name, {}).get("starts", 0),
             "ended_last": past.get(name, {}).get("ended_at", ""),
         }

@@ -206,16 +206,26 @@ from (
     (
         'self_check',
         'incoherence',
-        'Incoherence of the wall',
+        'Doubt about the wall',
         '1',
-        'how much speaks against the wall being one and whole: uneven, wavy, faint, no apex'
+        'how much speaks against the wall being one and whole: the picture is not what it'
+        || ' would show, it moves when the picture is smoothed, its axis is unusual, it is wavy,'
+        || ' it is wide one way'
+    ),
+    (
+        'self_check',
+        'right_likeness',
+        'Looks like the right ventricle',
+        '1',
+        'how much it lies as the right ventricle does: another chamber on its left, a wide'
+        || ' left wall, a closed base'
     ),
     (
         'self_check',
         'doubleness',
         'Doubleness of the wall',
         '1',
-        'how much the wall is like two that lie over each other, as after motion'
+        'until engine 6: how much the wall is like two that lie over each other, as after motion'
     ),
     ('word', 'pass', 'Pass', '', 'verdict: every metric is within its limits'),
     (

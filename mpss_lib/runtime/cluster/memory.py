@@ -6,6 +6,7 @@ PSS (proportional set size): of a page that n processes share each has 1/n (Linu
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
@@ -13,8 +14,15 @@ import psutil
 PROC = Path("/proc")
 
 
-def pss_mb(pid: int) -> float | None:
+def pss_mb(pid: int, others: Collection[int] = ()) -> float | None:
     """Give the PSS of a process and its descendants.
+
+    Parameters
+    ----------
+    pid : int
+    others : collection of int
+        Processes that are left out with all below them: the supervisor is the parent of what
+        it has started again.
 
     Returns
     -------
@@ -22,8 +30,7 @@ def pss_mb(pid: int) -> float | None:
         MB (10^6 bytes); None where one of them belongs to another account.
     """
     try:
-        leader = psutil.Process(pid)
-        processes = [leader, *leader.children(recursive=True)]
+        processes = _below(psutil.Process(pid), {*others} - {pid})
     except psutil.NoSuchProcess:
         return 0.0
     total = 0
@@ -35,6 +42,14 @@ def pss_mb(pid: int) -> float | None:
         except PermissionError:
             return None
     return total * 1024 / 1e6
+
+
+def _below(process: psutil.Process, others: set[int]) -> list[psutil.Process]:
+    found = [process]
+    for child in process.children():
+        if child.pid not in others:
+            found += _below(child, others)
+    return found
 
 
 def _pss_kib(text: str) -> int:
