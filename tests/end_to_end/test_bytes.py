@@ -209,7 +209,19 @@ def test_the_stability_of_features(copy, cohort):
     assert {path: path.read_bytes() for path in values} == values
 
 
+def test_the_gates(copy):
+    lake, config, sites = copy
+    asked = config.model_copy(update={"gated": config.gated.model_copy(update={"measure": True})})
+    keys = studies(lake, config)
+
+    def measure():
+        assert run_stage("gated", keys, lake, asked, sites).done == len(keys)
+
+    measure()
+    comes_again(lake, [table.name for table in tables_of("gated")], measure)
+
+
 def test_no_table_is_forgotten():
-    asked = {*STUDY_STAGES, "warehouse", "stability", "selection", "evaluation"}
+    asked = {*STUDY_STAGES, "gated", "warehouse", "stability", "selection", "evaluation"}
     rest = {name for name, table in TABLES.items() if table.stage not in asked}
     assert rest == FROM_OUTSIDE

@@ -78,6 +78,7 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "segmentation": "cf0acd8bbfd4",
         "quality": "039bb15ba061",
         "radiomics": "8137a22da7ea",
+        "gated": "6933993709ff",
         "stability": "1082a52e8d35",
         "warehouse": "7fe92e941b12",
         "selection": "a45d5c7c7d62",
