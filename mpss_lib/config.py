@@ -29,6 +29,7 @@ from mpss_lib.sections import (
     BatchSettings,
     CohortSettings,
     EvaluationSettings,
+    GatedSettings,
     IntakeSettings,
     MaintenanceSettings,
     PullSettings,
@@ -51,6 +52,7 @@ STAGES = (
     "segmentation",
     "quality",
     "radiomics",
+    "gated",
     "stability",
     "warehouse",
     "selection",
@@ -90,7 +92,7 @@ CLINICAL = (
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "pull": "2",
     "intake": "3",
-    "segmentation": "6",
+    "segmentation": "7",
     "quality": "3",
     "selection": "3",
     "evaluation": "3",
@@ -103,6 +105,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "segmentation": ("intake",),
     "quality": ("intake", "segmentation"),
     "radiomics": ("intake", "segmentation"),
+    "gated": ("intake",),
     "stability": ("intake", "segmentation", "radiomics"),
     "warehouse": (),
     "selection": ("radiomics", "stability"),
@@ -168,6 +171,7 @@ class Config(BaseModel):
     segmentation: SegmentationSettings = SegmentationSettings()
     quality: QualitySettings = QualitySettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
+    gated: GatedSettings = GatedSettings()
     stability: StabilitySettings = StabilitySettings()
     review: ReviewSettings = ReviewSettings()
     cohort: CohortSettings = CohortSettings()

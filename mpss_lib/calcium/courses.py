@@ -36,6 +36,8 @@ RIGHT_SHARE, GROOVE_SHARE, RIGHT_LOW_MM = 1.17, 0.75, 6.0
 """Centre of the tricuspid valve and radius of its groove, of the radius; how much lower it lies."""
 ANNULUS_SHARES = (0.45, 0.78)
 ANNULUS_MM = (-5.0, 6.0)
+"""Ring of the mitral valve, all around: in front it stands for the edge of the aortic root too,
+whose calcium passed for coronary in 4 of 107 chests without any where the ring was open there."""
 
 
 @dataclass(frozen=True)

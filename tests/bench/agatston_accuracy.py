@@ -128,6 +128,8 @@ def _judge_lesions(judged: Judged, found: CalciumScore) -> None:
         is_right = lesion.place == owner or is_open
         judged.lesions["all"] += 1
         judged.lesions["right"] += is_right
+        judged.lesions[f"of the {owner or 'beam or noise'}"] += 1
+        judged.lesions[f"of the {owner or 'beam or noise'}, right"] += is_right
         judged.lesions["open"] += is_open
         judged.lesions["silent"] += not is_right and not lesion.waits
         if not is_right:

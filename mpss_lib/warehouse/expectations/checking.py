@@ -20,7 +20,7 @@ from mpss_lib.warehouse.expectations import suites
 from mpss_lib.warehouse.expectations.result_rows import failures_of, results_of
 from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Frame
 from mpss_lib.warehouse.expectations.seen import SEEN, judge_values, read_seen
-from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
+from mpss_lib.warehouse.expectations.suites import BESIDE, FILE_RULES, SUITES, TABLES_OF
 from mpss_lib.warehouse.expectations.unjudged import seen_studies, sound_files, unjudged
 from mpss_lib.warehouse.expectations.views import Current, FileState, relations_of
 from mpss_lib.warehouse.meta import COUNTED
@@ -147,7 +147,7 @@ def _withheld(current: Current) -> list[Row]:
 
 
 def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
-    tables = dict.fromkeys((*TABLES_OF[suite], "study"))
+    tables = dict.fromkeys((*TABLES_OF[suite], *BESIDE.get(suite, ()), "study"))
     rules = [*suites.frames_of(suite, current.config.warehouse), *_queries(suite, current)]
     rules += [*FILE_RULES, suites.ASPECTS] if suite == "features" else FILE_RULES
     kept = [repr(sorted(row.items())) for row in former]
@@ -283,7 +283,9 @@ def _n_rows(frame: Frame, connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _queries(suite: str, current: Current) -> list[Check]:
-    return [check for check in read_checks(bins=current.bins) if check.suite == suite]
+    points = current.config.cohort.lvef_difference
+    found = read_checks(bins=current.bins, lvef_difference=points)
+    return [check for check in found if check.suite == suite]
 
 
 def _judge_queries(
