@@ -2,8 +2,9 @@
 
     make wheelhouse && python tests/bench/airgap_install.py build/wheelhouse
 
-Then the engine's self-check and, with ``--patients N``, an invented hospital through Airflow. Needs ``unshare``
-and ``ip`` and the right to use them. Exit status 1: a step failed; its output is printed.
+Then the engine's self-check and, with ``--patients N``, an invented hospital through Airflow. Needs
+``unshare`` and ``ip`` and the right to use them. Exit status 1: a step failed; its output is
+printed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> int:
     given = parser.parse_args()
     wheels = given.wheelhouse.resolve()
     size = sum(path.stat().st_size for path in wheels.iterdir())
-    print(f"wheelhouse: {len(list(wheels.glob('*.whl')))} wheels, {size / 1e6:.0f} MB")
+    say(f"wheelhouse: {len(list(wheels.glob('*.whl')))} wheels, {size / 1e6:.0f} MB")
     with tempfile.TemporaryDirectory(prefix="airgap-") as folder:
         return install(wheels, Path(folder), given.patients)
 
@@ -55,11 +56,16 @@ def install(wheels: Path, place: Path, patients: int) -> int:
         done = subprocess.run(
             [*ALONE, *command], env=environ, cwd=place, capture_output=True, text=True
         )
-        print(f"{name}: exit {done.returncode}, {time.perf_counter() - began:.0f} s", flush=True)
+        say(f"{name}: exit {done.returncode}, {time.perf_counter() - began:.0f} s")
         if done.returncode:
-            print(done.stdout[-2000:], done.stderr[-2000:])
+            say(f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
             return 1
     return 0
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
