@@ -9,10 +9,10 @@ export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo test check lint types imports sql-style style up down clean bench lock
+.PHONY: help install servers demo cluster-demo test check lint types imports sql-style style up down clean bench lock book
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 install: .venv/installed ## install everything into .venv (done by the others when needed)
 
@@ -27,6 +27,9 @@ install: .venv/installed ## install everything into .venv (done by the others wh
 
 demo: .venv/installed ## synthetic hospital -> PACS -> Airflow -> predictions (PATIENTS=428 for the paper's size)
 	$(BIN)/mpss demo --patients $(PATIENTS)
+
+cluster-demo: .venv/installed servers ## the demo on PostgreSQL, Redis and Celery workers (in a home of its own)
+	MPSS_HOME=$(MPSS_HOME)-cluster $(BIN)/mpss demo --patients $(PATIENTS) --cluster
 
 servers: ## install the real peers of some tests (Debian, as root; else those tests are skipped)
 	tests/install_servers.sh
@@ -52,6 +55,9 @@ style: .venv/installed
 	$(BIN)/codespell
 	$(BIN)/hadolint --failure-threshold warning docker/Dockerfile
 
+book: .venv/installed ## build the documentation into build/book (warnings are errors)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/book
+
 check: lint test ## what CI runs: lint, then test
 
 up: .venv/installed ## start this home's Airflow (and demo PACS) again
@@ -65,10 +71,9 @@ bench: .venv/installed ## run the benchmarks of minutes, print their figures (ho
 		echo "== $$name"; PYTHONPATH=.:tests $(BIN)/python tests/bench/$$name.py || exit 1; done
 
 lock: ## resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
-	uv pip compile pyproject.toml --group dev --extra cluster --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements-cluster.lock
+	uv pip compile pyproject.toml --group dev --extra cluster --no-strip-extras --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 
-clean: ## remove the demo home and the caches (not .venv)
-	-test -x $(BIN)/mpss && $(BIN)/mpss down
-	rm -rf $(MPSS_HOME) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove the demo homes and the caches (not .venv)
+	-test -x $(BIN)/mpss && $(BIN)/mpss down && MPSS_HOME=$(MPSS_HOME)-cluster $(BIN)/mpss down
+	rm -rf $(MPSS_HOME) $(MPSS_HOME)-cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

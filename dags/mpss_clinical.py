@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 from mpss_airflow.steps import snapshot_task
-from mpss_airflow.vocabulary import DEFAULT_ARGS, PUBLISH_QUEUE, TRUSTED, on_time, tags
+from mpss_airflow.vocabulary import DEFAULT_ARGS, OF_CHECK, TRUSTED, on_time, tags
 
 
 @dag(
@@ -41,7 +41,7 @@ def mpss_clinical() -> None:
 
         return run()
 
-    @task(queue=PUBLISH_QUEUE)
+    @task(**OF_CHECK)
     def check(counts: dict[str, Any]) -> None:
         from mpss_airflow.cohort import check as check_lake
         from mpss_airflow.cohort import check_registry

@@ -62,7 +62,7 @@ def mpss_ingest() -> None:
         for stage in ("intake", "segmentation", "quality", "radiomics"):
             before = steps.stage_task(stage)(before)
 
-    @task(trigger_rule="all_done", retries=0)
+    @task(trigger_rule="all_done")
     def night_verdict(**context: Any) -> dict[str, int]:
         from mpss_airflow.night import judge
 

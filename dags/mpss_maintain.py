@@ -25,9 +25,9 @@ from airflow.sdk import chain, dag
 from mpss_airflow.steps import step, verdict_task
 from mpss_airflow.vocabulary import (
     DEFAULT_ARGS,
+    OF_CHECK,
     OF_PACS,
     OF_SNAPSHOT,
-    PUBLISH_QUEUE,
     TRUSTED,
     on_time,
     tags,
@@ -52,7 +52,7 @@ def mpss_maintain() -> None:
         step("maintenance", "take_undated", "find_undated", **OF_PACS),
         step("upstream", "recheck", **OF_PACS),
     ]
-    step("maintenance", "self_test", retries=0) >> studies
+    step("maintenance", "self_test") >> studies
     chain(
         [
             *studies,
@@ -61,7 +61,7 @@ def mpss_maintain() -> None:
         ],
         step("maintenance", "remove_orphans", **later),
         step("maintenance", "retention", **TRUSTED, **later),
-        step("cohort", "check_whole", "check", queue=PUBLISH_QUEUE, **later),
+        step("cohort", "check_whole", "check", **OF_CHECK, **later),
         step("cohort", "snapshot_anew", "snapshot", **OF_SNAPSHOT, **later),
         verdict_task("maintenance_verdict"),
     )

@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mpss_lib.calcium import calcium_score
     from mpss_lib.gated import ejection_fraction
     from mpss_lib.warehouse.reader import feature_matrix, open_warehouse
     from mpss_lib.warehouse.study_images import read_study
 
-__all__ = ["ejection_fraction", "feature_matrix", "open_warehouse", "read_study"]
+__all__ = [
+    "calcium_score",
+    "ejection_fraction",
+    "feature_matrix",
+    "open_warehouse",
+    "read_study",
+]
 
 _HOMES = {
+    "calcium_score": "mpss_lib.calcium",
     "ejection_fraction": "mpss_lib.gated",
     "feature_matrix": "mpss_lib.warehouse.reader",
     "open_warehouse": "mpss_lib.warehouse.reader",

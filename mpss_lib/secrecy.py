@@ -15,6 +15,9 @@ from mpss_lib.errors import PlatformFaultError, SettingsError
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 OPEN_FOLDER = "lake"
+SERVERS_FOLDER = "cluster"
+"""Of a cluster: PostgreSQL refuses to run as root, and then as its own account passes through here
+to its data; what lies inside is closed."""
 SETTINGS_FILE = "mpss.toml"
 """It is the operator's: its mode is checked where it holds a password, never changed."""
 
@@ -90,7 +93,8 @@ def seal(root: Path) -> None:
     for path in sorted(root.iterdir()) if root.is_dir() else ():
         if path.name in {OPEN_FOLDER, SETTINGS_FILE} or path.is_symlink():
             continue
-        _close(path)
+        if path.name != SERVERS_FOLDER:
+            _close(path)
         if path.is_dir():
             for inside in sorted(path.iterdir()):
                 if not inside.is_symlink():

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Install what some tests start as real peers, from Debian's packages: Chromium (pages), DCMTK,
-# dicom3tools, Orthanc with its DICOMweb plugin, PostgreSQL. Without root or apt-get nothing is done and those tests are skipped, by name; with
+# dicom3tools, Orthanc with its DICOMweb plugin, PostgreSQL, Redis. Without root or apt-get nothing is done and those tests are skipped, by name; with
 # SERVERS_REQUIRED=1 (as CI runs) a missing one fails instead.
 set -euo pipefail
-wanted=(chromium dcmtk dicom3tools orthanc orthanc-dicomweb postgresql)
+wanted=(chromium dcmtk dicom3tools orthanc orthanc-dicomweb postgresql redis-server)
 missing=()
 for package in "${wanted[@]}"; do
     if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then

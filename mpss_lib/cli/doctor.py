@@ -70,17 +70,23 @@ def _line(text: str) -> None:
 
 
 @settings_app.command("show")
-def settings_show(as_json: AsJson = False) -> None:
+def settings_show(
+    as_json: AsJson = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each means.")] = False,
+) -> None:
     """Print the settings in force; passwords and addresses that hold one are left out."""
-    from mpss_lib.doctor.shown_settings import shown
+    from mpss_lib.doctor.shown_settings import meanings, shown
 
     found = shown(settings.load())
     if as_json:
         show_json(found)
         return
+    said = meanings()
     for section, values in found.items():
         for name, (value, is_default) in values.items():
             _line(f"{section}.{name} = {value!r}{'' if is_default else '   (set here)'}")
+            if explain:
+                _line(f"    {said[section][name]}")
 
 
 @settings_app.command("move")

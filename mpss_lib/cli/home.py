@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake
 
+if TYPE_CHECKING:
+    from mpss_lib.runtime.cluster.shape import Shape
+
 
 @app.command()
 def demo(
@@ -24,6 +27,9 @@ def demo(
     signal: Annotated[
         str, typer.Option(help="What the images tell of calcium: paper, open, or none.")
     ] = "paper",
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="On PostgreSQL, Redis and Celery workers.")
+    ] = False,
 ) -> None:
     """Make a synthetic hospital and run everything by Airflow's scheduler, to predictions.
 
@@ -31,8 +37,10 @@ def demo(
     the published Table 3); `open`: nothing hides it; `none`: the images tell nothing.
     """
     from mpss_lib.demo.run import run_demo
+    from mpss_lib.runtime.cluster.shape import Shape
 
-    raise typer.Exit(run_demo(settings.home(), patients, console, signal=signal))
+    shape = Shape() if cluster else None
+    raise typer.Exit(run_demo(settings.home(), patients, console, signal=signal, shape=shape))
 
 
 @app.command()
@@ -41,6 +49,11 @@ def up() -> None:
 
     The first start of a home in which persons have accounts asks for the first one.
     """
+    bring_up_home()
+
+
+def bring_up_home(shape: Shape | None = None, *, is_supervised: bool = True) -> None:
+    """Start this home, a demo's or a real one, as ``start_home`` does it."""
     from mpss_lib.cli.account import ask_for_the_first
     from mpss_lib.demo.run import start_demo
     from mpss_lib.runtime.airflow_home import is_demo
@@ -48,14 +61,19 @@ def up() -> None:
 
     root = settings.home()
     if is_demo(root):
-        start_demo(root, console)
+        start_demo(root, console, shape, is_supervised=is_supervised)
     else:
-        start_home(root, console, ask_for_the_first)
+        start_home(root, console, ask_for_the_first, shape, is_supervised=is_supervised)
 
 
 @app.command()
 def down() -> None:
     """End everything that `mpss up` or `mpss demo` started in this home."""
+    bring_down_home()
+
+
+def bring_down_home() -> None:
+    """End everything that runs in this home, and say what it was."""
     from mpss_lib.runtime.services import Services, only_one
 
     root = settings.home()

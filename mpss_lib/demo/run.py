@@ -20,10 +20,12 @@ from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
 from mpss_lib.demo.cohort import Hospital, make_hospital
 from mpss_lib.demo.summary import print_summary
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.runtime.airflow_home import REVIEW_DAG, AirflowClient, AirflowHome
+from mpss_lib.runtime.airflow_client import REVIEW_DAG, AirflowClient
+from mpss_lib.runtime.airflow_home import AirflowHome
+from mpss_lib.runtime.cluster.shape import Shape
 from mpss_lib.runtime.progress import RunProgress
 from mpss_lib.runtime.services import Services, free_port, only_one, wait_for_file
-from mpss_lib.runtime.start import DAGS, bring_up, print_login
+from mpss_lib.runtime.start import DAGS, bring_up, print_login, start_supervisor
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
@@ -61,7 +63,14 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
 
-def run_demo(root: Path, patients: int, console: Console, *, signal: str = DEFAULT_SIGNAL) -> int:
+def run_demo(
+    root: Path,
+    patients: int,
+    console: Console,
+    *,
+    signal: str = DEFAULT_SIGNAL,
+    shape: Shape | None = None,
+) -> int:
     """Run everything; returns the exit status.
 
     Parameters
@@ -74,6 +83,8 @@ def run_demo(root: Path, patients: int, console: Console, *, signal: str = DEFAU
         Where progress and results are written.
     signal : str
         What the images tell of calcium: a name in ``clinical.SIGNALS``.
+    shape : Shape, optional
+        Run it on a cluster of this shape.
 
     Raises
     ------
@@ -87,7 +98,7 @@ def run_demo(root: Path, patients: int, console: Console, *, signal: str = DEFAU
             console.print(f"ended what an earlier run had left: {', '.join(ended)}")
         ok = False
         try:
-            ok = _chain(root, (patients, signal), console, services, stays=stays)
+            ok = _chain(root, (patients, signal), console, services, shape=shape, stays=stays)
         finally:
             if not (stays and ok):
                 services.end_all()
@@ -96,14 +107,18 @@ def run_demo(root: Path, patients: int, console: Console, *, signal: str = DEFAU
     return 0 if ok else 1
 
 
-def start_demo(root: Path, console: Console) -> None:
-    """Start PACS and Airflow of a demo home again; `mpss up`."""
+def start_demo(
+    root: Path, console: Console, shape: Shape | None = None, *, is_supervised: bool = True
+) -> None:
+    """Start PACS and Airflow of a demo home again, as ``start_home`` does it; `mpss up`."""
     with only_one(root):
         services = Services(root)
         services.end_all()
-        config = _start_archive(root, settings.load(root), services)
-        airflow = AirflowHome.open(root)
+        config = start_archive(root, settings.load(root), services)
+        airflow = AirflowHome.open(root, shape)
         client = bring_up(airflow, config, services, overwrite=True)
+        if is_supervised:
+            start_supervisor(airflow, services)
         client.log_in()
         for dag_id in DAGS:
             client.unpause(dag_id)
@@ -111,19 +126,26 @@ def start_demo(root: Path, console: Console) -> None:
 
 
 def _chain(
-    root: Path, asked: tuple[int, str], console: Console, services: Services, *, stays: bool
+    root: Path,
+    asked: tuple[int, str],
+    console: Console,
+    services: Services,
+    *,
+    shape: Shape | None,
+    stays: bool,
 ) -> bool:
     watch = Stopwatch()
     if not (root / "mpss.toml").exists():
         write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode(), mode=PRIVATE_FILE)
     config = settings.load(root)
-    airflow = AirflowHome.open(root)
+    airflow = AirflowHome.open(root, shape)
     with watch.part("demo hospital"):
         hospital = _make_hospital(root, *asked, console)
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
-        config = _start_archive(root, config, services)
+        config = start_archive(root, config, services)
         client = bring_up(airflow, config, services, overwrite=True)
+        start_supervisor(airflow, services)
         client.log_in()
         client.fail_open_runs()
     console.print(f"Airflow is up at {airflow.address}")
@@ -184,7 +206,7 @@ def _fill_archive(root: Path, hospital: Hospital) -> None:
         archive.add(*sorted(hospital.objects.glob("*.dcm")))
 
 
-def _start_archive(root: Path, config: Config, services: Services) -> Config:
+def start_archive(root: Path, config: Config, services: Services) -> Config:
     """Start the PACS; returns the settings with its port, and with the hospital's registry."""
     ready = root / "archive.json"
     known = int(read_json(ready)["port"]) if ready.exists() else None

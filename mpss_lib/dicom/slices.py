@@ -21,6 +21,22 @@ COSINE_TOLERANCE = 1e-2
 """Direction cosines are rounded by some vendors; beyond this they are wrong."""
 SPACING_TOLERANCE = 0.01
 """Relative irregularity of slice positions in a series of single slices."""
+TRANSAXIAL_LIMIT_DEG = 10.0
+"""Largest angle between the slice normal and the patient's z axis of a transaxial volume."""
+LONG_AXIS = (0.62, -0.52, -0.59)
+"""Usual direction of the left ventricle from base to apex: left, anterior, inferior (LPS)."""
+SHORT_AXIS_LIMIT_DEG = 50.0
+"""Largest angle between a short-axis normal and ``LONG_AXIS`` (either sense)."""
+
+
+def how_slices_lie(normal: FloatArray) -> str:
+    """Tell ``transaxial``, ``near_long_axis`` and ``other`` by the slices' normal (3,), LPS."""
+    if abs(float(normal[2])) >= np.cos(np.radians(TRANSAXIAL_LIMIT_DEG)):
+        return "transaxial"
+    axis = np.asarray(LONG_AXIS) / np.linalg.norm(LONG_AXIS)
+    if abs(float(normal @ axis)) >= np.cos(np.radians(SHORT_AXIS_LIMIT_DEG)):
+        return "near_long_axis"
+    return "other"
 
 
 def directions_of(orientation: Sequence[float]) -> tuple[Triple, Triple]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 from mpss_lib.config import Config
@@ -24,6 +27,11 @@ def shown(config: Config) -> dict[str, dict[str, tuple[Any, bool]]]:
             field: (_masked(field, value), value == plain[field]) for field, value in values.items()
         }
     return found
+
+
+def meanings() -> Mapping[str, Mapping[str, str]]:
+    """Read what each setting says: section, key, and a line in plain words."""
+    return tomllib.loads((files("mpss_lib") / "settings.toml").read_text(encoding="utf-8"))
 
 
 def _masked(field: str, value: Any) -> Any:

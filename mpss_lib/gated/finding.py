@@ -6,18 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpss_lib.dicom.slices import how_slices_lie
 from mpss_lib.gated.lattice import Lattice, build
 from mpss_lib.gated.matching import heights
 from mpss_lib.gated.model import Shape
-from mpss_lib.segmentation import localise, storage, surface
-from mpss_lib.segmentation.ventricle import LOWEST_SCORE, SURE, priors_of, values_of
-from mpss_lib.segmentation.wall import choose
+from mpss_lib.segmentation import surface
+from mpss_lib.segmentation.search import look
+from mpss_lib.segmentation.ventricle import SURE, values_of
 from mpss_lib.volume import Volume
 
 SEED = 0  # of the search's random steps
-LONGEST_LEAN_DEG, STEEPEST_DEG = 50.0, 10.0
-"""Slices across the long axis lean at most that far from its usual direction; those across the
-patient at most this far from Superior (as in ``intake.orientation``)."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,8 @@ class Found:
 
 def orientation_of(volume: Volume) -> str:
     """Tell ``short_axis``, where the slices lie across the usual long axis, from ``transaxial``."""
-    normal = volume.affine[:3, 0] / np.linalg.norm(volume.affine[:3, 0])
-    along = abs(float(normal @ localise.TYPICAL_AXIS))
-    is_steep = abs(float(normal[2])) >= np.cos(np.radians(STEEPEST_DEG))
-    return (
-        "short_axis"
-        if along >= np.cos(np.radians(LONGEST_LEAN_DEG)) and not is_steep
-        else ("transaxial")
-    )
+    lie = how_slices_lie(volume.affine[:3, 0] / np.linalg.norm(volume.affine[:3, 0]))
+    return "short_axis" if lie == "near_long_axis" else "transaxial"
 
 
 def find(total: Volume, orientation: str | None) -> Found | None:
@@ -67,12 +59,9 @@ def find(total: Volume, orientation: str | None) -> Found | None:
 
 
 def _follow(total: Volume, orientation: str) -> Found | None:
-    priors = priors_of(total, orientation)
-    volume, _ = storage.canonical(total)
-    shells = localise.find_shells(localise.take_logarithm(volume), priors, SEED)
-    if not shells or shells[0].score < LOWEST_SCORE:
+    choice = look(total, orientation, SEED).choice
+    if choice is None:
         return None
-    choice = choose(volume, shells, priors)
     traced = choice.best
     if not traced.is_above.any():
         return None

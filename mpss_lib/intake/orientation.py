@@ -6,16 +6,8 @@ import numpy as np
 
 from mpss_lib.dicom import Header
 from mpss_lib.dicom.rules import CONTRADICTION, UNKNOWN, Answer, answer
-from mpss_lib.dicom.slices import directions_of
+from mpss_lib.dicom.slices import directions_of, how_slices_lie
 from mpss_lib.errors import GeometryError
-
-TRANSAXIAL_LIMIT_DEG = 10.0
-"""Largest angle between the slice normal and the patient's z axis of a transaxial volume."""
-
-LONG_AXIS = (0.62, -0.52, -0.59)
-"""Usual direction of the left ventricle from base to apex: left, anterior, inferior (LPS)."""
-SHORT_AXIS_LIMIT_DEG = 50.0
-"""Largest angle between a short-axis normal and ``LONG_AXIS`` (either sense)."""
 
 
 def orientation(header: Header, view: Answer | None = None) -> Answer:
@@ -39,7 +31,7 @@ def orientation(header: Header, view: Answer | None = None) -> Answer:
         return Answer(UNKNOWN, "no_unit_vectors", "ImageOrientationPatient", stated)
     normal = np.cross(row, column)
     view = answer("view", header) if view is None else view
-    seen = _geometry_class(normal)
+    seen = how_slices_lie(normal)
     expected = {"transaxial": "transaxial", "short_axis": "short_axis"}.get(view.answer)
     if view.rule == CONTRADICTION or (view.answer != UNKNOWN and not _fits(view.answer, seen)):
         return Answer(
@@ -53,15 +45,6 @@ def orientation(header: Header, view: Answer | None = None) -> Answer:
     if expected == "short_axis":
         return Answer("short_axis", view.rule, view.keyword, view.value)
     return Answer("oblique", "normal_off_z", "ImageOrientationPatient", stated)
-
-
-def _geometry_class(normal: np.ndarray) -> str:
-    if abs(float(normal[2])) >= np.cos(np.radians(TRANSAXIAL_LIMIT_DEG)):
-        return "transaxial"
-    axis = np.asarray(LONG_AXIS) / np.linalg.norm(LONG_AXIS)
-    if abs(float(normal @ axis)) >= np.cos(np.radians(SHORT_AXIS_LIMIT_DEG)):
-        return "near_long_axis"
-    return "other"
 
 
 def _fits(view: str, seen: str) -> bool:

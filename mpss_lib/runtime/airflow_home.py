@@ -1,4 +1,4 @@
-"""Airflow of a home, seen from outside: its environment, its start, its REST interface.
+"""Airflow of a home, seen from outside: its environment and its start.
 
 Nothing here imports Airflow: it is a program that runs beside this one.
 """
@@ -12,17 +12,15 @@ import secrets
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.project import project_folder
+from mpss_lib.runtime.airflow_client import USER, AirflowClient
 from mpss_lib.runtime.airflow_database import (
     DATABASE,
     broken_files,
@@ -30,18 +28,23 @@ from mpss_lib.runtime.airflow_database import (
     has_administrator,
     known_dags,
 )
-from mpss_lib.runtime.services import LOOPBACK, Services, free_ports, open_log
-from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, seal
+from mpss_lib.runtime.cluster import servers
+from mpss_lib.runtime.cluster.shape import Shape
+from mpss_lib.runtime.services import (
+    LOOPBACK,
+    SERVERS,
+    Program,
+    Services,
+    free_ports,
+    open_log,
+)
+from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, SERVERS_FOLDER, seal
 from mpss_lib.tables import read_json_there, write_json
 
-USER = "admin"
 PARALLELISM = 4
 START_S = 300.0
-SHOW_EVERY_S = 4.0
-"""A list of task instances costs the API server more than most tasks cost it."""
 SQLITE_WAIT_S = 60
 """A writer waits so long for another one: the 5 s of sqlite3 are too short on a busy machine."""
-REVIEW_DAG = "mpss_review"
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("--skip-serve-logs",),
     "dag-processor": (),
@@ -79,23 +82,44 @@ def lacks_administrator(root: Path, config: Config) -> bool:
     """Whether persons have accounts in a home and none of them may do everything yet."""
     if not has_persons(root, config):
         return False
-    file = root / "airflow" / "airflow.db"
-    if not file.is_file():
+    airflow = AirflowHome.load(root)
+    shape = airflow.shape if airflow else None
+    is_made = servers.are_made(root) if shape else (root / "airflow" / "airflow.db").is_file()
+    if airflow is None or not is_made:
         return True
-    with connected(f"sqlite:///{file}?timeout={SQLITE_WAIT_S}") as database:
+    if shape and not servers.is_listening(shape.postgres_port):
+        return False  # it was started before, and a database that does not run is not asked
+    with connected(airflow.environment(config)[DATABASE]) as database:
         return not has_administrator(database)
 
 
 @dataclass(frozen=True)
 class AirflowHome:
-    """Airflow in ``<home>/airflow``, on SQLite with the LocalExecutor."""
+    """Airflow in ``<home>/airflow``.
+
+    On SQLite with the LocalExecutor; or, where the home is a cluster, on PostgreSQL and Redis with
+    Celery workers.
+    """
 
     root: Path
     secrets: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def open(cls, root: Path) -> AirflowHome:
-        """Open the home's Airflow; makes its keys, password and ports at the first time."""
+    def open(cls, root: Path, shape: Shape | None = None) -> AirflowHome:
+        """Open the home's Airflow; makes its keys, password and ports at the first time.
+
+        Parameters
+        ----------
+        root : Path
+        shape : Shape, optional
+            Makes the home a cluster, or gives its workers another number; ports and password of
+            its servers stay. A cluster stays one without it.
+
+        Raises
+        ------
+        PlatformFaultError
+            A shape is given and the home's Airflow is on SQLite.
+        """
         folder = root / "airflow"
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         seal(root)
@@ -107,9 +131,22 @@ class AirflowHome:
             "secret_key": secrets.token_urlsafe(32),
             "jwt_secret": secrets.token_urlsafe(48),
         }
+        if shape and (folder / "airflow.db").exists():
+            raise PlatformFaultError(
+                f"the Airflow of the home {root.name} is on SQLite",
+                way_out="make the cluster in another home: set MPSS_HOME",
+            )
         names = ("port", "worker_log_port", "trigger_port")
-        ports = dict(zip(names, free_ports(*map(kept.get, names)), strict=True))
-        values = made | kept | ports
+        known = Shape.read(kept)
+        shape = shape or known
+        servers_then = (known.postgres_port, known.redis_port) if known else (None, None)
+        wanted = [*map(kept.get, names), *(servers_then if shape else ())]
+        found = free_ports(*wanted)
+        values = made | kept | dict(zip(names, found, strict=False))
+        if shape:
+            secret = known.password if known else secrets.token_hex(16)
+            ports = {"postgres_port": found[-2], "redis_port": found[-1]}
+            values[SERVERS_FOLDER] = replace(shape, password=secret, **ports).kept()
         write_json(file, values, mode=PRIVATE_FILE)
         write_json(folder / "passwords.json", {USER: values["password"]}, mode=PRIVATE_FILE)
         return cls(root, values)
@@ -121,20 +158,22 @@ class AirflowHome:
         return None if kept is None else cls(root, kept)
 
     @property
+    def shape(self) -> Shape | None:
+        """The workers and servers of a cluster; None on one machine's SQLite."""
+        return Shape.read(self.secrets)
+
+    @property
     def address(self) -> str:
         """Address of the UI and of the REST interface."""
         return f"http://{LOOPBACK}:{self.secrets['port']}"
 
     def environment(self, config: Config) -> dict[str, str]:
         """Environment variables that every Airflow process of this home needs."""
-        values, folder = self.secrets, self.root / "airflow"
+        values = self.secrets
         caches = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        database = f"sqlite:///{folder / 'airflow.db'}?timeout={SQLITE_WAIT_S}"
         settings: dict[str, object] = {
             "CORE__DAGS_FOLDER": project_folder() / "dags",
             "CORE__LOAD_EXAMPLES": False,
-            "CORE__EXECUTOR": "mpss_airflow.executor.PreloadingExecutor",
-            "CORE__PARALLELISM": PARALLELISM,
             "CORE__DEFAULT_TIMEZONE": config.site.timezone,
             "CORE__FERNET_KEY": values["fernet_key"],
             "CORE__TEST_CONNECTION": "Enabled",
@@ -145,7 +184,6 @@ class AirflowHome:
             "API__SECRET_KEY": values["secret_key"],
             "API__WORKERS": 1,
             "API_AUTH__JWT_SECRET": values["jwt_secret"],
-            "DATABASE__SQL_ALCHEMY_CONN": database,
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 600,  # an edited file is read at once
             "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
             "DAG_PROCESSOR__PRINT_STATS_INTERVAL": 0,  # a table twice a minute, 17 MB a day
@@ -154,7 +192,8 @@ class AirflowHome:
         }
         if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):  # a collector of metrics
             settings["METRICS__OTEL_ON"] = True
-        settings |= {**self._own_places(), **self._accounts(config), **NOTHING_SHOWN}
+        settings |= {**self._form(config), **self._own_places(), **self._accounts(config)}
+        settings |= NOTHING_SHOWN
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
         kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
         return (
@@ -181,6 +220,17 @@ class AirflowHome:
             "FAB__SESSION_LIFETIME_MINUTES": IDLE_MINUTES,
             "FAB__SESSION_MAX_LIFETIME_MINUTES": SESSION_MINUTES,
             "FAB__COOKIE_SECURE": config.alarm.link.startswith("https:"),
+        }
+
+    def _form(self, config: Config) -> dict[str, object]:
+        """Where tasks run, and where Airflow keeps what it knows."""
+        if shape := self.shape:
+            return shape.settings(config.archive.max_associations)
+        file = self.root / "airflow" / "airflow.db"
+        return {
+            "CORE__EXECUTOR": "mpss_airflow.executor.PreloadingExecutor",
+            "CORE__PARALLELISM": PARALLELISM,
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}?timeout={SQLITE_WAIT_S}",
         }
 
     def _own_places(self) -> dict[str, object]:
@@ -214,24 +264,38 @@ class AirflowHome:
                 text=True,
                 umask=0o777 & ~PRIVATE_FOLDER,  # it makes the database
             )
+        asked: dict[str, object] = {"connections": connections, "overwrite": overwrite}
+        if shape := self.shape:
+            asked["slots"] = shape.pool_slots(config.archive.max_associations)
         if process.stdin is not None:
-            process.stdin.write(json.dumps({"connections": connections, "overwrite": overwrite}))
+            process.stdin.write(json.dumps(asked))
             process.stdin.close()
         return process
 
-    def start(self, config: Config, services: Services) -> None:
-        """Start scheduler, DAG processor, triggerer and API server, each with a log of its own."""
-        environment = self.environment(config)
-        for component, options in COMPONENTS.items():
-            command = [sys.executable, "-m", "airflow", component, *options]
-            services.start(component, command, environment)
+    def programs(self, config: Config) -> dict[str, Program]:
+        """Give what runs for Airflow, by the service's name; on a cluster its workers too."""
+        environment, shape = self.environment(config), self.shape
+        words = {name: (name, *options) for name, options in COMPONENTS.items()}
+        if shape:
+            words |= shape.workers(config.archive.max_associations)
+        needs = SERVERS if shape else ()
+        return {
+            name: Program([sys.executable, "-m", "airflow", *one], environment, needs=needs)
+            for name, one in words.items()
+        }
 
-    def wait_until_healthy(self, services: Services) -> AirflowClient:
-        """Wait for all four components; returns a client that has not logged in."""
+    def start(self, config: Config, services: Services) -> None:
+        """Start each component, with a log of its own."""
+        for name, program in self.programs(config).items():
+            services.launch(name, program)
+
+    def wait_until_healthy(self, config: Config, services: Services) -> AirflowClient:
+        """Wait for all components; returns a client that has not logged in."""
         end = time.monotonic() + START_S
         client = AirflowClient(self.address, self.secrets["password"])
+        names = self.programs(config)
         while time.monotonic() < end:
-            if dead := [name for name in COMPONENTS if not services.is_alive(name)]:
+            if dead := [name for name in names if not services.is_alive(name)]:
                 raise PlatformFaultError(
                     f"Airflow's {dead[0]} ended by itself", way_out=f"read logs/{dead[0]}.log"
                 )
@@ -257,100 +321,3 @@ class AirflowHome:
                     )
                 database.rollback()  # the next look sees what was written meanwhile
                 time.sleep(0.5)
-
-
-class AirflowClient:
-    """Airflow's REST interface (API v2)."""
-
-    def __init__(self, address: str, password: str) -> None:
-        self.address = address
-        self._password = password
-        self._token = ""
-
-    def log_in(self) -> None:
-        """Get a token."""
-        answer = self._call("POST", "/auth/token", {"username": USER, "password": self._password})
-        self._token = answer["access_token"]
-
-    def is_healthy(self) -> bool:
-        """Whether database, scheduler, DAG processor and triggerer all report healthy."""
-        try:
-            health = self._call("GET", "/api/v2/monitor/health")
-        except (urllib.error.URLError, OSError):
-            return False
-        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
-
-    def dags(self) -> list[dict[str, Any]]:
-        """Every DAG."""
-        return list(self._call("GET", "/api/v2/dags?limit=100")["dags"])
-
-    def unpause(self, dag_id: str) -> None:
-        """Let the scheduler run a DAG."""
-        self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
-
-    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run by hand; returns its id."""
-        body = {"logical_date": None, "conf": dict(conf)}
-        return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
-
-    def run_state(self, dag_id: str, run_id: str) -> str:
-        """State of a run."""
-        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
-
-    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Every task instance of a run."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
-        found: list[dict[str, Any]] = []
-        while True:
-            answer = self._call("GET", f"{path}?limit=100&offset={len(found)}")
-            found += answer["task_instances"]
-            if len(found) >= answer["total_entries"] or not answer["task_instances"]:
-                return found
-
-    def fail_open_runs(self) -> None:
-        """End the runs that a killed home had left open: their processes are gone.
-
-        Runs that wait for a person hold no process; they go on waiting.
-        """
-        answer = self._call("GET", "/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
-        for run in answer["dag_runs"]:
-            if run["dag_id"] == REVIEW_DAG:
-                continue
-            path = f"/api/v2/dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}"
-            self._call("PATCH", f"{path}?update_mask=state", {"state": "failed"})
-
-    def wait_for_run(
-        self,
-        dag_id: str,
-        run_id: str,
-        seconds: float,
-        show: Callable[[list[dict[str, Any]]], None],
-    ) -> str:
-        """Wait for the end of a run, showing its tasks; returns its state."""
-        end, shown_at = time.monotonic() + seconds, 0.0
-        while (now := time.monotonic()) < end:
-            state = self.run_state(dag_id, run_id)
-            has_ended = state in {"success", "failed"}
-            if has_ended or now - shown_at > SHOW_EVERY_S:
-                show(self.tasks(dag_id, run_id))
-                shown_at = now
-            if has_ended:
-                return state
-            time.sleep(1.0)
-        raise PlatformFaultError(
-            f"{dag_id} did not end within {seconds:.0f} s", way_out="look at its grid in the UI"
-        )
-
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback
-            self.address + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json"}
-            | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
-            content = answer.read()
-        return json.loads(content) if content else {}

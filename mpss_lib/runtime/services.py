@@ -9,13 +9,14 @@ processes of the first one.
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +31,34 @@ QUICK_S = 3.0
 QUICK = frozenset({"api-server", "triggerer", "dag-processor", "watch", "archive"})
 """Services that hold nothing a kill could tear: what they write is one transaction each. An open
 page of the UI would keep the API server for as long as it is open."""
+SUPERVISOR = "supervisor"
+"""It starts again what ends: so it is the first that is ended."""
+SERVERS = ("redis", "postgres")
+"""What the others write to: ended after them, in this order."""
+POLITE: Mapping[str, signal.Signals] = {"postgres": signal.SIGINT}
+"""How a service is asked to end, where not by SIGTERM: PostgreSQL would wait for its clients."""
 
 LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a service runs.
+
+    Parameters
+    ----------
+    command : sequence of str
+    environ : mapping
+    account : str
+        Whose process it is, where not the starter's own.
+    needs : tuple of str
+        Services without which it would only end again.
+    """
+
+    command: Sequence[str]
+    environ: Mapping[str, str] = field(repr=False)
+    account: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,15 +86,20 @@ class Services:
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Start a service in a session of its own; its output goes to ``logs/<name>.log``."""
+        return self.launch(name, Program(command, environ))
+
+    def launch(self, name: str, program: Program) -> int:
+        """Start a program as a service, as ``start`` does; gives its pid."""
         with open_log(self.root, name) as output:
             process = subprocess.Popen(
-                list(command),
-                env=dict(environ),
+                list(program.command),
+                env=dict(program.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=LAKE_UMASK,
+                **as_account(program.account),
             )
         started = psutil.Process(process.pid).create_time()
         entry = {"pid": process.pid, "started": started, "home": str(self.root.resolve())}
@@ -82,22 +114,54 @@ class Services:
     def end_all(self) -> list[str]:
         """End every recorded service with all its children; returns the names that were alive.
 
-        SIGTERM to the whole session first, SIGKILL after a grace period: a short one for ``QUICK``.
+        The supervisor first, what the others write to last. SIGTERM (``POLITE``) to the whole
+        session, SIGKILL after a grace period: a short one for ``QUICK``.
         """
-        groups = {name: _members(entry) for name, entry in self.recorded().items()}
-        alive = [name for name, members in groups.items() if members]
+        recorded = self.recorded()
+        alive = [name for name, entry in recorded.items() if _members(entry)]
+        between = recorded.keys() - {SUPERVISOR, *SERVERS}
+        for wave in ({SUPERVISOR}, between, *({name} for name in SERVERS)):
+            self.end(wave & recorded.keys())
+        self._file.unlink(missing_ok=True)
+        return alive
+
+    def end(self, names: Collection[str]) -> None:
+        """End some recorded services with all their children; their records stay."""
+        recorded = self.recorded()
+        groups = {name: _members(recorded[name]) for name in names if name in recorded}
         quick = [process for name in QUICK & groups.keys() for process in groups[name]]
         others = [process for name in groups.keys() - QUICK for process in groups[name]]
-        _signal([*quick, *others], signal.SIGTERM)
+        for name, members in groups.items():
+            _signal(members, POLITE.get(name, signal.SIGTERM))
         _, late = psutil.wait_procs(quick, timeout=QUICK_S)
         _signal(late, signal.SIGKILL)
         _, left = psutil.wait_procs([*late, *others], timeout=GRACE_S)
         # A process may have been forked while the others were ending: look again.
-        left += [p for entry in self.recorded().values() for p in _members(entry)]
+        left += [process for name in groups for process in _members(recorded[name])]
         _signal(left, signal.SIGKILL)
         psutil.wait_procs(left, timeout=GRACE_S)
-        self._file.unlink(missing_ok=True)
-        return alive
+
+
+def as_account(name: str) -> dict[str, Any]:
+    """Give the arguments of ``subprocess`` that run a program as another account; "" is one's own.
+
+    Its working directory is then the root of the file system: the starter's may be closed to it.
+
+    Raises
+    ------
+    PlatformFaultError
+        There is no such account.
+    """
+    if not name:
+        return {}
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError as error:
+        raise PlatformFaultError(
+            f"there is no account {name!r} on this machine",
+            way_out="install the server's Debian package, or run as another account than root",
+        ) from error
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def running_in(root: Path) -> list[psutil.Process]:

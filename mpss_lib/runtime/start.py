@@ -15,15 +15,17 @@ from mpss_lib.audit.doors import recording
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime.accounts import Accounts, NewAccount
+from mpss_lib.runtime.airflow_client import USER, AirflowClient
 from mpss_lib.runtime.airflow_home import (
-    USER,
-    AirflowClient,
     AirflowHome,
     has_persons,
     lacks_administrator,
 )
+from mpss_lib.runtime.cluster import servers
+from mpss_lib.runtime.cluster.shape import Shape
+from mpss_lib.runtime.cluster.supervisor import Supervisor
 from mpss_lib.runtime.orchestrator import Airflow
-from mpss_lib.runtime.services import Services, only_one, wait_for_file
+from mpss_lib.runtime.services import Program, Services, only_one, wait_for_file
 from mpss_lib.secrecy import seal
 from mpss_lib.snapshot_file import moved_away
 from mpss_lib.tables import Lake
@@ -36,7 +38,14 @@ PREPARE_S = 300.0
 READY_S = 60.0
 
 
-def start_home(root: Path, console: Console, ask: Callable[[], NewAccount]) -> None:
+def start_home(
+    root: Path,
+    console: Console,
+    ask: Callable[[], NewAccount],
+    shape: Shape | None = None,
+    *,
+    is_supervised: bool = True,
+) -> None:
     """Start Airflow of an existing home; `mpss up`.
 
     Parameters
@@ -45,16 +54,22 @@ def start_home(root: Path, console: Console, ask: Callable[[], NewAccount]) -> N
     console : rich.console.Console
     ask : callable
         Gives the first account; asked before anything starts or ends.
+    shape : Shape, optional
+        Makes the home a cluster, see ``AirflowHome.open``.
+    is_supervised : bool
+        Start a cluster's supervisor too; without it the caller does its work.
     """
     with only_one(root):
         config = settings.load(root)
         first = ask() if lacks_administrator(root, config) else None
         services = Services(root)
         services.end_all()
-        airflow = AirflowHome.open(root)
+        airflow = AirflowHome.open(root, shape)
         start_receiver(root, config, services)
         bring_up(airflow, config, services, first=first)
-        start_watch(root, services)
+        services.launch("watch", watch_program(root))
+        if is_supervised:
+            start_supervisor(airflow, services)
     print_login(airflow, config, console)
     console.print(
         "A DAG runs once it is unpaused: test the connections (Admin > Connections) first,"
@@ -66,23 +81,63 @@ def start_receiver(root: Path, config: Config, services: Services) -> None:
     """Start the receiver of C-MOVE where the home has one and objects may come that way."""
     if not config.receiver.port or config.archive.retrieve == "c-get":
         return
-    ready = root / "receiver-ready.json"
-    ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "mpss_lib.cli", "receiver", "--ready-file", str(ready)]
-    services.start("receiver", command, dict(os.environ) | {"MPSS_HOME": str(root)})
-    wait_for_file(ready, services, "receiver", READY_S)
+    _receiver_ready(root).unlink(missing_ok=True)
+    services.launch("receiver", receiver_program(root))
+    wait_for_file(_receiver_ready(root), services, "receiver", READY_S)
 
 
-def start_watch(root: Path, services: Services) -> None:
-    """Start what looks at the home from outside and tells what is wrong (``mpss alarm``)."""
-    command = [sys.executable, "-m", "mpss_lib.cli", "alarm", "watch"]
-    services.start("watch", command, dict(os.environ) | {"MPSS_HOME": str(root)})
+def start_supervisor(airflow: AirflowHome, services: Services) -> None:
+    """Start what starts a cluster's services again (``mpss cluster supervise``)."""
+    if airflow.shape:
+        services.launch("supervisor", _own(airflow.root, "cluster", "supervise"))
+
+
+def supervisor_of(airflow: AirflowHome, config: Config) -> Supervisor:
+    """Make the supervisor of what this cluster has started."""
+    if airflow.shape is None:
+        raise PlatformFaultError(
+            f"the home {airflow.root.name} is no cluster", way_out="`mpss cluster up` makes it one"
+        )
+    known = servers.programs(airflow.root, airflow.shape) | airflow.programs(config)
+    known |= {"receiver": receiver_program(airflow.root), "watch": watch_program(airflow.root)}
+    recorded = Services(airflow.root).recorded()
+    return Supervisor(airflow.root, {name: known[name] for name in known if name in recorded})
+
+
+def receiver_program(root: Path) -> Program:
+    """Give what runs as the receiver of C-MOVE."""
+    return _own(root, "receiver", "--ready-file", str(_receiver_ready(root)))
+
+
+def watch_program(root: Path) -> Program:
+    """Give what looks at the home from outside and tells what is wrong (``mpss alarm``)."""
+    return _own(root, "alarm", "watch")
+
+
+def _own(root: Path, *words: str) -> Program:
+    """Give a command of ours in this home."""
+    command = [sys.executable, "-m", "mpss_lib.cli", *words]
+    return Program(command, dict(os.environ) | {"MPSS_HOME": str(root)})
+
+
+def _receiver_ready(root: Path) -> Path:
+    return root / "receiver-ready.json"
 
 
 def prepared(root: Path) -> AirflowHome:
-    """Make Airflow's database of a home that was never started; nothing is started."""
+    """Make Airflow's database of a home that was never started; nothing is started.
+
+    Raises
+    ------
+    PlatformFaultError
+        The home is a cluster: its database is a server.
+    """
     with only_one(root):
         airflow = AirflowHome.open(root)
+        if airflow.shape:
+            raise PlatformFaultError(
+                f"the cluster {root.name} does not run", way_out="`mpss cluster up` first"
+            )
         _prepare(airflow, settings.load(root), overwrite=False)
         return airflow
 
@@ -109,13 +164,15 @@ def bring_up(
     first : NewAccount, optional
         The first account, where the home has none.
     """
+    if airflow.shape:
+        servers.start(airflow.root, airflow.shape, services)
     _prepare(airflow, config, overwrite=overwrite)
     if first is not None:
         with recording("account", airflow.root, config, things=[first.person.name]) as told:
             told.details = {"did": "added", "roles": ", ".join(first.roles)}
             Accounts(Airflow(airflow.environment(config))).add(first)
     airflow.start(config, services)
-    client = airflow.wait_until_healthy(services)
+    client = airflow.wait_until_healthy(config, services)
     airflow.wait_for_dags(set(DAGS), config)
     seal(airflow.root)
     return client

@@ -17,13 +17,9 @@ from mpss_lib.segmentation.contour_surfaces import (
     split_wall,
 )
 from mpss_lib.segmentation.geometry import describe
+from mpss_lib.segmentation.search import priors_of
 from mpss_lib.segmentation.surface import CAP_ROWS
-from mpss_lib.segmentation.ventricle import (
-    SURE,
-    Segmentation,
-    edge_voxels,
-    priors_of,
-)
+from mpss_lib.segmentation.ventricle import SURE, Segmentation, edge_voxels
 from mpss_lib.volume import FloatArray, Mask, Volume
 
 GIVEN = "given"

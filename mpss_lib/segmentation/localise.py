@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from mpss_lib.errors import StudyFaultError
 from mpss_lib.segmentation import _kernels
 from mpss_lib.volume import FloatArray, IntArray, Volume
 
@@ -85,9 +86,20 @@ class LogVolume:
 
 
 def take_logarithm(volume: Volume) -> LogVolume:
-    """Logarithm of a volume's counts for the search, smoothed a little."""
+    """Logarithm of a volume's counts for the search, smoothed a little.
+
+    Raises
+    ------
+    StudyFaultError
+        If the volume has no voxel.
+    """
     from scipy.ndimage import gaussian_filter
 
+    if not volume.array.size:
+        raise StudyFaultError(
+            f"the volume of {' x '.join(map(str, volume.array.shape))} (z, y, x) has no voxel",
+            way_out="send the series again",
+        )
     counts = np.clip(volume.array, 0.0, None)
     smooth = gaussian_filter(counts, [2.4 / mm for mm in volume.spacing_mm], truncate=3.0)
     top = float(np.percentile(smooth, 99.8))

@@ -9,18 +9,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mpss_lib.errors import StudyFaultError, StudyRejectedError, WrongArgumentError
+from mpss_lib.errors import StudyRejectedError
 from mpss_lib.sections import SegmentationSettings
-from mpss_lib.segmentation import localise, regions, storage, surface
+from mpss_lib.segmentation import regions, surface
 from mpss_lib.segmentation.doubt import apex_level, background_noise, doubleness, incoherence
 from mpss_lib.segmentation.geometry import describe
-from mpss_lib.segmentation.localise import Prior
-from mpss_lib.segmentation.wall import Choice, Traced, choose, drift_mm
+from mpss_lib.segmentation.search import look
+from mpss_lib.segmentation.wall import Choice, Traced, drift_mm
 from mpss_lib.volume import FloatArray, Mask, Volume
-
-ORIENTATIONS = ("transaxial", "short_axis", "oblique", "unknown")
-TRANSAXIAL_SPREAD_DEG, SHORT_AXIS_SPREAD_DEG = 38.0, 20.0
-LOWEST_SCORE = 0.3  # below this there is no ventricle to speak of
 
 SURE: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -124,20 +120,13 @@ def segment(
     StudyRejectedError
         ``left_ventricle_not_found``.
     StudyFaultError
-        If counts are not finite.
+        If counts are not finite, or there are none.
     """
     settings = settings or SegmentationSettings()
-    if not np.isfinite(volume.array).all():
-        raise StudyFaultError(
-            "the volume holds counts that are not finite", way_out="send the series again"
-        )
-    priors = priors_of(volume, orientation)
-    volume, own = storage.canonical(volume)
-    logs = localise.take_logarithm(volume)
-    shells = localise.find_shells(logs, priors, settings.seed)
-    if not shells or shells[0].score < LOWEST_SCORE:
+    found = look(volume, orientation, settings.seed)
+    volume, own, choice = found.volume, found.own, found.choice
+    if choice is None:
         raise _not_found("nothing looks like a ventricle")
-    choice = choose(volume, shells, priors)
     traced = choice.best
     mid = surface.unbend(traced.ridge_mm, traced.ellipsoid, traced.blur_mm2)
     wall = regions.build_wall(mid, settings.wall_mm, settings.wall_mode)
@@ -157,27 +146,6 @@ def segment(
         wall_mode=settings.wall_mode,
         wall_mm=settings.wall_mm,
     )
-
-
-def priors_of(volume: Volume, orientation: str) -> list[Prior]:
-    """Tell what is known of the long axis.
-
-    A short-axis series gives it up to its sign. Where its slices are oblique in the patient, the
-    sign follows from a supine patient and Superior gives the anterior wall; where the series has
-    a frame of its own (slices along z), both signs are tried and the top of the image is anterior.
-    """
-    if orientation not in ORIENTATIONS:
-        raise WrongArgumentError(
-            f"orientation {orientation!r}", way_out=f"use one of {ORIENTATIONS}"
-        )
-    if orientation != "short_axis":
-        return [Prior(localise.TYPICAL_AXIS, TRANSAXIAL_SPREAD_DEG)]
-    normal = volume.affine[:3, 0] / np.linalg.norm(volume.affine[:3, 0])
-    if np.abs(normal).max() < math.cos(math.radians(8.0)):
-        sign = math.copysign(1.0, float(normal @ localise.TYPICAL_AXIS))
-        return [Prior(sign * normal, SHORT_AXIS_SPREAD_DEG)]
-    up = -volume.affine[:3, 1] / np.linalg.norm(volume.affine[:3, 1])
-    return [Prior(sign * normal, SHORT_AXIS_SPREAD_DEG, up) for sign in (1.0, -1.0)]
 
 
 def _draw(volume: Volume, traced: Traced, wall: regions.Wall) -> dict[str, Mask]:

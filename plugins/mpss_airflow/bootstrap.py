@@ -3,13 +3,16 @@
 ``python -m mpss_airflow.bootstrap`` reads a JSON object on standard input:
 ``{"connections": {"<conn_id>": {"conn_type": ..., "host": ..., "port": ..., "extra": {...}}},
 "overwrite": true}`` (empty input: schema and pools only; without ``overwrite`` a connection that
-is there stays as the operator left it). Run it once after the installation and after an upgrade.
+is there stays as the operator left it; ``"slots": {"<pool>": 3}`` gives pools other slots than
+``vocabulary.POOLS``, as a cluster needs it). Run it once after the installation and after an
+upgrade.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from mpss_airflow.vocabulary import PACS_POOL, POOLS
@@ -18,7 +21,12 @@ WITH_ROLES = ("MpssAuthManager", "FabAuthManager")
 """Auth managers that keep the roles of ``accounts.roles``."""
 
 
-def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) -> None:
+def prepare(
+    connections: dict[str, dict[str, Any]],
+    *,
+    overwrite: bool = False,
+    slots: Mapping[str, int] | None = None,
+) -> None:
     """Bring the schema up to date, create or update pools and roles, create connections.
 
     Connections that are there are changed only with ``overwrite``. Roles are brought back to the
@@ -33,11 +41,11 @@ def prepare(connections: dict[str, dict[str, Any]], *, overwrite: bool = False) 
     from mpss_lib.config import load
 
     db.initdb()
-    most = load().archive.max_associations
+    own = {PACS_POOL.name: load().archive.max_associations} | dict(slots or {})
     for pool in POOLS:
         Pool.create_or_update_pool(
             name=pool.name,
-            slots=most if pool == PACS_POOL else pool.slots,
+            slots=own.get(pool.name, pool.slots),
             description=pool.description,
             include_deferred=False,
         )
@@ -73,7 +81,11 @@ def main() -> int:
     """Read the connections from standard input and prepare the database."""
     text = sys.stdin.read().strip()
     asked = json.loads(text) if text else {}
-    prepare(asked.get("connections", {}), overwrite=bool(asked.get("overwrite")))
+    prepare(
+        asked.get("connections", {}),
+        overwrite=bool(asked.get("overwrite")),
+        slots=asked.get("slots"),
+    )
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import task
 
-from mpss_airflow.vocabulary import OF_PACS, OF_SNAPSHOT, PUBLISH_QUEUE, TRUSTED
+from mpss_airflow.vocabulary import OF_CHECK, OF_PACS, OF_SNAPSHOT, TRUSTED
 
 
 def step(module: str, body: str, task_id: str | None = None, **arguments: Any) -> Any:
@@ -33,7 +33,7 @@ def step(module: str, body: str, task_id: str | None = None, **arguments: Any) -
 
 def check_task(task_id: str = "check", **arguments: Any) -> Any:
     """Make the task that holds the lake against its expectations, before it is published."""
-    return step("cohort", "check", task_id, queue=PUBLISH_QUEUE, **arguments)
+    return step("cohort", "check", task_id, **OF_CHECK, **arguments)
 
 
 def snapshot_task(task_id: str = "snapshot", **arguments: Any) -> Any:
@@ -94,7 +94,7 @@ def stability_task() -> Any:
 def verdict_task(task_id: str) -> Any:
     """Make the last task of a run whose tasks do not stop each other: red if any failed."""
 
-    @task(task_id=task_id, trigger_rule="all_done", retries=0)
+    @task(task_id=task_id, trigger_rule="all_done")
     def verdict(**context: Any) -> None:
         from mpss_airflow.verdict import check
 

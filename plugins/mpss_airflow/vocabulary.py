@@ -31,7 +31,13 @@ class PoolSpec:
 
 PACS_POOL = PoolSpec("mpss_pacs", 2, "Associations that the PACS allows at the same time")
 SNAPSHOT_POOL = PoolSpec("mpss_snapshot", 1, "The one publisher of warehouse.duckdb")
-POOLS = (PACS_POOL, SNAPSHOT_POOL)
+CHECK_POOL = PoolSpec("mpss_check", 4, "Checks of the lake before it is published")
+TRUSTED_POOL = PoolSpec("mpss_trusted", 4, "Work in the trusted zone that does not ask the PACS")
+COMPUTE_POOL = PoolSpec("mpss_compute", 128, "Work that needs the lake only")
+POOLS = (PACS_POOL, SNAPSHOT_POOL, CHECK_POOL, TRUSTED_POOL, COMPUTE_POOL)
+"""Each is of tasks of one queue. On a cluster it has as many slots as the workers of that queue, so
+that a task is handed to the broker only when one is free; on one machine the executor's slots are
+the limit of the last three."""
 
 PACS_QUEUE, COMPUTE_QUEUE, PUBLISH_QUEUE = QUEUES = ("pacs", "compute", "publish")
 """Roles of hosts: the tasks that a Celery worker takes (``--queues``); one machine takes them all.
@@ -39,10 +45,11 @@ PACS_QUEUE, COMPUTE_QUEUE, PUBLISH_QUEUE = QUEUES = ("pacs", "compute", "publish
 lake only; ``publish``: the snapshot and the checks before it."""
 
 OF_PACS: Mapping[str, str] = {"pool": PACS_POOL.name, "queue": PACS_QUEUE}
-TRUSTED: Mapping[str, str] = {"queue": PACS_QUEUE}
+TRUSTED: Mapping[str, str] = {"pool": TRUSTED_POOL.name, "queue": PACS_QUEUE}
+OF_CHECK: Mapping[str, str] = {"pool": CHECK_POOL.name, "queue": PUBLISH_QUEUE}
 OF_SNAPSHOT: Mapping[str, str] = {"pool": SNAPSHOT_POOL.name, "queue": PUBLISH_QUEUE}
 """Arguments of a task that asks the PACS, of one that works in the trusted zone without asking it,
-and of the one that publishes."""
+of one that checks the lake, and of the one that publishes."""
 
 VERDICTS = Asset(name="mpss_quality_verdicts", uri="mpss://lake/quality_verdict")
 """New quality verdicts are in the snapshot: studies may wait for a physician."""
@@ -68,9 +75,11 @@ AUDIT_RIGHT = "MPSS audit"
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "queue": COMPUTE_QUEUE,
-    "retries": 2,
-    "retry_delay": timedelta(minutes=2),
-    "retry_exponential_backoff": True,
+    "pool": COMPUTE_POOL.name,
+    # A try is used up by a lost worker too. Pauses: 20 to 40 s, twice as long each time.
+    "retries": 6,
+    "retry_delay": timedelta(seconds=20),
+    "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=20),
     "execution_timeout": timedelta(hours=2),
 }

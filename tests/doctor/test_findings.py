@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fabricated_lake import Builder, settings
+from typer.testing import CliRunner
 
+from mpss_lib import cli
 from mpss_lib.config import Config, load
 from mpss_lib.doctor import Finding, examine, mend
 from mpss_lib.doctor.mending import run
@@ -205,6 +207,13 @@ def test_shown_settings_hide_what_is_secret():
     assert "s3cret" not in told
     assert "t0ken" not in told
     assert shown(config)["pull"]["modality"] == ("NM", True)
+
+
+def test_settings_are_explained(root, monkeypatch):
+    monkeypatch.setenv("MPSS_HOME", str(root))
+    told = CliRunner().invoke(cli.app, ["settings", "show", "--explain"])
+    assert told.exit_code == 0
+    assert "pull.modality = 'NM'\n    Studies that hold this modality\n" in told.output
 
 
 def test_orphans_are_found_by_their_home(root):

@@ -83,7 +83,8 @@ def test_an_installed_wheel_starts_a_home_and_runs_a_night(environment, mpss, tm
     of the engine's self-test is compiled."""
     from mpss_lib.demo.archive import Archive
     from mpss_lib.demo.cohort import make_hospital
-    from mpss_lib.runtime.airflow_home import AirflowClient, AirflowHome
+    from mpss_lib.runtime.airflow_client import AirflowClient
+    from mpss_lib.runtime.airflow_home import AirflowHome
     from mpss_lib.runtime.start import DAGS
     from mpss_lib.tables import Lake
     from mpss_lib.warehouse.reader import rows

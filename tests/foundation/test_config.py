@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from mpss_lib import config as settings
@@ -126,21 +124,3 @@ def test_a_new_engine_of_one_stage_reaches_every_stage_that_reads_it(tmp_path, m
     monkeypatch.setattr(settings, "ENGINES", {**settings.ENGINES, "intake": "new"})
     changed = {stage for stage in settings.STAGES if config.address(stage) != before[stage]}
     assert changed == set(settings.STAGES) - {"pull", "warehouse"}
-
-
-def test_the_table_of_the_readme_has_every_setting_and_marks_those_in_no_address():
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    section, told = "", {}
-    for line in text.partition("\n## Settings\n")[2].partition("\n## ")[0].splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("| ") or cells[0] == "section":
-            continue
-        section = cells[0].partition(" ")[0] or section
-        told.setdefault(section, set()).update(cells[1].split(", "))
-    assert told == {
-        name: {
-            key + (" *" if key in type(field.default).unhashed else "")
-            for key in type(field.default).model_fields
-        }
-        for name, field in settings.Config.model_fields.items()
-    }

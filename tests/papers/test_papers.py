@@ -32,7 +32,7 @@ from mpss_lib.pull.receiver.arrivals import Arrivals
 from mpss_lib.pull.receiver.service import Receiver
 from mpss_lib.tables import Lake
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "papers"
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

@@ -22,7 +22,7 @@ from mpss_lib.papers.network import LISTENING, listeners
 from mpss_lib.runtime.airflow_home import COMPONENTS, AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.runtime.services import Services, free_port, only_one, wait_for_file
-from mpss_lib.runtime.start import connections, start_receiver, start_watch
+from mpss_lib.runtime.start import connections, start_receiver, watch_program
 from mpss_lib.secrecy import has_password, seal, without_passwords
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
@@ -316,8 +316,8 @@ def running():
         assert bootstrap.wait(timeout=300) == 0, (root / "logs" / "bootstrap.log").read_text()
         start_receiver(root, config, services)
         home.start(config, services)
-        home.wait_until_healthy(services)
-        start_watch(root, services)
+        home.wait_until_healthy(config, services)
+        services.launch("watch", watch_program(root))
         yield home
     finally:
         services.end_all()
@@ -327,7 +327,7 @@ def running():
 @pytest.mark.slow
 @pytest.mark.airflow
 def test_a_running_home_listens_where_the_paper_and_the_settings_say(running):
-    """Every process of each service's session: exactly the ports of ``docs/network.md``."""
+    """Every process of each service's session: exactly the ports of ``docs/papers/network.md``."""
     sessions = {entry["pid"] for entry in Services(running.root).recorded().values()}
     listening = [
         connection.laddr

@@ -213,3 +213,9 @@ def test_very_hot_liver_does_not_hide_the_heart(seed):
     made = phantom(seed, anatomy=hot)
     found = segment(made.volume)
     assert dice(found.masks["MYO"].array, made.truth["MYO"].array) > 0.8
+
+
+def test_a_volume_without_voxels_is_named():
+    made = phantom(21).volume
+    with pytest.raises(StudyFaultError, match=r"0 x 64 x 64.*no voxel.*send the series again"):
+        segment(Volume(np.zeros((0, 64, 64)), made.affine))

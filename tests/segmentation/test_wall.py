@@ -14,7 +14,7 @@ from scipy.ndimage import shift
 
 from mpss_lib.sections import SegmentationSettings
 from mpss_lib.segmentation import localise, segment, storage, wall
-from mpss_lib.segmentation.ventricle import priors_of
+from mpss_lib.segmentation.search import priors_of
 
 MERIT = attrgetter("merit")
 BRIGHT_RIGHT = {"right_wall": (0.6, 1.1), "right_mm": (4.0, 9.0)}

@@ -1,0 +1,131 @@
+"""Where the coronary arteries run, and what lies beside them, laid about one ventricle's surface.
+
+Points in the heart's frame (height above the valve plane, anterior, lateral; mm), scaled by the
+ventricle's own radius and length. LAD and posterior descending artery lie in the grooves between
+the ventricles, at the borders of the septal segments (120 and 240 degrees; Cerqueira et al.,
+Circulation 2002;105:539), diagonals and marginals on the wall between. LCX and RCA lie in the
+grooves below the valve plane: that of the left around the mitral valve, that of the right about a
+tricuspid valve as far to the right as the ventricle is wide. The left main artery runs from the
+aortic root, wedged between both valves in front, to where LAD and LCX part (McAlpine, Heart and
+Coronary Arteries, 1975). The numbers are ours, rounded: they were not fitted to patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpss_lib.calcium.heart import HeartSurface
+from mpss_lib.volume import FloatArray
+
+ON_WALL_MM, IN_GROOVE_MM = 5.0, 6.0  # artery to epicardium
+STEP = 40  # points of a course
+LAD_DEG, PDA_DEG, FORK_DEG, ROOT_DEG = 120.0, 240.0, 113.0, 157.0
+ROOT_DEPTH_MM, ROOT_SHARE, ROOT_RADIUS_MM = 14.0, 0.64, 14.0
+VALVE_FROM_MM = -8.0
+"""Height of the aortic valve's ring in the root, above the middle of the root."""
+AORTA_MM = 75.0
+AORTA_LEAN = np.array([-0.2, -0.1, 1.0])
+"""Way of the ascending aorta in the patient: up, to the right, forward."""
+RIGHT_SHARE, GROOVE_SHARE, RIGHT_LOW_MM = 1.17, 0.75, 6.0
+"""Centre of the tricuspid valve and radius of its groove, of the radius; how much lower it lies."""
+ANNULUS_SHARES = (0.45, 0.78)
+ANNULUS_MM = (-5.0, 6.0)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Points (n, 3) of something in the heart's frame, and whose artery it is, if it is one."""
+
+    name: str
+    artery: str
+    points: FloatArray
+
+
+def lay(heart: HeartSurface) -> list[Course]:
+    """Lay arteries, aorta and mitral ring about a ventricle."""
+    u = np.linspace(0.0, 1.0, STEP)
+    long, radius = heart.length_mm, heart.radius_mm
+    root = _polar([-ROOT_DEPTH_MM], [ROOT_DEG], [ROOT_SHARE * radius])[0]
+    fork = _polar([-7.0], [FORK_DEG], [radius + ON_WALL_MM])[0]
+    main = root + np.linspace(0.45, 1.0, STEP)[:, None] * (fork - root)
+
+    def wall(low: float, high: float, first: float, last: float) -> FloatArray:
+        height, degrees = long * (low + u * (high - low)), first + u * (last - first)
+        return _polar(height, degrees, heart.radius_at(height, degrees) + ON_WALL_MM)
+
+    groove = _polar(-5.0 + 0.0 * u, FORK_DEG - u * (FORK_DEG + 55.0), radius + IN_GROOVE_MM)
+    arteries = {
+        "LM": [main],
+        "LAD": [wall(0.0, 0.97, LAD_DEG, LAD_DEG), wall(0.2, 0.8, 112.0, 75.0)],
+        "LCX": [groove, wall(0.0, 0.6, 20.0, 5.0), wall(0.0, 0.5, -15.0, -25.0)],
+        "RCA": [_right_groove(radius), wall(-0.03, 0.75, PDA_DEG, PDA_DEG)],
+    }
+    courses = [Course(name, name, line) for name, lines in arteries.items() for line in lines]
+    return [
+        *courses,
+        Course("aorta", "", _aorta(heart, root)),
+        Course("mitral ring", "", _ring(radius)),
+    ]
+
+
+def _polar(
+    height: Sequence[float] | FloatArray,
+    degrees: Sequence[float] | FloatArray,
+    radius: Sequence[float] | FloatArray | float,
+) -> FloatArray:
+    angle = np.radians(np.asarray(degrees, dtype=np.float64))
+    points: FloatArray = np.stack(
+        [np.asarray(height, dtype=np.float64), radius * np.sin(angle), radius * np.cos(angle)],
+        axis=1,
+    )
+    return points
+
+
+def _right_groove(radius: float) -> FloatArray:
+    """From the aortic root to the right and down to the posterior groove."""
+    psi = np.radians(np.linspace(70.0, 305.0, 2 * STEP))
+    ring = GROOVE_SHARE * radius
+    height = np.interp(psi, [psi[0], 0.5 * (psi[0] + psi[-1]), psi[-1]], [-9.0, -2.0, -6.0])
+    return np.stack(
+        [height, ring * np.sin(psi) - RIGHT_LOW_MM, ring * np.cos(psi) - RIGHT_SHARE * radius],
+        axis=1,
+    )
+
+
+def _aorta(heart: HeartSurface, root: FloatArray) -> FloatArray:
+    """Root and ascending aorta, filled."""
+    start = heart.to_patient(root[None])[0]
+    way = AORTA_LEAN / np.linalg.norm(AORTA_LEAN)
+    side = np.cross(way, [0.0, 1.0, 0.0])
+    side /= np.linalg.norm(side)
+    front = np.cross(way, side)
+    turn = np.radians(np.arange(0.0, 360.0, 20.0))
+    around = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * front
+    discs = np.concatenate([share * ROOT_RADIUS_MM * around for share in (0.0, 0.35, 0.7, 1.0)])
+    up = np.arange(VALVE_FROM_MM, AORTA_MM, 3.0)
+    points = start + up[:, None, None] * way + discs
+    return heart.to_heart(points.reshape(-1, 3))
+
+
+def _ring(radius: float) -> FloatArray:
+    """Ring of the mitral valve, filled."""
+    height, share, degrees = np.meshgrid(
+        np.linspace(*ANNULUS_MM, 4), np.linspace(*ANNULUS_SHARES, 4), np.arange(0.0, 360.0, 6.0)
+    )
+    return _polar(height.ravel(), degrees.ravel(), radius * share.ravel())
+
+
+def distances(courses: Sequence[Course], heart_mm: FloatArray) -> Mapping[str, FloatArray]:
+    """Distance (n,) of positions in the heart's frame (n, 3) to the nearest point of each name."""
+    from scipy.spatial import cKDTree
+
+    names = dict.fromkeys(course.name for course in courses)
+    return {
+        name: cKDTree(np.concatenate([c.points for c in courses if c.name == name])).query(
+            heart_mm
+        )[0]
+        for name in names
+    }

@@ -1,0 +1,191 @@
+"""Which lesion is coronary, and whose: by geometry, with a probability and a reason.
+
+First the CT itself: metal and its rays, what noise reaches, what is larger than any plaque, what
+lies outside the lungs' hull. Then, where the ventricle's surface is known, the distance to the
+courses of the arteries and to what lies beside them (``courses``): each is as likely as a Gaussian
+of that distance, and none of them as one at ``FAR_MM``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpss_lib.calcium import courses, thorax
+from mpss_lib.calcium.candidates import Candidates
+from mpss_lib.calcium.heart import HeartSurface
+from mpss_lib.calcium.slabs import Slabs
+from mpss_lib.volume import BoolArray, FloatArray, Volume
+
+SURE = 0.75
+"""Probability below which a person is asked."""
+HARDLY = 0.05
+"""Probability of being coronary below which nobody is asked."""
+SPREAD_MM: Mapping[str, float] = {"aorta": 3.5, "mitral ring": 3.5}
+ARTERY_SPREAD_MM = 5.5
+"""Standard deviations of the distance: registration, and how much anatomy varies."""
+FAR_MM = 13.5
+BLIND = 0.5  # probability of what lies between the lungs, where no surface is known
+ARTERIES = ("LM", "LAD", "LCX", "RCA")
+LEFT, SOMEWHERE = "left", "mediastinum"
+APART = 0.7
+"""Share of left main or descending artery, of both, from which they are told apart."""
+CORONARY = (*ARTERIES, LEFT, SOMEWHERE, "marked")
+HIDING = ("metal", "beam")
+"""Places that may hide calcium of an artery: where one runs, a person is asked."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Of each lesion (n,): where it is, how probable that is, how probable any artery, and why."""
+
+    place: list[str]
+    probability: FloatArray
+    coronary: FloatArray
+    reason: list[str]
+
+    @property
+    def is_coronary(self) -> BoolArray:
+        """Whether each lesion counts."""
+        return np.array([one in CORONARY for one in self.place], dtype=bool)
+
+    @property
+    def waits(self) -> BoolArray:
+        """Whether a person should look at each lesion."""
+        unsure: BoolArray = (self.probability < SURE) & (self.coronary > HARDLY)
+        return unsure
+
+
+def marked(n: int) -> Places:
+    """Places of lesions in a region that a person gave."""
+    sure = np.ones(n)
+    return Places(["marked"] * n, sure, sure, ["a person marked the region"] * n)
+
+
+def place(
+    ct: Volume,
+    slabs: Slabs,
+    candidates: Candidates,
+    scan_hu: tuple[float, float],
+    heart: HeartSurface | None,
+) -> Places:
+    """Tell where each lesion is.
+
+    Parameters
+    ----------
+    ct : Volume
+    slabs : Slabs
+    candidates : Candidates
+    noise_hu : float
+    heart : HeartSurface or None
+        In the frame of the CT. Without one nothing but the cavity of the chest is known: what lies
+        between the lungs counts, whichever artery or vessel it is, and waits for a person.
+    """
+    names = _by_the_ct(ct, slabs, candidates, scan_hu)
+    n = len(candidates)
+    places = Places(
+        [name or SOMEWHERE for name, _ in names],
+        np.where([bool(name) for name, _ in names], 1.0, BLIND),
+        np.where([bool(name) for name, _ in names], 0.0, BLIND),
+        [why or "between the lungs; no surface of the ventricle" for _, why in names],
+    )
+    open_ones = np.flatnonzero([not name or name in HIDING for name, _ in names])
+    if heart is None or not n or not len(open_ones):
+        return places
+    _by_the_heart(ct, slabs, candidates, heart, places, open_ones)
+    return places
+
+
+def _by_the_ct(
+    ct: Volume, slabs: Slabs, candidates: Candidates, scan_hu: tuple[float, float]
+) -> list[tuple[str, str]]:
+    """Place and reason of each lesion that the CT itself places, else two empty texts."""
+    pixel = ct.spacing_mm[1], ct.spacing_mm[2]
+    metal_hu = thorax.metal_from(scan_hu[0])
+    rules = (
+        ("metal", thorax.is_metal(candidates, metal_hu), "denser than plaque"),
+        ("noise", thorax.is_speck(candidates, scan_hu[1]), "noise reaches its peak"),
+        ("bone", thorax.is_bone(candidates), "larger than any plaque"),
+        (
+            "chest wall",
+            thorax.share_in_cavity(slabs, candidates, pixel) < 0.5,
+            "outside the lungs' hull",
+        ),
+        (
+            "beam",
+            thorax.is_in_beam(slabs, candidates, pixel, metal_hu),
+            "beside metal in its slice",
+        ),
+    )
+    return [
+        next(((name, why) for name, holds, why in rules if holds[k]), ("", ""))
+        for k in range(len(candidates))
+    ]
+
+
+def _by_the_heart(
+    ct: Volume,
+    slabs: Slabs,
+    candidates: Candidates,
+    heart: HeartSurface,
+    places: Places,
+    open_ones: np.ndarray,
+) -> None:
+    """Fill in what the courses of the arteries say of the lesions that are open (numbers)."""
+    own = np.isin(candidates.lesion, open_ones)
+    index = candidates.index[own].astype(np.float64)
+    index[:, 0] = 0.5 * (slabs.first + slabs.last)[candidates.index[own, 0]]
+    at = heart.to_heart(ct.to_patient(index))
+    far = courses.distances(courses.lay(heart), at)
+    lesion = candidates.lesion[own]
+    count = np.maximum(np.bincount(lesion, minlength=len(candidates)), 1)
+
+    def mean(values: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(lesion, values, len(candidates)) / count, dtype=np.float64)
+
+    weights = {
+        name: np.exp(-0.5 * (mean(distance) / SPREAD_MM.get(name, ARTERY_SPREAD_MM)) ** 2)
+        for name, distance in far.items()
+    }
+    weights["elsewhere"] = np.full(len(candidates), np.exp(-0.5 * (FAR_MM / ARTERY_SPREAD_MM) ** 2))
+    total = np.sum(list(weights.values()), axis=0)
+    share = {name: weight / total for name, weight in weights.items()}
+    middle = np.stack([mean(column) for column in at.T], axis=1)
+    for k in open_ones:
+        _decide(places, int(k), {name: float(s[k]) for name, s in share.items()})
+        places.reason[k] = f"{places.reason[k]}; {_where(heart, middle[k])}"
+
+
+def _decide(places: Places, k: int, share: Mapping[str, float]) -> None:
+    """Choose among the arteries and what lies beside them."""
+    left = share["LM"] + share["LAD"]
+    coronary = left + share["LCX"] + share["RCA"]
+    places.coronary[k] = coronary
+    if places.place[k] in HIDING:
+        places.probability[k] = 1.0 - coronary
+        return
+    merged = {name: value for name, value in share.items() if name not in ("LM", "LAD")}
+    merged[LEFT] = left
+    best = max(merged, key=lambda name: merged[name])
+    probability = merged[best]
+    if best == LEFT and max(share["LM"], share["LAD"]) >= APART * left:
+        best = "LM" if share["LM"] > share["LAD"] else "LAD"
+    places.place[k] = best
+    places.probability[k] = probability
+    second = max((name for name in merged if name not in (best, LEFT)), key=lambda n: merged[n])
+    if best not in ("LM", "LAD", LEFT):
+        second = max((name for name in merged if name != best), key=lambda name: merged[name])
+    places.reason[k] = f"nearest course {best} ({probability:.0%}), next {second}"
+
+
+def _where(heart: HeartSurface, middle: FloatArray) -> str:
+    height, a, s = (float(value) for value in middle)
+    degrees = float(np.degrees(np.arctan2(a, s))) % 360.0
+    edge = float(heart.radius_at(np.array([max(height, 0.0)]), np.array([degrees]))[0])
+    side = "apex" if height >= 0.0 else "atrial"
+    return (
+        f"{float(np.hypot(a, s)) - edge:+.0f} mm from the epicardium at {degrees:.0f} degrees,"
+        f" {abs(height):.0f} mm to the {side} side of the valve plane"
+    )

@@ -1,0 +1,127 @@
+"""A home's Airflow on Celery workers by role, PostgreSQL and Redis, all of this machine."""
+
+from __future__ import annotations
+
+import signal
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpss_lib import config as settings
+from mpss_lib.cli.application import AsJson, cluster_app, show_json, show_table
+from mpss_lib.cli.home import bring_down_home, bring_up_home
+from mpss_lib.errors import PlatformFaultError
+
+if TYPE_CHECKING:
+    from mpss_lib.runtime.cluster.shape import Shape
+    from mpss_lib.runtime.cluster.supervisor import Supervisor
+
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=32, help="Workers of the role compute (1, or as before).")
+]
+Slots = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Tasks that each runs at once (2, or as before).")
+]
+
+
+@cluster_app.command("up")
+def cluster_up(workers: Workers = None, slots: Slots = None) -> None:
+    """Start PostgreSQL, Redis, Airflow's components, workers by role, and their supervisor.
+
+    The first time it makes the home a cluster; `mpss up` and `mpss down` work there too.
+    """
+    bring_up_home(_shape(workers, slots))
+
+
+@cluster_app.command("down")
+def cluster_down() -> None:
+    """End everything of this home, what the others write to last."""
+    bring_down_home()
+
+
+@cluster_app.command("run")
+def cluster_run(workers: Workers = None, slots: Slots = None) -> None:
+    """Start everything and stay in the foreground: an interrupt or SIGTERM ends it all."""
+    stop = _asked_to_stop()
+    try:
+        bring_up_home(_shape(workers, slots), is_supervised=False)
+        _supervisor().run(stop)
+    finally:
+        bring_down_home()
+
+
+@cluster_app.command("supervise", hidden=True)
+def cluster_supervise() -> None:
+    """Start again what ends; what `mpss cluster up` leaves running."""
+    _supervisor().run(_asked_to_stop())
+
+
+@cluster_app.command("status")
+def cluster_status(as_json: AsJson = False) -> None:
+    """Say of each service whether it runs, and how often it was started again.
+
+    Exit status 1 where one does not run.
+    """
+    from mpss_lib.runtime.cluster.supervisor import state_of
+    from mpss_lib.runtime.services import Services
+
+    root = settings.home()
+    services, past = Services(root), state_of(root)
+    rows = [
+        {
+            "service": name,
+            "runs": services.is_alive(name),
+            "pid": entry["pid"],
+            "started again": past.get(name, {}).get("starts", 0),
+            "ended last": past.get(name, {}).get("ended_at", ""),
+        }
+        for name, entry in services.recorded().items()
+    ]
+    if not rows:
+        raise PlatformFaultError(f"nothing runs in {root.name}", way_out="`mpss cluster up`")
+    if as_json:
+        show_json({"services": rows})
+    else:
+        told = (["yes" if row["runs"] else "NO", *list(row.values())[2:]] for row in rows)
+        columns = list(rows[0])
+        shown = ([row["service"], *one] for row, one in zip(rows, told, strict=True))
+        show_table(columns, shown, title=str(root), numbers={"pid", "started again"})
+    raise typer.Exit(0 if all(row["runs"] for row in rows) else 1)
+
+
+def _shape(workers: int | None, slots: int | None) -> Shape:
+    """Give the shape of this home as it was, with what was asked for."""
+    from dataclasses import replace
+
+    from mpss_lib.runtime.airflow_home import AirflowHome
+    from mpss_lib.runtime.cluster.shape import Shape
+
+    airflow = AirflowHome.load(settings.home())
+    known = (airflow.shape if airflow else None) or Shape()
+    return replace(
+        known,
+        compute_workers=workers or known.compute_workers,
+        compute_slots=slots or known.compute_slots,
+    )
+
+
+def _supervisor() -> Supervisor:
+    from mpss_lib.runtime.airflow_home import AirflowHome
+    from mpss_lib.runtime.start import supervisor_of
+
+    root = settings.home()
+    airflow = AirflowHome.load(root)
+    if airflow is None:
+        raise PlatformFaultError(
+            f"the home {root.name} has no Airflow yet", way_out="`mpss cluster up` first"
+        )
+    return supervisor_of(airflow, settings.load(root))
+
+
+def _asked_to_stop() -> Event:
+    """Give what is set when this process is asked to end."""
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

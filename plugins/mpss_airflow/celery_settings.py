@@ -1,0 +1,30 @@
+"""Celery's settings on a cluster: ``CELERY__CELERY_CONFIG_OPTIONS`` names ``CONFIG``.
+
+A worker loads the stages before it forks its slots, as the LocalExecutor of one machine does
+(``mpss_airflow.executor``); code is read when it starts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
+from celery.signals import import_modules
+
+from mpss_airflow.executor import preload
+
+CONFIG: dict[str, Any] = {
+    **DEFAULT_CELERY_CONFIG,
+    # While the broker is away a message is tried until ``[celery] operation_timeout`` ends the try:
+    # only such a one is sent again by the scheduler, any other error fails the task.
+    "task_publish_retry_policy": {"max_retries": None, "interval_start": 0.1, "interval_max": 0.5},
+    # A worker waits for its broker for as long as that is away.
+    "broker_connection_max_retries": None,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+}
+
+
+@import_modules.connect  # type: ignore[misc] -- Celery has no types
+def load_stages(**_: object) -> None:
+    """Import and compile what tasks need, in the worker's first process."""
+    preload()
