@@ -9,7 +9,7 @@ export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install servers demo cluster-demo test check lint types imports sql-style style up down clean bench lock book
+.PHONY: help install servers demo cluster-demo cluster-kills test check lint types imports sql-style style up down clean bench lock book
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ demo: .venv/installed ## synthetic hospital -> PACS -> Airflow -> predictions (P
 
 cluster-demo: .venv/installed servers ## the demo on PostgreSQL, Redis and Celery workers (in a home of its own)
 	MPSS_HOME=$(MPSS_HOME)-cluster $(BIN)/mpss demo --patients $(PATIENTS) --cluster
+
+cluster-kills: .venv/installed servers ## kill 20 parts of a cluster at work, compare the lakes (minutes)
+	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 10 --stages ingest evaluate --folder $(MPSS_HOME)-kills
 
 servers: ## install the real peers of some tests (Debian, as root; else those tests are skipped)
 	tests/install_servers.sh
@@ -75,5 +78,5 @@ lock: ## resolve requirements.lock anew (needs uv)
 
 clean: ## remove the demo homes and the caches (not .venv)
 	-test -x $(BIN)/mpss && $(BIN)/mpss down && MPSS_HOME=$(MPSS_HOME)-cluster $(BIN)/mpss down
-	rm -rf $(MPSS_HOME) $(MPSS_HOME)-cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(MPSS_HOME) $(MPSS_HOME)-cluster $(MPSS_HOME)-kills .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

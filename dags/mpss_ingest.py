@@ -3,20 +3,19 @@
 **Reads** the PACS (connection `mpss_pacs`), the lake. **Writes** `dicom/`, `landing/`, `masks/`,
 `manifest/`, `quarantine/`, the vault, the snapshot. **Runs** nightly at midnight of the site's
 zone; one data interval is one StudyDate. A scheduled run also asks for the dates before
-(`pull.lookback_days`); a manual or backfill run asks for exactly its window. `from` and `to`
-(ISO dates) load any span in one run. **Safe to repeat**: identical outputs are skipped.
+(`pull.lookback_days`); a manual or backfill run asks for exactly its window. `from` and `to` (ISO
+dates) load any span in one run. **Safe to repeat**: identical outputs are skipped.
 
-**If a task is skipped**: no study in the window (an empty night is green), nothing to predict, or
-`export_results`: no results database is set (connection `mpss_results`).
+**If a task is skipped**: no study in the window (an empty night is green), nothing to predict,
+`[gated] measure` is off, no results database is set (connection `mpss_results`).
 
 **If a task fails**: `find_studies`, `fetch`: the PACS was away or busy for all of
-`archive.patience_h` (the task waits for it without a worker), or refuses our AE title; the message
-says which; test the connection (C-ECHO), then clear the task. A stage task: the share of
-quarantined studies is above `batch.fault_share`, or the disk is full: `mpss quarantine ls` names
-study, reason and way out. Other batches go on and are published. `check`: a table is at fault
-(files, columns, grain) and nothing is published until it is mended. `predict`: the models are of
-other settings: `mpss recompute`. `export_results`: PostgreSQL is away or refuses; the message says
-which; nothing was changed there. `night_verdict` is red when anything failed.
+`archive.patience_h` (the task waits without a worker), or refuses our AE title; test the
+connection (C-ECHO), clear the task. A stage task: the share of quarantined studies is above
+`batch.fault_share`, or the disk is full: `mpss quarantine ls` names study, reason and way out.
+Other batches go on. `check`: a table is at fault (files, columns, grain): nothing is published
+until it is mended. `predict`: models of other settings: `mpss recompute`. `export_results`:
+PostgreSQL is away or refuses; nothing was changed there. `night_verdict`: something failed.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
 from mpss_airflow import steps
 from mpss_airflow.vocabulary import DEFAULT_ARGS, OF_PACS, SITE_ZONE, START, VERDICTS, tags
 
+STAGES = ("intake", "segmentation", "quality", "radiomics", "gated")
 ISO_DATE = {"type": ["null", "string"], "format": "date"}
 
 
@@ -39,7 +39,7 @@ ISO_DATE = {"type": ["null", "string"], "format": "date"}
     max_active_runs=2,
     default_args=DEFAULT_ARGS,
     dagrun_timeout=timedelta(days=7),  # tasks wait for hours, and for `mpss pacs start`
-    tags=tags("pull", "intake", "segmentation", "quality", "radiomics", "warehouse", "publication"),
+    tags=tags("pull", *STAGES, "warehouse", "publication"),
     params={
         "from": Param(None, **ISO_DATE, description="First StudyDate (empty: the data interval)"),
         "to": Param(None, **ISO_DATE, description="Last StudyDate, included"),
@@ -59,7 +59,7 @@ def mpss_ingest() -> None:
     @task_group
     def batch(keys: list[str]) -> None:
         before: Any = steps.stage_task("pull", task_id="fetch")(keys)
-        for stage in ("intake", "segmentation", "quality", "radiomics"):
+        for stage in STAGES:
             before = steps.stage_task(stage)(before)
 
     @task(trigger_rule="all_done")

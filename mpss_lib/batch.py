@@ -40,16 +40,24 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[str], Outcome]
 
-CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics")
+CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics", "gated")
 """The study-level stages of an ingest, in order."""
-
 
 TOMBSTONE = "X"
 """First letter of what stands in the place of a withdrawn study's key."""
 
-
 WITHDRAWN = ("withdrawn",)
 """Reasons of a study of which no record is kept."""
+
+
+def is_asked_for(stage: str, config: Config) -> bool:
+    """Whether the settings ask for a stage; only ``gated`` can be left out."""
+    return stage != "gated" or config.gated.measure
+
+
+def chain_of(config: Config) -> tuple[str, ...]:
+    """Stages of ``CHAIN`` that the settings ask for."""
+    return tuple(stage for stage in CHAIN if is_asked_for(stage, config))
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ def run_stage(
     run_name: str = "by hand",
     progress: Callable[[str, str], None] | None = None,
 ) -> BatchResult:
-    """Do a study-level stage for each study of a batch.
+    """Do a study-level stage for each study of a batch; all are skipped where nobody asks for it.
 
     Parameters
     ----------
@@ -150,6 +158,9 @@ def run_stage(
         For the stages that touch more than the lake.
     """
     todo = list(dict.fromkeys(keys))
+    if not is_asked_for(stage, config):
+        log.info("%s: the settings do not ask for it ([gated] measure)", stage)
+        return BatchResult(stage, len(todo), 0, len(todo), 0, 0, tuple(todo))
     with (
         stage_of(stage).opened(lake, config, sites, force, todo) as work,
         audited(stage, todo, config, sites) as told,

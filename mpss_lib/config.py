@@ -14,6 +14,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mpss_lib.sections import (
     BatchSettings,
     CohortSettings,
     EvaluationSettings,
+    GatedSettings,
     IntakeSettings,
     MaintenanceSettings,
     PullSettings,
@@ -50,6 +52,7 @@ STAGES = (
     "segmentation",
     "quality",
     "radiomics",
+    "gated",
     "stability",
     "warehouse",
     "selection",
@@ -89,7 +92,7 @@ CLINICAL = (
 ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "pull": "2",
     "intake": "3",
-    "segmentation": "6",
+    "segmentation": "7",
     "quality": "3",
     "selection": "3",
     "evaluation": "3",
@@ -102,6 +105,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "segmentation": ("intake",),
     "quality": ("intake", "segmentation"),
     "radiomics": ("intake", "segmentation"),
+    "gated": ("intake",),
     "stability": ("intake", "segmentation", "radiomics"),
     "warehouse": (),
     "selection": ("radiomics", "stability"),
@@ -147,6 +151,11 @@ class Address:
         return f"engine={self.engine}/config={self.config}"
 
 
+_ADDRESSES: dict[str, tuple[tuple[Section, ...], tuple[str, ...], Address]] = {}
+"""Stage -> the last address made of it, with the sections (frozen) and engines that it was made of:
+a stage asks for its own several times a study."""
+
+
 class Config(BaseModel):
     """All settings of a home."""
 
@@ -162,6 +171,7 @@ class Config(BaseModel):
     segmentation: SegmentationSettings = SegmentationSettings()
     quality: QualitySettings = QualitySettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
+    gated: GatedSettings = GatedSettings()
     stability: StabilitySettings = StabilitySettings()
     review: ReviewSettings = ReviewSettings()
     cohort: CohortSettings = CohortSettings()
@@ -182,14 +192,20 @@ class Config(BaseModel):
         The hash covers the stage's own section and the address of every stage that it reads, so
         that a thicker wall makes new radiomics.
         """
-        section = self.section(stage)
-        upstream = {name: _plain(self.address(name)) for name in READS[stage]}
+        known = _ADDRESSES.get(stage)
+        made_of = tuple(self.section(name) for name in (stage, *upstream(stage)))
+        engines = tuple(ENGINES[name] for name in (stage, *upstream(stage)))
+        if known is not None and known[1] == engines and all(map(is_, known[0], made_of)):
+            return known[2]
+        section = made_of[0]
         payload = {
             "section": section.model_dump(mode="json", exclude=set(section.unhashed)),
-            "reads": upstream,
+            "reads": {name: _plain(self.address(name)) for name in READS[stage]},
         }
         text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
-        return Address(ENGINES[stage], hashlib.sha256(text.encode()).hexdigest()[:12])
+        found = Address(ENGINES[stage], hashlib.sha256(text.encode()).hexdigest()[:12])
+        _ADDRESSES[stage] = made_of, engines, found
+        return found
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,14 @@ class UndecodedError(DicomFileError):
         self.reason = reason
 
 
+class CalciumReportError(DicomFileError):
+    """A structured report speaks of calcium and no score can be believed: ``reason`` says why."""
+
+    def __init__(self, problem: str, *, way_out: str, reason: str) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.reason = reason
+
+
 class UnreadableValueError(DicomFileError):
     """A value that a rule decides by is there, in an object or an answer, and cannot be read."""
 

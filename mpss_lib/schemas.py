@@ -315,6 +315,48 @@ _IMAGE = (
     ),
 )
 
+_GATED = (
+    _table(
+        "ejection",
+        "gated",
+        "study",
+        "study_key",
+        study_key=TEXT,
+        object_key=TEXT,  # the gated series, "" where there is none
+        state=TEXT,  # measured | no_gates | unusable | too_few_gates | no_ventricle
+        reasons=TEXTS,  # why a gated series is unusable, as intake names them
+        problem=TEXT,  # what the reader said of it
+        is_sure=FLAG,  # measured, and nothing out of order
+        flags=TEXTS,
+        doubts=TEXTS,  # self-check values of the summed gates that are out of range
+        n_gates=WHOLE,
+        n_gates_used=WHOLE,
+        lvef=REAL,  # percent
+        lvef_sd=REAL,  # points, a lower bound
+        lvef_gates=REAL,  # percent, of the largest and smallest gate: not corrected
+        edv_ml=REAL,
+        esv_ml=REAL,
+        stroke_ml=REAL,
+        wall_ml=REAL,
+        wall_mm=REAL,
+        fwhm_mm=REAL,
+        phase_mean_deg=REAL,
+        phase_sd_deg=REAL,
+        phase_bandwidth_deg=REAL,
+        curve_ml=REALS,  # volume in each gate, NaN where one is missing
+        count_share=REALS,  # counts of each gate over their median
+    ),
+    _table(
+        "ejection_segment",
+        "gated",
+        "study",
+        "study_key segment",
+        study_key=TEXT,
+        segment=TEXT,  # S01 to S17
+        thickening=REAL,  # percent
+    ),
+)
+
 _STABILITY = (
     _table(
         "perturbation",
@@ -883,7 +925,7 @@ _COHORT = (
 )
 
 TABLES: Mapping[str, LakeTable] = MappingProxyType(
-    {table.name: table for table in (*_PULL, *_IMAGE, *_STABILITY, *_CHECKED, *_COHORT)}
+    {table.name: table for table in (*_PULL, *_IMAGE, *_GATED, *_STABILITY, *_CHECKED, *_COHORT)}
 )
 """Every lake table by name."""
 

@@ -234,6 +234,14 @@ class RadiomicsSettings(Section):
         return value
 
 
+class GatedSettings(Section):
+    """The left ventricle through the beat, in studies that have a gated series."""
+
+    unhashed: ClassVar[frozenset[str]] = frozenset({"measure"})
+
+    measure: bool = False  # volumes, ejection fraction, phase and thickening of every study
+
+
 class CohortSettings(Section):
     """Who is in the cohort: read by SQL when the snapshot is built."""
 
@@ -242,6 +250,10 @@ class CohortSettings(Section):
     cac_max_days: int = Field(default=90, ge=0)
     gone: Literal["keep", "leave"] = "keep"  # a study that the archive no longer has
     corrected: Literal["keep", "leave"] = "keep"  # a study whose correction waits for an answer
+    lvef_source: Literal["registry", "gated", "registry_else_gated", "gated_else_registry"] = (
+        "registry"  # whose ejection fraction is the covariate
+    )
+    lvef_difference: float = Field(default=15.0, gt=0)  # points between the two, else a warning
 
 
 class ReviewSettings(Section):

@@ -133,6 +133,14 @@ class Builder:
         files.append(self.write("quality_verdict", key, [told]))
         self.record("quality", key, "done", files)
 
+    def ejection(self, key: str, lvef: float, *flags: str) -> None:
+        told = {"state": "measured", "lvef": lvef, "edv_ml": 100.0, "esv_ml": 100.0 - lvef}
+        found = row("ejection", study_key=key, is_sure=not flags, flags=list(flags), **told)
+        segment = row("ejection_segment", study_key=key, segment="S01", thickening=30.0)
+        files = [self.write("ejection", key, [found])]
+        files.append(self.write("ejection_segment", key, [segment]))
+        self.record("gated", key, "done", files)
+
     def review(self, key: str, decision: str, at: str = "2026-01-01T10:00:00Z") -> None:
         told = row("review", study_key=key, decision=decision, reviewer="dr", decided_at=at)
         self.record("quality", key, "done", [self.write("review", key, [told], salt=at)])

@@ -232,3 +232,21 @@ def test_hadolint_has_no_finding():
         timeout=60,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+OF_THE_SHAPE = {"CORE__PARALLELISM", "CORE__MAX_ACTIVE_TASKS_PER_DAG", "CELERY__SYNC_PARALLELISM"}
+"""Follow from the number of slots; those of compose are few."""
+
+
+def test_its_settings_are_those_of_the_cluster_that_is_tested_by_kills(services):
+    from mpss_lib.runtime.cluster.shape import Shape
+
+    told = services["scheduler"]["environment"]
+    for name, value in Shape().settings(2).items():
+        variable = f"AIRFLOW__{name}"
+        if name not in OF_THE_SHAPE and f"{variable}_CMD" not in told:
+            assert told[variable] == str(value), variable
+    slots = [
+        told[f"AIRFLOW__{name}"] for name in ("CORE__PARALLELISM", "CELERY__WORKER_CONCURRENCY")
+    ]
+    assert len(set(slots)) == 1

@@ -23,16 +23,20 @@ from mpss_lib.volume import FloatArray
 ON_WALL_MM, IN_GROOVE_MM = 5.0, 6.0  # artery to epicardium
 STEP = 40  # points of a course
 LAD_DEG, PDA_DEG, FORK_DEG, ROOT_DEG = 120.0, 240.0, 113.0, 157.0
-ROOT_DEPTH_MM, ROOT_SHARE, ROOT_RADIUS_MM = 14.0, 0.64, 14.0
-VALVE_FROM_MM = -8.0
-"""Height of the aortic valve's ring in the root, above the middle of the root."""
-AORTA_MM = 75.0
+ROOT_DEPTH_MM, ROOT_SHARE = 14.0, 0.64
+LEAFLET_MM, WALL_MM = 13.0, 14.0
+"""Radius of what calcifies in the aorta: leaflets and ring of its valve, its wall above."""
+VALVE_MM, AORTA_MM = (-8.0, 12.0), (12.0, 75.0)
+"""Heights of the two above the middle of the root, along the aorta."""
+MAIN_FROM = 0.42  # of the way from the middle of the root to the fork: where its wall is
 AORTA_LEAN = np.array([-0.2, -0.1, 1.0])
 """Way of the ascending aorta in the patient: up, to the right, forward."""
+RIGHT_DEG = (78.0, 305.0)  # of the right groove, from the root down
 RIGHT_SHARE, GROOVE_SHARE, RIGHT_LOW_MM = 1.17, 0.75, 6.0
 """Centre of the tricuspid valve and radius of its groove, of the radius; how much lower it lies."""
 ANNULUS_SHARES = (0.45, 0.78)
-ANNULUS_MM = (-5.0, 6.0)
+ANNULUS_MM, ANNULUS_DEG = (-5.0, 6.0), (-140.0, 90.0)
+"""The mitral ring calcifies behind; in front and to the septum the aortic root takes its place."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def lay(heart: HeartSurface) -> list[Course]:
     long, radius = heart.length_mm, heart.radius_mm
     root = _polar([-ROOT_DEPTH_MM], [ROOT_DEG], [ROOT_SHARE * radius])[0]
     fork = _polar([-7.0], [FORK_DEG], [radius + ON_WALL_MM])[0]
-    main = root + np.linspace(0.45, 1.0, STEP)[:, None] * (fork - root)
+    main = root + np.linspace(MAIN_FROM, 1.0, STEP)[:, None] * (fork - root)
 
     def wall(low: float, high: float, first: float, last: float) -> FloatArray:
         height, degrees = long * (low + u * (high - low)), first + u * (last - first)
@@ -86,7 +90,7 @@ def _polar(
 
 def _right_groove(radius: float) -> FloatArray:
     """From the aortic root to the right and down to the posterior groove."""
-    psi = np.radians(np.linspace(70.0, 305.0, 2 * STEP))
+    psi = np.radians(np.linspace(RIGHT_DEG[0], RIGHT_DEG[1], 2 * STEP))
     ring = GROOVE_SHARE * radius
     height = np.interp(psi, [psi[0], 0.5 * (psi[0] + psi[-1]), psi[-1]], [-9.0, -2.0, -6.0])
     return np.stack(
@@ -104,16 +108,18 @@ def _aorta(heart: HeartSurface, root: FloatArray) -> FloatArray:
     front = np.cross(way, side)
     turn = np.radians(np.arange(0.0, 360.0, 20.0))
     around = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * front
-    discs = np.concatenate([share * ROOT_RADIUS_MM * around for share in (0.0, 0.35, 0.7, 1.0)])
-    up = np.arange(VALVE_FROM_MM, AORTA_MM, 3.0)
-    points = start + up[:, None, None] * way + discs
-    return heart.to_heart(points.reshape(-1, 3))
+    discs = np.concatenate([share * around for share in (0.0, 0.35, 0.7, 1.0)])
+    tubes = [
+        start + np.arange(*reach, 3.0)[:, None, None] * way + radius * discs
+        for reach, radius in ((VALVE_MM, LEAFLET_MM), (AORTA_MM, WALL_MM))
+    ]
+    return heart.to_heart(np.concatenate(tubes).reshape(-1, 3))
 
 
 def _ring(radius: float) -> FloatArray:
     """Ring of the mitral valve, filled."""
     height, share, degrees = np.meshgrid(
-        np.linspace(*ANNULUS_MM, 4), np.linspace(*ANNULUS_SHARES, 4), np.arange(0.0, 360.0, 6.0)
+        np.linspace(*ANNULUS_MM, 4), np.linspace(*ANNULUS_SHARES, 4), np.arange(*ANNULUS_DEG, 6.0)
     )
     return _polar(height.ravel(), degrees.ravel(), radius * share.ravel())
 

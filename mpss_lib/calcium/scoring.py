@@ -152,7 +152,9 @@ def calcium_score(
     if "metal" in places.place:
         flags += ("metal",)
     mass = mass_of(found, mg_per_ml_hu)
-    return _result(ct, slabs, found, mass, places, (kind, steps.threshold_hu, noise_hu, flags))
+    scan = kind, steps.threshold_hu, noise_hu, flags
+    is_calibrated = mg_per_ml_hu is not None
+    return _result(ct, slabs, found, mass, places, scan, is_calibrated=is_calibrated)
 
 
 def _result(
@@ -162,6 +164,8 @@ def _result(
     mass: FloatArray,
     places: Places,
     scan: tuple[Kind, float, float, tuple[str, ...]],
+    *,
+    is_calibrated: bool,
 ) -> CalciumScore:
     is_coronary = places.is_coronary
     is_listed = is_coronary | places.waits | np.isin(places.place, BESIDE)
@@ -171,7 +175,7 @@ def _result(
         kind=kind,
         score=float(found.score[is_coronary].sum()),
         volume_mm3=float(found.volume_mm3[is_coronary].sum()),
-        mass_mg=float(mass[is_coronary].sum()) if is_coronary.any() else 0.0,
+        mass_mg=float(mass[is_coronary].sum()) if is_calibrated else float("nan"),
         by_artery=_sums(places, found.score, is_coronary),
         excluded=_sums(places, found.score, ~is_coronary),
         lesions=list_lesions(ct, slabs, found, mass, places, order[is_listed[order]]),

@@ -19,6 +19,7 @@ from mpss_lib.volume import FloatArray, IntArray, Volume
 
 STANDARD_MM = 3.0
 THICKEST_MM = 3.25
+STEEPEST = math.cos(math.radians(31.0))  # a gantry tilts by 30 degrees at most
 FIT_SHARE = 0.05
 """Thickness and distance of slices that differ by less are taken as equal."""
 
@@ -62,7 +63,7 @@ def make_slabs(ct: Volume, thickness_mm: float) -> Slabs:
     WrongArgumentError
         If the unit is not HU or the thickness is none.
     GeometryError
-        If the slices are not across the first axis.
+        If the slices are not transaxial along the first axis, or there is no voxel.
     StudyFaultError
         If a value is not finite.
     """
@@ -100,6 +101,10 @@ def _check(ct: Volume, thickness_mm: float) -> None:
         )
     if not ct.array.size:
         raise GeometryError("the CT has no voxels", way_out="fetch the series again")
+    if abs(float(ct.affine[2, 0])) < STEEPEST * ct.spacing_mm[0]:
+        raise GeometryError(
+            "the slices are not transaxial", way_out="give the slices as they were reconstructed"
+        )
     if not np.isfinite(ct.array).all():
         raise StudyFaultError(
             "the CT holds values that are not finite", way_out="send the series again"

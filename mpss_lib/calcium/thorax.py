@@ -42,11 +42,15 @@ def is_metal(candidates: Candidates, metal_hu: float) -> BoolArray:
 def is_in_beam(
     slabs: Slabs, candidates: Candidates, pixel_mm: tuple[float, float], metal_hu: float
 ) -> BoolArray:
-    """Whether most of each lesion (n,) lies where metal of its own slab throws rays."""
+    """Whether most of each lesion (n,) lies where metal of its own slab throws rays.
+
+    The end of a lead fills part of its slab: in a lesion that holds metal half of its HU will do.
+    """
     from scipy.spatial import cKDTree
 
     index = candidates.index
-    dense = slabs.array[tuple(index.T)] >= metal_hu
+    own_hu = np.where(is_metal(candidates, metal_hu)[candidates.lesion], 0.5 * metal_hu, metal_hu)
+    dense = slabs.array[tuple(index.T)] >= own_hu
     near = np.zeros(len(index), dtype=bool)
     across = index[:, 1:] * np.asarray(pixel_mm)
     for slab in np.unique(index[dense, 0]):

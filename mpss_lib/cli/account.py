@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,8 +48,10 @@ def account_add(
     names_of(role)  # before anybody types a password
     person = Person(name, first or name, last or "-", mail or f"{name}@localhost")
     made = NewAccount(person, tuple(role), _password(password_file))
-    home, accounts = _opened()
-    with recording("account", home.root, home.config, things=[name]) as told:
+    with (
+        _opened() as (home, accounts),
+        recording("account", home.root, home.config, things=[name]) as told,
+    ):
         told.details = {"did": "added", "roles": ", ".join(role)}
         accounts.add(made)
     typer.echo(f"{name} may log in: {', '.join(role)}")
@@ -58,8 +62,8 @@ def account_ls(as_json: AsJson = False) -> None:
     """List the accounts with their roles, and what each role is for."""
     from mpss_lib.runtime.accounts import ROLES
 
-    _, accounts = _opened()
-    found = accounts.all()
+    with _opened() as (_, accounts):
+        found = accounts.all()
     if as_json:
         show_json(found)
         return
@@ -78,8 +82,10 @@ def account_ls(as_json: AsJson = False) -> None:
 @account_app.command("role")
 def account_role(name: Name, role: Role) -> None:
     """Give an account these roles instead of those that it has."""
-    home, accounts = _opened()
-    with recording("account", home.root, home.config, things=[name]) as told:
+    with (
+        _opened() as (home, accounts),
+        recording("account", home.root, home.config, things=[name]) as told,
+    ):
         told.details = {"did": "roles", "roles": ", ".join(role)}
         accounts.set_roles(name, role)
     typer.echo(f"{name} is {', '.join(role)} now, at the latest in half a minute")
@@ -89,8 +95,10 @@ def account_role(name: Name, role: Role) -> None:
 def account_password(name: Name, password_file: PasswordFile = None) -> None:
     """Give an account another password; its logins end."""
     password = _password(password_file)
-    home, accounts = _opened()
-    with recording("account", home.root, home.config, things=[name]) as told:
+    with (
+        _opened() as (home, accounts),
+        recording("account", home.root, home.config, things=[name]) as told,
+    ):
         told.details = {"did": "password"}
         accounts.set_password(name, password)
     typer.echo(f"{name} has another password")
@@ -141,20 +149,27 @@ def ask_for_the_first() -> NewAccount:
 
 
 def _set_active(name: str, *, is_active: bool) -> None:
-    home, accounts = _opened()
-    with recording("account", home.root, home.config, things=[name]) as told:
+    with (
+        _opened() as (home, accounts),
+        recording("account", home.root, home.config, things=[name]) as told,
+    ):
         told.details = {"did": "enabled" if is_active else "disabled"}
         accounts.set_active(name, is_active=is_active)
 
 
-def _opened() -> tuple[Home, Accounts]:
-    """Open the home and its accounts; Airflow's database is made where there is none yet."""
+@contextmanager
+def _opened() -> Iterator[tuple[Home, Accounts]]:
+    """Open the home and its accounts; Airflow's database is made where there is none yet.
+
+    The servers of a cluster that does not run are up for as long as the command.
+    """
     from mpss_lib import config as settings
     from mpss_lib.runtime.accounts import Accounts
     from mpss_lib.runtime.airflow_home import has_persons
     from mpss_lib.runtime.home import Home
     from mpss_lib.runtime.orchestrator import Airflow
-    from mpss_lib.runtime.start import prepared
+    from mpss_lib.runtime.services import Services
+    from mpss_lib.runtime.start import is_stopped_cluster, prepared
 
     root = settings.home()
     if not has_persons(root, settings.load(root)):
@@ -163,10 +178,14 @@ def _opened() -> tuple[Home, Accounts]:
             way_out='site.accounts = "persons" in mpss.toml, then `mpss up`; a demo has no others',
         )
     home = Home.open(root)
-    airflow = home.airflow
-    if airflow is None:
+    airflow, is_stopped = home.airflow, is_stopped_cluster(root)
+    if airflow is None or is_stopped:
         airflow = Airflow(prepared(root).environment(home.config))
-    return home, Accounts(airflow)
+    try:
+        yield home, Accounts(airflow)
+    finally:
+        if is_stopped:
+            Services(root).end_all()
 
 
 def _password(file: Path | None) -> str:

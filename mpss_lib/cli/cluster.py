@@ -59,22 +59,26 @@ def cluster_supervise() -> None:
 
 @cluster_app.command("status")
 def cluster_status(as_json: AsJson = False) -> None:
-    """Say of each service whether it runs, and how often it was started again.
+    """Say of each service whether it runs, how often it was started again, and its memory.
 
-    Exit status 1 where one does not run.
+    The memory is the PSS of all its processes: services may be added up. Exit status 1 where one
+    does not run.
     """
+    from mpss_lib.runtime.cluster.memory import pss_mb
     from mpss_lib.runtime.cluster.supervisor import state_of
     from mpss_lib.runtime.services import Services
 
     root = settings.home()
     services, past = Services(root), state_of(root)
+    leaders = {int(entry["pid"]) for entry in services.recorded().values()}
     rows = [
         {
             "service": name,
             "runs": services.is_alive(name),
             "pid": entry["pid"],
-            "started again": past.get(name, {}).get("starts", 0),
-            "ended last": past.get(name, {}).get("ended_at", ""),
+            "pss_mb": pss_mb(entry["pid"], leaders) if services.is_alive(name) else 0.0,
+            "started_again": past.get(name, {}).get("starts", 0),
+            "ended_last": past.get(name, {}).get("ended_at", ""),
         }
         for name, entry in services.recorded().items()
     ]
@@ -83,11 +87,18 @@ def cluster_status(as_json: AsJson = False) -> None:
     if as_json:
         show_json({"services": rows})
     else:
-        told = (["yes" if row["runs"] else "NO", *list(row.values())[2:]] for row in rows)
-        columns = list(rows[0])
-        shown = ([row["service"], *one] for row, one in zip(rows, told, strict=True))
-        show_table(columns, shown, title=str(root), numbers={"pid", "started again"})
+        columns = tuple(rows[0])
+        shown = ([_shown(value) for value in row.values()] for row in rows)
+        show_table(columns, shown, title=str(root), numbers={"pid", "pss_mb", "started_again"})
     raise typer.Exit(0 if all(row["runs"] for row in rows) else 1)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    return "" if value is None else str(value)
 
 
 def _shape(workers: int | None, slots: int | None) -> Shape:

@@ -27,6 +27,9 @@ def demo(
     signal: Annotated[
         str, typer.Option(help="What the images tell of calcium: paper, open, or none.")
     ] = "paper",
+    gated: Annotated[
+        bool, typer.Option("--gated", help="With gated series that move, and measure them.")
+    ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="On PostgreSQL, Redis and Celery workers.")
     ] = False,
@@ -34,13 +37,16 @@ def demo(
     """Make a synthetic hospital and run everything by Airflow's scheduler, to predictions.
 
     `--signal paper`: rough perfusion goes with calcium, and risk factors hide it (the pattern of
-    the published Table 3); `open`: nothing hides it; `none`: the images tell nothing.
+    the published Table 3); `open`: nothing hides it; `none`: the images tell nothing. `--gated`:
+    half of the studies have a gated series with a known volume curve (truth.json).
     """
     from mpss_lib.demo.run import run_demo
     from mpss_lib.runtime.cluster.shape import Shape
 
     shape = Shape() if cluster else None
-    raise typer.Exit(run_demo(settings.home(), patients, console, signal=signal, shape=shape))
+    raise typer.Exit(
+        run_demo(settings.home(), patients, console, signal=signal, gated=gated, shape=shape)
+    )
 
 
 @app.command()

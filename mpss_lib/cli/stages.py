@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mpss_lib.batch import BatchResult, due, run_stage
+from mpss_lib.batch import BatchResult, due, is_asked_for, run_stage
 from mpss_lib.cli.application import (
     AsJson,
     Force,
@@ -27,6 +27,7 @@ from mpss_lib.steps import cohort_step, in_quarantine, through_chain
 
 if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the protocol
     from mpss_lib.batch import Stage
+    from mpss_lib.gated import stage as gated
     from mpss_lib.intake import stage as intake
     from mpss_lib.publication import stage as publication
     from mpss_lib.pull import stage as pull
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the
     from mpss_lib.segmentation import stage as segmentation
 
     OF_STUDIES: tuple[Stage, ...]
-    OF_STUDIES = (pull, intake, segmentation, quality, radiomics, publication)
+    OF_STUDIES = (pull, intake, segmentation, quality, radiomics, gated, publication)
 
 
 @app.command()
@@ -107,6 +108,10 @@ def run(
     if stage not in STAGES:
         raise WrongArgumentError(f"{stage!r} is no stage", way_out=f"one of {', '.join(STAGES)}")
     home = Home.open()
+    if not is_asked_for(stage, home.config):
+        raise WrongArgumentError(
+            f"the settings do not ask for {stage}", way_out="set [gated] measure = true"
+        )
     if stage == "warehouse":
         console.print(import_module("mpss_lib.warehouse.stage").run(home.lake, home.config))
     elif stage in {"selection", "evaluation"}:

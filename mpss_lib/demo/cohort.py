@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
-from mpss_lib.demo.plan import PlannedStudy, plan_hospital
+from mpss_lib.demo.plan import PlannedStudy, plan_hospital, with_beating
 from mpss_lib.demo.studies import PhantomMaker, digital_phantom, registry_row, write_study
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.tables import read_json, replacing, write_json
@@ -106,6 +106,7 @@ def make_hospital(
     patients: int = 60,
     seed: int = DEMO_SEED,
     signal: str = DEFAULT_SIGNAL,
+    gated: bool = False,
     workers: int = 2,
     progress: Progress | None = None,
     maker: PhantomMaker = digital_phantom,
@@ -124,6 +125,8 @@ def make_hospital(
         Everything random follows from it.
     signal : str
         Name in ``clinical.SIGNALS``.
+    gated : bool
+        Half of the stress studies have a gated series that moves, with a known volume curve.
     workers : int
         Processes; 1 does it in this one.
     progress : callable, optional
@@ -138,11 +141,13 @@ def make_hospital(
     """
     _check(patients, seed, workers, signal)
     asked = {"version": VERSION, "patients": patients, "seed": seed, "signal": signal}
+    asked |= {"gated": True} if gated else {}
     marker = folder / "complete.json"
     if marker.exists() and (found := read_json(marker))["asked"] == asked:
         return Hospital(folder, **found["hospital"])
     objects = _cleared(folder)
     studies = plan_hospital(patients, seed, SIGNALS[signal])
+    studies = with_beating(studies, seed) if gated else studies
     work = partial(write_study, folder=objects, seed=seed, maker=maker)
     truth: list[dict[str, Any]] = []
     for entry in _map(work, studies, workers):

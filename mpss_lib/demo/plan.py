@@ -43,6 +43,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "wrong_voxel": ("voxel_size",),
     "gated": ("not_best",),
     "only_gated": (),
+    "beating": ("voxel_size",),
     "short_axis": ("not_best",),
     "duplicate": ("duplicate", "not_best"),
     "projections": ("not_reconstructed",),
@@ -84,6 +85,9 @@ BESIDE: tuple[tuple[str, float], ...] = (
     ("duplicate", 0.04),
 )
 """Series beside the wanted one: kind, and the share of regular studies that has it."""
+
+BEATING_SHARE = 0.5
+"""Of the studies with a stress series, where the hospital has gates that move."""
 
 FURTHER: tuple[tuple[str, float], ...] = (("rest", 0.08), ("second", 0.03))
 """Further studies of regular patients, with the share of patients."""
@@ -279,4 +283,21 @@ def _further(
                     cac_days=first.cac_days - days,
                 )
             )
+    return made
+
+
+def with_beating(studies: list[PlannedStudy], seed: int) -> list[PlannedStudy]:
+    """Give a share of the stress studies a gated series that moves, and all that have one.
+
+    It takes the place of one that does not move, and comes last elsewhere: the other series are as
+    they are without.
+    """
+    rng = np.random.default_rng([seed, 3])
+    made = []
+    for study in studies:
+        has_beat = bool(rng.uniform() < BEATING_SHARE)
+        series = tuple("beating" if kind == "gated" else kind for kind in study.series)
+        if "stress" in series and "beating" not in series and has_beat:
+            series = (*series, "beating")
+        made.append(replace(study, series=series))
     return made

@@ -46,7 +46,26 @@ timezone = "UTC"
 called_aet = "DEMOPACS"
 calling_aet = "MPSS"
 """
+GATED_SETTINGS = """
+[gated]
+measure = true       # (default false) volumes and ejection fraction of the gated series
+"""
 RUN_S = 3000.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Of which hospital the demo is: size, what the images tell of calcium, moving gates."""
+
+    patients: int
+    signal: str
+    gated: bool
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """As the home notes it; without gates it is what homes of before have noted."""
+        told: dict[str, Any] = {"patients": self.patients, "signal": self.signal}
+        return told | ({"gated": True} if self.gated else {})
 
 
 @dataclass
@@ -69,6 +88,7 @@ def run_demo(
     console: Console,
     *,
     signal: str = DEFAULT_SIGNAL,
+    gated: bool = False,
     shape: Shape | None = None,
 ) -> int:
     """Run everything; returns the exit status.
@@ -83,6 +103,8 @@ def run_demo(
         Where progress and results are written.
     signal : str
         What the images tell of calcium: a name in ``clinical.SIGNALS``.
+    gated : bool
+        Half of the studies have gates that move, and they are measured.
     shape : Shape, optional
         Run it on a cluster of this shape.
 
@@ -98,7 +120,8 @@ def run_demo(
             console.print(f"ended what an earlier run had left: {', '.join(ended)}")
         ok = False
         try:
-            ok = _chain(root, (patients, signal), console, services, shape=shape, stays=stays)
+            asked = Asked(patients, signal, gated)
+            ok = _chain(root, asked, console, services, shape=shape, stays=stays)
         finally:
             if not (stays and ok):
                 services.end_all()
@@ -127,7 +150,7 @@ def start_demo(
 
 def _chain(
     root: Path,
-    asked: tuple[int, str],
+    asked: Asked,
     console: Console,
     services: Services,
     *,
@@ -136,11 +159,12 @@ def _chain(
 ) -> bool:
     watch = Stopwatch()
     if not (root / "mpss.toml").exists():
-        write_bytes(root / "mpss.toml", DEMO_SETTINGS.encode(), mode=PRIVATE_FILE)
+        text = DEMO_SETTINGS + (GATED_SETTINGS if asked.gated else "")
+        write_bytes(root / "mpss.toml", text.encode(), mode=PRIVATE_FILE)
     config = settings.load(root)
     airflow = AirflowHome.open(root, shape)
     with watch.part("demo hospital"):
-        hospital = _make_hospital(root, *asked, console)
+        hospital = _make_hospital(root, asked, console)
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
         config = start_archive(root, config, services)
@@ -155,7 +179,7 @@ def _chain(
     for dag_id, conf in (("mpss_clinical", {}), ("mpss_ingest", window), ("mpss_evaluate", {})):
         with watch.part(dag_id):
             ok = _run(client, dag_id, conf, console) and ok
-    print_summary(Lake(root / "lake"), asked, watch.seconds, console)
+    print_summary(Lake(root / "lake"), (asked.patients, asked.signal), watch.seconds, console)
     print_login(airflow, config, console)
     if stays:  # else the night that is due would start only to be ended
         for dag_id in DAGS:
@@ -163,8 +187,8 @@ def _chain(
     return ok
 
 
-def _make_hospital(root: Path, patients: int, signal: str, console: Console) -> Hospital:
-    _remember(root, {"patients": patients, "signal": signal})
+def _make_hospital(root: Path, asked: Asked, console: Console) -> Hospital:
+    _remember(root, asked.as_dict)
     with console.status("making the demo hospital") as status:
 
         def show(done: int, total: int) -> None:
@@ -172,11 +196,11 @@ def _make_hospital(root: Path, patients: int, signal: str, console: Console) -> 
             if not console.is_terminal and done == total:
                 console.print(f"demo hospital: {total} studies")
 
-        return make_hospital(root / "hospital", patients=patients, signal=signal, progress=show)
+        return make_hospital(root / "hospital", **asked.as_dict, progress=show)
 
 
 def _remember(root: Path, asked: dict[str, Any]) -> None:
-    """Note of which size and signal the home's hospital is.
+    """Note of which size and signal the home's hospital is, and whether it has gates that move.
 
     Raises
     ------
@@ -193,11 +217,16 @@ def _remember(root: Path, asked: dict[str, Any]) -> None:
         patients, signal = asked["patients"], asked["signal"]
         raise WrongArgumentError(
             f"the home {root.name} holds a demo of {known['patients']} patients, signal"
-            f" {known['signal']}, not of {patients}, signal {signal}",
+            f" {known['signal']}{_gates_of(known)}, not of {patients}, signal"
+            f" {signal}{_gates_of(asked)}",
             way_out=f"`MPSS_HOME={root.parent}/.mpss-{patients}-{signal} mpss demo --patients"
             f" {patients} --signal {signal}`, or `make clean` first",
         )
     write_json(path, asked, mode=PRIVATE_FILE)
+
+
+def _gates_of(asked: dict[str, Any]) -> str:
+    return " with gates" if asked.get("gated") else ""
 
 
 def _fill_archive(root: Path, hospital: Hospital) -> None:

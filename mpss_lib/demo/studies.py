@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from pydicom.dataset import Dataset
 
+from mpss_lib.demo.beating import GatedHeart, make_gated
 from mpss_lib.demo.clinical import Person
 from mpss_lib.demo.distractors import (
     capture_dataset,
@@ -28,6 +29,11 @@ from mpss_lib.volume import FloatArray, Volume
 
 WRONG_VOXEL_MM = 6.4
 CT_SLICES = 3
+GATED_MM = 6.4
+METHOD_SD = 4.0
+"""Points between the ejection fraction that the registry has of a person and the true one."""
+IRREGULAR_SHARE = 0.1
+"""Of the beating hearts: with beats of many lengths."""
 BODY_SCALE = (1.005, 0.03, 0.94, 1.07)
 """Mean, effect of the body's size, lowest and highest scale of a phantom's torso."""
 
@@ -67,6 +73,21 @@ def digital_phantom(order: PhantomOrder) -> tuple[Volume, Labels]:
         )
     )
     return phantom.volume, phantom.labels
+
+
+def beating_heart(study: PlannedStudy) -> GatedHeart:
+    """Make the gates of a study: 8 or 16 of a heart of its own size that ejects as the person's.
+
+    It is not the heart of the summed series: that one's cavity has no volume curve.
+    """
+    rng = np.random.default_rng([20261127, study.seed])
+    ejection = float(np.clip(study.person.lvef + rng.normal(0.0, METHOD_SD), 25.0, 80.0))
+    gates = 16.0 if rng.uniform() < 0.5 else 8.0
+    irregular = 0.25 if rng.uniform() < IRREGULAR_SHARE else 0.0
+    size = 120.0 if study.person.sex == "M" else 95.0
+    fixed = {"ejection": ejection, "gates": gates, "irregular": irregular, "voxel_mm": GATED_MM}
+    fixed |= {"edv_ml": float(rng.uniform(0.75, 1.35)) * size, "is_short_axis": 0.0}
+    return make_gated(study.seed, {name: (value, value) for name, value in fixed.items()})
 
 
 def body_scale_of(person: Person) -> float:
@@ -111,7 +132,7 @@ def write_study(
                     "expected": list(EXPECTED[kind]),
                 }
             )
-    return _truth(study, objects, writer.labels)
+    return _truth(study, objects, writer.labels) | _gated_truth(writer.heart)
 
 
 class _Writer:
@@ -124,6 +145,7 @@ class _Writer:
         self._maker = maker
         self._vendor = VENDORS[study.vendor]
         self._kept: Volume | None = None
+        self.heart: GatedHeart | None = None
 
     def datasets(self, kind: str, number: int) -> list[Dataset]:
         """Objects of one series."""
@@ -135,6 +157,7 @@ class _Writer:
             "planar": self._planar,
             "projections": self._projections,
             "capture": self._capture,
+            "beating": self._beating,
         }
         if kind in made:
             return [made[kind](number)]
@@ -155,6 +178,19 @@ class _Writer:
         volume = self._volume(kind)
         slots = gate(volume) if content.is_gated else None
         return nm_dataset(volume, self.study.subject, text, self._vendor.habits, gated=slots)
+
+    def _beating(self, number: int) -> Dataset:
+        self.heart = heart = beating_heart(self.study)
+        content = Content(
+            "stress", is_corrected=True, is_iterative=True, view="transaxial", is_gated=True
+        )
+        named = self._plain(number, "")
+        text = describe(
+            self._vendor, content, series=named.series, instance=named.instance, number=number
+        )
+        slots = np.stack([gate.array for gate in heart.gates])
+        habits = self._vendor.habits
+        return nm_dataset(heart.gates[0], self.study.subject, text, habits, gated=slots)
 
     def _volume(self, kind: str) -> Volume:
         if kind == "nac":
@@ -245,6 +281,15 @@ def registry_row(study: PlannedStudy) -> dict[str, Any]:
         "cac_rca": person.cac["rca"],
     }
     return row | study.mistakes
+
+
+def _gated_truth(heart: GatedHeart | None) -> dict[str, Any]:
+    """Tell what the gates that move show; nothing where there are none."""
+    if heart is None:
+        return {}
+    told = {"lvef": heart.percent, "edv_ml": heart.edv_ml, "esv_ml": heart.esv_ml}
+    is_irregular = heart.values["irregular"] > 0.0
+    return {"gated": told | {"n_gates": len(heart.gates), "is_irregular": is_irregular}}
 
 
 def _truth(study: PlannedStudy, objects: list[dict[str, Any]], labels: Labels) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _of_spacing(dataset: Dataset, header: Header) -> list[Difference]:
     if between is None:
         return [Difference("direction_of_slices_not_stated", "SpacingBetweenSlices")]
     found = []
-    if thickness and not np.isclose(abs(between), thickness, rtol=THICKNESS_TOLERANCE):
+    if thickness and not _near(abs(between), thickness, THICKNESS_TOLERANCE):
         found.append(Difference("spacing_said_twice", "SpacingBetweenSlices / SliceThickness"))
     for keyword, mine in (
         ("PixelSpacing", header.pixel_spacing_mm),
@@ -100,7 +100,7 @@ def _of_aspect(dataset: Dataset, spacing: tuple[float, float] | None) -> list[Di
     aspect = _numbers(dataset, "PixelAspectRatio")
     if not spacing or len(aspect) != 2 or min(*aspect, *spacing) <= 0:
         return []
-    if np.isclose(aspect[0] / aspect[1], spacing[0] / spacing[1], rtol=SIZE_TOLERANCE):
+    if _near(aspect[0] / aspect[1], spacing[0] / spacing[1], SIZE_TOLERANCE):
         return []
     return [Difference("pixel_aspect_said_twice", "PixelSpacing / PixelAspectRatio")]
 
@@ -178,6 +178,11 @@ def _text(dataset: Dataset, keyword: str) -> str:
         return text_of(dataset, keyword)
     except UnreadableValueError:
         return ""
+
+
+def _near(one: float, other: float, relative: float) -> bool:
+    """Whether two finite numbers differ by little, as ``numpy.isclose`` says it."""
+    return abs(one - other) <= 1e-8 + relative * abs(other)
 
 
 def _alike(mine: tuple[float, ...], theirs: tuple[float, ...], tolerance: float) -> bool:

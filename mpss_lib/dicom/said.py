@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from pydicom.dataset import Dataset
 
@@ -28,6 +29,8 @@ from mpss_lib.dicom.rules import (
 from mpss_lib.dicom.values import whole_of
 from mpss_lib.errors import LakeCorruptError, UnreadableValueError
 
+_REMEMBERED = 256
+"""Sets of texts whose answers are remembered."""
 NO_PATIENT = ("QualityControlImage", "SyntheticData")
 """Attributes that say YES where an image shows a phantom, or was made and not acquired."""
 
@@ -125,22 +128,35 @@ def read_said(
     """
     if header is None:
         header = read_header(dataset, keywords=tuple(rule.keyword for rule in own))
+    answers, doubtful = _answered(tuple(header.texts.items()), tuple(own))
+    found = [*differences(dataset, header, announced), *doubtful]
+    return Said(
+        dict(answers),
+        why_no_volume(header.texts.get("ImageType", ())),
+        tuple(dict.fromkeys(found)),
+        tuple(sorted(header.unreadable)),
+        says_phantom(header),
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _answered(
+    texts: tuple[tuple[str, tuple[str, ...]], ...], own: tuple[Rule, ...]
+) -> tuple[Mapping[str, Answer], tuple[Difference, ...]]:
+    """Answer the questions by texts, without the values; and say what is doubtful in them.
+
+    The rules look at nothing else of a header, and the series of a camera have the same texts.
+    """
+    header = Header(texts=dict(texts))
     answers = {question: answer(question, header, own) for question in QUESTIONS}
-    found = differences(dataset, header, announced)
-    found += [
+    found = [
         Difference(doubt.rule, doubt.keyword)
         for question, given in answers.items()
         for doubt in doubts(question, header, given)
     ]
     if is_code_unknown("view", header):
         found.append(Difference("view_code_unknown", "ViewCodeSequence"))
-    return Said(
-        {question: replace(one, value="") for question, one in answers.items()},
-        why_no_volume(header.texts.get("ImageType", ())),
-        tuple(dict.fromkeys(found)),
-        tuple(sorted(header.unreadable)),
-        says_phantom(header),
-    )
+    return {question: replace(one, value="") for question, one in answers.items()}, tuple(found)
 
 
 def says_phantom(header: Header) -> bool:

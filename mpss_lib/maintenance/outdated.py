@@ -13,7 +13,7 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from mpss_lib.batch import CHAIN, TOMBSTONE
+from mpss_lib.batch import CHAIN, TOMBSTONE, chain_of
 from mpss_lib.config import Address, Config, upstream
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.tables import Lake
@@ -27,6 +27,7 @@ MAIN_TABLE: Mapping[str, str] = {
     "segmentation": "segmentation",
     "quality": "quality_verdict",
     "radiomics": "feature_binned",
+    "gated": "ejection",
     "publication": "prediction",
 }
 """The table that tells that a stage was done for a study (a review alone is none of quality)."""
@@ -79,9 +80,11 @@ def outdated(lake: Lake, config: Config, after: str = "") -> list[Step]:
     ledger, shown = ledger_of(lake), read_pointers(lake)
     made = Made.of(ledger)
     steps: list[Step] = []
-    for name in CHAIN:
+    for name in chain_of(config):
         settled = made.settled(name, config)
         every = made.everywhere(name)
+        if name == "gated":  # asked for since the studies were measured
+            every |= made.at("radiomics", config.address("radiomics"))
         if keys := every - settled:
             why = _why(name, config, shown.get(name) or _newest(ledger, name), ledger, steps)
             seconds = _seconds(name, ledger, len(keys))
@@ -97,7 +100,7 @@ def lost(lake: Lake, config: Config) -> dict[str, str]:
     """
     shown, made = read_pointers(lake), Made.of(ledger_of(lake))
     found: dict[str, str] = {}
-    for stage in CHAIN:
+    for stage in chain_of(config):
         if stage in shown and shown[stage] != config.address(stage):
             gone = made.at(stage, shown[stage]) - made.settled(stage, config)
             found |= {key: stage for key in gone if key not in found}

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from mpss_lib.audit.vocabulary import KINDS
 from mpss_lib.config import Config
 from mpss_lib.papers.tables import markdown
-from mpss_lib.runtime.services import LOOPBACK
+from mpss_lib.runtime.services import LOOPBACK, SERVERS
+from mpss_lib.secrecy import SERVERS_FOLDER
 from mpss_lib.tables import read_json_there
 
 
@@ -44,6 +45,10 @@ LISTENING = (
          "objects that the PACS sends by C-MOVE; only where receiver.port is set"),
     Port("pacs", "DICOM", "127.0.0.1, `port` of `hospital.json`", "a free port",
          "the invented PACS; in a demo home only"),
+    Port("postgres", "PostgreSQL", "127.0.0.1, `cluster` of `airflow/secrets.json`", "a free port",
+         "Airflow's database; on a cluster only, with a password"),
+    Port("redis", "Redis", "127.0.0.1, `cluster` of `airflow/secrets.json`", "a free port",
+         "tasks that wait for a worker; on a cluster only, with a password"),
 )  # fmt: skip
 """Everything that listens in a home that runs; nothing else does."""
 
@@ -68,9 +73,11 @@ def listeners(config: Config, ports: Mapping[str, Any]) -> dict[tuple[str, int],
     ----------
     config : Config
     ports : mapping
-        ``port`` of the home's ``airflow/secrets.json``.
+        ``port`` of the home's ``airflow/secrets.json``; of a cluster its ``cluster`` too.
     """
     found = {(LOOPBACK, int(ports["port"])): "api-server"}
+    for name in SERVERS if SERVERS_FOLDER in ports else ():
+        found[LOOPBACK, int(ports[SERVERS_FOLDER][f"{name}_port"])] = name
     if config.receiver.port and config.archive.retrieve != "c-get":
         found[config.receiver.host, config.receiver.port] = "receiver"
     return found

@@ -18,6 +18,11 @@ from mpss_lib.workers import end_with_parent
 P = ParamSpec("P")
 T = TypeVar("T")
 
+STORING = 2
+"""Groups that are stored side by side: one waits for the disk while another one computes."""
+BESIDE = 8
+"""Files that are written side by side, of all groups."""
+
 _taker: Taker | None = None
 """Of the process that takes, in that process."""
 
@@ -42,6 +47,11 @@ class Helpers:
     taker : Taker
     is_worth_it : bool
         Whether there is enough to do.
+
+    Attributes
+    ----------
+    writers : Executor
+        Writes files side by side.
     """
 
     def __init__(self, taker: Taker, *, is_worth_it: bool) -> None:
@@ -49,7 +59,8 @@ class Helpers:
         has_cores = len(os.sched_getaffinity(0)) > 1 and not current_process().daemon
         self._has_process = is_worth_it and has_cores
         self._takes: Executor | None = None
-        self._stores: Executor = ThreadPoolExecutor(1) if is_worth_it else _Here()
+        self._stores: Executor = ThreadPoolExecutor(STORING) if is_worth_it else _Here()
+        self.writers: Executor = ThreadPoolExecutor(BESIDE) if is_worth_it else _Here()
 
     def close(self) -> None:
         """End them; what is being stored is stored, what waits to be taken is not taken."""
@@ -57,6 +68,7 @@ class Helpers:
             self._takes.shutdown(cancel_futures=True)
             gc.unfreeze()
         self._stores.shutdown()
+        self.writers.shutdown()
 
     def take(self, order: TakingOrder) -> Future[TakenStudy]:
         """Take the objects of a study."""
@@ -77,8 +89,12 @@ class Helpers:
             self._takes = _Here()
             return self._taker.take_all(order)
 
+    def take_here(self, order: TakingOrder) -> Future[TakenStudy]:
+        """Take the objects of a study in the caller's thread."""
+        return _Here().submit(self._taker.take_all, order)
+
     def store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Store studies, one call after the other."""
+        """Store studies, some calls side by side."""
         return self._stores.submit(work, *args, **kwargs)
 
     def _started(self) -> Executor:

@@ -3,8 +3,9 @@
 ===========  ===========================================================================
 fetching     in the caller's thread: one association, one study after the other
 taking       reading, verifying, decoding and de-identifying, in a process of its own where
-             there is a second core and the batch is worth it; else here
-storing      in a thread of its own: it waits for the disk (``storing``)
+             there is a second core and the batch is worth it, and here where nothing may be
+             fetched meanwhile; else here
+storing      in threads of their own: they wait for the disk (``storing``)
 ===========  ===========================================================================
 
 Outcomes are given in the order in which they are asked for, each when its study is durable. What
@@ -18,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from itertools import islice
 
 from mpss_lib.config import Config
@@ -38,8 +40,11 @@ GROUP = 16
 """Studies that are stored together."""
 WAITS_S = 5.0
 """Where studies come slowly, what is ready is stored after this time, however few they are."""
-AHEAD = 2 * GROUP
+AHEAD = 4 * GROUP
 """Studies that were fetched and are not stored yet, at most."""
+LENT, FEW = 12, 3
+"""Studies that wait for the process beside this one at most: those that it can do while some are
+fetched here; and where nothing may be fetched, so that the others can be taken here too."""
 MOST_BYTES = 2**28
 """Of objects that lie in the staging folder and are not stored yet, about."""
 LEAST = 8
@@ -73,7 +78,7 @@ class Conveyor:
         self._known = set(keys)
         self._n_listed = self._n_ahead = 0
         self._results: dict[str, Outcome | Exception] = {}
-        self._taking: deque[tuple[Fetched, Future[TakenStudy]]] = deque()
+        self._taking: deque[_Taking] = deque()
         self._group: list[Fetched] = []
         self._stored_at = time.monotonic()
         self._storing: deque[tuple[list[Fetched], Future[list[Outcome]]]] = deque()
@@ -115,24 +120,39 @@ class Conveyor:
 
     def _under_way(self) -> list[Fetched]:
         storing = [one for group, _ in self._storing for one in group]
-        return [*storing, *self._group, *(one for one, _ in self._taking)]
+        return [*storing, *self._group, *(taking.one for taking in self._taking)]
 
     def _step(self) -> None:
         """Bring on what is ready, then fetch one more study, or wait where none may be fetched."""
-        while self._taking and self._taking[0][1].done():
+        while self._taking and self._taking[0].is_done:
             self._prepare()
         while self._storing and self._storing[0][1].done():
             self._end_group()
         under_way = self._under_way()
         n_bytes = sum(one.n_bytes for one in under_way)
-        if self._todo and len(under_way) < AHEAD and n_bytes < MOST_BYTES:
+        may_fetch = bool(self._todo) and len(under_way) < AHEAD and n_bytes < MOST_BYTES
+        waiting = self._lend(LENT if may_fetch else FEW)
+        if may_fetch:
             self._fetch()
+        elif waiting is not None:
+            waiting.future = self._helpers.take_here(waiting.one.order)
         elif self._taking:
             self._prepare()
         elif self._group:
             self._store()
         elif self._storing:
             self._end_group()
+
+    def _lend(self, most: int) -> _Taking | None:
+        """Have studies taken beside, up to a number; give the first that is left, if there is."""
+        n_lent = sum(one.future is not None and not one.is_done for one in self._taking)
+        for one in self._taking:
+            if one.future is None:
+                if n_lent >= most:
+                    return one
+                one.future = self._helpers.take(one.one.order)
+                n_lent += not one.is_done
+        return None
 
     def _fetch(self) -> None:
         key = self._todo.popleft()
@@ -150,17 +170,19 @@ class Conveyor:
             if isinstance(result, Outcome):
                 self._results[key] = result
             else:
-                self._taking.append((result, self._helpers.take(result.order)))
+                self._taking.append(_Taking(result))
         except Exception as error:  # raised when the turn of its study comes
             self._fail([key], error)
 
     def _prepare(self) -> None:
-        one, future = self._taking.popleft()
+        taking = self._taking.popleft()
+        one = taking.one
         try:
+            future = taking.future or self._helpers.take(one.order)
             taken = self._helpers.taken(future, one.order)
             settled = self._fetcher.settled(one, taken)
             if settled is not one:  # somebody else's: it is taken as theirs
-                self._taking.appendleft((settled, self._helpers.take(settled.order)))
+                self._taking.appendleft(_Taking(settled))
                 return
             one.job.prepare(one.delivered, taken)
         except Exception as error:  # raised when the turn of its study comes
@@ -176,7 +198,8 @@ class Conveyor:
         self._storing.append((group, self._helpers.store(self._stored, group)))
 
     def _stored(self, group: list[Fetched]) -> list[Outcome]:
-        outcomes = store(group, self._fetcher, self._lake, self._config, self._vault)
+        parts = (self._fetcher, self._lake, self._config, self._vault)
+        outcomes = store(group, *parts, self._helpers.writers)
         for one in group:
             one.clean()
         return outcomes
@@ -201,6 +224,18 @@ class Conveyor:
             self._known.difference_update(self._todo)
             self._todo.clear()
             self._n_listed = self._n_ahead = 0
+
+
+@dataclass
+class _Taking:
+    """A study that was fetched; what becomes of it, once somebody takes it."""
+
+    one: Fetched
+    future: Future[TakenStudy] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.future is not None and self.future.done()
 
 
 def _ends_a_batch(error: Exception) -> bool:

@@ -9,9 +9,11 @@ found where studies are fetched again and compared (``upstream.recheck``).
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from mpss_lib.pull.objects import STAGE, StudyJob, whole_on_lake
 from mpss_lib.pull.person import check_rows, named_in
 from mpss_lib.pull.received import Answer, ReceivedLedger
 from mpss_lib.pull.retrieve.delivery import Delivery
-from mpss_lib.pull.taking import TakenStudy, TakingOrder
+from mpss_lib.pull.taking import MADE, TakenStudy, TakingOrder, made_of
 from mpss_lib.pull.upstream.gone import keep_gone
 from mpss_lib.pull.vault import Identity, Vault
 from mpss_lib.tables import Lake, Outcome
@@ -46,7 +48,7 @@ class Fetched:
     delivered : mapping of SOP Instance UID to Delivery
     order : TakingOrder
     folder : Path
-        Where they lie; ``clean`` removes it.
+        Of this study alone; not there where all of them came ahead, beside those of others.
     n_bytes : int
         Of the objects.
     """
@@ -65,7 +67,12 @@ class Fetched:
 
     def clean(self) -> None:
         """Remove the objects from the staging folder."""
-        _remove(self.folder)
+        for one in self.delivered.values():
+            for path in (one.path, made_of(one.path)):
+                with suppress(OSError):  # maintenance removes what stays
+                    path.unlink(missing_ok=True)
+        if self.folder.exists():
+            _remove(self.folder)
 
 
 class Fetcher:
@@ -99,13 +106,23 @@ class Fetcher:
         self._rows: Mapping[str, StudyAnswer] = {}
         self._new: Mapping[str, Identity] = {}
         self._listed: dict[str, Contents] = {}
-        self._ahead: Path | None = None
+        self._ahead: list[Path] = []
+        self._newest: Path | None = None
+        self._claimed: set[Path] = set()
 
     def close(self) -> None:
-        """Remove what came ahead, and whose turn did not come."""
-        if self._ahead is not None:
-            _remove(self._ahead)
-        self._ahead, self._listed = None, {}
+        """Remove the folders of what came ahead."""
+        for folder in self._ahead:
+            _remove(folder)
+        self._ahead, self._newest, self._listed = [], None, {}
+
+    def _clear_ahead(self) -> None:
+        """Remove what came ahead and was not taken when the turn of its study came."""
+        self._listed = {}
+        for path in self._newest.iterdir() if self._newest is not None else ():
+            if path.suffix != MADE and path not in self._claimed:
+                path.unlink(missing_ok=True)
+        self._newest, self._claimed = None, set()
 
     def foresee(self, study_keys: Sequence[str]) -> None:
         """Ask for the rows of several studies at once; what does not come is asked for alone."""
@@ -126,7 +143,7 @@ class Fetcher:
             For how many of the keys that was done, at least 1; what did not come of them, and what
             is not new, is asked for when its turn comes.
         """
-        self.close()
+        self._clear_ahead()
         if not self._archive.takes_several:
             return 1
         rows: list[StudyAnswer] = []
@@ -167,8 +184,9 @@ class Fetcher:
             if manifest.is_whole and manifest.objects:
                 wanted[uid] = manifest.wanted
         if len(wanted) > 1:
-            self._ahead = Path(tempfile.mkdtemp(dir=self._sites.staging, prefix="S.ahead."))
-            self._archive.fetch_ahead(wanted, self._ahead)
+            self._newest = Path(tempfile.mkdtemp(dir=self._sites.staging, prefix="S.ahead."))
+            self._ahead.append(self._newest)
+            self._archive.fetch_ahead(wanted, self._newest)
 
     def fetch(self, study_key: str) -> Outcome | Fetched:
         """Bring one study to the staging folder.
@@ -266,7 +284,7 @@ class Fetcher:
         self, fetch: StudyFetch, job: StudyJob, before: Identity, there: Outcome
     ) -> Outcome | Fetched:
         key = before.study_key
-        folder = Path(tempfile.mkdtemp(dir=self._sites.staging, prefix=f"{key}."))
+        folder = self._sites.staging / f"{key}.{secrets.token_hex(4)}"
         try:
             is_there = bool(there.written)
             delivered = deliver(self._archive, before.study_uid, job, folder, is_there=is_there)
@@ -275,9 +293,11 @@ class Fetcher:
                 self._ledger.note_check(key)  # only the comparison could not be made
                 _remove(folder)
                 return there
+            order = job.order(delivered)
             came = [one.path for one in delivered.values() if not one.problem]
+            self._claimed.update(came)
             n_bytes = sum(path.stat().st_size for path in came)
-            return Fetched(job, fetch, delivered, job.order(delivered), folder, n_bytes)
+            return Fetched(job, fetch, delivered, order, folder, n_bytes)
         except BaseException:
             _remove(folder)
             raise

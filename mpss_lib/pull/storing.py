@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,14 +28,22 @@ from mpss_lib.upstream import CORRECTED, FETCHED_AGAIN, settle
 T = TypeVar("T")
 R = TypeVar("R")
 
-BESIDE = 8
-"""Files that are written side by side."""
-
 
 def store(
-    group: Sequence[Fetched], fetcher: Fetcher, lake: Lake, config: Config, vault: Vault
+    group: Sequence[Fetched],
+    fetcher: Fetcher,
+    lake: Lake,
+    config: Config,
+    vault: Vault,
+    pool: Executor,
 ) -> list[Outcome]:
     """Store studies that are prepared (``StudyJob.prepare``); gives their outcomes in order.
+
+    Parameters
+    ----------
+    group, fetcher, lake, config, vault
+    pool : Executor
+        Writes files side by side.
 
     Raises
     ------
@@ -43,7 +51,7 @@ def store(
         The disk or the vault refuses; none of the group counts as stored.
     """
     jobs = [one.job for one in group]
-    with vault.kept(), ThreadPoolExecutor(BESIDE) as pool:
+    with vault.kept():
         _each(pool, store_object, [file for job in jobs for file in job.files.items()])
         vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
         files = [job.rows_file() for job in jobs]
@@ -89,7 +97,7 @@ def write_rows(file: tuple[Path, bytes]) -> None:
     write_bytes(*file)
 
 
-def _each(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def _each(pool: Executor, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return list(pool.map(work, items)) if len(items) > 1 else [work(one) for one in items]
 
 

@@ -43,6 +43,14 @@ TWIN = "same_uid_other_bytes"
 """Reasons for which an object is left; more of them in ``dicom.faults``."""
 
 
+MADE = ".made"
+
+
+def made_of(path: Path) -> Path:
+    """File of the de-identified object, beside that of the received one."""
+    return path.with_suffix(MADE)
+
+
 @dataclass(frozen=True)
 class Taken:
     """An object that the lake keeps.
@@ -245,7 +253,7 @@ class _Work:
         found = self._found(one, content)
         if isinstance(found, Left):
             return found
-        made = one.path.with_suffix(".made")
+        made = made_of(one.path)
         made.write_bytes(found.content)
         return Taken(
             found.sop_class,

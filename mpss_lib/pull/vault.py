@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from mpss_lib.errors import PlatformFaultError, StudyFaultError
@@ -50,6 +51,11 @@ _TABLES = (
         for table in ("object", "received", "correction")
     ),
 )
+
+
+_REMEMBERED = 1024
+"""Pseudonyms that a vault remembers, those that were asked for last: a study asks for each of its
+own several times."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ class Vault:
         self.path = Path(path)
         self.key_path = key_of(self.path)
         self._kept = threading.local()
+        self._mac = lru_cache(_REMEMBERED)(self._made_mac)
+        self._uid = lru_cache(_REMEMBERED)(self._made_uid)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._key = self._read_key()
@@ -141,6 +149,9 @@ class Vault:
 
     def uid(self, original: str) -> str:
         """Replace an instance UID by one under the UUID root (PS3.5 B.2), always the same one."""
+        return self._uid(original)
+
+    def _made_uid(self, original: str) -> str:
         value = uuid.UUID(bytes=self._mac("uid", original)[:16], version=4)
         return f"2.25.{value.int}"
 
@@ -157,7 +168,7 @@ class Vault:
         number = int.from_bytes(self._mac("shift", patient_key)[:8], "big")
         return -1 - number % max_shift_days
 
-    def _mac(self, domain: str, text: str) -> bytes:
+    def _made_mac(self, domain: str, text: str) -> bytes:
         return hmac.digest(self._key, f"{domain}\0{text}".encode(), hashlib.sha256)
 
     # ----------------------------------------------------------- identities

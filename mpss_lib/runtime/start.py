@@ -61,6 +61,9 @@ def start_home(
     """
     with only_one(root):
         config = settings.load(root)
+        known = AirflowHome.load(root)
+        if shape and not (known and known.shape):
+            AirflowHome.open(root, shape)  # whoever makes the first account, makes it there
         first = ask() if lacks_administrator(root, config) else None
         services = Services(root)
         services.end_all()
@@ -125,21 +128,23 @@ def _receiver_ready(root: Path) -> Path:
 
 
 def prepared(root: Path) -> AirflowHome:
-    """Make Airflow's database of a home that was never started; nothing is started.
+    """Make Airflow's database of a home that does not run; nothing of Airflow is started.
 
-    Raises
-    ------
-    PlatformFaultError
-        The home is a cluster: its database is a server.
+    The servers of a cluster are, and go on: end them (``Services.end_all``) after the work.
     """
     with only_one(root):
         airflow = AirflowHome.open(root)
         if airflow.shape:
-            raise PlatformFaultError(
-                f"the cluster {root.name} does not run", way_out="`mpss cluster up` first"
-            )
+            servers.start(airflow.root, airflow.shape, Services(root))
         _prepare(airflow, settings.load(root), overwrite=False)
         return airflow
+
+
+def is_stopped_cluster(root: Path) -> bool:
+    """Whether a home is a cluster whose database does not run."""
+    airflow = AirflowHome.load(root)
+    shape = airflow.shape if airflow else None
+    return shape is not None and not servers.is_listening(shape.postgres_port)
 
 
 def bring_up(

@@ -12,7 +12,7 @@ from typing import Any
 from mpss_lib.viewing.published import Published
 from mpss_lib.warehouse.query_rows import rows_of
 
-STAGES = ("pull", "intake", "segmentation", "quality", "radiomics", "publication")
+STAGES = ("pull", "intake", "segmentation", "quality", "radiomics", "gated", "publication")
 TASKS = {
     "find_studies": "find",
     "batch.fetch": "pull",
@@ -20,6 +20,7 @@ TASKS = {
     "batch.segmentation": "segmentation",
     "batch.quality": "quality",
     "batch.radiomics": "radiomics",
+    "batch.gated": "gated",
 }
 """Tasks of ``mpss_ingest`` that are stages; the others keep their names."""
 
@@ -79,7 +80,9 @@ select
     list(study_key order by study_key)[:50] as study_keys,
 from meta.quarantine
 group by stage, problem, way_out
-order by list_position(['pull', 'intake', 'segmentation', 'quality', 'radiomics'], stage), problem
+order by
+    list_position(['pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated'], stage),
+    problem
 """
 
 _UPSTREAM = """\

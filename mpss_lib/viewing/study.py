@@ -39,7 +39,7 @@ _OF_STUDY = {
     "stages": (
         "select stage, status, reasons, problem, way_out from meta.study_stage"
         " where study_key = ? order by list_position(['pull', 'intake', 'segmentation', 'quality',"
-        " 'radiomics', 'publication'], stage)"
+        " 'radiomics', 'gated', 'publication'], stage)"
     ),
 }
 
@@ -105,7 +105,8 @@ def study_page(
     Returns
     -------
     dict
-        ``board``; ``metrics`` with their limits and where the value stands among the site's
+        ``board``; ``doubts``: why the segmentation is not sure; ``metrics`` with their limits and
+        where the value stands among the site's
         studies; ``history`` (decisions, the newest first, published or not), what they come to
         (``standing``) and who is asked next (``assigned``); ``series``,
         ``contours``, ``agreement``, ``predictions``, ``stages``, ``lineage``: rows.
@@ -127,6 +128,9 @@ def study_page(
     )
     return {
         "board": board,
+        "doubts": [
+            words.get(name, {"title": name})["title"] for name in board["segmentation_flags"] or ()
+        ],
         "metrics": [
             _metric(row, words.get(row["metric"], {}), site.get((row["metric"],)))
             for row in _ask(connection, "metrics", study_key)

@@ -1,4 +1,4 @@
-"""What a physician reads in place of names: metrics of quality, reasons of a reject."""
+"""What a physician reads in place of names: metrics, doubts, reasons of a reject."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from mpss_lib.warehouse.query_rows import rows_of
 
 
 def metric_words(snapshot: Published) -> dict[str, dict[str, str]]:
-    """Map metrics to ``title`` and ``unit`` in the words of ``meta.dictionary``; no unit is ""."""
+    """Map metrics and self-check values to ``title`` and ``unit`` of ``meta.dictionary``.
+
+    No unit is "".
+    """
     words: dict[str, dict[str, str]] = snapshot.once("words", _words)
     return words
 
 
 def _words(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    sql = "select name, title, unit from meta.dictionary where kind = 'metric'"
+    sql = "select name, title, unit from meta.dictionary where kind in ('metric', 'self_check')"
     return {
         row["name"]: {"title": row["title"], "unit": "" if row["unit"] == "1" else row["unit"]}
         for row in rows_of(connection, sql)

@@ -32,7 +32,7 @@ import pyarrow as pa
 from mpss_lib.errors import LakeCorruptError, SettingsError
 from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import DATE, FLAG, REAL, TABLES, TEXT, WHOLE
-from mpss_lib.sections import BINS
+from mpss_lib.sections import BINS, CohortSettings
 from mpss_lib.sql_files import first_line_of, header_of, sql_folder, with_limits
 from mpss_lib.warehouse.expectations.rules import CONSEQUENCES, Consequence, Rule
 from mpss_lib.warehouse.expectations.suites import SUITES
@@ -104,7 +104,11 @@ def duckdb_type(kind: pa.DataType) -> str:
     return _TYPES[kind]
 
 
-def read_checks(folder: Path | None = None, bins: Sequence[int] = BINS) -> tuple[Check, ...]:
+def read_checks(
+    folder: Path | None = None,
+    bins: Sequence[int] = BINS,
+    lvef_difference: float = CohortSettings().lvef_difference,
+) -> tuple[Check, ...]:
     """Read the queries of ``sql/checks``, sorted by name.
 
     Parameters
@@ -113,6 +117,8 @@ def read_checks(folder: Path | None = None, bins: Sequence[int] = BINS) -> tuple
         The one of this installation by default.
     bins : sequence of int
         Grey levels of the features: what stands for ``${bins}``.
+    lvef_difference : float
+        Points: what stands for ``${lvef_difference}``.
 
     Raises
     ------
@@ -120,7 +126,8 @@ def read_checks(folder: Path | None = None, bins: Sequence[int] = BINS) -> tuple
         A head that lacks the suite or the consequence, or names one that there is not.
     """
     folder = sql_folder() / "checks" if folder is None else folder
-    return tuple(_read(path, bins) for path in sorted(folder.glob("*.sql")))
+    limits = {"bins": list(bins), "lvef_difference": lvef_difference}
+    return tuple(_read(path, limits) for path in sorted(folder.glob("*.sql")))
 
 
 def grain_checks(relations: Sequence[Relation]) -> tuple[Check, ...]:
@@ -214,7 +221,7 @@ def _place_of(
     return world if world is not None and is_inside else connection
 
 
-def _read(path: Path, bins: Sequence[int]) -> Check:
+def _read(path: Path, limits: Mapping[str, object]) -> Check:
     text = path.read_text(encoding="utf-8")
     head = header_of(text)
     suite, consequence = head.get("suite", ""), head.get("consequence", "")
@@ -226,7 +233,7 @@ def _read(path: Path, bins: Sequence[int]) -> Check:
             way_out=f"write '-- suite: {SNAPSHOT}' (of raw.<lake table> also {', '.join(SUITES)})"
             f" and '-- consequence: {' or '.join(allowed)}' below the first line",
         )
-    sql = with_limits(text.strip().rstrip(";"), bins=list(bins))
+    sql = with_limits(text.strip().rstrip(";"), **limits)
     says = first_line_of(path, text)
     return Check(path.stem, suite, allowed[consequence], says, sql, head.get("by", ""))
 

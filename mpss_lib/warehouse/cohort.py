@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from mpss_lib.batch import CHAIN, write_record
+from mpss_lib.batch import chain_of, write_record
 from mpss_lib.config import Address, Config
 from mpss_lib.errors import MpssError
 from mpss_lib.locks import working
@@ -102,7 +102,7 @@ def _check_is_of_settings(connection: duckdb.DuckDBPyConnection, config: Config)
         str(row["stage"]): Address(str(row["engine"]), str(row["config"]))
         for row in rows_of(connection, "select stage, engine, config from meta.pointer")
     }
-    if other := [stage for stage in CHAIN if shown[stage] != config.address(stage)]:
+    if other := [stage for stage in chain_of(config) if shown[stage] != config.address(stage)]:
         stage = other[-1]
         raise SnapshotOutdatedError(
             f"the snapshot shows {', '.join(other)} of another version than the settings make"

@@ -107,6 +107,7 @@ META: Mapping[str, MetaTable] = {
         "One row: the settings of cohort and review with which this snapshot was built.",
         ("accept",),
         {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT, "corrected": TEXT}
+        | {"lvef_source": TEXT, "lvef_difference": REAL}
         | {"readers": WHOLE, "is_blind": FLAG},
     ),
 }
@@ -116,6 +117,7 @@ COUNTED = (
     "instance",
     "volume",
     "quality_metric",
+    "ejection_segment",
     "perturbation",
     "feature_once",
     "feature_binned",

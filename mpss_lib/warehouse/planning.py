@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mpss_lib.batch import CHAIN
+from mpss_lib.batch import chain_of
 from mpss_lib.config import Address, Config
 from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
@@ -201,7 +201,7 @@ def _texts(lake: Lake, readings: Mapping[str, Reading], features: Features) -> d
 
 def _warn_of_others(config: Config, pointers: Mapping[str, Address]) -> None:
     """Warn where stages are published at another version than the settings make."""
-    if other := [stage for stage in CHAIN if pointers[stage] != config.address(stage)]:
+    if other := [stage for stage in chain_of(config) if pointers[stage] != config.address(stage)]:
         log.warning(
             "warehouse: %s are published as other settings made them; what is written now is not"
             " shown until `mpss recompute --activate`",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mpss_lib.batch import CHAIN
+from mpss_lib.batch import chain_of
 from mpss_lib.config import STAGES, Address, Config, upstream
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.tables import Lake, json_bytes, read_json, replacing
@@ -84,7 +84,7 @@ def moved(lake: Lake, config: Config, ledger: Ledger, stage: str) -> dict[str, A
     differs = {s for s in STAGES if shown.get(s) != config.address(s)}
     wanted = set(STAGES) if stage == "all" else {stage, *upstream(stage)}
     wanted |= {s for s in STAGES if differs.intersection(upstream(s)).intersection(wanted)}
-    left = [s for s in CHAIN if s in shown and s in wanted & differs and s not in there]
+    left = [s for s in chain_of(config) if s in shown and s in wanted & differs and s not in there]
     if left:
         raise WrongArgumentError(
             f"{', '.join(left)} was not done with these settings: the snapshot would show two"

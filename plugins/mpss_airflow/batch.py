@@ -81,10 +81,21 @@ def run_stage(stage: str, keys: list[str], *, force: bool = False) -> dict[str, 
     if not keys:  # the stage is not even imported
         log.info("%s: no study, nothing to do", stage)
         return {"stage": stage, **dict.fromkeys(COUNTS, 0), "keys": []}
+    leave_out(stage)
     with airflow_errors():
         result = stage_result(stage, keys, force=force)
     log.info("counts: %s", result.as_dict())
     return result.as_dict()
+
+
+def leave_out(stage: str) -> None:
+    """Skip the task of a stage that the settings do not ask for."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from mpss_lib.batch import is_asked_for
+
+    if not is_asked_for(stage, open_home().config):
+        raise AirflowSkipException(f"the settings do not ask for {stage}")
 
 
 def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchResult:
@@ -103,8 +114,9 @@ def stage_result(stage: str, keys: list[str], *, force: bool = False) -> BatchRe
         run_name=current_run(),
         progress=progress_of(len(keys)),
     )
-    metrics.of_stage(stage, result.as_dict(), monotonic() - begun)
-    lineage.of_stage(stage)
+    if batch.is_asked_for(stage, home.config):
+        metrics.of_stage(stage, result.as_dict(), monotonic() - begun)
+        lineage.of_stage(stage)
     return result
 
 

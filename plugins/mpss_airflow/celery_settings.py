@@ -6,12 +6,15 @@ A worker loads the stages before it forks its slots, as the LocalExecutor of one
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
 from celery.signals import import_modules
 
 from mpss_airflow.executor import preload
+from mpss_airflow.vocabulary import COMPUTE_QUEUE
 
 CONFIG: dict[str, Any] = {
     **DEFAULT_CELERY_CONFIG,
@@ -27,4 +30,10 @@ CONFIG: dict[str, Any] = {
 @import_modules.connect  # type: ignore[misc] -- Celery has no types
 def load_stages(**_: object) -> None:
     """Import and compile what tasks need, in the worker's first process."""
-    preload()
+    preload(with_kernels=COMPUTE_QUEUE in queues_of(sys.argv))
+
+
+def queues_of(words: Sequence[str]) -> list[str]:
+    """Give the queues that a worker is started with (``--queues pacs,publish``)."""
+    told = [words[k + 1] for k, word in enumerate(words[:-1]) if word in ("-q", "--queues")]
+    return [queue for one in told for queue in one.split(",")]

@@ -45,7 +45,7 @@ class PreloadingExecutor(LocalExecutor):  # type: ignore[misc] -- Airflow has no
         super().start()
 
 
-def preload() -> None:
+def preload(*, with_kernels: bool = True) -> None:
     """Import what tasks import, and load or compile the kernels."""
     from mpss_lib.batch import code_version
     from mpss_lib.config import STAGES
@@ -55,4 +55,5 @@ def preload() -> None:
     for name in (*(f"mpss_lib.{stage}.stage" for stage in STAGES), *LATE):
         import_module(name)
     code_version()  # records name the code that was loaded, not what lies on the disk later
-    compile_kernels()
+    if with_kernels:
+        compile_kernels()

@@ -30,7 +30,7 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 studies in quarantine; studies that wait for a physician; studies of the snapshot, those in the
 cohort, and when it was published (seconds since 1970)."""
 
-STAGES = ("pull", "intake", "segmentation", "quality", "radiomics", "publication")
+STAGES = ("pull", "intake", "segmentation", "quality", "radiomics", "gated", "publication")
 
 
 def of_stage(stage: str, counts: Mapping[str, int], seconds: float) -> None:

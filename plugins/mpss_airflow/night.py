@@ -12,7 +12,7 @@ from mpss_airflow.verdict import failures, refuse
 
 log = logging.getLogger(__name__)
 
-STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics")
+STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics", "gated")
 
 
 def find_batches(context: Mapping[str, Any]) -> list[list[str]]:

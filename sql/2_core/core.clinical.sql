@@ -48,6 +48,15 @@ linked as (
             else link
         end as link,
     from counted
+),
+
+-- A figure of the gates that is doubtful stands in core.ejection only.
+gated as (
+    select
+        study_key,
+        lvef,
+    from raw.ejection
+    where is_sure
 )
 
 select
@@ -68,7 +77,21 @@ select
     record.family_history,
     record.age,
     record.bmi,
-    record.lvef,
+    case cohort_rule.lvef_source
+        when 'registry' then record.lvef
+        when 'gated' then gated.lvef
+        when 'registry_else_gated' then coalesce(record.lvef, gated.lvef)
+        when 'gated_else_registry' then coalesce(gated.lvef, record.lvef)
+    end as lvef,
+    case
+        when cohort_rule.lvef_source in ('gated', 'gated_else_registry') and gated.lvef is not null
+            then 'gated'
+        when cohort_rule.lvef_source != 'gated' and record.lvef is not null then 'registry'
+        when cohort_rule.lvef_source != 'registry' and gated.lvef is not null then 'gated'
+        else ''
+    end as lvef_from,
+    record.lvef as lvef_registry,
+    gated.lvef as lvef_gated,
     record.cac_total,
     record.cac_lm,
     record.cac_lad,
@@ -80,3 +103,8 @@ select
 from raw.clinical as record
 inner join linked
     on record.record_key = linked.record_key
+cross join meta.cohort_rule as cohort_rule
+left join gated
+    on
+        linked.link in ('accession', 'patient_and_date')
+        and linked.study_key = gated.study_key

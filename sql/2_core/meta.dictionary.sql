@@ -206,16 +206,26 @@ from (
     (
         'self_check',
         'incoherence',
-        'Incoherence of the wall',
+        'Doubt about the wall',
         '1',
-        'how much speaks against the wall being one and whole: uneven, wavy, faint, no apex'
+        'how much speaks against the wall being one and whole: the picture is not what it'
+        || ' would show, it moves when the picture is smoothed, its axis is unusual, it is wavy,'
+        || ' it is wide one way'
+    ),
+    (
+        'self_check',
+        'right_likeness',
+        'Looks like the right ventricle',
+        '1',
+        'how much it lies as the right ventricle does: another chamber on its left, a wide'
+        || ' left wall, a closed base'
     ),
     (
         'self_check',
         'doubleness',
         'Doubleness of the wall',
         '1',
-        'how much the wall is like two that lie over each other, as after motion'
+        'until engine 6: how much the wall is like two that lie over each other, as after motion'
     ),
     ('word', 'pass', 'Pass', '', 'verdict: every metric is within its limits'),
     (
@@ -276,6 +286,118 @@ from (
         'BMI derived',
         '',
         'registry: the body mass index was computed from height and weight'
+    ),
+    (
+        'flag',
+        'too_few_gates',
+        'Too few gates',
+        '',
+        'gates: fewer than four gates hold counts: nothing was measured'
+    ),
+    (
+        'flag',
+        'ventricle_not_found',
+        'Ventricle not found',
+        '',
+        'gates: nothing in the sum of the gates looks like a ventricle'
+    ),
+    (
+        'flag',
+        'ventricle_doubtful',
+        'Ventricle doubtful',
+        '',
+        'gates: the ventricle of the sum is doubtful: see doubts'
+    ),
+    (
+        'flag',
+        'gates_missing',
+        'Gates missing',
+        '',
+        'gates: a gate holds no counts, or hardly any'
+    ),
+    (
+        'flag',
+        'few_gates',
+        'Few gates',
+        '',
+        'gates: fewer than eight gates: end-systole is blurred'
+    ),
+    (
+        'flag',
+        'count_drop',
+        'Count drop',
+        '',
+        'gates: a gate has clearly fewer counts than the others: beats of other length'
+    ),
+    (
+        'flag',
+        'uneven_curve',
+        'Uneven curve',
+        '',
+        'gates: the volumes of the gates depart from a smooth curve: arrhythmia, noise'
+    ),
+    (
+        'flag',
+        'unusual_timing',
+        'Unusual timing',
+        '',
+        'gates: end-diastole or end-systole lie where no regular beat has them'
+    ),
+    (
+        'flag',
+        'small_heart',
+        'Small heart',
+        '',
+        'gates: below 20 ml at end-systole or 75 at end-diastole: little is resolved'
+    ),
+    (
+        'flag',
+        'poor_fit',
+        'Poor fit',
+        '',
+        'gates: the model''s picture differs from the gates: noise, defects, another structure'
+    ),
+    (
+        'flag',
+        'motion_at_limit',
+        'Motion at limit',
+        '',
+        'gates: wall or valve plane moved as far as they may'
+    ),
+    (
+        'flag',
+        'at_edge',
+        'At edge',
+        '',
+        'gates: part of the ventricle lies outside the volume'
+    ),
+    (
+        'flag',
+        'unusual_wall',
+        'Unusual wall',
+        '',
+        'gates: thickness of the wall or blur of the image out of the usual range'
+    ),
+    (
+        'flag',
+        'wall_uncertain',
+        'Wall uncertain',
+        '',
+        'gates: the volume of the wall is known too badly for the ejection fraction'
+    ),
+    (
+        'flag',
+        'unusual_volume',
+        'Unusual volume',
+        '',
+        'gates: end-diastolic volume out of the usual range'
+    ),
+    (
+        'flag',
+        'unusual_fraction',
+        'Unusual fraction',
+        '',
+        'gates: ejection fraction out of the usual range'
     )
 ) as listed (kind, name, title, unit, meaning)
 union all

@@ -16,7 +16,9 @@ with published_units as (
             and unit.engine = pointer.engine
             and unit.config = pointer.config
     where
-        unit.stage in ('pull', 'intake', 'segmentation', 'quality', 'radiomics', 'publication')
+        unit.stage in (
+            'pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated', 'publication'
+        )
         -- A window, a study that was only named, a registry import or a decision of a physician
         -- is no pass of a study through a stage.
         and not coalesce(

@@ -1,4 +1,4 @@
-"""Ejection fraction of fresh gated phantoms (tests/gated_hearts.py) against their volume curves.
+"""Ejection fraction of fresh gated phantoms (tests/beating.py) against their volume curves.
 
 Prints a table by set and, of the regular sets, by thickness of the wall, resolution, voxel and
 ejection fraction. Ends with status 1 where a demand is not met: mean absolute error at most 3
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from gated_hearts import GatedHeart, make_gated
 
+from mpss_lib.demo.beating import GatedHeart, make_gated
 from mpss_lib.gated import Ejection, ejection_fraction
 
 Change = Mapping[str, tuple[float, float]]

@@ -6,14 +6,19 @@ it lasts and after it. In the end all studies are there, none twice, nothing sta
 nothing is left in staging or ledger, and the lake has the same bytes as one that was filled without
 a fault by C-GET from the same archive; of two archives the objects are the same too, the rows are
 not (one announces SOP classes, the other does not).
+
+``--finished FILE`` keeps the cells that are as they must be, each with the code's commit, and
+leaves out what stands there with the present one: a matrix that was broken off goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -446,11 +451,50 @@ def reference(archive: str, key: Path, objects: Path) -> dict[str, bytes]:
         return contents(night.lake)
 
 
+class Finished:
+    """Cells that need not be done again, in a file of JSON lines; none where it is None."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._commit = path, ""
+        self.answers: dict[tuple[str, str], str] = {}
+        if path is None:
+            return
+        self._commit = _commit()
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for one in map(json.loads, lines):
+            if one["commit"] == self._commit:
+                self.answers[one["row"], one["way"]] = one["answer"]
+
+    def add(self, row: str, way: str, answer: str) -> None:
+        """Keep a cell, unless it is not as it must be."""
+        if self._path is not None and answer in ("", "-"):
+            one = {"commit": self._commit, "row": row, "way": way, "answer": answer}
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(one) + "\n")
+
+
+def _commit() -> str:
+    """Name the commit of the code; with changes it is none that could be named again."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
+    found = subprocess.run(
+        command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    if found.endswith("-dirty"):
+        raise SystemExit(
+            "--finished takes code that is committed: commit your changes, or leave it"
+        )
+    return found
+
+
 def matrix(
-    chosen: Sequence[Row], ways: Sequence[str], tell: Callable[[str], None]
+    chosen: Sequence[Row],
+    ways: Sequence[str],
+    tell: Callable[[str], None],
+    finished: Path | None = None,
 ) -> dict[tuple[str, str], str]:
     """Go through rows and ways; the answer of each cell."""
     logging.disable(logging.CRITICAL)
+    known = Finished(finished)
     answers = {}
     with tempfile.TemporaryDirectory(prefix="matrix") as name:
         key, objects = Path(name) / "vault.sqlite.key", Path(name) / "objects"
@@ -463,8 +507,12 @@ def matrix(
             raise RuntimeError("the archives' objects differ on the lake")
         for row in chosen:
             for way in ways:
+                if (row.name, way) in known.answers:
+                    answers[row.name, way] = known.answers[row.name, way]
+                    continue
                 began = time.monotonic()
                 answers[row.name, way] = cell(way, row, key, objects, wanted[_archive_of(way)])
+                known.add(row.name, way, answers[row.name, way])
                 told = answers[row.name, way] or "ok"
                 tell(f"{row.name} | {way} | {told} | {time.monotonic() - began:.1f} s")
     logging.disable(logging.NOTSET)
@@ -476,6 +524,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="rows whose name holds this")
     parser.add_argument("--ways", nargs="+", default=list(WAYS))
+    parser.add_argument("--finished", type=Path, help="file of cells that are done; see above")
     given = parser.parse_args()
     chosen = [row for row in rows() if given.only in row.name]
 
@@ -483,7 +532,7 @@ def main() -> int:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
-    answers = matrix(chosen, given.ways, tell)
+    answers = matrix(chosen, given.ways, tell, given.finished)
     good = sum(answer == "" for answer in answers.values())
     asked = sum(answer != "-" for answer in answers.values())
     tell(f"{len(chosen)} rows, {good} of {asked} cells as they must be")

@@ -184,5 +184,8 @@ def test_what_is_no_ct_is_refused() -> None:
     broken[0, 0, 0] = np.nan
     with pytest.raises(StudyFaultError, match="not finite"):
         plain(volume(broken))
+    lying = Volume(tissue(2, 4, 4), volume(tissue(2, 4, 4)).affine[:, [1, 0, 2, 3]], "HU")
+    with pytest.raises(GeometryError, match="transaxial"):
+        plain(lying)
     with pytest.raises(GeometryError, match="no voxels"):
         plain(volume(tissue(0, 4, 4)))

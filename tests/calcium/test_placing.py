@@ -90,13 +90,22 @@ def test_the_surface_is_the_ventricle_that_was_drawn(chest: Chest, surface: Hear
     assert courses == {*CORONARY, "aorta", "mitral ring"}
 
 
+def test_nothing_dense_is_a_score_of_zero(chest: Chest, surface: HeartSurface) -> None:
+    soft = replace(chest, ct=replace(chest.ct, array=np.minimum(chest.ct.array, 100.0)))
+    for more in ({"heart": surface}, {}):
+        found = score(soft, **more)
+        assert (found.score, found.lesions, dict(found.by_artery)) == (0.0, (), {})
+        assert not found.waits
+
+
 def test_metal_and_its_rays_are_no_plaque() -> None:
-    chest = make_chest(5, SMALL | {"plaques": (0.0, 0.0), "lead": (1.0, 1.0)}, (120.0, 3.0, 3.0))
+    bare = {"plaques": (0.0, 0.0), "other": (0.0, 0.0), "lead": (1.0, 1.0)}
+    chest = make_chest(3000, SMALL | bare, (120.0, 3.0, 3.0))
     spect = spect_of(chest)
     found = score(chest, heart=HeartSurface.of(segment(spect).extras, spect.frame_of_reference))
     assert "metal" in found.flags
     assert found.excluded["metal"] > 100.0
-    assert found.score <= 5.0
+    assert found.score == 0.0
 
 
 def test_stored_the_other_way_it_is_the_same(chest: Chest, surface: HeartSurface,

@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mpss_lib.cli import account
 from mpss_lib.errors import PlatformFaultError
+from mpss_lib.runtime import start
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.cluster import servers
 from mpss_lib.runtime.cluster.shape import Shape, folder_of
@@ -37,6 +39,20 @@ def running(installed):
         services.end_all()
         reap()
         shutil.rmtree(root)
+
+
+def test_accounts_of_a_stopped_cluster_are_asked_while_its_servers_run(running, monkeypatch):
+    """What comes after the command finds nothing running: as before it."""
+    root, shape = running
+    Services(root).end_all()
+    monkeypatch.setenv("MPSS_HOME", str(root))
+    monkeypatch.setattr(start, "_prepare", lambda airflow, config, overwrite: None)
+    with account._opened() as (home, accounts):
+        assert servers.postgres_answers(AirflowHome.load(root).shape)
+        assert accounts.airflow.environment["MPSS_HOME"] == str(home.root)
+    assert not servers.is_listening(AirflowHome.load(root).shape.postgres_port)
+    assert Services(root).recorded() == {}
+    servers.start(root, shape, Services(root))
 
 
 def listeners(services):

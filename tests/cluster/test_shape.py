@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 from mpss_airflow.vocabulary import DEFAULT_ARGS, POOLS
+from rich.console import Console
 
 from mpss_lib.config import load
-from mpss_lib.errors import PlatformFaultError
+from mpss_lib.errors import PlatformFaultError, SettingsError
 from mpss_lib.runtime.airflow_home import AirflowHome, lacks_administrator
 from mpss_lib.runtime.cluster import servers
 from mpss_lib.runtime.cluster.shape import LOOK_S, LOST_AFTER_S, Shape
+from mpss_lib.runtime.start import is_stopped_cluster, start_home
 from mpss_lib.secrecy import without_passwords
 
 LARGEST_LOST_S = 180
@@ -123,3 +125,17 @@ def test_the_first_account_is_asked_for_before_there_are_servers(tmp_path):
     version.parent.mkdir(parents=True)
     version.touch()
     assert not lacks_administrator(tmp_path, config)
+
+
+def test_whoever_cannot_be_asked_makes_the_first_account_of_the_cluster(tmp_path):
+    """Not of a home on SQLite, which `mpss account add` would make otherwise."""
+
+    def refuse():
+        raise SettingsError("nobody sits at a terminal", way_out="`mpss account add`")
+
+    assert not is_stopped_cluster(tmp_path)
+    with pytest.raises(SettingsError):
+        start_home(tmp_path, Console(), refuse, Shape(2, 2))
+    assert AirflowHome.load(tmp_path).shape.compute_workers == 2
+    assert is_stopped_cluster(tmp_path)
+    assert not (tmp_path / "airflow" / "airflow.db").exists()

@@ -109,3 +109,14 @@ def test_a_home_on_one_machine_runs_the_executor_that_loads_first(tmp_path):
 
     told = AirflowHome.open(tmp_path).environment(Config())["AIRFLOW__CORE__EXECUTOR"]
     assert issubclass(import_string(told), LocalExecutor)
+
+
+def test_a_celery_worker_knows_its_queues_and_who_computes_compiles(monkeypatch):
+    from mpss_airflow import celery_settings
+
+    seen = []
+    monkeypatch.setattr(celery_settings, "preload", lambda with_kernels: seen.append(with_kernels))
+    for told in (["--queues", "pacs,publish"], ["-q", "compute"], ["-q", "pacs,compute"], []):
+        monkeypatch.setattr(celery_settings.sys, "argv", ["airflow", "celery", "worker", *told])
+        celery_settings.load_stages()
+    assert seen == [False, True, True, False]

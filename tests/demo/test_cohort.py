@@ -19,10 +19,12 @@ from standin_phantom import hollow_sphere
 from mpss_lib.demo import cohort
 from mpss_lib.demo.clinical import SIGNALS
 from mpss_lib.demo.cohort import COLUMNS, Hospital, make_hospital
-from mpss_lib.demo.plan import BESIDE, EXPECTED, EXTRA, FURTHER, plan_hospital
+from mpss_lib.demo.plan import BESIDE, EXPECTED, EXTRA, FURTHER, plan_hospital, with_beating
 from mpss_lib.demo.vendors import VENDORS
 from mpss_lib.dicom import read_header, read_volume
 from mpss_lib.errors import WrongArgumentError
+from mpss_lib.gated import ejection_fraction
+from mpss_lib.gated.stage import gates_of
 from mpss_lib.intake.choice import choose
 from mpss_lib.intake.series import inspect
 from mpss_lib.pull.deidentification.pictures import why_picture
@@ -65,7 +67,8 @@ def test_plan_has_every_role_and_kind(patients):
     wanted = {"regular", *dict(FURTHER), *dict(EXTRA)}
     assert {study.role for study in studies} == wanted
     kinds = {kind for study in studies for kind in study.series}
-    assert kinds == set(EXPECTED)
+    assert kinds == set(EXPECTED) - {"beating"}
+    assert {k for study in with_beating(studies, 1) for k in study.series} >= kinds - {"gated"}
     assert set(dict(BESIDE)) <= kinds
     assert [study.index for study in studies] == list(range(1, len(studies) + 1))
 
@@ -125,7 +128,7 @@ def test_each_object_is_left_or_chosen_for_the_reason_that_the_truth_names(hospi
                 got = [why_picture(dcmread(hospital.objects / one["file"])) or got[0]]
             assert got == one["expected"], (study["role"], study["vendor"], one["kind"])
             seen_kinds.add(one["kind"])
-    assert seen_kinds == set(EXPECTED) - {"ct"}
+    assert seen_kinds == set(EXPECTED) - {"ct", "beating"}
 
 
 def test_truth_names_every_file_once(hospital):
@@ -341,3 +344,22 @@ def test_digital_phantoms_fill_the_hospital(tmp_path):
     assert volume.array.shape == (40, 64, 64)
     np.testing.assert_allclose(volume.spacing_mm, 4.8)
     assert wanted["labels"]["amplitude_LAD"] == wanted["amplitude"]["LAD"]
+
+
+def test_gates_that_move_come_beside_the_rest_and_have_their_truth(tmp_path):
+    """Every other series is the same, byte for byte; intake leaves the gates to their stage."""
+    plain = make_hospital(tmp_path / "plain", patients=1, workers=1, maker=hollow_sphere)
+    gated = make_hospital(tmp_path / "g", patients=1, workers=1, maker=hollow_sphere, gated=True)
+    objects = [one for study in plain.truth["studies"] for one in study["objects"]]
+    for name in (one["file"] for one in objects if one["kind"] != "gated"):
+        assert (plain.objects / name).read_bytes() == (gated.objects / name).read_bytes(), name
+    assert not any("gated" in study for study in plain.truth["studies"])
+    study = next(study for study in gated.truth["studies"] if "gated" in study)
+    (entry,) = [one for one in study["objects"] if one["kind"] == "beating"]
+    candidate = inspect(gated.objects / entry["file"], IntakeSettings())
+    told = study["gated"]
+    assert list(candidate.reasons) == entry["expected"] == ["voxel_size"]
+    assert candidate.header.n_time_slots == told["n_gates"]
+    assert told["lvef"] == pytest.approx(100.0 * (1.0 - told["esv_ml"] / told["edv_ml"]))
+    found = ejection_fraction(gates_of(gated.objects / entry["file"]), orientation="transaxial")
+    assert found.percent == pytest.approx(told["lvef"], abs=8.0) or not found.is_sure

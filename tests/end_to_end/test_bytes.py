@@ -6,13 +6,19 @@ and cannot be repeated. What ``pull`` writes comes from PACS and registry, which
 """
 
 import hashlib
+import os
+import pwd
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
+from other_account import NOBODY, in_nobodys_name, is_root
 
 from mpss_lib import config as settings
 from mpss_lib.batch import run_stage
 from mpss_lib.schemas import TABLES, tables_of
+from mpss_lib.secrecy import seal
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.stage import rebuild
 
@@ -86,6 +92,52 @@ def test_a_host_that_computes_needs_lake_and_settings_only(copy):
     assert {path.name for path in lake.root.parent.iterdir()} == {"lake", "mpss.toml"}
 
 
+@pytest.fixture
+def compute_host(night):
+    """A home whose lake is another account's; vault, key and audit log are closed as always."""
+    root = Path(tempfile.mkdtemp(prefix="mpss-compute-", dir="/tmp"))
+    root.chmod(0o711)
+    shutil.copytree(night.root / "lake", root / "lake")
+    for path in ((root / "lake"), *(root / "lake").rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    for name in ("mpss.toml", "vault.sqlite", "vault.sqlite.key"):
+        shutil.copy(night.root / name, root / name)
+    shutil.copytree(night.root / "audit", root / "audit")
+    seal(root)
+    (root / "mpss.toml").chmod(0o644)
+    yield root
+    shutil.rmtree(root)
+
+
+@is_root
+def test_an_account_that_computes_cannot_read_the_vault(compute_host):
+    """The rights of the files refuse it, no convention; it needs none of it for its stages."""
+    root = compute_host
+    config, lake = settings.load(root), Lake(root / "lake")
+    sites = settings.sites_of(config, root)
+    key = studies(lake, config)[0]
+
+    def compute():
+        os.environ["MPSS_HOME"] = str(root)
+        return [
+            run_stage(stage, [key], lake, config, sites, force=True).done for stage in STUDY_STAGES
+        ]
+
+    before = files(lake, [table.name for stage in STUDY_STAGES for table in tables_of(stage)], key)
+    assert in_nobodys_name(compute) == str([1] * len(STUDY_STAGES))
+    after = files(lake, [table.name for stage in STUDY_STAGES for table in tables_of(stage)], key)
+    assert before == after != {}
+    owners = {path.owner() for path in after}
+    assert owners == {pwd.getpwuid(NOBODY).pw_name}
+    for name in ("vault.sqlite", "vault.sqlite.key", "audit"):
+        path = root / name
+        told = in_nobodys_name(lambda path=path: path.stat() and path.open())
+        assert told.startswith("PermissionError"), name
+    told = in_nobodys_name(lambda: run_stage("pull", [key], lake, config, sites, force=True))
+    assert "Error" in told
+    assert key not in told
+
+
 def test_studies_are_all_tables_of_their_stages(copy):
     lake, _, _ = copy
     named = {table.name for stage in STUDY_STAGES for table in tables_of(stage)}
@@ -157,7 +209,19 @@ def test_the_stability_of_features(copy, cohort):
     assert {path: path.read_bytes() for path in values} == values
 
 
+def test_the_gates(copy):
+    lake, config, sites = copy
+    asked = config.model_copy(update={"gated": config.gated.model_copy(update={"measure": True})})
+    keys = studies(lake, config)
+
+    def measure():
+        assert run_stage("gated", keys, lake, asked, sites).done == len(keys)
+
+    measure()
+    comes_again(lake, [table.name for table in tables_of("gated")], measure)
+
+
 def test_no_table_is_forgotten():
-    asked = {*STUDY_STAGES, "warehouse", "stability", "selection", "evaluation"}
+    asked = {*STUDY_STAGES, "gated", "warehouse", "stability", "selection", "evaluation"}
     rest = {name for name, table in TABLES.items() if table.stage not in asked}
     assert rest == FROM_OUTSIDE

@@ -76,13 +76,14 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "pull": "f901329d7267",
         "intake": "b8610d3578b8",
         "segmentation": "cf0acd8bbfd4",
-        "quality": "72c9da594450",
-        "radiomics": "e6222fd0ee92",
-        "stability": "b04d5130261d",
+        "quality": "039bb15ba061",
+        "radiomics": "8137a22da7ea",
+        "gated": "6933993709ff",
+        "stability": "1082a52e8d35",
         "warehouse": "7fe92e941b12",
-        "selection": "fbc3eefa44d2",
-        "evaluation": "75476b188667",
-        "publication": "66fd11c31e56",
+        "selection": "a45d5c7c7d62",
+        "evaluation": "32c5c7c27bf6",
+        "publication": "60d72e9545a6",
     }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import gated_hearts
 import numpy as np
 import pytest
-from gated_hearts import GatedHeart, make_gated
 
 import mpss_lib
+from mpss_lib.demo import beating
+from mpss_lib.demo.beating import GatedHeart, make_gated
 from mpss_lib.errors import GeometryError, WrongArgumentError
 from mpss_lib.gated import Ejection, ejection_fraction
 from mpss_lib.gated.quality import FLAGS
@@ -32,16 +32,16 @@ def found(heart: GatedHeart) -> Ejection:
 def test_phantom_is_what_it_says() -> None:
     """Its voxels are counted: the cavity has the curve's volume, the wall one volume."""
     form, values = np.random.default_rng(5), {k: float(np.mean(v)) for k, v in CLEAR.items()}
-    values = {k: float(np.mean(v)) for k, v in gated_hearts.RANGES.items()} | values
+    values = {k: float(np.mean(v)) for k, v in beating.RANGES.items()} | values
     values |= {"hypokinesis": 0.5, "voxel_mm": 4.0}
-    contraction = gated_hearts.contraction_curve(values["systole"])
+    contraction = beating.contraction_curve(values["systole"])
     curve = values["edv_ml"] * (1.0 - 0.01 * values["ejection"] * contraction)
-    moments = list(gated_hearts._moments(form, values, contraction, curve))
-    frame = gated_hearts._frame(form, 8.0)
-    affine, size = gated_hearts._grid(form, values, frame)
+    moments = list(beating._moments(form, values, contraction, curve))
+    frame = beating._frame(form, 8.0)
+    affine, size = beating._grid(form, values, frame)
     walls = []
     for number in (0, int(np.argmin(curve))):
-        wall, cavity = gated_hearts.shares_of(moments[number], affine, size, frame, 0.1)
+        wall, cavity = beating.shares_of(moments[number], affine, size, frame, 0.1)
         assert cavity.sum() * 0.064 == pytest.approx(curve[number], rel=0.01)
         walls.append(wall.sum() * 0.064)
     assert walls[1] == pytest.approx(walls[0], rel=0.01)

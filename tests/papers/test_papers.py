@@ -220,6 +220,9 @@ def test_ports_of_settings():
     settings = ReceiverSettings(port=port, host="192.0.2.1")
     more = plain.model_copy(update={"receiver": settings})
     assert network.listeners(more, {"port": 8080})["192.0.2.1", port] == "receiver"
+    servers = {"postgres_port": 5, "redis_port": 6}
+    told = network.listeners(plain, {"port": 1, "cluster": servers})
+    assert (told["127.0.0.1", 5], told["127.0.0.1", 6]) == ("postgres", "redis")
     names = {one.who for one in network.LISTENING}
     assert {*network.listeners(more, {"port": 1}).values()} <= names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mpss_lib.pull.deidentification.equipment import clean_model, clean_version
 from mpss_lib.pull.deidentification.free_text import TextCleaner
 from mpss_lib.pull.deidentification.names import Named, named_by
+from mpss_lib.pull.deidentification.words import WORDS
 
 
 def clean(text, names=(), ids=(), extra=()):
@@ -243,3 +245,14 @@ def test_versions_stay_and_dates_go(text, left):
 )  # fmt: skip
 def test_models_stay_and_serial_numbers_go(text, left):
     assert clean_model([text], TextCleaner(Named())) == [left]
+
+
+def test_what_is_remembered_of_a_text_is_nobody_s_in_particular():
+    rng = random.Random(13)
+    words = ["Heart", "STRESS", "Rest AC", "StressHeart", "OSEM 8i4s", "no", "15.06.50", "Long"]
+    people = ["", "Heart^Anna", "Long^H", "Rest^Ida", "No^Bo", "Osem^Str", "8i4s^AC"]
+    for _ in range(400):
+        texts = [" ".join(rng.sample(words, 3)) for _ in range(rng.randint(1, 2))]
+        named = named_by([rng.choice(people)], [rng.choice(["", "8 4", "STRESS", "1506"])])
+        cleaner = TextCleaner(named, rng.choice([(), ("Anna",)]))
+        assert cleaner.clean_all(texts) == cleaner._cleaned(texts, WORDS)

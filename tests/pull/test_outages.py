@@ -58,6 +58,20 @@ def pull(sites, lake, config):
     return run_stage("pull", keys, lake, config, sites)
 
 
+@pytest.fixture(params=["before", "after"])
+def looked(request, monkeypatch):
+    """Whether who calls looks for the answer before or after it has closed the connection."""
+    send = ACSE.send_request
+
+    def send_and_wait(self):
+        send(self)
+        self.dul.join(10)
+
+    if request.param == "after":
+        monkeypatch.setattr(ACSE, "send_request", send_and_wait)
+
+
+@pytest.mark.usefixtures("looked")
 @pytest.mark.parametrize(
     ("result", "source", "reason", "error"),
     [

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fabricated_lake import Builder, fabricate
+from other_account import NOBODY, in_nobodys_name, is_root
 
 import mpss_lib
 from mpss_lib import cli
@@ -31,15 +32,12 @@ from mpss_lib.warehouse.reader import query
 HIDDEN = "Qz7pass"
 REGISTRY = f"postgresql+psycopg2://mpss:{HIDDEN}@db.example/registry"
 RESULTS = f"postgresql://out:{HIDDEN}@db.example/results"
-NOBODY = 65534
 
 # A service outlives the object that started it: that is the point of processes.json.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:subprocess .* is still running:ResourceWarning",
     "ignore:Exception ignored in.*Popen:pytest.PytestUnraisableExceptionWarning",
 )
-
-is_root = pytest.mark.skipif(os.geteuid() != 0, reason="another account is taken on")
 
 
 def mode(path):
@@ -393,13 +391,13 @@ def test_a_researcher_asks_the_lake_without_settings(reachable, monkeypatch):
     root, _ = reachable
     monkeypatch.setenv("MPSS_HOME", str(root))
     answer = "select count(*) as n from core.study"
-    assert _in_nobodys_name(lambda: query(answer, "csv")) == "n\n20\n"
-    assert _in_nobodys_name(lambda: len(mpss_lib.feature_matrix(segment="MYO", bins=64))) == "11"
-    assert "cannot be read by this account" in _in_nobodys_name(lambda: load(root))
-    told = _in_nobodys_name(lambda: (root / "lake" / "new").write_text("x"))
+    assert in_nobodys_name(lambda: query(answer, "csv")) == "n\n20\n"
+    assert in_nobodys_name(lambda: len(mpss_lib.feature_matrix(segment="MYO", bins=64))) == "11"
+    assert "cannot be read by this account" in in_nobodys_name(lambda: load(root))
+    told = in_nobodys_name(lambda: (root / "lake" / "new").write_text("x"))
     assert told.startswith("PermissionError")
     root.chmod(0o700)
-    assert "is closed to this account" in _in_nobodys_name(lambda: query(answer, "csv"))
+    assert "is closed to this account" in in_nobodys_name(lambda: query(answer, "csv"))
 
 
 @is_root
@@ -430,26 +428,6 @@ def reachable():
     yield root, config
     root.chmod(0o711)
     shutil.rmtree(root)
-
-
-def _in_nobodys_name(work):
-    """What a function gives, or its error, in a process of another account."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            told = str(work())
-        except Exception as error:
-            told = f"{type(error).__name__}: {error}"
-        os.write(writing, told.encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading, "rb") as answer:
-        return answer.read().decode()
 
 
 def _as_nobody(command):

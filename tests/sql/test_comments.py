@@ -1,5 +1,6 @@
 """The DuckDB file says itself what each relation and column is."""
 
+from mpss_lib.gated.quality import FLAGS
 from mpss_lib.quality.verdict import LIMITS
 from mpss_lib.segmentation.ventricle import SURE
 from mpss_lib.warehouse import comments
@@ -73,3 +74,4 @@ def test_every_metric_and_doubt_is_in_the_dictionary(snapshot):
     assert all(row["meaning"] for row in found)
     names = {row["name"] for row in found if row["kind"] in ("metric", "self_check")}
     assert {*LIMITS, *SURE} <= names
+    assert set(FLAGS) <= {row["name"] for row in found if row["kind"] == "flag"}

@@ -97,10 +97,11 @@ def test_the_ends_of_an_axis_follow_its_direction():
 
 def test_every_limited_metric_has_words_and_a_unit_where_it_has_one(shown):
     from mpss_lib.quality.verdict import LIMITS
+    from mpss_lib.segmentation.ventricle import SURE
 
     with published(shown.lake) as snapshot:
         words = metric_words(snapshot)
-    assert set(LIMITS) <= set(words)
+    assert {*LIMITS, *SURE} <= set(words)
     assert words["deficit"] == {"title": "Total perfusion deficit", "unit": "%"}
     assert words["noise_wall"] == {"title": "Noise in the wall", "unit": ""}
 

@@ -1,9 +1,12 @@
+import datetime as dt
+
 import pytest
 
 from mpss_lib.config import Config
 from mpss_lib.tables import read_parquet
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.cohort import EmptyCohortError, SnapshotOutdatedError
+from mpss_lib.warehouse.reader import rows as rows_of_lake
 
 
 def test_the_frozen_cohort_is_addressed_by_its_content(filled):
@@ -64,3 +67,53 @@ def test_a_snapshot_with_other_features_is_not_frozen(filled):
     thick = Config.model_validate({"cohort": {"accept": "pass"}, "segmentation": {"wall_mm": 12.0}})
     with pytest.raises(SnapshotOutdatedError, match="activate"):
         stage.freeze_cohort(filled.lake, thick)
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("registry", {"s01": (60.0, "registry"), "s16": (60.0, "registry"), "s19": (None, "")}),
+        ("gated", {"s01": (48.5, "gated"), "s16": (None, ""), "s19": (71.0, "gated")}),
+        (
+            "registry_else_gated",
+            {"s01": (60.0, "registry"), "s16": (60.0, "registry"), "s19": (71.0, "gated")},
+        ),
+        (
+            "gated_else_registry",
+            {"s01": (48.5, "gated"), "s16": (60.0, "registry"), "s19": (71.0, "gated")},
+        ),
+    ],
+)
+def test_the_ejection_fraction_of_the_cohort_is_of_the_source_that_is_asked_for(
+    filled, clinical, source, wanted
+):
+    """A flagged one of the gates (s16) does not count; both stand beside it."""
+    lvefs = {"01": 60.0, "16": 60.0, "19": None}
+    rows = [clinical(f"r{n}", f"s{n}", f"p{n}", lvef=lvef) for n, lvef in lvefs.items()]
+    rows[1] |= {"accession_key": "", "study_date_shifted": dt.date(2019, 3, 4)}
+    file = filled.write("clinical", "registry", rows, salt="lvef")
+    filled.record("pull", "registry", "done", [file])
+    for key, told in {"s01": (48.5,), "s16": (20.0, "poor_fit"), "s19": (71.0,)}.items():
+        filled.ejection(key, *told)
+    filled.flush()
+    config = filled.config.model_copy(
+        update={"cohort": filled.config.cohort.model_copy(update={"lvef_source": source})}
+    )
+    stage.run(filled.lake, config)
+    found = stage.freeze_cohort(filled.lake, config)
+    outcomes = filled.lake.rows("cohort_outcome", config.address("warehouse"), found)
+    assert {row["study_key"]: row["lvef"] for row in outcomes} == {
+        k: v for k, (v, _) in wanted.items()
+    }
+    told = rows_of_lake(
+        filled.lake, "select study_key, lvef_from, lvef_registry, lvef_gated from core.lvef"
+    )
+    known = {row["study_key"]: row for row in told}
+    assert {key: known[key]["lvef_from"] for key in wanted} == {
+        k: v for k, (_, v) in wanted.items()
+    }
+    assert (known["s16"]["lvef_registry"], known["s16"]["lvef_gated"]) == (60.0, 20.0)
+    (all_of_them, sure) = rows_of_lake(
+        filled.lake, "from quality.lvef_agreement order by of_studies"
+    )
+    assert (all_of_them["n_studies"], sure["n_studies"], sure["bias"]) == (2, 1, -11.5)

@@ -21,6 +21,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, _config, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
@@ -276,8 +277,8 @@ class ArchiveAssociation:
     def _not_established(self, assoc: Association) -> PlatformFaultError | ArchiveBusyError:
         if self._line is None:
             return self._down()
-        answer = assoc.acceptor.primitive
-        if assoc.is_rejected and answer is not None:
+        answer = assoc.acceptor.primitive if assoc.is_rejected else _unread_rejection(assoc)
+        if answer is not None:
             return self._rejected(answer)
         if assoc.rejected_contexts:
             return ArchiveRefusedError(
@@ -346,6 +347,16 @@ class ArchiveAssociation:
     def _where(self) -> str:
         to = self.settings
         return f"{to.host}:{to.port} (called {to.called_aet}, calling {to.calling_aet})"
+
+
+def _unread_rejection(assoc: Association) -> A_ASSOCIATE | None:
+    """Give a rejection that came, and closed the connection, before pynetdicom looked for it.
+
+    It looks first whether the connection is there, and takes one that is closed by then for one
+    that was never made.
+    """
+    answer = assoc.dul.peek_next_pdu()
+    return answer if isinstance(answer, A_ASSOCIATE) and answer.result in (1, 2) else None
 
 
 def _accepts(assoc: Dialogue, service: str) -> bool:

@@ -175,13 +175,14 @@ class ArchiveSession(ArchiveQuestions):
         study_uid, wanted, whole_series, attempts, spared
             As in ``Order``.
         folder : Path
-            Must be there. File names are made here, never by the archive.
+            Made where something comes now. File names are made here, never by the archive.
 
         Returns
         -------
         dict of str to Delivery
             By SOP Instance UID; every wanted object is in it. One that the archive has and, asked
             for alone, says it cannot send, and a spared one that does not come, carry a problem.
+            What all came ahead lies where it came.
 
         Raises
         ------
@@ -196,6 +197,10 @@ class ArchiveSession(ArchiveQuestions):
         if not wanted:
             return {}
         self.gate.begin_study()
+        if ahead := self._ahead.whole(order):
+            self._seen = study_uid, wanted[0]
+            return ahead
+        folder.mkdir(mode=0o700, exist_ok=True)
         way = self._way_for(order, folder)
         try:
             delivered = self._fetch_by(way, order, folder)

@@ -45,6 +45,8 @@ IMPLEMENTATION = (UID("2.25.143264291832310973266146342843711327931"), "MPSS_PUL
 """Class UID and version name of what wrote an object."""
 
 UNKNOWN_REGION = "UNKNOWN"
+_PLAIN = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
+"""VRs of which one text is its own value."""
 NOTHING = "nothing"
 """What is done with an attribute of type 2 that no table keeps."""
 
@@ -140,10 +142,10 @@ class Deidentifier:
 
     def _sign(self, kept: Dataset, received: Dataset) -> None:
         """Write what stands in for the identity, and what was done."""
-        kept.PatientID = self.subject.patient_key
-        kept.PatientName = self.subject.patient_key
+        for keyword in ("PatientID", "PatientName"):
+            _put(kept, keyword, self.subject.patient_key, _known(_tag(keyword))[1])
         for keyword in ("PatientBirthDate", "ReferringPhysicianName", "AccessionNumber", "StudyID"):
-            setattr(kept, keyword, "")  # type 2: present and empty
+            _put(kept, keyword, "", _known(_tag(keyword))[1])  # type 2: present and empty
         if not kept.get("PatientAge"):
             age = _age_between(self.subject.birth_date, self.subject.study_date)
             _put(kept, "PatientAge", age, "AS")
@@ -151,9 +153,9 @@ class Deidentifier:
             kept.BurnedInAnnotation = "NO"
         if "PixelData" in kept and is_phantom(received):
             kept.QualityControlImage = "YES"
-        kept.PatientIdentityRemoved = "YES"
-        kept.LongitudinalTemporalInformationModified = "MODIFIED"
-        kept.DeidentificationMethod = self.subject.method
+        _put(kept, "PatientIdentityRemoved", "YES", "CS")
+        _put(kept, "LongitudinalTemporalInformationModified", "MODIFIED", "CS")
+        _put(kept, "DeidentificationMethod", self.subject.method, "LO")
         kept.DeidentificationMethodCodeSequence = _options()
 
     def _dataset(self, source: Dataset) -> Dataset:
@@ -297,7 +299,10 @@ def _tag(keyword: str) -> BaseTag:
 def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
     if value is not None:
         tag = _tag(keyword)
-        target[tag] = DataElement(tag, vr, value, validation_mode=IGNORE)
+        is_plain = type(value) is str and vr in _PLAIN and "\\" not in value
+        target[tag] = DataElement(
+            tag, vr, value, already_converted=is_plain, validation_mode=IGNORE
+        )
 
 
 def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from mpss_lib.pull.deidentification.names import Named, fold
@@ -39,6 +40,8 @@ _ADDRESS = re.compile(r"(?i)\S*(@|://|(?<![^\W_])www\.)\S*")
 _GONE = " øø "
 """A word that no list has: what stood beside an address stands beside something that goes."""
 _BETWEEN_VALUES = "\x1f"
+_SHORT, _REMEMBERED = 256, 2048
+"""Characters of the values of an attribute, and number of them, that are remembered."""
 _PLAIN = " _-/.,+:%"
 """Signs that may stand between words; any other becomes a blank."""
 _MARKS = re.compile(r"[+#*'’‘´`°№º]\s*$")
@@ -89,11 +92,15 @@ class TextCleaner:
         list of str
             As many as were given; "" where nothing stays.
         """
-        whole = _BETWEEN_VALUES.join(text.replace(_BETWEEN_VALUES, " ") for text in texts)
-        spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", whole))
-        parts = _WORD.split(_ADDRESS.sub(_GONE, spelt))
-        known = words | self._extra_words if self._extra_words else words
-        one = _Text(parts[1::2], parts[0::2], known)
+        if sum(map(len, texts)) <= _SHORT:
+            plan = _unnamed(tuple(texts), words, self._extra_words)
+            is_name_in = any(self._named.hides_in(piece) for piece in plan.pieces)
+            if not is_name_in and not self._named.places_in(plan.folded):
+                return list(plan.values)
+        return self._cleaned(texts, words)
+
+    def _cleaned(self, texts: Sequence[str], words: frozenset[str]) -> list[str]:
+        one = _Text.of(texts, words | self._extra_words if self._extra_words else words)
         one.drop(at for at, word in enumerate(one.words) if not self._is_allowed(word, one.known))
         if one.drop_names(self._named.places_in(one.folded)) or one.drop_titled():
             return [""] * len(texts)
@@ -126,6 +133,14 @@ class _Text:
         self.words, self.gaps, self.known = words, gaps, known
         self.folded = [fold(word) for word in words]
         self.is_kept = [True] * len(words)
+
+    @classmethod
+    def of(cls, texts: Sequence[str], known: frozenset[str]) -> _Text:
+        """Take the values of an attribute apart, as one text."""
+        whole = _BETWEEN_VALUES.join(text.replace(_BETWEEN_VALUES, " ") for text in texts)
+        spelt = _WITHOUT.sub("without", unicodedata.normalize("NFC", whole))
+        parts = _WORD.split(_ADDRESS.sub(_GONE, spelt))
+        return cls(parts[1::2], parts[0::2], known)
 
     def drop(self, places: Iterable[int]) -> None:
         for at in places:
@@ -336,6 +351,36 @@ class _Text:
         if after == before + 1 or (first == last and first in "_-/"):
             return first
         return " "
+
+
+@dataclass(frozen=True)
+class _Unnamed:
+    """What stays of values where nobody's name is in them, and in what a name is looked for.
+
+    Parameters
+    ----------
+    folded : list of str
+        Their words.
+    pieces : frozenset of str
+        Parts of their words, as ``TextCleaner._is_allowed`` asks for them.
+    values : tuple of str
+    """
+
+    folded: list[str]
+    pieces: frozenset[str]
+    values: tuple[str, ...]
+
+
+@lru_cache(_REMEMBERED)
+def _unnamed(texts: tuple[str, ...], words: frozenset[str], extra: frozenset[str]) -> _Unnamed:
+    """Clean values as those of somebody without a name: it depends on nothing else.
+
+    The studies of an archive say the same again and again; whose names go is looked for each time.
+    """
+    cleaner = TextCleaner(Named(), extra)
+    found = _Text.of(texts, words)
+    pieces = {piece.upper() for word in found.words for piece in _PIECES.findall(word)}
+    return _Unnamed(found.folded, frozenset(pieces), tuple(cleaner._cleaned(texts, words)))
 
 
 def _plain(gap: str) -> str:

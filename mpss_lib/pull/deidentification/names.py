@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pydicom import Sequence
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 
 from mpss_lib.pull.deidentification.words import PLACEHOLDERS
 
@@ -37,6 +39,14 @@ _IDENTIFIERS = (
     "AdmissionID",
     "DeviceSerialNumber",
 )
+_NUMBERS = frozenset(int(Tag(keyword)) for keyword in _IDENTIFIERS)
+_OF_NOBODY = frozenset(
+    (
+        *("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UT"),
+        *("AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"),
+    )
+)
+"""VRs of values that are no person's name and hold none; an element of them is not read."""
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
@@ -136,7 +146,9 @@ def named_in(received: Dataset, *, names: Iterable[str] = (), ids: Iterable[str]
 
 def _told(dataset: Dataset) -> Iterator[tuple[bool, str]]:
     """Give every person name (True) and identifier (False) at any depth, private ones included."""
-    for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset would decode every value
+    for tag, raw in list(dataset.items()):  # iterating a Dataset would decode every value
+        if raw.VR in _OF_NOBODY and isinstance(raw, RawDataElement) and tag not in _NUMBERS:
+            continue
         try:
             element = dataset[tag]
             value = element.value

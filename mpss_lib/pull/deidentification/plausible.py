@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
+from typing import TypeGuard
 
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
@@ -94,6 +95,8 @@ DECIDING: frozenset[str] = frozenset(
 """Numbers by which a volume is made."""
 
 _ORDINALS = frozenset({"SeriesNumber", "InstanceNumber", "AcquisitionNumber"})
+_SHORT, _REMEMBERED = 128, 2048
+"""Bytes of a text, and number of them, that are remembered with what is written for them."""
 
 
 def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | RawDataElement:
@@ -109,6 +112,9 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
         A number that is an identifier of the patient goes too.
     """
     tag = _tag(keyword)
+    raw = source.get_item(tag)
+    if keyword not in _ORDINALS and _is_short_text(raw, tag):
+        return _kept_text(keyword, raw.value or b"") or _empty(tag)
     try:
         parts, vr, value = _parts(source, tag)
     except UNREADABLE:
@@ -126,6 +132,34 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
         return _unreadable(tag) if keyword in DECIDING else _empty(tag)
     if vr not in ("DS", "IS"):
         return DataElement(tag, vr, value)
+    return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
+
+
+def _is_short_text(raw: object, tag: BaseTag) -> TypeGuard[RawDataElement]:
+    """Whether a number stands there as a text that is worth to be remembered."""
+    if not isinstance(raw, RawDataElement) or raw.VR not in (None, *_TEXT_VRS):
+        return False
+    return _wanted_vrs(tag)[0] in ("DS", "IS") and len(raw.value or b"") <= _SHORT
+
+
+@lru_cache(_REMEMBERED)
+def _kept_text(keyword: str, content: bytes) -> RawDataElement | None:
+    """Give what is written for a text that is no ordinal number, None for an empty value.
+
+    It depends on nothing else; the studies of a camera say the same of most attributes.
+    """
+    alone, tag = Dataset(), _tag(keyword)
+    alone[tag] = RawDataElement(tag, _wanted_vrs(tag)[0], len(content), content, 0, False, True)
+    try:
+        parts, vr, _ = _parts(alone, tag)
+    except UNREADABLE:
+        parts, vr = ["?"], _wanted_vrs(tag)[0]
+    if not any(parts):
+        return None
+    if not _has_count(tag, len(parts)) or not all(_is_number(part) for part in parts):
+        return _written(tag, vr, "?")
+    if not all(_is_in_range(part, keyword) for part in parts):
+        return _written(tag, vr, "?") if keyword in DECIDING else None
     return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
 
 

@@ -86,6 +86,14 @@ class Ahead:
             )
         self.takes_lists = True if basket.is_full else self._judged(basket, problem)
 
+    def whole(self, order: Order) -> dict[str, Delivery]:
+        """Give what came of a study, once, if all of it came; else nothing, ``of`` gives it."""
+        there = self._waiting.get(order.study_uid, {})
+        if any(one.sop_uid not in there for one in order.wanted):
+            return {}
+        del self._waiting[order.study_uid]
+        return {one.sop_uid: there[one.sop_uid] for one in order.wanted}
+
     def of(self, study_uid: str) -> Mapping[str, Delivery]:
         """Give what came of a study, by SOP Instance UID, once."""
         return self._waiting.pop(study_uid, {})

@@ -22,7 +22,7 @@ from mpss_lib.warehouse.expectations.last_check import (
 from mpss_lib.warehouse.expectations.narrowing import Few, find_few
 from mpss_lib.warehouse.expectations.result_rows import failures_of, results_of
 from mpss_lib.warehouse.expectations.rules import VERSION, Finding
-from mpss_lib.warehouse.expectations.suites import FILE_RULES, SUITES, TABLES_OF
+from mpss_lib.warehouse.expectations.suites import BESIDE, FILE_RULES, SUITES, TABLES_OF
 from mpss_lib.warehouse.expectations.unjudged import sound_files, unjudged
 from mpss_lib.warehouse.expectations.views import Current, FileState
 from mpss_lib.warehouse.touched import MOST_TOUCHED, RECORDS
@@ -140,7 +140,7 @@ def _withheld(current: Current, last: LastCheck) -> list[Row]:
 
 
 def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
-    tables = dict.fromkeys((*TABLES_OF[suite], "study"))
+    tables = dict.fromkeys((*TABLES_OF[suite], *BESIDE.get(suite, ()), "study"))
     rules = [*suites.frames_of(suite, current.config.warehouse), *queries_of(suite, current)]
     rules += [*FILE_RULES, suites.ASPECTS] if suite == "features" else FILE_RULES
     kept = [repr(sorted(row.items())) for row in former]

@@ -63,7 +63,9 @@ class Look:
 
 def queries_of(suite: str, current: Current) -> list[Check]:
     """Give the queries of ``sql/checks`` that a suite runs."""
-    return [check for check in read_checks(bins=current.bins) if check.suite == suite]
+    points = current.config.cohort.lvef_difference
+    found = read_checks(bins=current.bins, lvef_difference=points)
+    return [check for check in found if check.suite == suite]
 
 
 def judge_rows(look: Look) -> tuple[list[Finding], list[Row]]:

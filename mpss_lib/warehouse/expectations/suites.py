@@ -29,12 +29,15 @@ SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
 """Names of the suites, in the order in which they are run."""
 
 TABLES_OF: Mapping[str, tuple[str, ...]] = {
-    "study": ("study", "instance", "volume", "segmentation", "quality_verdict"),
+    "study": ("study", "instance", "volume", "segmentation", "quality_verdict", "ejection"),
     "clinical": ("clinical",),
     "features": ("feature_catalogue", "feature_once", "feature_binned", "scanner_effect"),
     "predictions": ("prediction",),
 }
 """Lake tables of which a suite also checks files, columns and rows."""
+
+BESIDE: Mapping[str, tuple[str, ...]] = {"clinical": ("ejection",)}
+"""Lake tables of other suites that a suite's queries read too."""
 
 ASPECTS: Mapping[str, str] = {
     "finite_or_flagged": "values are finite, or absent and named in undefined_features",
@@ -173,8 +176,28 @@ STUDY: tuple[Frame, ...] = (
             ),
         ),
     ),
+    Frame(
+        "ejection",
+        (
+            grain("ejection"),
+            in_set(
+                "state_known",
+                "state",
+                ("measured", "no_gates", "unusable", "too_few_gates", "no_ventricle"),
+                "what became of the gates is known",
+            ),
+        ),
+    ),
+    Frame(
+        "ejection",
+        (
+            between("lvef_range", "lvef", 0, 100, "a sure LVEF is 0 to 100 %", "warn"),
+            between("edv_size", "edv_ml", 20, 500, "a sure EDV is 20 to 500 ml", "warn"),
+        ),
+        where="is_sure",
+    ),
 )
-"""Studies as the archive named and delivered them, up to their verdict."""
+"""Studies as the archive named and delivered them, up to their verdict and their gates."""
 
 _SEGMENT = in_set("segment_known", "segment", SEGMENTS, "features are of the seven segments")
 

@@ -23,7 +23,13 @@ from mpss_lib.warehouse.compaction import BATCHES
 from mpss_lib.warehouse.expectations.judged_files import labels
 from mpss_lib.warehouse.expectations.last_check import RESULT, LastCheck
 from mpss_lib.warehouse.expectations.rules import VERSION
-from mpss_lib.warehouse.expectations.suites import FILE_RULES, TABLES_OF, TWIN, frames_of
+from mpss_lib.warehouse.expectations.suites import (
+    BESIDE,
+    FILE_RULES,
+    TABLES_OF,
+    TWIN,
+    frames_of,
+)
 from mpss_lib.warehouse.expectations.views import Current
 from mpss_lib.warehouse.touched import MOST_TOUCHED, RECORDS
 
@@ -70,8 +76,14 @@ def narrowed_tables(suite: str) -> tuple[str, ...]:
 
     Of features the dictionary and what the scanners explain are read whole.
     """
-    few = (*FEATURE_TABLES, STUDY) if suite == "features" else (*TABLES_OF[suite], STUDY)
-    return tuple(dict.fromkeys(few))
+    few = FEATURE_TABLES if suite == "features" else TABLES_OF[suite]
+    return tuple(dict.fromkeys((*few, *looked_up(suite))))
+
+
+def looked_up(suite: str) -> tuple[str, ...]:
+    """Lake tables of other suites whose rows of each study a suite's queries read."""
+    beside = (*BESIDE.get(suite, ()), STUDY)
+    return tuple(table for table in beside if table not in TABLES_OF[suite])
 
 
 def _is_whole(path: str) -> bool:
@@ -97,11 +109,13 @@ def rules_of(suite: str, current: Current, queries: Sequence[Check]) -> str:
 
 
 def seen_studies(suite: str, current: Current, queries: Sequence[Check]) -> list[Row]:
-    """Rows of ``expectation_seen``: the files of the table of studies, which a suite looks up."""
-    if STUDY in TABLES_OF[suite]:
-        return []
-    named = labels(suite, STUDY, current, rules_of(suite, current, queries))
-    return [label | {"broken": "[]", "counts": ""} for label in named.values()]
+    """Rows of ``expectation_seen``: the files of the tables that a suite looks up."""
+    rules = rules_of(suite, current, queries)
+    return [
+        label | {"broken": "[]", "counts": ""}
+        for table in looked_up(suite)
+        for label in labels(suite, table, current, rules).values()
+    ]
 
 
 def _same_rules(

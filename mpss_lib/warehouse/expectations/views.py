@@ -26,7 +26,7 @@ from mpss_lib.warehouse.compaction import Reading, prefer_batches, read_batches
 from mpss_lib.warehouse.expectations.narrowing import Few, sources_of_few
 from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths
-from mpss_lib.warehouse.meta import COUNTED, META_NAMES
+from mpss_lib.warehouse.meta import COUNTED, META_NAMES, arrow_table, cohort_rule
 from mpss_lib.warehouse.newest import PREDICTION, newest_only
 from mpss_lib.warehouse.pointers import of_every_stage, read_pointers
 from mpss_lib.warehouse.published import ledger_of
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _STUDY = re.compile(r"study=([^.]+)\.")
+
+RULE = "meta.cohort_rule"
+"""What the settings say of the cohort: the one table of the publisher that is made here too."""
 
 CHUNK_ROWS = 8192
 """Rows of a feature table that are judged together: 30 MB."""
@@ -286,6 +289,10 @@ class Current:
                 connection.execute(f"create schema {schema}")
             studies = few.studies if few is not None else None
             count_shown(connection, self.lake, sound, is_fresh=self.is_whole, studies=studies)
+            if RULE in wanted:
+                rule = arrow_table("cohort_rule", [cohort_rule(self.config)])
+                connection.register("arrow_rule", rule)
+                connection.execute(f"create table {RULE} as from arrow_rule")
             sources = self._sources(wanted - gone)
             for name in FEATURE_TABLES:
                 if name in sources:

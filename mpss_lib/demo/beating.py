@@ -1,4 +1,4 @@
-"""Gated left ventricles with a known volume curve, for judging ejection fractions.
+"""Gated left ventricles with a known volume curve: of the demo, and to judge ejection fractions.
 
 A ventricle is a truncated half-ellipsoid whose cavity volume at each moment is exact: the volume
 curve is drawn first and the semi-axes follow from it. The wall keeps its volume, so that it
@@ -12,13 +12,12 @@ Written from geometry alone: nothing here knows the code that measures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.optimize import brentq
 
+from mpss_lib.errors import WrongArgumentError
 from mpss_lib.volume import FloatArray, Triple, Volume, make_affine
 
 MOMENTS = 64  # of a beat
@@ -75,14 +74,17 @@ class GatedHeart:
 
     @property
     def edv_ml(self) -> float:
+        """Largest volume of the cavity, ml."""
         return float(self.curve_ml.max())
 
     @property
     def esv_ml(self) -> float:
+        """Smallest volume of the cavity, ml."""
         return float(self.curve_ml.min())
 
     @property
     def percent(self) -> float:
+        """Ejection fraction, percent."""
         return 100.0 * (1.0 - self.esv_ml / self.edv_ml)
 
 
@@ -100,10 +102,23 @@ class Moment:
 
 
 def make_gated(seed: int, changes: Mapping[str, tuple[float, float]] | None = None) -> GatedHeart:
-    """Make a study; ``changes`` replaces ranges of ``RANGES``."""
+    """Make a study.
+
+    Parameters
+    ----------
+    seed : int
+        Everything random follows from it.
+    changes : mapping of str to (lowest, highest), optional
+        Replaces ranges of ``RANGES``.
+
+    Raises
+    ------
+    WrongArgumentError
+        A range that there is not.
+    """
     ranges = {**RANGES, **(changes or {})}
-    if set(ranges) != set(RANGES):
-        raise KeyError(f"{sorted(set(ranges) - set(RANGES))} not in RANGES")
+    if unknown := sorted(set(ranges) - set(RANGES)):
+        raise WrongArgumentError(f"no range {unknown}", way_out=f"use some of {sorted(RANGES)}")
     draws, form, noise = (np.random.default_rng([20261127, seed, k]) for k in range(3))
     values = {name: float(draws.uniform(*ranges[name])) for name in RANGES}
     contraction = contraction_curve(values["systole"])
@@ -139,7 +154,11 @@ def contraction_curve(systole: float) -> FloatArray:
     return curve
 
 
-def _moments(form: np.random.Generator, values: Values, contraction: FloatArray, curve: FloatArray):
+def _moments(
+    form: np.random.Generator, values: Values, contraction: FloatArray, curve: FloatArray
+) -> Iterator[Moment]:
+    from scipy.optimize import brentq
+
     oval_at, weak_at = form.uniform(0.0, 2.0 * np.pi, 2)
     below, apex = values["below"], values["apex_share"]
     shape = 2.0 / 3.0 + below - below**3 / 3.0  # cavity = area x long x shape
@@ -285,6 +304,8 @@ def _surroundings(values: Values, at: FloatArray) -> FloatArray:
 
 def _uptake(form: np.random.Generator, values: Values, at: FloatArray) -> FloatArray:
     """Uptake of the wall at every voxel: mottled, with defects by angle and height."""
+    from scipy.ndimage import gaussian_filter
+
     t, a, s = at[:3]
     mm = values["voxel_mm"]
     field = gaussian_filter(form.standard_normal(t.shape), 10.0 / mm)
@@ -294,7 +315,8 @@ def _uptake(form: np.random.Generator, values: Values, at: FloatArray) -> FloatA
         height = form.uniform(-20.0, 30.0)
         blob = _bump(np.arctan2(a, s), angle, half) * np.exp(-0.5 * ((t - height) / 18.0) ** 4)
         uptake = uptake * (1.0 - values["defect"] * blob)
-    return np.clip(uptake, 0.02, None)
+    clipped: FloatArray = np.clip(uptake, 0.02, None)
+    return clipped
 
 
 def _weights(rng: np.random.Generator, gates: int, irregular: float) -> FloatArray:
@@ -315,6 +337,8 @@ def _weights(rng: np.random.Generator, gates: int, irregular: float) -> FloatArr
 
 def _acquire(rng: np.random.Generator, picture: FloatArray, values: Values) -> FloatArray:
     """Blur, count, blur again."""
+    from scipy.ndimage import gaussian_filter
+
     sd = FWHM_TO_SD * values["fwhm_mm"] / values["voxel_mm"]
     after = sd * np.sqrt(values["post_share"])
     seen = np.clip(gaussian_filter(picture, np.sqrt(sd**2 - after**2), truncate=3.5), 0.0, None)
@@ -322,4 +346,5 @@ def _acquire(rng: np.random.Generator, picture: FloatArray, values: Values) -> F
     scale = 16.0 / values["gates"] / (values["noise"] ** 2 * alike)
     counted = rng.poisson(seen * scale).astype(np.float64)
     blurred: FloatArray = gaussian_filter(counted, after, truncate=3.5)
-    return np.clip(blurred * (1e3 / scale), 0.0, None)
+    counts: FloatArray = np.clip(blurred * (1e3 / scale), 0.0, None)
+    return counts
