@@ -149,6 +149,8 @@ def _digest(current: Current, suite: str, former: Sequence[Row]) -> str:
 
 # ------------------------------------------------------------------------ judging
 
+TABLE = "table_name"
+
 Told = dict[str, tuple[list[Finding], list[Row]]]
 """Suite to its findings, of files, then of rows, and to the files seen."""
 
@@ -200,17 +202,14 @@ def _judge_together(
     sound = frozenset[str]().union(*(sound_files(before[name], studies) for name in names))
     states = {table: current.files(table, but=sound) for table in every}
     at_fault = {table for table, files in states.items() if any(map(_is_bad, files))}
+    own = {name: [t for t in TABLES_OF[name] if t in states] for name in names}
+    files = _judge_files(current, {t: states[t] for tables in own.values() for t in tables})
     found: Told = {}
     with current.open(needed, leave_out=at_fault, few=few) as connection:
         for name in names:
             look = Look(name, current, connection, before[name], frozenset(at_fault))
             judged, seen = judge_features(look) if name == "features" else judge_rows(look)
-            files = [
-                one
-                for table in TABLES_OF[name]
-                for one in _judge_files(table, states[table], current.n_files(table))
-            ]
-            found[name] = [*files, *judged], seen
+            found[name] = [*(one for table in own[name] for one in files[table]), *judged], seen
             log.info("suite %s: %d expectations", name, len(found[name][0]))
     return found
 
@@ -224,12 +223,22 @@ def _is_bad(file: FileState) -> bool:
     )
 
 
-def _judge_files(table: str, files: Sequence[FileState], n_files: int) -> list[Finding]:
+def _judge_files(
+    current: Current, states: Mapping[str, Sequence[FileState]]
+) -> dict[str, list[Finding]]:
+    """Hold the files of tables against the rules about files, all at once; findings by table."""
     import pandas as pd
 
     from mpss_lib.warehouse.expectations.engine import judge
 
-    found = judge(pd.DataFrame(map(vars, files)), table, ("path", "study_key"), FILE_RULES)
-    for one in found:
-        one.n_rows = n_files
+    rows = [{TABLE: table} | vars(file) for table, files in states.items() for file in files]
+    broken = judge(pd.DataFrame(rows), "files", (TABLE, "path", "study_key"), FILE_RULES)
+    found: dict[str, list[Finding]] = {table: [] for table in states}
+    for rule in broken:
+        by_table: dict[str, list[Row]] = {}
+        for row in rule.rows:
+            by_table.setdefault(row.pop(TABLE), []).append(row)
+        for table, findings in found.items():
+            bad, n_files = by_table.get(table, []), current.n_files(table)
+            findings.append(Finding(rule.rule, table, n_files, len(bad), bad, not bad))
     return found
