@@ -435,12 +435,14 @@ _CHECKED = (
         "warehouse",
         "suite",
         "suite path",
+        later="counts",  # of the rules that are judged file by file
         suite=TEXT,
         table_name=TEXT,
         path=TEXT,  # file whose rows were checked, below the lake
         state=TEXT,  # its size and time of change
         rules_digest=TEXT,  # of the rules, and of what the dictionary says of the columns
         broken=TEXT,  # JSON: list of [rule, row that breaks it]
+        counts=TEXT,  # JSON: studies and rows of the file, and of rules that allow a share; or ""
     ),
 )
 

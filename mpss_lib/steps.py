@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol, cast
 
 from mpss_lib.batch import (
     CHAIN,
@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 
 Do = Callable[[str, list[str]], BatchResult]
 """``do(stage, study_keys)``: one study-level stage over a batch."""
+
+
+class CohortStage(Protocol):
+    """The ``stage`` module of a cohort-level stage, as a task and a command use it."""
+
+    @property
+    def DOORS(self) -> Mapping[str, Callable[..., dict[str, Any]]]:  # noqa: N802 (a constant)
+        """Each step by its name: of a cohort's hash, its part if it has parts, lake and config."""
 
 
 def through_chain(waiting: Mapping[str, Sequence[str]], do: Do) -> Iterator[BatchResult]:
@@ -106,9 +114,9 @@ def cohort_step(
     Parameters
     ----------
     stage : str
-        ``selection`` or ``evaluation``.
+        ``selection``, ``stability`` or ``evaluation``.
     step : str
-        Name of the door in its ``stage.py``.
+        Name of one of its ``DOORS``.
     arguments : sequence of str
         Cohort hash, then the part that the step is mapped over.
     lake, config
@@ -122,9 +130,9 @@ def cohort_step(
     dict
         What the step says, without the units of the record.
     """
-    door = getattr(import_module(f"mpss_lib.{stage}.stage"), step)
+    doors = cast("CohortStage", import_module(f"mpss_lib.{stage}.stage")).DOORS
     with working(lake.root):
-        answer = dict(door(*arguments, lake, config, **({"force": True} if force else {})))
+        answer = dict(doors[step](*arguments, lake, config, **({"force": True} if force else {})))
         if units := answer.pop("units"):
             write_record(stage, units, lake, config, run_name)
     return answer

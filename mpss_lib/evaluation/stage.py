@@ -345,3 +345,13 @@ def _together(cohort: str, answers: Sequence[Mapping[str, Any]]) -> Answer:
             total[file.table] = total.get(file.table, 0) + file.n_rows
     done = sum(unit.status == "done" for unit in units)
     return {"cohort": cohort, "done": done, "skipped": len(units) - done, **total, "units": units}
+
+
+DOORS = {
+    "run": run,
+    "univariate": univariate,
+    "evaluate": evaluate,
+    "summarise": summarise,
+    "register_model": register_model,
+}
+"""Steps of a cohort by name, as ``steps.cohort_step`` calls them."""

@@ -218,3 +218,7 @@ def _answer(
         "bins": {profile: mine[0]["bins"] if mine else 0 for profile, mine in chosen.items()},
         "units": [Unit(cohort, status, tuple(written))],
     }
+
+
+DOORS = {"run": run, "select_features": select_features}
+"""Steps of a cohort by name, as ``steps.cohort_step`` calls them."""

@@ -163,3 +163,7 @@ def _row(study_key: str, position: int, one: Perturbed, path: str) -> dict[str, 
         "n_voxels": one.n_voxels,
         "values_path": path,
     }
+
+
+DOORS = {"summarise": summarise}
+"""Steps of a cohort by name, as ``steps.cohort_step`` calls them."""

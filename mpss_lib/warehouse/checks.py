@@ -8,7 +8,8 @@ belongs and what follows from a row::
     -- consequence: quarantine
     -- by: study_key
 
-The last line says that a row hangs on rows of the same study only (``expectations.unjudged``).
+The last line says that a row hangs on rows of the same study only, or (``record_key``) of the same
+registry record and of the studies that it may belong to (``expectations.unjudged``).
 Those of suite ``snapshot`` are about relations that are made while a snapshot is published, and are
 run there, with the grain of every relation as its file declares it; what they find is counted in
 ``quality.check_result``. The others are about lake tables and are run with their suite
@@ -68,7 +69,8 @@ _RESULT = (
 class Check:
     """One query: ``sql`` returns the rows that are not as it ``says``.
 
-    ``by`` is ``study_key`` where a row hangs on rows of the same study only.
+    ``by`` is ``study_key`` where a row hangs on rows of the same study only, ``record_key`` where
+    it hangs on a registry record and its studies.
     """
 
     name: str

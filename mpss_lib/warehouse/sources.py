@@ -117,8 +117,10 @@ def source_of(lake: Lake, table: LakeTable, reading: Reading, features: Features
 def _every_file(lake: Lake, table: LakeTable, reading: Reading) -> str:
     """Rows of an append-only table with the landing file of each, whatever columns it has."""
     parts = [_empty(table, ())]
-    if reading.batches:
-        parts.append(_read(lake, [s.path for s in reading.batches], "union_by_name = true"))
+    whole = [source.path for source in reading.batches if not source.without]
+    if whole:
+        parts.append(_read(lake, whole, "union_by_name = true"))
+    parts += [_read_without(lake, source) for source in reading.batches if source.without]
     if reading.alone:
         named = _read(lake, reading.alone, "filename = true", "union_by_name = true")
         below = f"substr(filename, {len(str(lake.root.resolve())) + 2}) as {PATH}"

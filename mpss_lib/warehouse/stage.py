@@ -149,13 +149,14 @@ def check(
     """
     from mpss_lib.warehouse.expectations.checking import check_suites, is_open
     from mpss_lib.warehouse.expectations.consequences import read_report, settle
+    from mpss_lib.warehouse.expectations.last_check import LastCheck
     from mpss_lib.warehouse.expectations.page import write_page
     from mpss_lib.warehouse.expectations.views import Current
 
-    names = suites or SUITES
-    current = Current(lake, config, is_whole=force or is_open(lake, config, names))
-    done = check_suites(current, names=names, force=force, run_name=run_name)
-    report = read_report(current)
+    names, last = suites or SUITES, LastCheck(lake, config)
+    current = Current(lake, config, is_whole=force or is_open(last, names))
+    done = check_suites(current, last, names=names, force=force, run_name=run_name)
+    report = read_report(current, last)
     write_page(lake, report)
     settle(lake, report)
     return {"suites_run": list(done.values()).count("done")} | report.counts()

@@ -12,7 +12,7 @@ is found is the same.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from mpss_lib.warehouse.compaction import BATCHES, Reading, batch_records
 from mpss_lib.warehouse.joining import Source
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, read_records
 from mpss_lib.warehouse.meta import META
+from mpss_lib.warehouse.newest import PREDICTION, newest_of_snapshot
 from mpss_lib.warehouse.pointers import of_every_stage, read_pointers
 from mpss_lib.warehouse.record_files import new_files
 
@@ -56,6 +57,13 @@ where file.unit_key in (select unit_key from arrow_units)
 """
 
 
+_CONTENT = """
+select unit_key, content_sha256
+from meta.manifest
+where is_current and table_name = ? and engine = ? and config = ?
+"""
+
+
 @dataclass(frozen=True)
 class Standing:
     """What is read now.
@@ -76,8 +84,8 @@ class Standing:
         Versions of the code and of DuckDB that wrote the snapshot.
     highest_order : int
         Number of the last record.
-    has_old_predictions : bool
-        Whether any study has a prediction that another one replaced.
+    newest_predictions : Reading
+        The files that give the newest prediction of each study.
     rules : str
         Digest of the relations of the snapshot.
     cohort_rule : pyarrow.Table
@@ -93,10 +101,35 @@ class Standing:
     lake_files: pa.Table
     made_by: tuple[str, str]
     highest_order: int
-    has_old_predictions: bool
+    newest_predictions: Reading
     rules: str
     cohort_rule: pa.Table
     unsettled: frozenset[str]
+
+    def content_of(self, lake: Lake, table: str, units: Collection[str] | None) -> dict[str, str]:
+        """Map unit keys of a table to the SHA-256 of their current files; every one where None.
+
+        Raises
+        ------
+        PlatformFaultError
+            The published snapshot cannot be read.
+        """
+        address = self.pointers[TABLES[table].stage]
+        made_by = (table, address.engine, address.config)
+        with closing(open_snapshot(lake.snapshot)) as connection:
+            sql, given = _CONTENT, list[Any](made_by)
+            if units is not None:
+                sql += " and unit_key in (select unnest(?))"
+                given.append(sorted(units))
+            found = dict(connection.execute(sql, given).fetchall())
+        new = self.new.files
+        return found | {
+            file["unit_key"]: file["content_sha256"]
+            for file in new
+            if (file["table_name"], file["engine"], file["config"]) == made_by
+            and file["is_current"]
+            and (units is None or file["unit_key"] in units)
+        }
 
 
 def standing(lake: Lake, config: Config) -> Standing | None:
@@ -127,18 +160,20 @@ def _standing(lake: Lake, config: Config, connection: duckdb.DuckDBPyConnection)
     readings = _Readings(rows)
     if not readings.add(new, _before(connection, new), every):
         return None
+    found = readings.found()
+    newest = newest_of_snapshot(
+        connection, found[PREDICTION], new.files, every[TABLES[PREDICTION].stage]
+    )
     (order,) = _one(connection, "select coalesce(max(record_order), 0) from meta.run")
     return Standing(
         pointers=every,
-        readings=readings.found(),
+        readings=found,
         n_rows=readings.n_rows,
         new=new,
         lake_files=files,
         made_by=(code, engine),
         highest_order=max(order, new.highest_order),
-        has_old_predictions=_has_old_predictions(
-            connection, readings, every[TABLES["prediction"].stage]
-        ),
+        newest_predictions=newest,
         rules=rules,
         cohort_rule=_table(connection, "cohort_rule"),
         unsettled=frozenset(key for (key,) in connection.execute(_UNSETTLED).fetchall()),
@@ -152,17 +187,6 @@ def _differs(lake: Lake, row: Row) -> bool:
     except FileNotFoundError:
         return True
     return (stat.st_size, stat.st_mtime_ns) != (row["n_bytes"], row["modified_ns"])
-
-
-def _has_old_predictions(
-    connection: duckdb.DuckDBPyConnection, readings: _Readings, address: Address
-) -> bool:
-    (n_old,) = connection.execute(
-        "select count(*) from meta.manifest where table_name = 'prediction'"
-        " and (not is_current or engine != ? or config != ?)",
-        [address.engine, address.config],
-    ).fetchall()[0]
-    return bool(n_old) or "prediction" in readings.has_replaced
 
 
 def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
@@ -228,7 +252,6 @@ class _Readings:
         self.batches: dict[str, list[Source]] = {name: [] for name in TABLES}
         self.alone: dict[str, set[str]] = {name: set() for name in TABLES}
         self.n_rows: dict[str, int] = {}
-        self.has_replaced: set[str] = set()
         for row in rows:
             name, path, n_rows = row["table_name"], row["path"], row["n_rows"]
             if path.startswith(BATCHES):
@@ -265,8 +288,6 @@ class _Readings:
             if told.setdefault(file["path"], file["n_rows"]) != file["n_rows"]:
                 return False
             is_shown = pointers[file["stage"]] == Address(file["engine"], file["config"])
-            if not is_shown:
-                self.has_replaced.add(file["table_name"])
             is_read = file["table_name"] in APPEND_ONLY or (file["is_current"] and is_shown)
             if is_read and not self._add(file, before.get(_key(file), [])):
                 return False
@@ -278,8 +299,6 @@ class _Readings:
         if any(row["n_rows"] != n_rows for row in same):
             return False  # whether rows were lost: ``check_rows_kept``
         former = {row["path"] for row in before if row["is_current"]} - {path}
-        if former:
-            self.has_replaced.add(name)
         if TABLES[name].unit == "engine":  # one file, which every unit names
             return path in self.alone[name] and self.n_rows.get(path) == n_rows
         if name in APPEND_ONLY:

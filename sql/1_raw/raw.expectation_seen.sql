@@ -1,4 +1,4 @@
--- One row is one file of features or studies that the last check has seen, and what broke a rule.
+-- One row is one file that the last check of a suite has seen, and what broke a rule in it.
 -- grain: suite path
 select *,
 from ${expectation_seen}

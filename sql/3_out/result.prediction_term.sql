@@ -55,28 +55,47 @@ used as (
         or list_contains(model.test_studies, predicted.study_key)
 ),
 
-clinical as (
+-- As it was when the cohort was frozen; of any other study as it is now.
+told as (
     select
         cohort_hash,
         study_key,
         true as is_training_study,
-        map { 'sex': sex, 'race': race } as categories,
-        map {
-            'age': age,
-            'bmi': bmi,
-            'lvef': lvef,
-            'smoking': smoking::int::double,
-            'diabetes': diabetes::int::double,
-            'hypertension': hypertension::int::double,
-            'hyperlipidemia': hyperlipidemia::int::double,
-            'family_history': family_history::int::double
-        } as numbers,
+        sex,
+        race,
+        age,
+        bmi,
+        lvef,
+        smoking,
+        diabetes,
+        hypertension,
+        hyperlipidemia,
+        family_history,
     from raw.cohort_outcome
     union all
     select
         null as cohort_hash,
         study_key,
         false as is_training_study,
+        sex,
+        race,
+        age,
+        bmi,
+        lvef,
+        smoking,
+        diabetes,
+        hypertension,
+        hyperlipidemia,
+        family_history,
+    from core.clinical
+    where study_key is not null
+),
+
+clinical as (
+    select
+        cohort_hash,
+        study_key,
+        is_training_study,
         map { 'sex': sex, 'race': race } as categories,
         map {
             'age': age,
@@ -88,8 +107,7 @@ clinical as (
             'hyperlipidemia': hyperlipidemia::int::double,
             'family_history': family_history::int::double
         } as numbers,
-    from core.clinical
-    where study_key is not null
+    from told
 ),
 
 scanners as (

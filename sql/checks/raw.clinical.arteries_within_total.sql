@@ -1,6 +1,7 @@
 -- arteries do not exceed the total
 -- suite: clinical
 -- consequence: quarantine
+-- by: record_key
 with summed as (
     select
         record_key,

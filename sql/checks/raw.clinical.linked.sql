@@ -1,6 +1,7 @@
 -- accepted rows name one study, or none that was found
 -- suite: clinical
 -- consequence: warn
+-- by: record_key
 select
     record_key,
     link,

@@ -1,6 +1,7 @@
 -- the ejection fraction of the gates, where it is sure, is the registry's within a limit
 -- suite: clinical
 -- consequence: warn
+-- by: record_key
 select
     clinical.record_key,
     ejection.lvef - clinical.lvef_registry as "value",

@@ -1,6 +1,7 @@
 -- numbers are finite, or absent
 -- suite: clinical
 -- consequence: quarantine
+-- by: record_key
 select record_key,
 from raw.clinical
 where

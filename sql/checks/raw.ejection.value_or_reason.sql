@@ -1,6 +1,7 @@
 -- a study whose gates were measured has its volumes, one that was not has none
 -- suite: study
 -- consequence: warn
+-- by: study_key
 select
     study_key,
     state,

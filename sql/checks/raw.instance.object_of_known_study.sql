@@ -1,6 +1,7 @@
 -- objects belong to a study that was found
 -- suite: study
 -- consequence: quarantine
+-- by: study_key
 select
     judged.study_key,
     judged.series_key,

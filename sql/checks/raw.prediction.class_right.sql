@@ -1,6 +1,7 @@
 -- the Berman class is that of the value
 -- suite: predictions
 -- consequence: quarantine
+-- by: study_key
 with judged as (
     select
         study_key,

@@ -1,6 +1,7 @@
 -- a study has 21 predictions: 7 segments x 3 configurations
 -- suite: predictions
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     count(*) as "value",

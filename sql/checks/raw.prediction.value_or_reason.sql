@@ -1,6 +1,7 @@
 -- a prediction has a value, or a reason why there is none
 -- suite: predictions
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     segment,

@@ -1,6 +1,7 @@
 -- the value lies within its bounds, the corrected one in its interval
 -- suite: predictions
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     segment,

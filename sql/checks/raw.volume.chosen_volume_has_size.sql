@@ -1,6 +1,7 @@
 -- the chosen volume has voxels, and they have a size
 -- suite: study
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     object_key,

@@ -1,6 +1,7 @@
 -- volumes that were left say why
 -- suite: study
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     object_key,

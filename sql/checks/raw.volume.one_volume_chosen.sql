@@ -1,6 +1,7 @@
 -- at most one volume of a study is chosen
 -- suite: study
 -- consequence: quarantine
+-- by: study_key
 select
     study_key,
     count(*) as "value",

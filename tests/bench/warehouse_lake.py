@@ -20,11 +20,13 @@ from fabricated_lake import Builder, clinical_row, row
 
 from mpss_lib import tables as lake_tables
 from mpss_lib.batch import write_record
-from mpss_lib.config import Config
+from mpss_lib.config import CONFIGURATIONS, Config
+from mpss_lib.contract import CLASS_LIMITS
 from mpss_lib.radiomics.catalogue import BINNED_NAMES, ONCE_NAMES
 from mpss_lib.records import Unit
 from mpss_lib.schemas import TABLES
 from mpss_lib.sections import BINS, SEGMENTS
+from mpss_lib.shelves import file_name, shelf_of
 from mpss_lib.tables import Lake, Written, digest_of
 from mpss_lib.warehouse.compaction import write_batch
 from mpss_lib.warehouse.joining import PATH, Source
@@ -72,6 +74,7 @@ class BigLake:
         self.group, self.night = group, night
         self.keys: list[str] = []
         self.n_first = 0
+        self._folders: dict[str, str] = {}
         self.builder = Builder(lake, config, once=once, binned=binned)
 
     def fill(self, n: int) -> None:
@@ -84,7 +87,8 @@ class BigLake:
                 self._write_group(self.keys[start : start + self.group], start)
             for start in range(0, n, self.night):
                 self._record(self.keys[start : start + self.night])
-            self.builder.registry([clinical_row(f"r{key}", key, f"P{key}") for key in self.keys])
+            rows = [clinical_row(f"R{key[1:]}", key, f"P{key[1:]}") for key in self.keys]
+            self.builder.registry(rows)
             self.builder.flush()
 
     def take_up(self, n: int) -> int:
@@ -93,16 +97,25 @@ class BigLake:
         self.keys = sorted(_key(f"study {i}") for i in range(n))
         folder = self.lake.root / "landing" / "feature_once"
         n_late = len(list(folder.rglob("study=*.parquet")))
-        self.keys += [_key(f"late {n + i}") for i in range(n_late)]
+        self.keys += [self.late_key(n + i) for i in range(n_late)]
         self.builder.catalogue()
         return len(self.keys)
 
     def add_study(self, number: int) -> None:
         """One study more, as the night writes it: landing files and manifest records."""
-        key = _key(f"late {number}")
+        key = self.late_key(number)
         self.keys.append(key)
-        self.builder.through(key, f"P{key}", seed=number)
-        self.builder.flush()
+        build = self.builder
+        for stage, tables in _STAGES.items():
+            files = [build.write(name, key, self._rows(name, [key], number)) for name in tables]
+            files += [build.catalogue_file] * (stage == "radiomics")
+            build.record(stage, key, "done", files)
+        build.flush()
+
+    @staticmethod
+    def late_key(number: int) -> str:
+        """Key of a study that ``add_study`` adds."""
+        return _key(f"late {number}")
 
     def members(self) -> Iterator[str]:
         """Landing files of the first studies, below the lake."""
@@ -169,8 +182,12 @@ class BigLake:
         return _repeated(table, keys)
 
     def _member(self, table: str, key: str) -> str:
-        address = self.config.address(TABLES[table].stage)
-        return self.lake.relative(self.lake.landing_path(table, address, key, _digest(table, key)))
+        """Path of a landing file, as ``Lake.landing_path`` gives it, without asking for each."""
+        if table not in self._folders:
+            address = self.config.address(TABLES[table].stage)
+            self._folders[table] = self.lake.relative(self.lake.landing_folder(table, address))
+        name = file_name(TABLES[table].unit, key, _digest(table, key))
+        return f"{self._folders[table]}/{shelf_of(key)}/{name}"
 
     def _written(self, table: str, key: str) -> Written:
         digest, n_rows = _digest(table, key), _N_ROWS.get(table, 1)
@@ -187,7 +204,7 @@ class BigLake:
 
 
 def _repeated(table: str, keys: list[str]) -> pa.Table:
-    """Rows of every study: those of one, with each key in the place of its mark."""
+    """Rows of every study: those of one, with the digits of each key in the place of the mark."""
     schema = TABLES[table].schema
     one = [_row(table, i) for i in range(_N_ROWS.get(table, 1))]
     data = pa.Table.from_pylist(one, schema=schema)
@@ -195,24 +212,34 @@ def _repeated(table: str, keys: list[str]) -> pa.Table:
     for name in schema.names:
         values = [row[name] for row in one]
         if any(isinstance(value, str) and MARK in value for value in values):
-            texts = [value.replace(MARK, key) for key in keys for value in values]
+            texts = [value.replace(MARK, key[1:]) for key in keys for value in values]
             data = data.set_column(schema.get_field_index(name), schema.field(name), [texts])
     return data
 
 
 def _row(table: str, i: int) -> dict:
-    key = MARK
-    values = {"study_key": key}
+    """A row that breaks no expectation."""
+    values = {"study_key": f"S{MARK}"}
+    series = {"series_key": f"S{MARK}{i}", "object_key": f"S{MARK}o{i}"}
+    chosen = {"is_chosen": True, "stress": "stress", "attenuation": "AC"}
+    chosen |= {"nz": 40, "ny": 64, "nx": 64, "dz_mm": 4.8, "dy_mm": 4.8, "dx_mm": 4.8}
+    value = float(i)
     special = {
-        "study": {"patient_key": f"P{key}", "accession_key": f"acc{key}"}
-        | {"acquired_period": "2020-Q1", "study_date_shifted": dt.date(2019, 3, 1)},
-        "instance": {"series_key": f"{key}{i}", "object_key": f"{key}o{i}", "is_stored": True},
-        "volume": {"series_key": f"{key}{i}", "object_key": f"{key}o{i}", "is_chosen": i == 0},
+        "study": {"patient_key": f"P{MARK}", "accession_key": f"accS{MARK}"}
+        | {"acquired_period": "2020-Q1", "study_date_shifted": dt.date(2019, 3, 1)}
+        | {"modalities": ["NM"]},
+        "instance": series
+        | {"is_stored": True, "n_objects": 1, "path": f"dicom/S{MARK}/{i}.dcm", "n_bytes": 1000}
+        | {"content_sha256": "0" * 64},
+        "volume": series | (chosen if i == 0 else {"reasons": ["not_best"]}),
+        "segmentation": {"mask_path": f"masks/S{MARK}.npz", "is_sure": True}
+        | {"myocardium_ml": 100.0, "cavity_ml": 60.0},
         "quality_metric": {"metric": f"metric {i}", "flag": "ok"},
         "quality_verdict": {"verdict": "pass"},
-        "prediction": {"segment": SEGMENTS[i % 7], "configuration": f"c{i // 7}"}
-        | {"cohort_hash": "c0ffee", "profile": "as_published", "value": float(i)}
-        | {"value_low": i - 1.0, "value_high": i + 1.0},
+        "prediction": {"segment": SEGMENTS[i % 7], "configuration": CONFIGURATIONS[i // 7]}
+        | {"cohort_hash": "c0ffee", "profile": "as_published", "value": value, "n_models": 50}
+        | {"value_low": value - 1.0, "value_high": value + 1.0}
+        | {"berman_class": sum(value > limit for limit in (0.0, *CLASS_LIMITS))},
     }
     return row(table, **(values | special.get(table, {})))
 
@@ -249,7 +276,7 @@ def _digest(table: str, key: str) -> str:
 
 
 def _key(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"S{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _number(path: Path) -> int:

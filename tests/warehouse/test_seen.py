@@ -21,7 +21,7 @@ from sound_lake import (
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.tables import read_json, write_json
 from mpss_lib.warehouse import stage
-from mpss_lib.warehouse.expectations import checking, seen
+from mpss_lib.warehouse.expectations import checking, judging, seen
 from mpss_lib.warehouse.expectations.views import Current
 
 FOURTH, FIFTH, SIXTH = (f"S{k:016x}" for k in (4, 5, 6))
@@ -52,9 +52,11 @@ def judged(monkeypatch) -> list[frozenset[str] | None]:
     found: list[frozenset[str] | None] = []
     ask = checking.unjudged
 
-    def noted(*given):
-        found.append(ask(*given))
-        return found[-1]
+    def noted(suite, *given):
+        answer = ask(suite, *given)
+        if suite == "features":
+            found.append(answer)
+        return answer
 
     monkeypatch.setattr(checking, "unjudged", noted)
     return found
@@ -199,14 +201,14 @@ def test_night_after_night_the_findings_are_those_of_a_check_of_every_study(soun
 @pytest.mark.parametrize("query", ["raw.feature_binned.rows_whole", "raw.scanner_effect"])
 def test_a_query_that_asks_of_all_studies_is_asked_of_all(sound, judged, monkeypatch, query):
     """Only one that reads rows of studies: a warning about scanners is asked of all anyhow."""
-    told = checking.read_checks
+    told = judging.read_checks
 
     def without(**more):
         return tuple(
             replace(one, by="") if one.name.startswith(query) else one for one in told(**more)
         )
 
-    monkeypatch.setattr(checking, "read_checks", without)
+    monkeypatch.setattr(judging, "read_checks", without)
     check(sound, "features")
     stage.run(sound.lake, sound.config)
     sound.study(FOURTH, f"P{4:016x}", 4)

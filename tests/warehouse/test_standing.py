@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from fabricated_lake import clinical_row
 
 from mpss_lib.config import Config
+from mpss_lib.shelves import key_of
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.warehouse import record_files, stage
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches, write_batch
 from mpss_lib.warehouse.joining import Source
 from mpss_lib.warehouse.manifest import current_paths, read_ledger
+from mpss_lib.warehouse.newest import newest_only
 from mpss_lib.warehouse.standing import standing
 
 EAGER = {"cohort": {"accept": "pass"}, "warehouse": {"threads": 1, "compact_from": 3}}
@@ -49,10 +52,23 @@ def assert_is_that_of_the_manifest(build):
     assert found.highest_order == ledger.highest_order
     runs = found.new.runs
     assert runs == [run for run in ledger.runs if run["record"] in {r["record"] for r in runs}]
-    assert found.has_old_predictions == any(
-        file["table_name"] == "prediction" and not file["is_current"] for file in ledger.files
-    )
+    assert_newest(found, ledger, readings["prediction"], read_batches(build.lake))
     return found
+
+
+def assert_newest(found, ledger, every, batches):
+    """The files read for the newest predictions hold these, and no other one of their studies."""
+    address = found.pointers["publication"]
+    newest = ledger.current_of("prediction", "publication", address)["path"].to_pylist()
+    members = {one.path: one.members for one in batches if one.table == "prediction"}
+    told = found.newest_predictions
+    assert told == replace(newest_only(every, newest, members), columns=told.columns)
+    read = [*told.alone]
+    for source in told.batches:
+        mine = [path for path in members[source.path] if key_of(path) not in source.without]
+        assert mine
+        read += mine
+    assert sorted(read) == sorted(newest)
 
 
 CHANGES = {

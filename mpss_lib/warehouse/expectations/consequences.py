@@ -13,7 +13,7 @@ from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.records import Record
 from mpss_lib.shelves import order_of
 from mpss_lib.tables import Lake, check_key, read_json
-from mpss_lib.warehouse.expectations.checking import STAGE
+from mpss_lib.warehouse.expectations.last_check import FAILURE, RESULT, STAGE, LastCheck
 from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.expectations.views import Current
 
@@ -68,13 +68,14 @@ class Report:
         }
 
 
-def read_report(current: Current) -> Report:
+def read_report(current: Current, last: LastCheck) -> Report:
     """Read the newest results of every suite from the lake, and of the files as they are."""
-    lake, address = current.lake, current.config.address(STAGE)
-    results = [r for s in SUITES for r in lake.rows("expectation_result", address, s)]
-    found = [r for s in SUITES for r in lake.rows("expectation_failure", address, s)]
-    tables = {row["table_name"] for row in found}
-    content = {table: current.content_of(table) for table in tables}
+    results = [r for s in SUITES for r in last.rows(RESULT, s)]
+    found = [r for s in SUITES for r in last.rows(FAILURE, s)]
+    units: dict[str, set[str]] = {}
+    for row in found:
+        units.setdefault(row["table_name"], set()).add(row["unit_key"])
+    content = {table: current.content_of(table, keys) for table, keys in units.items()}
     failures = [
         row
         for row in found

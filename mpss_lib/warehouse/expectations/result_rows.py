@@ -18,6 +18,8 @@ N_EXAMPLES = 5
 OWN_TEXT = frozenset({"columns_known", "columns_there", *suites.ASPECTS})
 """Rules whose findings quote texts of our own making; any other text is never quoted."""
 
+_UNITS = ("study_key", "record_key")
+
 _SAFE = re.compile(r"[\w./=-]{1,200}")
 
 
@@ -36,7 +38,7 @@ def results_of(suite: str, found: Sequence[Finding]) -> list[Row]:
             "is_met": one.is_met,
             "n_rows": one.n_rows,
             "n_unexpected": one.n_unexpected,
-            "n_units": len({_unit(row) for row in one.rows}),
+            "n_units": len(set(map(unit_of, one.rows))) if one.n_units is None else one.n_units,
             "examples": json.dumps([_shown(row, one) for row in one.rows[:N_EXAMPLES]]),
         }
         for position, one in enumerate(found, start=1)
@@ -44,15 +46,19 @@ def results_of(suite: str, found: Sequence[Finding]) -> list[Row]:
 
 
 def failures_of(suite: str, found: Sequence[Finding], current: Current) -> list[Row]:
-    """Give one row for each (expectation, study or record) that is broken and does not stop."""
+    """Give one row for each (expectation, study or record) that is broken and does not stop.
+
+    A rule that allows a share is broken by all rows together: none of them is named.
+    """
     failures: dict[tuple[str, str, str], Row] = {}
     for one in found:
-        if one.is_met or one.rule.consequence == "stop":
+        if one.is_met or one.rule.consequence == "stop" or one.rule.is_share:
             continue
-        files = current.content_of(one.table)
-        for row in one.rows:
-            study, record = _unit(row)
-            unit = study if study in files or len(files) != 1 else next(iter(files))
+        units = [unit_of(row) for row in one.rows]
+        files = current.content_of(one.table, {study for study, _ in units})
+        for row, (study, record) in zip(one.rows, units, strict=True):
+            is_alone = TABLES[one.table].unit != "study" and len(files) == 1
+            unit = next(iter(files)) if is_alone else study
             blank = {
                 "suite": suite,
                 "expectation": one.name,
@@ -74,8 +80,25 @@ def _column(one: Finding) -> str:
     return column if column in TABLES[one.table].columns else ""
 
 
-def _unit(row: Mapping[str, Any]) -> tuple[str, str]:
+def unit_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Study and record of a row that breaks a rule; "" where it has none."""
     return str(row.get("study_key", "")), str(row.get("record_key", ""))
+
+
+def kept(row: Mapping[str, Any]) -> Row:
+    """Give a row that breaks a rule as it is kept until the next check: no text is quoted in it.
+
+    What ``results_of`` and ``failures_of`` tell of it is the same as of the row itself.
+    """
+    told: Row = {}
+    for name, value in row.items():
+        is_quoted = name in _UNITS or (name != "value" and _SAFE.fullmatch(str(value)))
+        if name == "value":
+            plain = _plain(value)
+            told[name] = "x" * len(plain) if isinstance(plain, str) else plain
+        else:
+            told[name] = _plain(value) if is_quoted or value == "" else "(not shown)"
+    return told
 
 
 def _shown(row: Mapping[str, Any], one: Finding) -> Row:

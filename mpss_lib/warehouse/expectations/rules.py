@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,7 @@ VERSION = "3"
 """Raised by hand when the same rules may find something else: every suite reads every file."""
 
 NOT_NULL = "ExpectColumnValuesToNotBeNull"
+_WORD = re.compile(r"\w+")
 _UNIQUE = ("ExpectColumnValuesToBeUnique", "ExpectCompoundColumnsToBeUnique")
 
 
@@ -52,6 +54,16 @@ class Rule:
         if "column" in self.arguments:
             return (self.arguments["column"],)
         return tuple(self.arguments.get("column_list", ()))
+
+    @property
+    def is_share(self) -> bool:
+        """Whether some of the rows may break the rule: it is about all of them together."""
+        return bool(self.arguments.get("mostly", 1.0) < 1.0)
+
+    @property
+    def is_about_missing(self) -> bool:
+        """Whether a row without a value breaks the rule, and does not just pass it."""
+        return self.kind == NOT_NULL
 
 
 @dataclass(frozen=True)
@@ -110,17 +122,31 @@ class Frame:
         return columns, f"select hash({columns}) as key {rows} group by key having count(*) > 1"
 
     @property
-    def sql(self) -> str:
-        """Select of the columns that the rules are about; an empty text is not there."""
-        known = {r.arguments.get("column") for r in self.rules if r.kind == NOT_NULL}
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that are read to judge its rows one by one."""
+        known = [name for name in TABLES[self.table].columns if name in _WORD.findall(self.where)]
+        asked = (name for rule in self.of_a_row for name in rule.columns)
+        return tuple(dict.fromkeys((*self.keys, *asked, *known)))
+
+    def select(self, rows: str, more: Sequence[str] = ()) -> str:
+        """Select of what the rules about one row ask of some rows; an empty text is not there.
+
+        Parameters
+        ----------
+        rows : str
+            Name of a relation with the columns.
+        more : sequence of str
+            Further columns.
+        """
+        known = {r.arguments.get("column") for r in self.of_a_row if r.kind == NOT_NULL}
         types = TABLES[self.table].columns
-        columns = dict.fromkeys((*self.keys, *(c for r in self.rules for c in r.columns)))
+        columns = dict.fromkeys((*more, *self.keys, *(c for r in self.of_a_row for c in r.columns)))
         named = {c: sql_name(c) for c in columns}
         listed = ", ".join(
             f"nullif({name}, '') as {name}" if c in known and types[c] == TEXT else name
             for c, name in named.items()
         )
-        return f"select {listed} from raw.{self.table} where {self.where or 'true'}"  # noqa: S608
+        return f"select {listed} from {rows} where {self.where or 'true'}"  # noqa: S608
 
 
 @dataclass
@@ -144,6 +170,7 @@ class Finding:
     n_unexpected: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     is_met: bool = True
+    n_units: int | None = None
 
     @property
     def name(self) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 import duckdb
 
-from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import digest_of
@@ -29,26 +28,13 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-SEEN, STAGE, SUITE = "expectation_seen", "warehouse", "features"
+SUITE = "features"
 
 MOST_KEPT = 10_000
 """Rows of one file that break a rule and are kept; a file with more is read at each check."""
 
 N_PROBES = 3
 """Feature columns by which studies are sought that may have the same features."""
-
-
-def read_seen(current: Current) -> dict[str, Row]:
-    """Map the path of each file that the last check has seen to its row; empty if that is lost."""
-    address = current.config.address(STAGE)
-    path = current.lake.current_path(SEEN, address, SUITE)
-    if path is None or not path.is_file():
-        return {}
-    try:
-        return {row["path"]: row for row in current.lake.rows(SEEN, address, SUITE)}
-    except LakeCorruptError as error:
-        log.warning("every feature file is checked again: %s", error)
-        return {}
 
 
 def judge_values(
@@ -89,7 +75,7 @@ def judge_values(
     }
     broken |= _read([path for path in labels if path not in broken], table, current, dictionary)
     seen = [
-        label | {"broken": json.dumps(broken[path])}
+        label | {"broken": json.dumps(broken[path]), "counts": ""}
         for path, label in labels.items()
         if len(broken[path]) <= MOST_KEPT
     ]

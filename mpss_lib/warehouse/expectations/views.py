@@ -19,22 +19,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mpss_lib.config import Address, Config
-from mpss_lib.quoting import sql_text
 from mpss_lib.schemas import FEATURE_TABLES, REAL, TABLES, TEXT
 from mpss_lib.sections import BINS
 from mpss_lib.tables import Lake, digest_of
 from mpss_lib.warehouse.compaction import Reading, prefer_batches, read_batches
+from mpss_lib.warehouse.expectations.narrowing import Few, sources_of_few
 from mpss_lib.warehouse.joining import PATH
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, current_paths
 from mpss_lib.warehouse.meta import COUNTED, META_NAMES, arrow_table, cohort_rule
+from mpss_lib.warehouse.newest import PREDICTION, newest_only
 from mpss_lib.warehouse.pointers import of_every_stage, read_pointers
 from mpss_lib.warehouse.published import ledger_of
 from mpss_lib.warehouse.relations import Relation, read_relations
 from mpss_lib.warehouse.snapshot import create_relation
 from mpss_lib.warehouse.sources import feature_names, source_of
 from mpss_lib.warehouse.standing import standing
-from mpss_lib.warehouse.study_rows import count_shown, files_shown
-from mpss_lib.warehouse.touched import narrowed
+from mpss_lib.warehouse.study_rows import count_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,21 +105,28 @@ class Current:
     @cached_property
     def landing(self) -> Mapping[str, tuple[str, ...]]:
         """Every current landing file of each table, in a batch or not."""
-        landing = current_paths(self.lake, self.ledger, self.pointers)
-        newest = {file.path for file in self._files("prediction")}
-        landing["prediction"] = tuple(p for p in landing["prediction"] if p in newest)
-        return landing
+        every = dict(current_paths(self.lake, self.ledger, self.pointers))
+        every[PREDICTION] = tuple(p for p in every[PREDICTION] if p in self._newest)
+        return every
+
+    @cached_property
+    def _newest(self) -> frozenset[str]:
+        return frozenset(file.path for file in self._files(PREDICTION))
 
     @cached_property
     def _all_readings(self) -> dict[str, Reading]:
-        return prefer_batches(self.landing, read_batches(self.lake))
+        batches = read_batches(self.lake)
+        found = prefer_batches(current_paths(self.lake, self.ledger, self.pointers), batches)
+        members = {batch.path: batch.members for batch in batches if batch.table == PREDICTION}
+        found[PREDICTION] = newest_only(found[PREDICTION], self._newest, members)
+        return found
 
     def reading(self, table: str) -> Reading:
         """Files that give the current rows of a table; of predictions the newest of each study."""
         told = self._standing
-        if told is None or (table == "prediction" and told.has_old_predictions):
+        if told is None:
             return self._all_readings[table]
-        return told.readings[table]
+        return told.newest_predictions if table == PREDICTION else told.readings[table]
 
     def _files(self, table: str) -> tuple[Named, ...]:
         """Give what the manifest says of a table's current files; it is asked once."""
@@ -130,9 +137,23 @@ class Current:
             self._told[table] = tuple(map(Named, *columns))
         return self._told[table]
 
-    def content_of(self, table: str) -> dict[str, str]:
-        """Map the unit keys of a table to the SHA-256 of their current files."""
+    def content_of(self, table: str, units: Collection[str]) -> dict[str, str]:
+        """Map unit keys of a table to the SHA-256 of their current files.
+
+        Of a table of studies those that are named, of any other table every one.
+        """
+        if self._standing is not None:
+            wanted = units if TABLES[table].unit == "study" else None
+            return self._standing.content_of(self.lake, table, wanted)
         return {file.unit_key: file.content_sha256 for file in self._files(table)}
+
+    @property
+    def new_studies(self) -> frozenset[str]:
+        """Studies that records which the published snapshot does not know name."""
+        files = self._standing.new.files if self._standing is not None else ()
+        return frozenset(
+            file["unit_key"] for file in files if TABLES[file["table_name"]].unit == "study"
+        )
 
     @cached_property
     def bins(self) -> tuple[int, ...]:
@@ -241,7 +262,7 @@ class Current:
         self,
         needed: Iterable[str],
         leave_out: Iterable[str] = (),
-        studies: frozenset[str] | None = None,
+        few: Few | None = None,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a connection in memory with views of some relations and of what they read.
 
@@ -251,9 +272,9 @@ class Current:
             Qualified names; of what a check has written there is no view: lost, it is made anew.
         leave_out : iterable of str
             Tables at fault: they have no view, nor has what reads them.
-        studies : frozenset of str, optional
-            Of the features and of table ``study`` show the rows of these only; schema ``every``
-            has the features of all.
+        few : Few, optional
+            Show the rows of these studies and records only; schema ``every`` has the features of
+            all.
         """
         needed = set(needed)
         gone = {f"raw.{name}" for name in leave_out}
@@ -266,6 +287,7 @@ class Current:
         with duckdb.connect(config=settings) as connection:
             for schema in ("meta", "raw", "core", "quality", "every"):
                 connection.execute(f"create schema {schema}")
+            studies = few.studies if few is not None else None
             count_shown(connection, self.lake, sound, is_fresh=self.is_whole, studies=studies)
             if RULE in wanted:
                 rule = arrow_table("cohort_rule", [cohort_rule(self.config)])
@@ -275,8 +297,11 @@ class Current:
             for name in FEATURE_TABLES:
                 if name in sources:
                     connection.execute(f"create view every.{name} as from {sources[name]}")
-            if studies is not None:
-                sources |= self._sources_of(studies, connection, sources)
+            if few is not None:
+                readings = {name: self.reading(name) for name in sources}
+                sources |= sources_of_few(
+                    few, self.lake, readings, self.features, connection, sound
+                )
             for relation in self._relations:
                 if relation.full_name in gone or relation.needs & gone:
                     gone.add(relation.full_name)
@@ -290,31 +315,6 @@ class Current:
             for name in TABLES
             if f"raw.{name}" in wanted
         }
-
-    def _sources_of(
-        self,
-        studies: frozenset[str],
-        connection: duckdb.DuckDBPyConnection,
-        tables: Collection[str],
-    ) -> dict[str, str]:
-        """Give the texts that stand for tables of which only some studies' rows are shown."""
-        found = {}
-        for name in (*FEATURE_TABLES, "study"):
-            if name not in tables:
-                continue
-            reading = narrowed({name: self.reading(name)}, studies, (name,))[name]
-            if name in COUNTED:
-                holding = files_shown(connection, name)
-                batches = tuple(one for one in reading.batches if one.path in holding)
-            else:
-                is_alone = len(reading.alone) == len(studies)
-                batches = () if is_alone else reading.batches
-            few = Reading(batches, reading.alone)
-            keys = ", ".join(map(sql_text, sorted(studies)))
-            text = source_of(self.lake, TABLES[name], few, self.features)
-            wanted = f"study_key in (select unnest(cast([{keys}] as varchar[])))"
-            found[name] = f"(from {text} where {wanted})"
-        return found
 
     @cached_property
     def _relations(self) -> tuple[Relation, ...]:
