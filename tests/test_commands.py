@@ -77,6 +77,10 @@ NOT_HERE = {
         (f"account {name}" for name in ("add", "disable", "enable", "ls", "password", "role")),
         "wants Airflow's database: tests/runtime/test_accounts.py walks them",
     ),
+    **dict.fromkeys(
+        (f"cluster {name}" for name in ("down", "run", "status", "supervise", "up")),
+        "wants PostgreSQL and Redis: tests/cluster",
+    ),
     "alarm watch": "looks until it is ended",
     "airflow": "another program's command line, of a home that runs",
     "audit send": "wants a receiver of syslog: tests/audit",

@@ -35,6 +35,8 @@ accept = "pass"
 [warehouse]
 threads = 1
 compact_from = 8
+[gated]
+measure = true
 [stability]
 shifts = 2
 rotations = 2

@@ -41,7 +41,7 @@ from peak_memory import forget_peak, peak_mb
 from warehouse_lake import BigLake, unsynced
 
 from mpss_lib.archive_sections import ArchiveSettings
-from mpss_lib.batch import CHAIN, run_stage
+from mpss_lib.batch import chain_of, run_stage
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive, serve_forever
 from mpss_lib.demo.cohort import make_hospital
@@ -235,7 +235,7 @@ class Growing:
         times = {}
         times["find"], _ = clock(lambda: pull.find((day, day), lake, config, sites))
         keys = [Vault(sites.vault).study_key(uid)]
-        for name in CHAIN:
+        for name in chain_of(config):
             times[name], result = clock(
                 lambda name=name: run_stage(name, keys, lake, config, sites)
             )

@@ -14,7 +14,8 @@ from mpss_lib.runtime.services import SERVERS, SUPERVISOR, Program, Services
 
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
-SLEEPS = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+NAP = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"
+SLEEPS = [sys.executable, "-S", "-c", NAP]  # a shell's background job inherits that it is ignored
 
 
 class Clock:

@@ -191,7 +191,7 @@ STUDY: tuple[Frame, ...] = (
     Frame(
         "ejection",
         (
-            between("lvef_range", "lvef", 0, 100, "a sure LVEF is 0 to 100 %", "warn"),
+            between("lvef_range", "lvef", *stored_range("lvef"), "a sure LVEF is possible", "warn"),
             between("edv_size", "edv_ml", 20, 500, "a sure EDV is 20 to 500 ml", "warn"),
         ),
         where="is_sure",
