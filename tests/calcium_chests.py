@@ -22,6 +22,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from mpss_lib.demo.beating import heart_frame
 from mpss_lib.volume import FloatArray, Volume, make_affine
 
 HU_PER_MG_ML = {80.0: 1.80, 100.0: 1.49, 120.0: 1.30, 140.0: 1.17}
@@ -128,7 +129,7 @@ def make_chest(
     shares = [one[0] for one in SCANS]
     drawn = SCANS[int(draws.choice(len(SCANS), p=shares))][1:]
     kvp, distance, thickness = scan or drawn
-    frame = _frame(form, values["axis_spread_deg"])
+    frame = heart_frame(form, values["axis_spread_deg"])
     base = np.array([20.0, -22.0, 0.0]) + form.normal(0.0, 5.0, 3)
     tree = _tree(form, values)
     parts = _plaques(form, values, tree, frame, base)
@@ -154,16 +155,6 @@ def make_chest(
     return Chest(
         ct, kvp, thickness, points, owner, mass, frame, base, values, seed, cKDTree(points)
     )
-
-
-def _frame(form: np.random.Generator, spread_deg: float) -> FloatArray:
-    """Rows axis (base to apex), anterior, lateral, LPS; about a supine patient's."""
-    axis = np.array([0.6, -0.6, -0.5])
-    axis += np.tan(np.radians(spread_deg)) * form.standard_normal(3) / np.sqrt(3.0)
-    axis /= np.linalg.norm(axis)
-    anterior = np.array([0.0, 0.0, 1.0]) - axis[2] * axis
-    anterior /= np.linalg.norm(anterior)
-    return np.stack([axis, anterior, np.cross(anterior, axis)])
 
 
 def epicardium(values: Values, t: FloatArray) -> FloatArray:

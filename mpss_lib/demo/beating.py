@@ -124,7 +124,7 @@ def make_gated(seed: int, changes: Mapping[str, tuple[float, float]] | None = No
     contraction = contraction_curve(values["systole"])
     curve = values["edv_ml"] * (1.0 - 0.01 * values["ejection"] * contraction)
     moments = list(_moments(form, values, contraction, curve))
-    frame = _frame(form, values["axis_spread_deg"])
+    frame = heart_frame(form, values["axis_spread_deg"])
     affine, size = _grid(form, values, frame)
     at = _positions(affine, size, frame)
     still = _surroundings(values, at)
@@ -254,8 +254,20 @@ def _parts(moment: Moment, at: FloatArray, tilt: float) -> FloatArray:
     return np.stack([above & (square < outer) & ~is_cavity, is_cavity])
 
 
-def _frame(form: np.random.Generator, spread_deg: float) -> FloatArray:
-    """Rows axis (base to apex), anterior, lateral, LPS; about a supine patient's."""
+def heart_frame(form: np.random.Generator, spread_deg: float) -> FloatArray:
+    """Draw how a heart lies, about as in a supine patient.
+
+    Parameters
+    ----------
+    form : numpy.random.Generator
+    spread_deg : float
+        SD of the long axis's direction.
+
+    Returns
+    -------
+    (3, 3) float64 array
+        Rows axis (base to apex), anterior, lateral: unit vectors (x, y, z), LPS.
+    """
     axis = np.array([0.6, -0.6, -0.5])
     axis += np.tan(np.radians(spread_deg)) * form.standard_normal(3) / np.sqrt(3.0)
     axis /= np.linalg.norm(axis)

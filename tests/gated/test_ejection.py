@@ -37,7 +37,7 @@ def test_phantom_is_what_it_says() -> None:
     contraction = beating.contraction_curve(values["systole"])
     curve = values["edv_ml"] * (1.0 - 0.01 * values["ejection"] * contraction)
     moments = list(beating._moments(form, values, contraction, curve))
-    frame = beating._frame(form, 8.0)
+    frame = beating.heart_frame(form, 8.0)
     affine, size = beating._grid(form, values, frame)
     walls = []
     for number in (0, int(np.argmin(curve))):
