@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from mpss_lib.schemas import TABLES, TEXT
 from mpss_lib.tables import digest_of
-from mpss_lib.warehouse.expectations.result_rows import N_EXAMPLES, kept, unit_of
+from mpss_lib.warehouse.expectations.result_rows import MOST_KEPT, N_EXAMPLES, kept, unit_of
 from mpss_lib.warehouse.expectations.rules import Finding, Frame, Rule
 from mpss_lib.warehouse.expectations.views import Current
 from mpss_lib.warehouse.joining import PATH
@@ -32,9 +32,6 @@ from mpss_lib.warehouse.joining import PATH
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-
-MOST_KEPT = 10_000
-"""Rows of one file that break a rule and are kept; a file with more is read at each check."""
 
 ROWS_AT_ONCE = 200_000
 

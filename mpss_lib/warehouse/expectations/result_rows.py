@@ -15,6 +15,8 @@ from mpss_lib.warehouse.expectations.views import Current
 Row = dict[str, Any]
 
 N_EXAMPLES = 5
+MOST_KEPT = 10_000
+"""Rows of one file that break a rule and are kept; a file with more is read at each check."""
 OWN_TEXT = frozenset({"columns_known", "columns_there", *suites.ASPECTS})
 """Rules whose findings quote texts of our own making; any other text is never quoted."""
 

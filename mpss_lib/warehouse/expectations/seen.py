@@ -18,6 +18,7 @@ from mpss_lib.quoting import sql_name
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import digest_of
 from mpss_lib.warehouse.expectations.features import Dictionary, read_dictionary
+from mpss_lib.warehouse.expectations.result_rows import MOST_KEPT
 from mpss_lib.warehouse.expectations.rules import VERSION, Finding, Rule
 from mpss_lib.warehouse.expectations.suites import FEATURES, TWIN, VALUES
 from mpss_lib.warehouse.expectations.views import Current
@@ -29,9 +30,6 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 SUITE = "features"
-
-MOST_KEPT = 10_000
-"""Rows of one file that break a rule and are kept; a file with more is read at each check."""
 
 N_PROBES = 3
 """Feature columns by which studies are sought that may have the same features."""
