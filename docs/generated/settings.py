@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mpss_lib.config import Config
@@ -36,11 +35,13 @@ def _mark(section: Any, key: str) -> str:
 
 def _default(one: FieldInfo) -> str:
     value = one.get_default(call_default_factory=True)
-    if isinstance(value, tuple):
-        value = list(value)
-    if value in ("", [], {}) or hasattr(value, "model_dump"):
-        return "" if not hasattr(value, "model_dump") else "ISO"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    if value in ("", (), {}) or isinstance(value, BaseModel):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else _plain(value)}`"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _values(one: FieldInfo) -> str:
@@ -61,10 +62,4 @@ def _values(one: FieldInfo) -> str:
 
 def _kind(kind: Any) -> str:
     names = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}
-    if kind in names:
-        return names[kind]
-    if get_origin(kind) is tuple:
-        return "list"
-    if get_origin(kind) in (Mapping, types.MappingProxyType) or hasattr(kind, "model_fields"):
-        return "table"
-    return "table"
+    return names.get(kind) or ("list" if get_origin(kind) is tuple else "table")

@@ -36,26 +36,18 @@ _RELATIONS = """
 """
 
 
-def columns() -> list[tuple[str, str, str, str]]:
-    """Relation, column, type and comment of the snapshot of a lake without studies."""
-    return _asked(_COLUMNS, [list(HIDDEN)])
-
-
-def _asked(question: str, values: Sequence[object] = ()) -> list[tuple[str, ...]]:
+def relations() -> str:
+    """Give a section for each relation of the snapshot: what one row is, and its columns."""
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder) / "lake")
         stage.rebuild(lake, Config())
         with asking(lake.snapshot) as snapshot:
-            return snapshot.execute(question, values).fetchall()
-
-
-def relations() -> str:
-    """Give a section for each relation of the snapshot: what one row is, and its columns."""
-    said = dict(_asked(_RELATIONS))
+            columns = snapshot.execute(_COLUMNS, [list(HIDDEN)]).fetchall()
+            said = dict(snapshot.execute(_RELATIONS).fetchall())
     return "\n".join(
         f"## `{name}`\n\n{said[name] or ''}\n\n"
         + markdown(("column", "type", "meaning"), [(f"`{r[1]}`", r[2], r[3]) for r in rows])
-        for name, rows in _few_features(columns())
+        for name, rows in _few_features(columns)
     )
 
 
