@@ -18,6 +18,7 @@ from mpss_lib.doctor import Finding, examine, mend
 from mpss_lib.doctor.mending import run
 from mpss_lib.doctor.settings_file import move_old_names, old_names_in
 from mpss_lib.doctor.shown_settings import shown
+from mpss_lib.runtime.airflow_database import DATABASE
 from mpss_lib.tables import Lake, write_json
 from mpss_lib.upstream import Difference, note
 from mpss_lib.warehouse import stage as warehouse
@@ -26,7 +27,9 @@ SOUND = '[site]\ntimezone = "UTC"\n\n[archive]\nhost = "127.0.0.1"\n\n[cohort]\n
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path, monkeypatch):
+    """Give a home without Airflow: the tests' own has nights of other tests."""
+    monkeypatch.delenv(DATABASE, raising=False)
     home = tmp_path / "home"
     home.mkdir(mode=0o711)
     home.chmod(0o711)
@@ -83,7 +86,7 @@ def cut_section(root):
 CHEAP = {
     "calld_aet": with_line("archive", 'calld_aet = "X"'),
     "archives": cut_section,
-    "port": with_line("archive", "port = 700000"),
+    "setting archive.port": with_line("archive", "port = 700000"),
     "is not TOML": with_line("cohort", "accept = = 1"),
     "holds a password": readable_password,
     "vault.sqlite.key": open_file("vault.sqlite.key"),
@@ -183,7 +186,6 @@ def test_safe_commands_are_run_once_and_a_failure_is_told(tmp_path):
 
 def test_the_command_shows_one_screen_and_json(root, mpss, monkeypatch):
     monkeypatch.setenv("MPSS_HOME", str(root))
-    monkeypatch.delenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")  # that of the tests
     (root / "logs").chmod(0o755)
     with_line("archive", "port = 1")(root)
     status, out, _ = mpss("doctor", "--fix")
