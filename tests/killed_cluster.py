@@ -53,12 +53,17 @@ POLL_S = 0.25
 
 @dataclass
 class Kill:
-    """One kill: what, in which stage, after which share of the run's tasks."""
+    """One kill: what, in which stage, after which share of the run's tasks.
+
+    ``is_alone``: of a worker; it has first tries only (the pause before each new try is twice as
+    long), and until it is made good nothing is killed that this needs.
+    """
 
     kind: str
     stage: str
     after: float
     later_s: float
+    is_alone: bool = False
     is_done: bool = False
     at_task: str = ""
     lost: list[str] = field(default_factory=list)
@@ -143,6 +148,11 @@ class Cluster:
         )
         return int(self.ask(sql, run_id)[0][0])
 
+    def tries(self, run_id: str) -> int:
+        """Tries of a run's tasks beside the first of each."""
+        sql = "select coalesce(sum(greatest(try_number, 1) - 1), 0) from task_instance"
+        return int(self.ask(f"{sql} where run_id = %s", run_id)[0][0])
+
     def pid(self, name: str) -> int:
         """Process of a service."""
         return int(self.services.recorded()[name]["pid"])
@@ -219,9 +229,10 @@ def _lose_worker(cluster: Cluster, kill: Kill, run_id: str, rng: random.Random) 
     is_compute = "compute" in name
     sql = RUNNING + " and queue = any(%s)"
     queues = ["compute"] if is_compute else ["pacs", "publish"]
-    kill.lost = [
-        f"{task} {index} {number}" for task, index, number in cluster.ask(sql, run_id, queues)
-    ]
+    had = cluster.ask(sql, run_id, queues)
+    if kill.is_alone and any(number > 1 for _, _, number in had):
+        return False
+    kill.lost = [f"{task} {index} {number}" for task, index, number in had]
     for one in [leader, *leader.children(recursive=True)]:
         _kill(one)
     return True
