@@ -22,15 +22,15 @@ from mpss_lib.demo.run import start_archive
 from mpss_lib.runtime.airflow_client import AirflowClient
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.cluster.shape import Shape, folder_of
-from mpss_lib.runtime.services import Services
-from mpss_lib.runtime.start import bring_up, start_supervisor
+from mpss_lib.runtime.services import Services, free_port
+from mpss_lib.runtime.start import bring_up, start_receiver, start_supervisor
 from mpss_lib.tables import Lake
 
 SETTINGS = """\
 [cohort]
 accept = "pass"
 [batch]
-min_batch = 5
+min_batch = 9
 [evaluation]
 n_outer = 8
 n_inner = 4
@@ -43,10 +43,18 @@ results_url = "{results}"
 called_aet = "DEMOPACS"
 calling_aet = "MPSS"
 """
+BY_MOVE = """\
+retrieve = "c-move"
+[receiver]
+port = {port}
+min_free_gb = 0
+"""
+RECEIVER = "receiver"
 KINDS = (
     *("task", "worker", "scheduler", "dag-processor", "triggerer", "api-server"),
-    *("redis", "redis without its file", "postgres fast", "postgres immediate"),
+    *("redis", "redis without its file", "postgres fast", "postgres immediate", RECEIVER),
 )
+"""With ``RECEIVER`` objects come by C-MOVE, else by C-GET."""
 MOST_WAIT_S = 300.0
 POLL_S = 0.25
 
@@ -73,8 +81,8 @@ class Kill:
 class Cluster:
     """The home of the bench, and what is asked and done from outside."""
 
-    def __init__(self, root: Path, patients: int) -> None:
-        self.root, self.patients = root, patients
+    def __init__(self, root: Path, patients: int, *, has_receiver: bool) -> None:
+        self.root, self.patients, self.has_receiver = root, patients, has_receiver
         self.services, self.lake = Services(root), Lake(root / "lake")
         self.window: dict[str, str] = {}
 
@@ -89,9 +97,11 @@ class Cluster:
         self.airflow = AirflowHome.open(root, Shape())
         path = root / "mpss.toml"
         path.touch(mode=0o600)
-        path.write_text(SETTINGS.format(results=self.url("mpss_results")))
+        text = SETTINGS.format(results=self.url("mpss_results"))
         self.services.end_all()
+        path.write_text(text + (BY_MOVE.format(port=free_port()) if self.has_receiver else ""))
         config = start_archive(root, settings.load(root), self.services)
+        start_receiver(root, config, self.services)
         bring_up(self.airflow, config, self.services, overwrite=True)
         start_supervisor(self.airflow, self.services)
 

@@ -34,7 +34,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from killed_cluster import ENDED, KINDS, POLL_S, Cluster, Kill, is_made_good, strike
+from killed_cluster import ENDED, KINDS, POLL_S, RECEIVER, Cluster, Kill, is_made_good, strike
 from left_by_runs import differences, digests, log_of, row_counts
 
 from mpss_lib.runtime.cluster.supervisor import reap
@@ -55,9 +55,10 @@ BESIDE_LOST = frozenset({"task", "dag-processor", "triggerer"})
 
 STAYS = frozenset(
     {"airflow", "cluster", "logs", "hospital", "archive", "archive.json", "mpss.toml"}
-    | {"processes.json", "home.lock", "hospital.json"}
+    | {"processes.json", "home.lock", "hospital.json", "received", "receiver-ready.json"}
 )
-"""Of a home: what is no result of its runs; all else is put back before each turn."""
+"""Of a home: what is no result of its runs, or its receiver's; all else is put back before each
+turn."""
 NAMES_THE_SNAPSHOT = frozenset({"source"})
 """Results tables with the number of the publish: one that was killed and done again counts twice.
 They have one row, no more."""
@@ -200,9 +201,9 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path, patients: int) -> Iterator[Cluster]:
+def running(folder: Path, patients: int, *, has_receiver: bool) -> Iterator[Cluster]:
     """Start the cluster; whatever happens, everything of it is ended."""
-    cluster = Cluster(folder / "home", patients)
+    cluster = Cluster(folder / "home", patients, has_receiver=has_receiver)
     begun = time.monotonic()
     try:
         cluster.start()
@@ -335,7 +336,7 @@ def kill(
     """Do turn after turn until there were so many kills; gives the rows, also those from before."""
     path, begun = folder / f"rows-{plan.seed}.jsonl", time.monotonic()
     rows = read_rows(path)
-    with running(folder, patients) as cluster:
+    with running(folder, patients, has_receiver=RECEIVER in plan.kinds) as cluster:
         before = undisturbed(cluster, folder, plan.stages)
         for number, kills in enumerate(planned(plan)):
             if sum(len(row["kills"]) for row in rows) >= n_kills:
