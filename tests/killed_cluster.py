@@ -7,7 +7,8 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from mpss_lib.demo.run import start_archive
 from mpss_lib.runtime.airflow_client import AirflowClient
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.cluster.shape import Shape, folder_of
+from mpss_lib.runtime.cluster.supervisor import reap
 from mpss_lib.runtime.services import Services, free_port
 from mpss_lib.runtime.start import bring_up, start_receiver, start_supervisor
 from mpss_lib.tables import Lake
@@ -100,9 +102,11 @@ class Cluster:
         text = SETTINGS.format(results=self.url("mpss_results"))
         self.services.end_all()
         path.write_text(text + (BY_MOVE.format(port=free_port()) if self.has_receiver else ""))
-        config = start_archive(root, settings.load(root), self.services)
-        start_receiver(root, config, self.services)
-        bring_up(self.airflow, config, self.services, overwrite=True)
+        self.config = start_archive(root, settings.load(root), self.services)
+        start_receiver(root, self.config, self.services)
+        client = bring_up(self.airflow, self.config, self.services, overwrite=True)
+        client.log_in()
+        client.fail_open_runs()  # of a bench that was broken off
         start_supervisor(self.airflow, self.services)
 
     def url(self, database: str) -> str:
@@ -172,6 +176,18 @@ class Cluster:
         return [name for name in self.services.recorded() if name.startswith("worker-")]
 
 
+@contextmanager
+def running(root: Path, patients: int, *, has_receiver: bool = False) -> Iterator[Cluster]:
+    """Start the cluster; whatever happens, everything of it is ended."""
+    cluster = Cluster(root, patients, has_receiver=has_receiver)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.services.end_all()
+        reap()
+
+
 # ------------------------------------------------------------------ kills
 
 
@@ -188,6 +204,7 @@ def task_processes(cluster: Cluster) -> list[psutil.Process]:
 
 
 ENDED = "select count(*) from dag_run where state in ('success', 'failed')"
+OPEN = "select count(*) from dag_run where state in ('queued', 'running')"
 RUNNING = (
     "select task_id, map_index, try_number from task_instance"
     " where run_id = %s and state = 'running'"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mpss_lib.cli.application import archive_app
+from mpss_lib.errors import WrongArgumentError
 
 
 @archive_app.command("serve")
@@ -39,12 +40,18 @@ def archive_serve(
 
 
 def _destination(text: str) -> tuple[str, tuple[str, int]]:
-    """Read ``AET:HOST:PORT``."""
+    """Read ``AET:HOST:PORT``.
+
+    Raises
+    ------
+    WrongArgumentError
+        A part is absent, or the port is no number.
+    """
     title, _, address = text.partition(":")
     host, _, port = address.rpartition(":")
     if not (title and host and port.isdecimal()):
-        raise typer.BadParameter(
-            f"{text!r}: write AET:HOST:PORT, for example MPSS:127.0.0.1:11113",
-            param_hint="--move-to",
+        raise WrongArgumentError(
+            f"--move-to {text!r} is no destination",
+            way_out="write AET:HOST:PORT, for example MPSS:127.0.0.1:11113",
         )
     return title, (host, int(port))

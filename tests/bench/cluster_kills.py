@@ -29,21 +29,31 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from killed_cluster import ENDED, KINDS, POLL_S, RECEIVER, Cluster, Kill, is_made_good, strike
+from killed_cluster import (
+    ENDED,
+    KINDS,
+    OPEN,
+    POLL_S,
+    RECEIVER,
+    Cluster,
+    Kill,
+    is_made_good,
+    running,
+    strike,
+)
 from left_by_runs import differences, digests, log_of, row_counts
-
-from mpss_lib.runtime.cluster.supervisor import reap
 
 STAGES = {"ingest": "mpss_ingest", "evaluate": "mpss_evaluate", "maintain": "mpss_maintain"}
 MOST_LOST_S = 180.0
 MOST_RUN_S = 1500.0
 LAST_AFTER = 0.85
 """Share of a run's tasks after which no kill waits any more: the run would end before it."""
+NIGHT_S = 20.0
+"""In which a scheduler that is up begins the night that fell due while the bench did not run."""
 LONGEST_S = 2.0
 """Between a kill that is due and the kill before it."""
 TIMES = {"task": 4, "worker": 1, "postgres fast": 1, "postgres immediate": 1}
@@ -75,17 +85,22 @@ class Plan:
 
 
 def planned(plan: Plan) -> Iterator[list[Kill]]:
-    """Give the kills of one turn after the other; in each stage one round follows the other."""
+    """Give the kills of one turn after the other; in each stage one round follows the other.
+
+    A round has each kind once, then what is left of it.
+    """
     rng = random.Random(plan.seed)
-    round_of = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, OTHER_TIMES))]
+    rest = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, OTHER_TIMES) - 1)]
     left: dict[str, list[str]] = {stage: [] for stage in plan.stages}
     n_lost = 0
     while True:
         turn = []
         for stage in plan.stages:
             for _ in range(plan.each):
-                left[stage] = left[stage] or rng.sample(round_of, len(round_of))
-                kind = left[stage].pop()
+                if not left[stage]:
+                    left[stage] = rng.sample(plan.kinds, len(plan.kinds))
+                    left[stage] += rng.sample(rest, len(rest))
+                kind = left[stage].pop(0)
                 n_lost += kind == "worker"
                 is_alone = kind == "worker" and bool(n_lost % 2)
                 later = rng.uniform(0.0, LONGEST_S)
@@ -200,20 +215,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-@contextmanager
-def running(folder: Path, patients: int, *, has_receiver: bool) -> Iterator[Cluster]:
-    """Start the cluster; whatever happens, everything of it is ended."""
-    cluster = Cluster(folder / "home", patients, has_receiver=has_receiver)
-    begun = time.monotonic()
-    try:
-        cluster.start()
-        say(f"cluster is up after {time.monotonic() - begun:.0f} s")
-        yield cluster
-    finally:
-        cluster.services.end_all()
-        reap()
-
-
 def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[str, Any]:
     """Give what the turn without kills left, and its tasks; done once, then read."""
     path, kept = folder / "undisturbed.json", folder / "beginning"
@@ -280,6 +281,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
 
+def never_hit(rows: Sequence[dict[str, Any]], plan: Plan) -> list[str]:
+    """Name each kind that did not hit each stage yet."""
+    hits = {(kill["kind"], kill["stage"]) for row in rows for kill in row["kills"]}
+    cells = [(kind, stage) for kind in plan.kinds for stage in plan.stages]
+    return [f"{kind} in {stage}" for kind, stage in cells if (kind, stage) not in hits]
+
+
 def told(rows: Sequence[dict[str, Any]], plan: Plan) -> bool:
     """Print what was found; whether everything was as it must be."""
     kills = [kill for row in rows for kill in row["kills"]]
@@ -298,8 +306,7 @@ def told(rows: Sequence[dict[str, Any]], plan: Plan) -> bool:
         how = "alone" if is_alone else "among other kills"
         longest = max(seconds, default=0)
         say(f"lost workers made good {how}: {len(seconds)}, longest {longest:.0f} s")
-    cells = [(kind, stage) for kind in plan.kinds for stage in plan.stages]
-    missed = [f"{kind} in {stage}" for kind, stage in cells if not hits[kind, stage]]
+    missed = never_hit(rows, plan)
     say(f"never hit: {', '.join(missed) or 'none'}")
     return not (red or other or missed or max(lost[True], default=0) > MOST_LOST_S)
 
@@ -333,13 +340,20 @@ def main() -> int:
 def kill(
     folder: Path, plan: Plan, patients: int, n_kills: int, most_s: float
 ) -> list[dict[str, Any]]:
-    """Do turn after turn until there were so many kills; gives the rows, also those from before."""
+    """Do turn after turn until there were so many kills, and each kind has hit each stage.
+
+    Gives the rows, also those from before.
+    """
     path, begun = folder / f"rows-{plan.seed}.jsonl", time.monotonic()
     rows = read_rows(path)
-    with running(folder, patients, has_receiver=RECEIVER in plan.kinds) as cluster:
+    with running(folder / "home", patients, has_receiver=RECEIVER in plan.kinds) as cluster:
+        say(f"cluster is up after {time.monotonic() - begun:.0f} s")
         before = undisturbed(cluster, folder, plan.stages)
+        time.sleep(NIGHT_S)
+        _wait(lambda: cluster.ask(OPEN) == [(0,)])
         for number, kills in enumerate(planned(plan)):
-            if sum(len(row["kills"]) for row in rows) >= n_kills:
+            n_done = sum(len(row["kills"]) for row in rows)
+            if n_done >= n_kills and not never_hit(rows, plan):
                 break
             if number < len(rows):
                 continue
