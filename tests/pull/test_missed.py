@@ -7,16 +7,16 @@ do: not called it, been turned away, lost the line, or talked to the end without
 from __future__ import annotations
 
 import socket
-import struct
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 
 import pytest
+from calls import calling, reset
 from pacs_objects import make_nm, sop_uid
 from peer import Peer, Script
-from pynetdicom import AE, build_context, evt
+from pynetdicom import build_context, evt
 from pynetdicom.sop_class import Verification
 
 from mpss_lib.archive_sections import ReceiverSettings
@@ -29,9 +29,9 @@ from mpss_lib.pull.receiver.service import Receiver
 pytestmark = pytest.mark.pacs
 
 WINDOW = (date(2026, 3, 2), date(2026, 3, 2))
-NOT_SENT = (0xA700, 0xA701, 0xA702, 0xB000, 0xC000, 0xC511, 0xCFFF, 0xFE00)
+NOT_SENT = (0xA701, 0xA702, 0xB000, 0xC000, 0xFE00)
 """Out of resources, sub-operations failed, unable to process, cancelled."""
-REFUSED = (0xA900, 0xAA00, 0xAA04, 0x0122, 0x0124, 0x0211)
+REFUSED = (0xA900, 0xAA00, 0x0122, 0x0211)
 """The request itself is refused."""
 UNKNOWN = 0xA801
 """Move destination unknown; some archives say it of one that does not let them in."""
@@ -68,24 +68,6 @@ class MovePeer(Peer):
         yield self.status, None
 
 
-@contextmanager
-def called(port):
-    """A call of the archive at our receiver."""
-    entity = AE("HOSPITAL")
-    entity.connection_timeout = entity.acse_timeout = 10
-    entity.add_requested_context(Verification)
-    sockets = []
-    opened = (evt.EVT_CONN_OPEN, lambda event: sockets.append(event.assoc.dul.socket.socket))
-    association = entity.associate("127.0.0.1", port, ae_title="MPSS", evt_handlers=[opened])
-    try:
-        yield association
-    finally:
-        if association.is_established:
-            association.release()
-        for one in sockets:  # pynetdicom leaves that of a refused connection open
-            one.close()
-
-
 class Hospital:
     """The peer, our receiver with one place, and what happens between them."""
 
@@ -98,28 +80,27 @@ class Hospital:
         """Call nobody."""
 
     def full(self):
-        with called(self.receiver.port) as association:
+        with calling(self.receiver.port) as association:
             assert association.is_rejected
 
     def lost(self):
         before = self.arrivals.when(Seen.LOST)
         line = socket.create_connection(("127.0.0.1", self.receiver.port))
         line.sendall(b"\x01\x00\x00\x00\x20\x00 half a request")
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         time.sleep(0.01)
-        line.close()
+        reset(line)
         while self.arrivals.when(Seen.LOST) == before:
             time.sleep(0.002)
 
     def heard(self):
-        with called(self.receiver.port) as association:
+        with calling(self.receiver.port) as association:
             assert association.is_established
 
     def answers(self, status, meanwhile):
         self.peer.status, self.peer.meanwhile = status, getattr(self, meanwhile)
         self._held.close()
         if meanwhile == "full":
-            assert self._held.enter_context(called(self.receiver.port)).is_established
+            assert self._held.enter_context(calling(self.receiver.port)).is_established
 
     def is_well(self):
         self.peer.status = None
@@ -160,7 +141,7 @@ CASES = {
 def test_a_status_is_busy_or_a_refusal_by_what_our_receiver_saw(
     archive, hospital, lake, config, meanwhile
 ):
-    archive.add(*(make_nm(n) for n in range(1, 4)))
+    archive.add(make_nm(1), make_nm(2))
     busy, refused, why = CASES[meanwhile]
     for status in (*busy, *refused):
         hospital.answers(status, meanwhile)
@@ -172,14 +153,14 @@ def test_a_status_is_busy_or_a_refusal_by_what_our_receiver_saw(
         assert is_busy or f"0x{status:04X}" in error.problem
         assert lake.quarantined() == []
     hospital.is_well()
-    assert outcome(hospital, lake, config).done == 3
+    assert outcome(hospital, lake, config).done == 2
 
 
 def test_a_study_that_alone_misses_the_receiver_stops_no_other(archive, hospital, lake, config):
     archive.add(*(make_nm(n) for n in range(1, 6)))
     hospital.answers(0xA702, "lost")
     sick = make_nm(3).StudyInstanceUID
-    hospital.peer.is_about = lambda query: query.StudyInstanceUID == sick
+    hospital.peer.is_about = lambda query: sick in str(query.StudyInstanceUID)
     result = outcome(hospital, lake, config)
     assert (result.done, result.quarantined) == (4, 1)
 

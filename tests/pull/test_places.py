@@ -5,12 +5,10 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from contextlib import contextmanager
 
 import pytest
+from calls import calling, reset
 from pacs_objects import make_nm, study_uid
-from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage
-from pynetdicom import AE, evt
 
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.pull.receiver.arrivals import Arrivals, Seen
@@ -36,44 +34,12 @@ def receiver(arrivals):
         yield running
 
 
-def caller(aet="HOSPITAL"):
-    entity = AE(aet)
-    entity.connection_timeout = entity.acse_timeout = 10
-    entity.add_requested_context(NuclearMedicineImageStorage, ExplicitVRLittleEndian)
-    return entity
-
-
-@contextmanager
-def calling(receiver, aet="HOSPITAL"):
-    sockets = []
-    opened = (evt.EVT_CONN_OPEN, lambda event: sockets.append(event.assoc.dul.socket.socket))
-    association = caller(aet).associate(
-        "127.0.0.1", receiver.port, ae_title="MPSS", evt_handlers=[opened]
-    )
-    try:
-        yield association
-    finally:
-        if association.is_established:
-            association.release()
-        for one in sockets:  # pynetdicom leaves that of a refused connection open
-            one.close()
-
-
 def request_of(receiver):
-    """Bytes of an association request, as a sender of many classes makes them."""
+    """Bytes of an association request."""
     sent = []
-    noted = (evt.EVT_DATA_SENT, lambda event: sent.append(event.data))
-    association = caller().associate(
-        "127.0.0.1", receiver.port, ae_title="MPSS", evt_handlers=[noted]
-    )
-    association.release()
+    with calling(receiver.port, sent=sent) as association:
+        assert association.is_established
     return sent[0]
-
-
-def reset(connection):
-    """Close by RST: nothing is said about the end."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
 
 
 def say_nothing(_connection, _request):
@@ -119,13 +85,13 @@ def test_who_is_gone_holds_no_place(receiver, arrivals, say, end):
 
 
 def takes_an_object(receiver, arrivals):
-    with arrivals.announced(study_uid(1)), calling(receiver) as association:
+    with arrivals.announced(study_uid(1)), calling(receiver.port) as association:
         return association.is_established and association.send_c_store(make_nm(1)).Status == 0
 
 
 def test_strangers_who_were_rejected_hold_no_place(receiver, arrivals):
     for _ in range(3 * N_PLACES):
-        with calling(receiver, "STRANGER") as association:
+        with calling(receiver.port, "STRANGER") as association:
             assert association.is_rejected
     assert arrivals.when(Seen.LOST) == arrivals.when(Seen.FULL) == 0
     assert arrivals.when(Seen.HEARD) > 0
@@ -133,9 +99,9 @@ def test_strangers_who_were_rejected_hold_no_place(receiver, arrivals):
 
 
 def test_a_call_above_the_places_is_told_apart_from_a_stranger(receiver, arrivals):
-    with calling(receiver), calling(receiver):
+    with calling(receiver.port), calling(receiver.port):
         assert arrivals.when(Seen.FULL) == 0
-        with calling(receiver) as third:
+        with calling(receiver.port) as third:
             assert third.is_rejected
             rejection = third.acceptor.primitive
             assert (rejection.result, rejection.result_source, rejection.diagnostic) == (2, 3, 2)
