@@ -56,10 +56,9 @@ NIGHT_S = 20.0
 """In which a scheduler that is up begins the night that fell due while the bench did not run."""
 LONGEST_S = 2.0
 """Between a kill that is due and the kill before it."""
-TIMES = {"task": 4, "worker": 1, "postgres fast": 1, "postgres immediate": 1}
-"""Of so many kills of each kind a round consists; of the others ``OTHER_TIMES``. What is dear to
-make good comes seldom: a lost worker costs two minutes, PostgreSQL takes Airflow down with it."""
-OTHER_TIMES = 2
+TIMES = {"task": 5, "redis": 3, "redis without its file": 3, "scheduler": 2, "receiver": 2}
+"""Of so many kills of a kind a round consists, of the others one. What is dear to make good comes
+seldom: a lost worker costs two minutes, PostgreSQL takes Airflow down with it."""
 BESIDE_LOST = frozenset({"task", "dag-processor", "triggerer"})
 """What may be killed while a worker is made good alone."""
 
@@ -90,7 +89,7 @@ def planned(plan: Plan) -> Iterator[list[Kill]]:
     A round has each kind once, then what is left of it.
     """
     rng = random.Random(plan.seed)
-    rest = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, OTHER_TIMES) - 1)]
+    rest = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, 1) - 1)]
     left: dict[str, list[str]] = {stage: [] for stage in plan.stages}
     n_lost = 0
     while True:
@@ -324,8 +323,8 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--kills", type=int, default=300)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--each", type=int, default=20, help="kills in each stage of a turn")
-    options.add_argument("--patients", type=int, default=14)
+    options.add_argument("--each", type=int, default=30, help="kills in each stage of a turn")
+    options.add_argument("--patients", type=int, default=12)
     options.add_argument("--most-s", type=float, default=float("inf"), help="no turn begins later")
     options.add_argument("--stages", nargs="+", choices=STAGES, default=[*STAGES])
     options.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
