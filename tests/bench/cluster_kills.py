@@ -25,6 +25,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -330,6 +331,7 @@ def main() -> int:
     options.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
     options.add_argument("--folder", type=Path, required=True, help="a folder of its own, kept")
     given = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))  # and ends the cluster
     plan = Plan(given.seed, given.each, given.kinds, given.stages)
     given.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     rows = kill(given.folder, plan, given.patients, given.kills, given.most_s)
