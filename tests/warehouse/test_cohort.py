@@ -132,6 +132,7 @@ def test_the_calcium_of_the_cohort_is_of_the_first_source_that_has_it(
 ):
     """A CT that waits for a person (s16) does not count; all stand beside each other."""
     rows = [clinical(f"r{n}", f"s{n}", f"p{n}", cac_total=7.0, cac_lad=4.0) for n in ("01", "16")]
+    rows[1] |= {"accession_key": "", "study_date_shifted": dt.date(2019, 3, 4)}
     file = filled.write("clinical", "registry", rows, salt="cac")
     filled.record("pull", "registry", "done", [file])
     one = {"study_key": "s01", "is_counted": True, "days": 2}
