@@ -88,6 +88,7 @@ def test_the_commands_of_the_design_are_there():
         (("sql",), "give one question"),
         (("sql", "select 1", "--file", "question.sql"), "the question is given twice"),
         (("export",), "no results database is set"),
+        (("archive", "serve", "x", "--move-to", "MPSS:11113"), "'MPSS:11113' is no destination"),
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(words, named, published, mpss):
