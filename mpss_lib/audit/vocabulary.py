@@ -67,6 +67,8 @@ KINDS: Mapping[str, Kind] = {
     "export_masks": Kind(EXPORT, "R", "masks of a study went into a file"),
     "backup": Kind(EXPORT, "R", "the home, or its vault, was copied"),
     "restore": Kind(IMPORT, "C", "the home was brought back from a backup"),
+    "upgrade": Kind(APPLICATION, "E", "the home was brought to this version"),
+    "rollback": Kind(IMPORT, "C", "an upgrade was taken back"),
     "purge": Kind(DELETED, "D", "a study or a patient was taken out"),
     "pacs_stop": Kind(APPLICATION, "E", "somebody stopped all traffic with the archives"),
     "pacs_start": Kind(APPLICATION, "E", "somebody allowed it again"),
