@@ -64,6 +64,7 @@ READERS = {
     "segmentation export": ["{study} --output {home}-masks.dcm"],
     "segmentation names": ["{home}-masks.dcm"],
     "sql": ["'select 1'"],
+    "sbom": ["", "--licences"],
     "status": [""],
     "upgrade": ["--check"],
     "verify": [""],
