@@ -256,7 +256,7 @@ def _verify(home: Home, journal: Journal, target: Path) -> None:
 
 
 def differences(home: Home, backup: Path) -> list[str]:
-    """List what a home has otherwise than a backup of it: landing files, keys and identities."""
+    """List what a home lost or changed since a backup: landing files, the key, identities."""
     files: Mapping[str, Mapping[str, Any]] = read_manifest(backup)["files"]
     wrong = []
     for name, entry in files.items():
@@ -267,14 +267,14 @@ def differences(home: Home, backup: Path) -> list[str]:
     then, now = backup / VAULT_NAME, home.sites.vault
     if key_of(then).read_bytes() != key_of(now).read_bytes():
         wrong.append("key of the vault")
-    if _people(then, "&immutable=1") != _people(now):  # a copy is in no log of SQLite's
+    if _people(then, "&immutable=1") - _people(now):  # a copy is in no log of SQLite's
         wrong.append("identities of the vault")
     return wrong
 
 
-def _people(vault: Path, more: str = "") -> list[Any]:
+def _people(vault: Path, more: str = "") -> set[tuple[Any, ...]]:
     with closing(sqlite3.connect(f"file:{vault}?mode=ro{more}", uri=True)) as db:
-        return db.execute("select * from identity order by study_key").fetchall()
+        return set(db.execute("select * from identity").fetchall())
 
 
 Phase = Callable[[Home, Journal, Path], None]

@@ -97,14 +97,14 @@ def _of_python(one: Distribution) -> Component:
 
 
 def _licence(one: Distribution) -> tuple[str, bool]:
-    if expression := one.metadata.get("License-Expression"):
-        return expression, True
+    if expression := one.metadata.get_all("License-Expression"):
+        return str(expression[0]), True
     found = [
         text.rpartition(" :: ")[2]
         for text in one.metadata.get_all("Classifier") or []
         if text.startswith(_CLASSIFIER) and not text.endswith("OSI Approved")
     ]
-    stated = (one.metadata.get("License") or "").strip()
+    stated = str((one.metadata.get_all("License") or [""])[0]).strip()
     if stated and len(stated) <= LONGEST_NAME and "\n" not in stated:
         return stated, False
     return " and ".join(sorted(found)) or UNKNOWN, False
