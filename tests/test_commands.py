@@ -84,6 +84,7 @@ NOT_HERE = {
         "wants PostgreSQL and Redis: tests/cluster",
     ),
     "alarm watch": "looks until it is ended",
+    "backup rehearse": "starts a whole Airflow: tests/maintenance/test_rehearsal.py",
     "airflow": "another program's command line, of a home that runs",
     "audit send": "wants a receiver of syslog: tests/audit",
     "archive serve": "serves until it is ended, and writes no home",
