@@ -56,6 +56,7 @@ KINDS: Mapping[str, Kind] = {
     "find": Kind(QUERY, "E", "the archive was asked for studies"),
     "reconcile": Kind(QUERY, "E", "the archive's lists were compared with the lake"),
     "pull": Kind(TRANSFERRED, "C", "studies were fetched, or looked at whether they must be"),
+    "companions": Kind(TRANSFERRED, "C", "CTs and reports beside studies were asked for"),
     "import_registry": Kind(IMPORT, "C", "rows of the clinical registry were read"),
     "import_contours": Kind(IMPORT, "C", "contours from a file were put beside a study"),
     "lookup": Kind(PATIENT, "R", "somebody read in the vault who a study is"),
