@@ -18,9 +18,8 @@ from typing import Any
 
 from mpss_lib.config import Config
 from mpss_lib.errors import PlatformFaultError
-from mpss_lib.maintenance.backup import read_manifest
 from mpss_lib.maintenance.restore import Restored
-from mpss_lib.maintenance.upgrade import differences
+from mpss_lib.maintenance.upgrade import differences, landing_files
 from mpss_lib.runtime.airflow_database import DATABASE, connected
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.home import Home
@@ -103,8 +102,7 @@ def rehearse(restored: Restored, backup: Path, window: Mapping[str, str]) -> Reh
             wrong.append(f"{len(lost)} predictions")
     if state != "success":
         wrong.append(f"the night ended {state}")
-    names = read_manifest(backup)["files"]
-    n_files = sum(name.startswith("lake/landing/") for name in names)
+    n_files = len(landing_files(backup))
     return Rehearsed(state, n_files, len(before), tuple(wrong), seconds)
 
 
