@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,9 @@ from mpss_lib.maintenance.restore import restore
 from mpss_lib.runtime.airflow_database import DATABASE
 from mpss_lib.runtime.home import Home
 from mpss_lib.warehouse import stage
+
+MARK = "lake/landing/moved.current"
+"""Which of a unit's files is current: a night moves it."""
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +64,11 @@ def test_nothing_goes_on_in_a_restored_database(airflow_tables):
 
 @pytest.fixture
 def restored(home, tmp_path):
-    file = next((home.lake.root / "landing").rglob("*.parquet"))
-    file.with_suffix(".current").touch()  # which of a unit's files is current: a night moves it
     backup = create(home, tmp_path / "elsewhere")
+    manifest = json.loads((backup / "manifest.json").read_text())
+    manifest["files"][MARK] = {"bytes": 0, "sha256": sha256(b"").hexdigest(), "mtime_ns": 0}
+    (backup / "manifest.json").write_text(json.dumps(manifest))
+    (backup / MARK).touch()
     back = restore(backup, tmp_path / "new")
     opened = Home.open(back.root)
     stage.rebuild(opened.lake, settings())
@@ -76,8 +82,7 @@ def test_a_night_that_loses_something_is_found(restored, monkeypatch):
     def night(own, config, window):
         seen.append((load(back.root).site.results_url, dict(window)))
         if len(seen) == 1:
-            [mark] = (back.root / "lake" / "landing").rglob("*.current")
-            mark.unlink()
+            (back.root / MARK).unlink()
             return "success"
         next((back.root / "lake" / "landing").rglob("*.parquet")).unlink()
         return "failed"
