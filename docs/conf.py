@@ -24,6 +24,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "MPSS platform"
 html_static_path = ["_static"]
 html_show_sourcelink = False
+html_sidebars = {"index": [], "measured/index": [], "search": [], "genindex": []}  # alone in their part
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
