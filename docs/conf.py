@@ -24,7 +24,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "MPSS platform"
 html_static_path = ["_static"]
 html_show_sourcelink = False
-html_sidebars = {"index": [], "measured/index": [], "search": [], "genindex": []}  # alone in their part
+ALONE = ("index", "measured/index", "search", "genindex")  # pages without others beside them
+html_sidebars = {name: [] for name in ALONE}
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

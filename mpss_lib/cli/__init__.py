@@ -30,6 +30,7 @@ from mpss_lib.cli import (
     stability,
     stages,
     upstream,
+    validation,
     warehouse,
 )
 from mpss_lib.cli.application import app, console, errors
@@ -59,6 +60,7 @@ __all__ = [
     "stability",
     "stages",
     "upstream",
+    "validation",
     "warehouse",
 ]
 
