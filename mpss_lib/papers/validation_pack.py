@@ -134,7 +134,7 @@ def make_pack(folder: Path, config: Config, phantoms: Sequence[PhantomResult]) -
         _write(folder / name, text)
     sums = "".join(f"{sha256_of(folder / name)}  {name}\n" for name in sorted(files))
     _write(folder / MANIFEST, sums)
-    is_sound = all(one.is_sound for one in (*families, *phantoms))
+    is_sound = all(one.is_sound for one in families) and all(one.is_sound for one in phantoms)
     return Pack(folder, hashlib.sha256(sums.encode()).hexdigest(), is_sound)
 
 
