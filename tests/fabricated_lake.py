@@ -133,8 +133,8 @@ class Builder:
         files.append(self.write("quality_verdict", key, [told]))
         self.record("quality", key, "done", files)
 
-    def ejection(self, key: str, lvef: float, *flags: str) -> None:
-        told = {"state": "measured", "lvef": lvef, "edv_ml": 100.0, "esv_ml": 100.0 - lvef}
+    def ejection(self, key: str, lvef: float, *flags: str, **more: object) -> None:
+        told = {"state": "measured", "lvef": lvef, "edv_ml": 100.0, "esv_ml": 100.0 - lvef} | more
         found = row("ejection", study_key=key, is_sure=not flags, flags=list(flags), **told)
         segment = row("ejection_segment", study_key=key, segment="S01", thickening=30.0)
         files = [self.write("ejection", key, [found])]

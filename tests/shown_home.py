@@ -18,6 +18,7 @@ from mpss_lib.quality.gallery import drawn
 from mpss_lib.segmentation import stage as segmentation
 from mpss_lib.study_inputs import lake_file, segmentation_row
 from mpss_lib.tables import Lake
+from mpss_lib.volume import Volume
 from mpss_lib.warehouse import stage as warehouse
 
 SETTINGS = "[cohort]\naccept = 'reviewed'\n[warehouse]\nthreads = 1\n"
@@ -30,12 +31,13 @@ METRICS = (
 
 @dataclass
 class Shown:
-    """The home, its waiting studies, and what no page may say."""
+    """The home, its waiting studies, one of them with gates, and what no page may say."""
 
     root: Path
     lake: Lake
     config: Config
     keys: list
+    beating: str
     secrets: set
 
 
@@ -60,6 +62,8 @@ def make_home(root, n_waiting=6) -> Shown:
         build.through(key, patient, seed=number, day=number, accession=accession)
         _images(build, key, number, files)
         build.predict(key, 10.0 * number, COHORT)
+    keys = sorted(key for key, _, _ in named[1:])
+    _gates(build, keys[2])
     build.review(named[0][0], "accept")
     build.registry(
         [
@@ -74,7 +78,7 @@ def make_home(root, n_waiting=6) -> Shown:
     (lake.root / "reports").mkdir()
     (lake.root / "reports" / "page.html").write_text("<title>A report</title><p>Research use</p>")
     secrets = {text for one in people for text in _secrets(one)}
-    return Shown(root, lake, config, sorted(key for key, _, _ in named[1:]), secrets)
+    return Shown(root, lake, config, keys, keys[2], secrets)
 
 
 def _secrets(one):
@@ -98,16 +102,35 @@ def _real_study(lake, config):
 
 def gated(path):
     """Put four time slots in the place of a volume's object; gives them: (4, z, y, x), counts."""
-    volume = read_volume(path)
+    return _write_gates(read_volume(path), path)
+
+
+def _write_gates(volume, path):
     slots = np.round(np.stack([volume.array * share for share in (0.4, 0.3, 0.2, 0.1)]))
     dataset = nm_dataset(volume, SUBJECT, SERIES, replace(HABITS, rescale=True), gated=slots)
     dataset.save_as(path, enforce_file_format=True)
     return slots
 
 
+def _gates(build, key):
+    """A gated series beside the chosen one, on a grid two slices off, and what was measured."""
+    folder = build.lake.dicom_folder(key)
+    volume = read_volume(folder / "chosen.dcm")
+    affine = volume.affine.copy()
+    affine[:3, 3] += 2.0 * affine[:3, 0]
+    moved = Volume(np.ascontiguousarray(np.roll(volume.array, -2, axis=0)), affine)
+    _write_gates(moved, folder / "gates.dcm")
+    curve = [93.0, 80.0, 58.0, 43.0, 55.0, 79.0, 87.0, 92.0]
+    told = {"esv_ml": 42.0, "edv_ml": 95.0, "stroke_ml": 53.0, "lvef_gates": 53.8, "n_gates": 8}
+    told |= {"phase_sd_deg": 11.0, "phase_bandwidth_deg": 38.0, "count_share": [1.0] * 7 + [0.8]}
+    told |= {"curve_ml": curve, "object_key": f"{key}o2", "doubts": ["prominence"]}
+    build.ejection(key, 55.8, "count_drop", "ventricle_doubtful", **told)
+
+
 def _images(build, key, number, files):
     lake, (volume, masks, pictures) = build.lake, files
     own = lake.dicom_folder(key) / "chosen.dcm"
+    gates = own.with_name("gates.dcm")
     own.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(volume, own)
     mask = lake.mask_path(build.config.address("segmentation"), key, f"{number:016x}")
@@ -119,7 +142,7 @@ def _images(build, key, number, files):
     left = {"reasons": ["not_attenuation_corrected"], "manufacturer": "SYNTH", "model": "M1"}
     rows = [
         row("volume", study_key=key, object_key=f"{key}o1", path=lake.relative(own), **chosen),
-        row("volume", study_key=key, object_key=f"{key}o2", **left),
+        row("volume", study_key=key, object_key=f"{key}o2", path=lake.relative(gates), **left),
     ]
     build.record("intake", key, "done", [build.write("volume", key, rows, salt="shown")])
     told = {"is_sure": True, "mask_path": lake.relative(mask), "object_key": f"{key}o1"}

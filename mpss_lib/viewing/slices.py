@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from mpss_lib.dicom import read_gates, read_volume
 from mpss_lib.masks import read_masks
-from mpss_lib.volume import FloatArray, IntArray, Mask
+from mpss_lib.segmentation.surface import sample
+from mpss_lib.volume import FloatArray, IntArray, Mask, Volume
 
 MARGIN_MM = 60.0
 LAYERS = ("MYO", "ENDO", "EPI", "LAD3", "LCX3", "RCA3")
@@ -30,7 +31,9 @@ class Around:
     counts : (z, y, x) uint16
         0 to 65535 is 0 to ``top``.
     gates : (slots, z, y, x) uint8
-        0 to 255 is 0 to the most of any gate; no slot where the object is not gated.
+        0 to 255 is 0 to the most of any gate; no slot where nothing is gated.
+    gates_are_own : bool
+        Whether the gates are of the volume's own object; else of another series, brought to it.
     layers : (z, y, x) uint8
         Bit k: the voxel lies in ``LAYERS[k]``.
     top : float
@@ -48,6 +51,7 @@ class Around:
 
     counts: npt.NDArray[np.uint16]
     gates: npt.NDArray[np.uint8]
+    gates_are_own: bool
     layers: npt.NDArray[np.uint8]
     top: float
     white: float
@@ -67,17 +71,23 @@ class Around:
             "layers": list(LAYERS),
             "counts": base64.b64encode(self.counts.astype("<u2").tobytes()).decode(),
             "n_gates": self.gates.shape[0],
+            "gates_are_own": self.gates_are_own,
             "gates": base64.b64encode(self.gates.tobytes()).decode(),
             "masks": base64.b64encode(self.layers.tobytes()).decode(),
         }
 
 
-def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) -> Around:
+def around(
+    volume_at: Path, masks_at: Path, gates_at: Path, *, gated: Literal["sum", "refuse"]
+) -> Around:
     """Read a volume around its heart.
 
     Parameters
     ----------
     volume_at, masks_at : Path
+    gates_at : Path
+        Object of the gates: the volume's own, or another of the study, which is read at the
+        volume's places in the patient (trilinear; nothing outside).
     gated : {"sum", "refuse"}
         What is taken of a gated object (``intake.gated``).
 
@@ -88,6 +98,7 @@ def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) 
     """
     volume = read_volume(volume_at, gated=gated)
     masks, _ = read_masks(masks_at)
+    is_own = gates_at == volume_at
     low, high = _box(masks["EPI"], volume.spacing_mm)
     part = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     counts = np.clip(volume.array[part], 0.0, None)
@@ -95,7 +106,8 @@ def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) 
     wall = volume.array[masks["MYO"].array]
     return Around(
         counts=np.round(counts / top * 65535.0).astype(np.uint16),
-        gates=_gates(volume_at, part),
+        gates=_gates(gates_at, volume, part, is_own=is_own),
+        gates_are_own=is_own,
         layers=_layers(masks, part),
         top=top,
         white=min(float(np.percentile(wall, WHITE_PERCENTILE)) / top, 1.0) if wall.size else 1.0,
@@ -105,10 +117,23 @@ def around(volume_at: Path, masks_at: Path, *, gated: Literal["sum", "refuse"]) 
     )
 
 
-def _gates(volume_at: Path, part: tuple[slice, ...]) -> npt.NDArray[np.uint8]:
-    gates = np.clip(read_gates(volume_at)[:, *part], 0.0, None)
-    if len(gates) == 1:
-        return np.zeros((0, *gates.shape[1:]), np.uint8)
+def _gates(
+    gates_at: Path, volume: Volume, part: tuple[slice, ...], *, is_own: bool
+) -> npt.NDArray[np.uint8]:
+    """Gates (slots, z, y, x) of a part of a volume, 0 to 255; no slot where nothing is gated."""
+    slots = read_gates(gates_at)
+    size = tuple(one.stop - one.start for one in part)
+    if len(slots) == 1:
+        return np.zeros((0, *size), np.uint8)
+    if is_own:
+        gates = np.clip(slots[:, *part], 0.0, None)
+    else:
+        total = read_volume(gates_at)
+        index = np.stack(np.meshgrid(*(np.arange(one.start, one.stop) for one in part),
+                                     indexing="ij"), axis=-1)  # fmt: skip
+        places = volume.to_patient(index.reshape(-1, 3).astype(np.float64))
+        found = [sample(replace(total, array=one), places).reshape(size) for one in slots]
+        gates = np.clip(np.stack(found), 0.0, None)
     return np.round(gates / (float(gates.max()) or 1.0) * 255.0).astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ from mpss_lib.quality.consensus import assigned_to, shown_to, standing_of
 from mpss_lib.quality.review import reviews_of
 from mpss_lib.sections import ReviewSettings
 from mpss_lib.tables import Lake, check_key
+from mpss_lib.viewing.ejection import ejection_of
 from mpss_lib.viewing.published import Published
 from mpss_lib.viewing.words import metric_words
 from mpss_lib.warehouse.query_rows import rows_of
@@ -109,7 +110,8 @@ def study_page(
         where the value stands among the site's
         studies; ``history`` (decisions, the newest first, published or not), what they come to
         (``standing``) and who is asked next (``assigned``); ``series``,
-        ``contours``, ``agreement``, ``predictions``, ``stages``, ``lineage``: rows.
+        ``contours``, ``agreement``, ``predictions``, ``stages``, ``lineage``: rows; ``ejection``:
+        see ``ejection_of``.
 
     Raises
     ------
@@ -139,6 +141,7 @@ def study_page(
             row | {"strip": strip(row["value"], predicted[row["segment"], row["configuration"]])}
             for row in _ask(connection, "predictions", study_key)
         ],
+        "ejection": ejection_of(connection, study_key),
         "history": [_in_minutes(row) for row in shown_to(reader, answers, rule)[::-1]],
         "standing": standing,
         "assigned": assigned_to(study_key, standing, rule),

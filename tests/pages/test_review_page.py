@@ -182,6 +182,22 @@ def test_the_gates_of_a_study_are_played(server, shown, page):
     assert page.run("document.getElementById('cine').hidden")
 
 
+def test_the_ejection_fraction_of_the_gates_is_shown_and_played(server, shown, page):
+    page.log_in(server, "looker")
+    page.open(f"{server.pages}/studies/{shown.beating}")
+    tiles = page.run("document.querySelector('#ejection .tiles').innerText").split()
+    assert {"56", "60", "-4", "95", "42"} <= set(tiles)
+    assert "beats of other length" in page.run("document.getElementById('ejection').innerText")
+    assert page.run("document.querySelectorAll('#ejection circle').length") == 8
+    page.press("s")
+    page.wait("document.getElementById('gate-said').textContent === 'the chosen series'")
+    page.press("c")
+    page.wait("document.getElementById('gate-said').textContent.includes('of the chosen series')")
+    for width in (1280, 400):
+        page.look(width)
+        assert page.run("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_failed_answer_is_said_and_the_study_stays(server, shown, page):
     page.log_in(server, "reader")
     page.open(f"{server.pages}/studies/{shown.keys[0]}")

@@ -8,10 +8,12 @@ from shown_home import gated
 
 from mpss_lib.dicom import read_volume
 from mpss_lib.errors import StudyRejectedError, WrongArgumentError
+from mpss_lib.gated.stage import MEASURED, NO_GATES, STATE_OF, UNUSABLE
 from mpss_lib.masks import read_masks
 from mpss_lib.pages import render
 from mpss_lib.quality.review import record_review
 from mpss_lib.viewing import images, study
+from mpss_lib.viewing.ejection import STATES, draw_curve
 from mpss_lib.viewing.published import published
 from mpss_lib.viewing.slices import LAYERS, _ways
 from mpss_lib.viewing.words import REJECT_REASONS, metric_words, reason_text
@@ -74,7 +76,7 @@ def test_slices_are_the_volume_and_its_masks(shown):
 def test_gates_are_shown_beside_their_sum(shown):
     key = shown.keys[0]
     with published(shown.lake) as snapshot:
-        path, _ = images._files(snapshot, key, shown.lake)
+        path, *_ = images._files(snapshot, key, shown.lake)
         assert images.slices(snapshot, key, shown.lake, shown.config).as_json()["n_gates"] == 0
         whole = read_volume(path)
         slots = gated(path)
@@ -86,6 +88,49 @@ def test_gates_are_shown_beside_their_sum(shown):
     most = slots[:, *part].max()
     np.testing.assert_allclose(gates * (most / 255.0), slots[:, *part], atol=most / 250.0)
     np.testing.assert_allclose(counts * (told["top"] / 65535.0), whole.array[part], atol=3.0)
+
+
+def test_gates_of_another_series_are_brought_to_the_chosen_volume(shown):
+    """Its grid lies two slices off: the same places of the patient are shown."""
+    with published(shown.lake) as snapshot:
+        volume_at, _, gates_at = images._files(snapshot, shown.beating, shown.lake)
+        told = images.slices(snapshot, shown.beating, shown.lake, shown.config).as_json()
+    assert (told["n_gates"], told["gates_are_own"], gates_at.name) == (4, False, "gates.dcm")
+    shape = tuple(told["shape"])
+    part = tuple(slice(at, at + n) for at, n in zip(told["first"], shape, strict=True))
+    gates = np.frombuffer(base64.b64decode(told["gates"]), np.uint8).reshape(4, *shape)
+    own = np.round(0.4 * read_volume(volume_at).array)
+    inside = np.arange(part[0].start, part[0].stop) >= 2  # what the other grid covers
+    expected = own[part] / own[part][inside].max() * 255.0
+    np.testing.assert_allclose(gates[0][inside], expected[inside], atol=1.0)
+
+
+def test_the_gates_say_their_ejection_fraction_beside_the_registrys(shown):
+    with published(shown.lake) as snapshot:
+        told = study.study_page(snapshot, shown.lake, shown.beating, "dr_a", shown.config.review)
+        other = study.study_page(snapshot, shown.lake, shown.keys[-1], "dr_a", shown.config.review)
+    assert other["ejection"] is None
+    found = told["ejection"]
+    assert (found["lvef"], found["lvef_registry"], found["lvef_from"]) == (55.8, 60.0, "registry")
+    assert found["lvef_difference"] == pytest.approx(-4.2)
+    assert [name for name, _ in found["flag_words"]] == ["count_drop", "ventricle_doubtful"]
+    drawn = found["drawn"]
+    assert [ml for _, _, ml in drawn["gates"]] == [93.0, 80.0, 58.0, 43.0, 55.0, 79.0, 87.0, 92.0]
+    lowest = max(drawn["gates"], key=lambda gate: gate[1])  # y grows downwards
+    assert lowest[2] == 43.0
+    assert drawn["systole"][0] == pytest.approx(lowest[0], abs=15.0)
+    assert drawn["low_ml"] <= 43.0 < 93.0 <= drawn["high_ml"]
+
+
+def test_a_curve_with_missing_gates_is_drawn_and_one_of_three_is_not():
+    volumes = [90.0, float("nan"), 50.0, 45.0, 60.0, 80.0]
+    assert len(draw_curve(volumes, [1.0, 0.0, 1.0, 1.0, 1.0, 1.0])["gates"]) == 5
+    assert draw_curve([90.0, 50.0, 80.0], [1.0] * 3) is None
+    assert draw_curve([], []) is None
+
+
+def test_every_state_of_the_gates_has_words():
+    assert set(STATES) == {MEASURED, NO_GATES, UNUSABLE, *STATE_OF.values()}
 
 
 def test_the_ends_of_an_axis_follow_its_direction():

@@ -137,7 +137,7 @@ function draw() {
   for (const k of shown) outline(paint, (r, c) => r >= 0 && c >= 0 && r < rows && c < columns && ((masks[index(r, c)] >> k) & 1) === 1, rows, columns, sx, sy, COLOURS[k]);
   $("slice").value = at[plane];
   $("gate").value = gate;
-  $("gate-said").textContent = gate ? `${gate} of ${seen.n_gates}, masks of the sum` : "sum of all";
+  $("gate-said").textContent = gate ? `${gate} of ${seen.n_gates}, masks of ${seen.gates_are_own ? "the sum" : "the chosen series"}` : seen.gates_are_own ? "sum of all" : "the chosen series";
   $("where").textContent = `slice ${seen.first[plane] + at[plane] + 1}, every ${mm[plane]} mm`;
   const said = (level) => (gate ? `${Math.round(level / 655.35)} % of the most` : `${Math.round((level / 65535) * seen.top)} counts`);
   $("white-said").textContent = said(white);
