@@ -258,19 +258,7 @@ def _front(
     phantoms: Sequence[PhantomResult],
     files: Mapping[str, str],
 ) -> str:
-    matched, missed = (
-        sum(getattr(f, name) for f in families) for name in ("n_matched", "n_missed")
-    )
-    wrong = [one.name for one in phantoms if not one.is_sound]
-    good = [one.dice for one in phantoms if not one.flags]
-    least = f", least Dice of those without a flag {min(good):.3f}" if good else ""
-    here = [
-        ("published values of the IBSI digital phantom", f"{matched} matched, {missed} missed"),
-        (
-            f"{len(phantoms)} digital phantoms segmented",
-            f"{len(wrong)} wrong without a flag{least}",
-        ),
-    ]
+    here = _found_here(families, phantoms)
     listed = [
         (f"`{name}`", "run on this machine" if name.startswith("here/") else "quoted")
         for name in sorted(files)
@@ -295,3 +283,20 @@ whole pack: the command that made it printed the same. Write it beside the signa
 |---|---|---|---|---|
 | | | | | |
 """
+
+
+def _found_here(
+    families: Sequence[FamilyResult], phantoms: Sequence[PhantomResult]
+) -> list[tuple[str, str]]:
+    matched = sum(family.n_matched for family in families)
+    missed = sum(family.n_missed for family in families)
+    wrong = [one.name for one in phantoms if not one.is_sound]
+    good = [one.dice for one in phantoms if not one.flags]
+    least = f", least Dice of those without a flag {min(good):.3f}" if good else ""
+    return [
+        ("published values of the IBSI digital phantom", f"{matched} matched, {missed} missed"),
+        (
+            f"{len(phantoms)} digital phantoms segmented",
+            f"{len(wrong)} wrong without a flag{least}",
+        ),
+    ]
