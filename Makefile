@@ -3,11 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PATIENTS ?= 60
-WORKERS ?= 2
+WORKERS ?= 3
 export MPSS_HOME ?= $(CURDIR)/.mpss
 export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Images often set it; then every process compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install servers demo cluster-demo cluster-kills test check lint types imports sql-style style up down clean bench lock book wheelhouse
 
