@@ -47,7 +47,7 @@ from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
 from mpss_lib.pull.retrieve.delivery import Delivery, Order
 from mpss_lib.pull.retrieve.direct import Direct, Source
 from mpss_lib.pull.retrieve.study import fetch_study
-from mpss_lib.pull.retrieve.way import Way, not_reached
+from mpss_lib.pull.retrieve.way import Way, comes_later
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 
@@ -237,8 +237,8 @@ class ArchiveSession(ArchiveQuestions):
         Raises
         ------
         ArchiveBusyError
-            If one that came in this session does not come any more, or nothing reaches our
-            receiver.
+            If one that came in this session does not come any more, or nothing comes now that
+            may come later.
         ArchiveRefusedError
             If nothing comes of any other study.
         """
@@ -253,7 +253,7 @@ class ArchiveSession(ArchiveQuestions):
         samples = list(self._samples(study_uid))
         problems = tried(way, samples, folder) if samples else []
         if way.missed and (not samples or problems[-1]):
-            raise not_reached(way.name, way.missed)
+            raise comes_later(way)
         if samples and problems[-1]:
             told = f"nothing of {1 + len(problems)} studies came ({problem})"
             raise nothing_comes({way.name: told, **self._why_not_others(way)})
