@@ -38,6 +38,7 @@ SCHEMAS = (
     "selection",
     "evaluation",
     "result",
+    "omop",
 )
 
 _COMMENT = re.compile(r"--[^\n]*")
