@@ -3,11 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PATIENTS ?= 60
-WORKERS ?= 2
+WORKERS ?= 3
 export MPSS_HOME ?= $(CURDIR)/.mpss
 export NUMBA_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Images often set it; then every process compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install servers demo cluster-demo cluster-kills test check lint types imports sql-style style up down clean bench lock book wheelhouse
 
@@ -32,7 +34,7 @@ cluster-demo: .venv/installed servers ## the demo on PostgreSQL, Redis and Celer
 	MPSS_HOME=$(MPSS_HOME)-cluster $(BIN)/mpss demo --patients $(PATIENTS) --cluster
 
 cluster-kills: .venv/installed servers ## kill 20 parts of a cluster at work, compare the lakes (minutes)
-	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 10 --stages ingest evaluate --folder $(MPSS_HOME)-kills
+	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 11 --patients 10 --stages ingest evaluate --folder $(MPSS_HOME)-kills
 
 servers: ## install the real peers of some tests (Debian, as root; else those tests are skipped)
 	tests/install_servers.sh
@@ -58,13 +60,13 @@ style: .venv/installed
 	$(BIN)/codespell
 	$(BIN)/hadolint --failure-threshold warning docker/Dockerfile
 
-wheelhouse: .venv/installed ## the platform and all that it needs as wheels, for a machine without internet
+wheelhouse: book ## the platform, its book and all that it needs as wheels, for a machine without internet
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock -d build/wheelhouse
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir build/wheelhouse .
 	cp requirements.lock build/wheelhouse/
 
 book: .venv/installed ## build the documentation into build/book (warnings are errors)
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/book
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/book
 
 check: lint test ## what CI runs: lint, then test
 

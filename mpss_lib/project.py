@@ -1,10 +1,14 @@
-"""What belongs to the platform and is no module: the folders ``dags/`` and ``sql/``."""
+"""What belongs to the platform and is no module: the folders ``dags/`` and ``sql/``, the book."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mpss_lib.errors import PlatformFaultError
+from mpss_lib.errors import PlatformFaultError, WrongArgumentError
+
+_PACKAGE = Path(__file__).resolve().parent
+BOOKS = (_PACKAGE / "installed" / "book", _PACKAGE.parent / "build" / "book")
+"""Where the built book lies: what an installed wheel brought, or what ``make book`` made."""
 
 
 def project_folder() -> Path:
@@ -15,11 +19,37 @@ def project_folder() -> Path:
     PlatformFaultError
         Where neither is there.
     """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "installed", package.parent):
+    for folder in (_PACKAGE / "installed", _PACKAGE.parent):
         if (folder / "dags").is_dir() and (folder / "sql").is_dir():
             return folder
     raise PlatformFaultError(
-        f"no folders dags/ and sql/ in or beside {package}",
+        f"no folders dags/ and sql/ in or beside {_PACKAGE}",
         way_out="install the package again, or run from a whole checkout",
     )
+
+
+def book_file(path: str) -> Path:
+    """Find a file of the built book.
+
+    Parameters
+    ----------
+    path : str
+        Below the book; empty, or a folder, stands for its ``index.html``.
+
+    Raises
+    ------
+    WrongArgumentError
+        If the book is not there, or has no such file.
+    """
+    folder = next((one for one in BOOKS if (one / "index.html").is_file()), None)
+    if folder is None:
+        raise WrongArgumentError(
+            "the book is not built here", way_out="make book, or install the wheel"
+        )
+    found = (folder / path).resolve()
+    found = found / "index.html" if found.is_dir() else found
+    if not found.is_relative_to(folder.resolve()) or not found.is_file():
+        raise WrongArgumentError(
+            f"the book has no page {path!r}", way_out="begin with its index.html, or search there"
+        )
+    return found

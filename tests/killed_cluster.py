@@ -7,7 +7,8 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,16 @@ from mpss_lib.demo.run import start_archive
 from mpss_lib.runtime.airflow_client import AirflowClient
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.cluster.shape import Shape, folder_of
-from mpss_lib.runtime.services import Services
-from mpss_lib.runtime.start import bring_up, start_supervisor
+from mpss_lib.runtime.cluster.supervisor import reap
+from mpss_lib.runtime.services import Services, free_port
+from mpss_lib.runtime.start import bring_up, start_receiver, start_supervisor
 from mpss_lib.tables import Lake
 
 SETTINGS = """\
 [cohort]
 accept = "pass"
 [batch]
-min_batch = 5
+min_batch = 9
 [evaluation]
 n_outer = 8
 n_inner = 4
@@ -43,22 +45,35 @@ results_url = "{results}"
 called_aet = "DEMOPACS"
 calling_aet = "MPSS"
 """
+BY_MOVE = """\
+retrieve = "c-move"
+[receiver]
+port = {port}
+min_free_gb = 0
+"""
+RECEIVER = "receiver"
 KINDS = (
     *("task", "worker", "scheduler", "dag-processor", "triggerer", "api-server"),
-    *("redis", "redis without its file", "postgres fast", "postgres immediate"),
+    *("redis", "redis without its file", "postgres fast", "postgres immediate", RECEIVER),
 )
+"""With ``RECEIVER`` objects come by C-MOVE, else by C-GET."""
 MOST_WAIT_S = 300.0
 POLL_S = 0.25
 
 
 @dataclass
 class Kill:
-    """One kill: what, in which stage, after which share of the run's tasks."""
+    """One kill: what, in which stage, after which share of the run's tasks.
+
+    ``is_alone``: of a worker; it has first tries only (the pause before each new try is twice as
+    long), and until it is made good nothing is killed that this needs.
+    """
 
     kind: str
     stage: str
     after: float
     later_s: float
+    is_alone: bool = False
     is_done: bool = False
     at_task: str = ""
     lost: list[str] = field(default_factory=list)
@@ -68,8 +83,8 @@ class Kill:
 class Cluster:
     """The home of the bench, and what is asked and done from outside."""
 
-    def __init__(self, root: Path, patients: int) -> None:
-        self.root, self.patients = root, patients
+    def __init__(self, root: Path, patients: int, *, has_receiver: bool) -> None:
+        self.root, self.patients, self.has_receiver = root, patients, has_receiver
         self.services, self.lake = Services(root), Lake(root / "lake")
         self.window: dict[str, str] = {}
 
@@ -84,10 +99,14 @@ class Cluster:
         self.airflow = AirflowHome.open(root, Shape())
         path = root / "mpss.toml"
         path.touch(mode=0o600)
-        path.write_text(SETTINGS.format(results=self.url("mpss_results")))
+        text = SETTINGS.format(results=self.url("mpss_results"))
         self.services.end_all()
-        config = start_archive(root, settings.load(root), self.services)
-        bring_up(self.airflow, config, self.services, overwrite=True)
+        path.write_text(text + (BY_MOVE.format(port=free_port()) if self.has_receiver else ""))
+        self.config = start_archive(root, settings.load(root), self.services)
+        start_receiver(root, self.config, self.services)
+        client = bring_up(self.airflow, self.config, self.services, overwrite=True)
+        client.log_in()
+        client.fail_open_runs()  # of a bench that was broken off
         start_supervisor(self.airflow, self.services)
 
     def url(self, database: str) -> str:
@@ -143,6 +162,11 @@ class Cluster:
         )
         return int(self.ask(sql, run_id)[0][0])
 
+    def tries(self, run_id: str) -> int:
+        """Tries of a run's tasks beside the first of each."""
+        sql = "select coalesce(sum(greatest(try_number, 1) - 1), 0) from task_instance"
+        return int(self.ask(f"{sql} where run_id = %s", run_id)[0][0])
+
     def pid(self, name: str) -> int:
         """Process of a service."""
         return int(self.services.recorded()[name]["pid"])
@@ -150,6 +174,18 @@ class Cluster:
     def workers(self) -> list[str]:
         """Names of the workers."""
         return [name for name in self.services.recorded() if name.startswith("worker-")]
+
+
+@contextmanager
+def running(root: Path, patients: int, *, has_receiver: bool = False) -> Iterator[Cluster]:
+    """Start the cluster; whatever happens, everything of it is ended."""
+    cluster = Cluster(root, patients, has_receiver=has_receiver)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.services.end_all()
+        reap()
 
 
 # ------------------------------------------------------------------ kills
@@ -168,6 +204,7 @@ def task_processes(cluster: Cluster) -> list[psutil.Process]:
 
 
 ENDED = "select count(*) from dag_run where state in ('success', 'failed')"
+OPEN = "select count(*) from dag_run where state in ('queued', 'running')"
 RUNNING = (
     "select task_id, map_index, try_number from task_instance"
     " where run_id = %s and state = 'running'"
@@ -219,9 +256,10 @@ def _lose_worker(cluster: Cluster, kill: Kill, run_id: str, rng: random.Random) 
     is_compute = "compute" in name
     sql = RUNNING + " and queue = any(%s)"
     queues = ["compute"] if is_compute else ["pacs", "publish"]
-    kill.lost = [
-        f"{task} {index} {number}" for task, index, number in cluster.ask(sql, run_id, queues)
-    ]
+    had = cluster.ask(sql, run_id, queues)
+    if kill.is_alone and any(number > 1 for _, _, number in had):
+        return False
+    kill.lost = [f"{task} {index} {number}" for task, index, number in had]
     for one in [leader, *leader.children(recursive=True)]:
         _kill(one)
     return True

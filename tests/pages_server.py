@@ -28,6 +28,11 @@ DAGS = ("mpss_answers", "mpss_ingest", "mpss_mend", "mpss_review")
 ASKED = "asked"
 """Name of the run of ``mpss_review`` that asks persons about the last study of the home."""
 
+BOOK = """<!doctype html><html lang=en><title>Book</title><script src="own.js"></script>
+<script>document.title += ', with what stands in it'</script>
+<p onclick="document.title = 'foreign'">Research use only.</p></html>"""
+"""A book of one page, with scripts as Sphinx has them, and one that it never has."""
+
 NIGHTS = 5
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -109,7 +114,15 @@ def running(folder, home, *, persons=False):
     folder = Path(folder)
     (folder / "plugins").mkdir(parents=True, exist_ok=True)
     # As the entry point of an installed package says it; a checkout may be installed or not.
-    (folder / "plugins" / "pages.py").write_text("from mpss_airflow.plugin import MpssPlugin\n")
+    (folder / "plugins" / "pages.py").write_text(
+        "from pathlib import Path\n"
+        "from mpss_airflow.plugin import MpssPlugin\n"
+        "from mpss_lib import project\n"
+        f"project.BOOKS = (Path({str(folder / 'book')!r}),)\n"
+    )
+    (folder / "book").mkdir(exist_ok=True)
+    (folder / "book" / "index.html").write_text(BOOK)
+    (folder / "book" / "own.js").write_text("document.title += ', with its script'\n")
     (folder / "passwords.json").write_text(json.dumps(dict.fromkeys(SIMPLE, PASSWORD)))
     port = free_port(None)
     log = (folder / "server.log").open("w")

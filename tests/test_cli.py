@@ -88,6 +88,7 @@ def test_the_commands_of_the_design_are_there():
         (("sql",), "give one question"),
         (("sql", "select 1", "--file", "question.sql"), "the question is given twice"),
         (("export",), "no results database is set"),
+        (("archive", "serve", "x", "--move-to", "MPSS:11113"), "'MPSS:11113' is no destination"),
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(words, named, published, mpss):
@@ -172,6 +173,7 @@ def test_a_time_with_its_zone_is_an_answer(published, mpss):
         ("set threads = 4", "SET is refused"),
         ("select 1; select 2", "2 statements were given"),
         ("select range from range(1000001)", "more than 1,000,000 rows"),
+        ("pivot core.study on manufacturer using count(*)", "a PIVOT without its values"),
         ("select list[1] from core.study", "list[1]"),
         ("select * from core.cohort_x", "Did you mean"),
     ],

@@ -24,8 +24,14 @@ from mpss_lib.runtime.airflow_client import REVIEW_DAG, AirflowClient
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.cluster.shape import Shape
 from mpss_lib.runtime.progress import RunProgress
-from mpss_lib.runtime.services import Services, free_port, only_one, wait_for_file
-from mpss_lib.runtime.start import DAGS, bring_up, print_login, start_supervisor
+from mpss_lib.runtime.services import LOOPBACK, Services, free_port, only_one, wait_for_file
+from mpss_lib.runtime.start import (
+    DAGS,
+    bring_up,
+    print_login,
+    start_receiver,
+    start_supervisor,
+)
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
 
@@ -138,6 +144,7 @@ def start_demo(
         services = Services(root)
         services.end_all()
         config = start_archive(root, settings.load(root), services)
+        start_receiver(root, config, services)
         airflow = AirflowHome.open(root, shape)
         client = bring_up(airflow, config, services, overwrite=True)
         if is_supervised:
@@ -168,6 +175,7 @@ def _chain(
         _fill_archive(root, hospital)
     with watch.part("PACS and Airflow start"):
         config = start_archive(root, config, services)
+        start_receiver(root, config, services)
         client = bring_up(airflow, config, services, overwrite=True)
         start_supervisor(airflow, services)
         client.log_in()
@@ -247,6 +255,9 @@ def start_archive(root: Path, config: Config, services: Services) -> Config:
         *("--port", str(port), "--aet", archive.called_aet, "--allow", archive.calling_aet),
         *("--ready-file", str(ready)),
     ]
+    if config.receiver.port:
+        title = config.receiver.aet or archive.calling_aet
+        command += ["--move-to", f"{title}:{LOOPBACK}:{config.receiver.port}"]
     services.start("archive", command, os.environ)
     wait_for_file(ready, services, "archive", 60.0)
     write_json(ready, {"port": port}, mode=PRIVATE_FILE)

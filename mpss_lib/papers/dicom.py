@@ -123,6 +123,11 @@ def statuses() -> str:
         ("all", _codes(NOT_AUTHORISED), "refused: the task fails at once, the message says which"),
         ("C-GET, C-MOVE of one object", f"{_codes(CANNOT_SEND[:2])}, 0xCxxx",
          "the archive cannot send this object: asked for in other syntaxes, then left and named"),
+        ("C-MOVE that brings nothing", "0xA7xx, 0xB000, 0xCxxx, 0xFE00",
+         "busy where our receiver was full, its line broke off, or it was not called: waited for"),
+        ("C-MOVE that brings nothing", "0xA801, 0xA9xx, 0xAAxx",
+         "refused: stops at once; 0xA801 of an archive that our receiver has just turned away, or"
+         " whose line to it broke off, is busy"),
         ("C-FIND with a range", "0xAxxx, 0xCxxx", "asked for day by day, or minute by minute"),
         ("all", "any other", "tried again, then object by object; then the study is quarantined"),
         ("all", "none (association lost, no byte for the time-out)",

@@ -100,6 +100,11 @@ def _check_question(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     if not statements:
         raise _no_rows()
     kinds = [statement.type.name for statement in statements]
+    if "MULTI" in kinds:  # DuckDB looks the values up first, and makes a type of them
+        raise QueryError(
+            "a PIVOT without its values is several statements",
+            way_out="name them: PIVOT ... ON bins IN (8, 16, 32)",
+        )
     refused = [kind for kind in kinds if kind not in _QUESTIONS]
     if refused:
         raise QueryError(

@@ -50,6 +50,12 @@ class MpssPlugin(AirflowPlugin):  # type: ignore[misc] -- Airflow has no types h
             "icon_dark_mode": f"{PAGES}/static/heart-dark.svg",
         },
         {
+            "name": "MPSS book",
+            "href": f"{PAGES}/book/index.html",
+            "destination": "nav",
+            "category": "docs",
+        },
+        {
             "name": "Cohort and evaluation",
             "href": f"{PAGES}/cohort?run={{RUN_ID}}",
             "destination": "dag_run",

@@ -7,51 +7,68 @@ Run from the repository's root (the file of rows is taken up again where it ende
 
 A home on a cluster (``mpss cluster``: PostgreSQL, Redis, Celery workers, a supervisor) with a small
 hospital is taken once through ingest, evaluate and maintain without a disturbance, then again and
-again from the same beginning, with ``--each`` kills in each of the three. A kill happens when so
-many of the run's tasks have ended as the seed says. After each turn: every run is green without a
-hand, every file of the lake has the bytes of the undisturbed turn, every relation of the snapshot
-and every table of the results database the same rows, none twice. Ends with status 1 where one
-turn is not so, a lost worker was made good later than ``MOST_LOST_S``, or some kind never
-hit some stage.
+again from the same beginning, with ``--each`` kills in each of the three. A kill is due when so
+many of the run's tasks have ended as the seed says, and happens a moment after the kill before it;
+what does not run just then is killed when it runs again. Of the workers that are lost every second
+one is lost alone, with first tries only: until it is made good nothing is killed that this needs.
+
+After each turn: every run is green without a hand, every file of the lake has the bytes of the
+undisturbed turn, every relation of the snapshot and every table of the results database the same
+rows, none twice; the log of tasks has the same meaning (``left_by_runs.py``). Ends with status 1
+where one turn is not so, a worker that was lost alone was made good later than ``MOST_LOST_S``, or
+some kind never hit some stage.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from killed_cluster import ENDED, KINDS, POLL_S, Cluster, Kill, is_made_good, strike
-
-from mpss_lib.runtime.cluster.supervisor import reap
-from mpss_lib.tables import Lake
-from mpss_lib.warehouse.reader import rows as snapshot_rows
+from killed_cluster import (
+    ENDED,
+    KINDS,
+    OPEN,
+    POLL_S,
+    RECEIVER,
+    Cluster,
+    Kill,
+    is_made_good,
+    running,
+    strike,
+)
+from left_by_runs import differences, digests, log_of, row_counts
 
 STAGES = {"ingest": "mpss_ingest", "evaluate": "mpss_evaluate", "maintain": "mpss_maintain"}
 MOST_LOST_S = 180.0
 MOST_RUN_S = 1500.0
 LAST_AFTER = 0.85
 """Share of a run's tasks after which no kill waits any more: the run would end before it."""
+NIGHT_S = 20.0
+"""In which a scheduler that is up begins the night that fell due while the bench did not run."""
 LONGEST_S = 2.0
-"""Between the end of the task that a kill waits for and the kill."""
+"""Between a kill that is due and the kill before it."""
+TIMES = {"task": 4, "worker": 1, "postgres fast": 1, "postgres immediate": 1}
+"""Of so many kills of each kind a round consists; of the others ``OTHER_TIMES``. What is dear to
+make good comes seldom: a lost worker costs two minutes, PostgreSQL takes Airflow down with it."""
+OTHER_TIMES = 2
+BESIDE_LOST = frozenset({"task", "dag-processor", "triggerer"})
+"""What may be killed while a worker is made good alone."""
 
 STAYS = frozenset(
     {"airflow", "cluster", "logs", "hospital", "archive", "archive.json", "mpss.toml"}
-    | {"processes.json", "home.lock", "hospital.json"}
+    | {"processes.json", "home.lock", "hospital.json", "received", "receiver-ready.json"}
 )
-"""Of a home: what is no result of its runs; all else is put back before each turn."""
-TIMED = ("expectation_", "manifest/", "reports/", "layout", "warehouse", "active.json", "order.")
-"""Beginnings of files of the lake that state when something was done (``test_bytes.py``)."""
+"""Of a home: what is no result of its runs, or its receiver's; all else is put back before each
+turn."""
 NAMES_THE_SNAPSHOT = frozenset({"source"})
 """Results tables with the number of the publish: one that was killed and done again counts twice.
 They have one row, no more."""
@@ -68,77 +85,71 @@ class Plan:
 
 
 def planned(plan: Plan) -> Iterator[list[Kill]]:
-    """Give the kills of one turn after the other: each kind comes as often in each stage."""
+    """Give the kills of one turn after the other; in each stage one round follows the other.
+
+    A round has each kind once, then what is left of it.
+    """
     rng = random.Random(plan.seed)
-    kinds: dict[str, list[str]] = {stage: [] for stage in plan.stages}
+    rest = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, OTHER_TIMES) - 1)]
+    left: dict[str, list[str]] = {stage: [] for stage in plan.stages}
+    n_lost = 0
     while True:
         turn = []
-        for stage, left in kinds.items():
+        for stage in plan.stages:
             for _ in range(plan.each):
-                if not left:
-                    left += rng.sample(plan.kinds, len(plan.kinds))
+                if not left[stage]:
+                    left[stage] = rng.sample(plan.kinds, len(plan.kinds))
+                    left[stage] += rng.sample(rest, len(rest))
+                kind = left[stage].pop(0)
+                n_lost += kind == "worker"
+                is_alone = kind == "worker" and bool(n_lost % 2)
                 later = rng.uniform(0.0, LONGEST_S)
-                turn.append(Kill(left.pop(), stage, rng.uniform(0.0, LAST_AFTER), later))
+                turn.append(Kill(kind, stage, rng.uniform(0.0, LAST_AFTER), later, is_alone))
         yield sorted(turn, key=lambda kill: kill.after)
 
 
 def disturbed(
     cluster: Cluster, stage: str, kills: Sequence[Kill], n_tasks: int, rng: random.Random
-) -> tuple[str, float]:
-    """Run a stage's DAG with kills; gives its state and its seconds."""
+) -> tuple[str, str, float]:
+    """Run a stage's DAG with kills; gives its name, its state and its seconds."""
     conf = cluster.window if stage == "ingest" else {}
     run_id, begun = cluster.trigger(STAGES[stage], conf), time.monotonic()
-    waiting, struck = [kill for kill in kills if kill.stage == stage], []
-    while time.monotonic() - begun < MOST_RUN_S:
+    waiting = [kill for kill in kills if kill.stage == stage]
+    struck: list[tuple[Kill, float]] = []
+    next_at = begun
+    while (now := time.monotonic()) - begun < MOST_RUN_S:
         state = cluster.state(run_id)
         if state in ("success", "failed"):
-            return state, time.monotonic() - begun
-        done = cluster.ended(run_id)
-        if waiting and done >= int(waiting[0].after * n_tasks):
-            time.sleep(waiting[0].later_s)
-            if cluster.state(run_id) == "running" and strike(cluster, waiting[0], run_id, rng):
-                say(f"  {stage}: {waiting[0].kind} ({done} of {n_tasks} ended)")
-                waiting[0].is_done = True
-                struck.append((waiting.pop(0), time.monotonic()))
+            return run_id, state, time.monotonic() - begun
         for kill, at in struck:
             if kill.lost and kill.made_good_s is None and is_made_good(cluster, kill, run_id):
                 kill.made_good_s = round(time.monotonic() - at, 1)
+        done = cluster.ended(run_id)
+        due = _due(waiting, struck, done / n_tasks) if waiting else []
+        if due and now >= next_at and state == "running":
+            for kill in due:
+                if strike(cluster, kill, run_id, rng):
+                    say(f"  {stage}: {kill.kind} ({done} of {n_tasks} ended)")
+                    kill.is_done = True
+                    waiting.remove(kill)
+                    struck.append((kill, time.monotonic()))
+                    next_at = time.monotonic() + kill.later_s
+                    break
         time.sleep(POLL_S)
-    return f"not ended after {MOST_RUN_S:.0f} s", MOST_RUN_S
+    return run_id, f"not ended after {MOST_RUN_S:.0f} s", MOST_RUN_S
+
+
+def _due(waiting: Sequence[Kill], struck: Sequence[tuple[Kill, float]], share: float) -> list[Kill]:
+    """Give the kills whose time has come, in their order; see ``Kill.is_alone``."""
+    is_held = any(kill.is_alone and kill.lost and kill.made_good_s is None for kill, _ in struck)
+    return [
+        kill
+        for kill in waiting
+        if kill.after <= share and (not is_held or kill.kind in BESIDE_LOST)
+    ]
 
 
 # ---------------------------------------------------------------- verdict
-
-
-def digests(lake: Lake) -> dict[str, str]:
-    """Give the digest of every file of the lake but those that state times."""
-    found = {}
-    for path in sorted(lake.root.rglob("*")):
-        name = path.relative_to(lake.root).as_posix()
-        if path.is_file() and not name.removeprefix("landing/").startswith(TIMED):
-            content = without_times(path) if path.suffix == ".json" else path.read_bytes()
-            found[name] = hashlib.sha256(content).hexdigest()
-    return found
-
-
-def without_times(path: Path) -> bytes:
-    """Give a JSON object without what says when something was done (``asked_at``)."""
-    told = json.loads(path.read_text())
-    return json.dumps({key: told[key] for key in sorted(told) if not key.endswith("_at")}).encode()
-
-
-def row_counts(lake: Lake) -> dict[str, int]:
-    """Count the rows of every relation of the snapshot."""
-    names = snapshot_rows(
-        lake,
-        "select schema_name || '.' || table_name as name from duckdb_tables() union"
-        " select schema_name || '.' || view_name from duckdb_views() where not internal",
-    )
-    found = {}
-    for name in sorted(row["name"] for row in names):
-        [row] = snapshot_rows(lake, f"select count(*) as n from {name}")
-        found[name] = int(row["n"])
-    return found
 
 
 def results(cluster: Cluster) -> tuple[dict[str, list[str]], list[str]]:
@@ -164,27 +175,16 @@ def results(cluster: Cluster) -> tuple[dict[str, list[str]], list[str]]:
     return found, twice
 
 
-def outcome(cluster: Cluster) -> dict[str, Any]:
-    """Give what a turn left: files, rows, results, tables with a row twice."""
+def outcome(cluster: Cluster, runs: Mapping[str, str]) -> dict[str, Any]:
+    """Give what a turn left; ``runs``: stage by the run's name."""
     table, twice = results(cluster)
     return {
         "files": digests(cluster.lake),
         "rows": row_counts(cluster.lake),
+        "log": log_of(cluster.lake, runs),
         "results": table,
         "twice": twice,
     }
-
-
-def differences(now: dict[str, Any], undisturbed: dict[str, Any]) -> list[str]:
-    """Name what is otherwise than after the undisturbed turn."""
-    found = []
-    for part in ("files", "rows", "results"):
-        ours, theirs = now[part], undisturbed[part]
-        for name in sorted(ours.keys() | theirs.keys()):
-            if ours.get(name) != theirs.get(name):
-                counts = f" ({theirs.get(name)}, now {ours.get(name)})" if part == "rows" else ""
-                found.append(f"{part}: {name}{counts}")
-    return found + [f"twice: {name}" for name in now["twice"]]
 
 
 # ------------------------------------------------------------------ turns
@@ -215,20 +215,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-@contextmanager
-def running(folder: Path, patients: int) -> Iterator[Cluster]:
-    """Start the cluster; whatever happens, everything of it is ended."""
-    cluster = Cluster(folder / "home", patients)
-    begun = time.monotonic()
-    try:
-        cluster.start()
-        say(f"cluster is up after {time.monotonic() - begun:.0f} s")
-        yield cluster
-    finally:
-        cluster.services.end_all()
-        reap()
-
-
 def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[str, Any]:
     """Give what the turn without kills left, and its tasks; done once, then read."""
     path, kept = folder / "undisturbed.json", folder / "beginning"
@@ -239,22 +225,20 @@ def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[s
     run_id = cluster.trigger("mpss_clinical", {})
     for dag_id in (STAGES[stage] for stage in stages):
         cluster.call(lambda client, dag_id=dag_id: client.unpause(dag_id))
-    _wait(lambda: cluster.ask(ENDED) == [(2,)])  # the registry, and the night that was due
+    # The registry, and the night that was due.
+    _wait(lambda: cluster.ask(ENDED) == [(1 + ("ingest" in stages),)])
     assert cluster.state(run_id) == "success"
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir()
     keep_beginning(cluster, kept)
-    n_tasks, seconds = {}, {}
+    n_tasks, seconds, runs = {}, {}, {}
     for stage in stages:
-        state, seconds[stage] = disturbed(cluster, stage, [], 0, random.Random(0))
+        run_id, state, seconds[stage] = disturbed(cluster, stage, [], 0, random.Random(0))
         assert state == "success", f"{stage} ended {state} without a kill"
-        [(n_tasks[stage],)] = cluster.ask(
-            "select count(*) from task_instance where dag_id = %s and run_id ="
-            " (select run_id from dag_run where dag_id = %s order by id desc limit 1)",
-            STAGES[stage],
-            STAGES[stage],
-        )
-    found = outcome(cluster) | {"tasks": n_tasks, "seconds": seconds}
+        runs[run_id] = stage
+        sql = "select count(*) from task_instance where run_id = %s"
+        [(n_tasks[stage],)] = cluster.ask(sql, run_id)
+    found = outcome(cluster, runs) | {"tasks": n_tasks, "seconds": seconds}
     path.write_text(json.dumps(found))
     say(f"undisturbed: {n_tasks} tasks in { ({k: round(v) for k, v in seconds.items()}) } s")
     return found
@@ -272,16 +256,21 @@ def turn(
 ) -> dict[str, Any]:
     """Take the home through all stages with kills; gives the row of the turn."""
     begin_again(cluster, folder / "beginning")
-    rng, states, begun = random.Random(number), {}, time.monotonic()
+    rng, states, runs, begun = random.Random(number), {}, {}, time.monotonic()
     for stage in before["tasks"]:
-        states[stage], _ = disturbed(cluster, stage, kills, before["tasks"][stage], rng)
+        run_id, states[stage], _ = disturbed(cluster, stage, kills, before["tasks"][stage], rng)
+        runs[run_id] = stage
+    tries = {stage: cluster.tries(run_id) for run_id, stage in runs.items()}
+    now = outcome(cluster, runs)
     done = [asdict(kill) for kill in kills if kill.is_done]
     return {
         "turn": number,
         "seconds": round(time.monotonic() - begun, 1),
         "states": states,
+        "tries_more": tries,
+        "records": [len(one["log"]["records"]) for one in (before, now)],
         "kills": done,
-        "differs": differences(outcome(cluster), before),
+        "differs": differences(now, before, tries),
     }
 
 
@@ -292,29 +281,42 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
 
+def never_hit(rows: Sequence[dict[str, Any]], plan: Plan) -> list[str]:
+    """Name each kind that did not hit each stage yet."""
+    hits = {(kill["kind"], kill["stage"]) for row in rows for kill in row["kills"]}
+    cells = [(kind, stage) for kind in plan.kinds for stage in plan.stages]
+    return [f"{kind} in {stage}" for kind, stage in cells if (kind, stage) not in hits]
+
+
 def told(rows: Sequence[dict[str, Any]], plan: Plan) -> bool:
     """Print what was found; whether everything was as it must be."""
-    hits = Counter((kill["kind"], kill["stage"]) for row in rows for kill in row["kills"])
+    kills = [kill for row in rows for kill in row["kills"]]
+    hits = Counter((kill["kind"], kill["stage"]) for kill in kills)
     say(f"{'kind':<24}" + "".join(f"{stage:>10}" for stage in plan.stages))
     for kind in plan.kinds:
         say(f"{kind:<24}" + "".join(f"{hits[kind, stage]:>10}" for stage in plan.stages))
     red = [row["turn"] for row in rows if set(row["states"].values()) != {"success"}]
     other = [row["turn"] for row in rows if row["differs"]]
-    lost = [
-        kill["made_good_s"]
-        for row in rows
-        for kill in row["kills"]
-        if kill["made_good_s"] is not None
-    ]
     say(
-        f"{len(rows)} turns, {sum(hits.values())} kills; not green: {red or 'none'};"
-        f" not the same: {other or 'none'}; lost workers made good: {len(lost)},"
-        f" longest {max(lost, default=0):.0f} s"
+        f"{len(rows)} turns of {sum(row['seconds'] for row in rows):.0f} s, {len(kills)} kills;"
+        f" not green: {red or 'none'}; not the same: {other or 'none'}"
     )
-    cells = [(kind, stage) for kind in plan.kinds for stage in plan.stages]
-    missed = [f"{kind} in {stage}" for kind, stage in cells if not hits[kind, stage]]
+    lost = {is_alone: _made_good(kills, is_alone=is_alone) for is_alone in (True, False)}
+    for is_alone, seconds in lost.items():
+        how = "alone" if is_alone else "among other kills"
+        longest = max(seconds, default=0)
+        say(f"lost workers made good {how}: {len(seconds)}, longest {longest:.0f} s")
+    missed = never_hit(rows, plan)
     say(f"never hit: {', '.join(missed) or 'none'}")
-    return not (red or other or missed or max(lost, default=0) > MOST_LOST_S)
+    return not (red or other or missed or max(lost[True], default=0) > MOST_LOST_S)
+
+
+def _made_good(kills: Sequence[dict[str, Any]], *, is_alone: bool) -> list[float]:
+    return [
+        kill["made_good_s"]
+        for kill in kills
+        if kill["made_good_s"] is not None and kill["is_alone"] == is_alone
+    ]
 
 
 def main() -> int:
@@ -322,7 +324,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--kills", type=int, default=300)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--each", type=int, default=6, help="kills in each stage of a turn")
+    options.add_argument("--each", type=int, default=20, help="kills in each stage of a turn")
     options.add_argument("--patients", type=int, default=14)
     options.add_argument("--most-s", type=float, default=float("inf"), help="no turn begins later")
     options.add_argument("--stages", nargs="+", choices=STAGES, default=[*STAGES])
@@ -338,13 +340,20 @@ def main() -> int:
 def kill(
     folder: Path, plan: Plan, patients: int, n_kills: int, most_s: float
 ) -> list[dict[str, Any]]:
-    """Do turn after turn until there were so many kills; gives the rows, also those from before."""
+    """Do turn after turn until there were so many kills, and each kind has hit each stage.
+
+    Gives the rows, also those from before.
+    """
     path, begun = folder / f"rows-{plan.seed}.jsonl", time.monotonic()
     rows = read_rows(path)
-    with running(folder, patients) as cluster:
+    with running(folder / "home", patients, has_receiver=RECEIVER in plan.kinds) as cluster:
+        say(f"cluster is up after {time.monotonic() - begun:.0f} s")
         before = undisturbed(cluster, folder, plan.stages)
+        time.sleep(NIGHT_S)
+        _wait(lambda: cluster.ask(OPEN) == [(0,)])
         for number, kills in enumerate(planned(plan)):
-            if sum(len(row["kills"]) for row in rows) >= n_kills:
+            n_done = sum(len(row["kills"]) for row in rows)
+            if n_done >= n_kills and not never_hit(rows, plan):
                 break
             if number < len(rows):
                 continue
@@ -354,7 +363,7 @@ def kill(
             rows.append(row)
             with path.open("a") as handle:
                 handle.write(json.dumps(row) + "\n")
-            say(json.dumps({name: row[name] for name in ("turn", "seconds", "states", "differs")}))
+            say(json.dumps({name: row[name] for name in row if name != "kills"}))
     return rows
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,9 +25,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 def book(tmp_path_factory):
     """The built book; a warning of the build is an error."""
     place = tmp_path_factory.mktemp("book")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d"]
     done = subprocess.run(
-        [*command, PROJECT / "docs", place], capture_output=True, text=True, timeout=300
+        [*command, f"{place}-trees", PROJECT / "docs", place],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return place
@@ -36,12 +41,15 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.loads, self.links, self.anchors = [], [], set()
+        self.loads, self.links, self.anchors, self.acts = [], [], set(), []
+        self.inline = 0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         told = dict(attrs)
         self.anchors.add(told.get("id"))
+        self.acts += [name for name in told if name.startswith("on")]
+        self.inline += tag == "script" and "src" not in told
         if tag in ("script", "img", "iframe") and told.get("src"):
             self.loads.append(told["src"])
         if tag == "link" and told.get("rel") != "canonical" and told.get("href"):
@@ -152,3 +160,31 @@ def test_the_book_asks_no_network_and_its_links_lead_somewhere(book, pages):
 def test_what_the_search_finds(book):
     index = (book / "searchindex.js").read_text()
     assert all(word in index for word in ("quarantin", "lookback_day", "clust_shade"))
+
+
+def test_a_page_of_the_book_may_run_what_stands_in_it_and_no_more(book, pages):
+    from mpss_airflow.pages.book import policy_of
+
+    for path, page in pages.items():
+        assert page.acts == [], path.name  # a script in an attribute would not run
+        assert policy_of(path.read_text()).count("'sha256-") == page.inline, path.name
+
+    assert pages[book / "index.html"].inline > 0
+
+
+def test_the_wheel_takes_the_book(book, tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "mpss_lib").mkdir()
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/book").symlink_to(book)
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    there = set(zipfile.ZipFile(wheel).namelist())
+    kinds = {".html", ".js", ".css", ".svg", ".png", ".woff2"}
+    files = {one.relative_to(book).as_posix() for one in book.rglob("*") if one.suffix in kinds}
+    assert "searchindex.js" in files
+    assert {f"mpss_lib/installed/book/{one}" for one in files} <= there
+    assert not [one for one in there if one.endswith((".map", ".doctree", ".pickle"))]

@@ -10,7 +10,8 @@ LOOK = ("", "worklist", "studies/{key}", "studies/{key}/montage.png", "studies/{
         "studies/{key}/bare.png", "studies/{key}/slices.json", "static/mpss.css",
         "static/study.js", "studies/{key}/terms?segment=MYO&configuration=both", "night",
         "night?run=night", "cohort", "cohort/table_one.csv", "cohort/cohort_flow.parquet",
-        "quality", "report/page.html", "reports/page.html", "sql", "audit")  # fmt: skip
+        "quality", "book/index.html", "book/", "report/page.html", "reports/page.html", "sql",
+        "audit")  # fmt: skip
 ACCEPT = {"decision": "accept"}
 QUESTION = {"sql": "select study_key from core.study order by all"}
 
@@ -31,13 +32,13 @@ def routes_of_the_application():
 
 @pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")  # Airflow's own
 def test_every_route_of_the_application_is_held_here():
-    files = ("static/", "report/", "reports/", "cohort/")
+    files = ("static/", "report/", "reports/", "cohort/", "book/")
     plain = {name.partition("?")[0] for name in LOOK if "png" not in name}
     told = {("GET", name) for name in plain if not name.startswith(files)}
     told |= {("GET", "studies/{key}/{kind}.png"), ("GET", "cohort/{name}.{kind}")}
-    told |= {("GET", f"{folder}{{name}}") for folder in files if folder != "cohort/"}
+    told |= {("GET", f"{folder}{{name}}") for folder in files[:3]}
     told |= {("POST", "studies/{key}/answer"), ("POST", "sql")}
-    told |= {("GET", "health"), ("GET", "doctor")}
+    told |= {("GET", "health"), ("GET", "doctor"), ("GET", "book/{path:path}")}
     assert routes_of_the_application() == told
 
 
@@ -157,7 +158,8 @@ def test_nights_say_what_failed_and_what_was_slow(server):
 
 MISSING = ("studies/S1", "studies/S1/montage.png", "studies/S1/odd.png", "static/..%2Fapp.py",
            "static/app.py", "reports/..%2Factive.json", "reports/none.html", "cohort/none.csv",
-           "cohort/table_one.exe", "elsewhere")  # fmt: skip
+           "cohort/table_one.exe", "book/..%2Fserver.log", "book/none.html",
+           "elsewhere")  # fmt: skip
 
 
 @pytest.mark.parametrize("route", MISSING)
@@ -174,4 +176,23 @@ def test_airflow_knows_where_the_pages_are(server):
         assert view["destination"] in ("nav", "dag_run")
         if "{" not in view["href"]:
             assert server.ask(view["href"], "looker")[0] == 200
+        if view["icon"]:
             assert server.ask(view["icon"], "looker")[0] == 200
+
+
+def test_the_docs_menu_of_airflow_leads_to_the_book(server, page):
+    page.log_in(server, "looker")
+    page.open(f"{server.address}/")
+    docs = "[...document.querySelectorAll('button')].find(one => one.innerText.trim() === 'Docs')"
+    page.wait(f"({docs})?.setAttribute('id', 'docs') === undefined && {docs}")
+    page.click("#docs")
+    link = "[...document.querySelectorAll('a')].find(one => one.innerText.trim() === 'MPSS book')"
+    page.wait(f"{link}?.getBoundingClientRect().width")
+    address = page.run(f"{link}.href")
+    assert (address, page.run(f"{link}.target")) == (f"{server.pages}/book/index.html", "_blank")
+    page.open(address)
+    assert page.run("document.title") == "Book, with its script, with what stands in it"
+    page.run("document.querySelector('p').click()")  # a script that no Sphinx wrote does not run
+    assert "foreign" not in page.run("document.title")
+    assert len(page.said) == 1
+    assert "Content Security Policy" in page.said.pop()

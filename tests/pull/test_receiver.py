@@ -10,10 +10,9 @@ from threading import Thread
 
 import pytest
 from bench.receiver_kills import kill_receivers
+from calls import calling
 from pacs_objects import make_nm, sop_uid, study_uid
 from pydicom import dcmread
-from pydicom.uid import ExplicitVRLittleEndian, NuclearMedicineImageStorage
-from pynetdicom import AE, evt
 
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.errors import PlatformFaultError, SettingsError
@@ -40,25 +39,8 @@ def receiving(arrivals, archive=None, **settings):
         yield receiver
 
 
-@contextmanager
-def sending(receiver, aet="HOSPITAL", to="MPSS"):
-    entity = AE(aet)
-    entity.connection_timeout = entity.acse_timeout = 3
-    entity.add_requested_context(NuclearMedicineImageStorage, ExplicitVRLittleEndian)
-    sockets = []
-    opened = (evt.EVT_CONN_OPEN, lambda event: sockets.append(event.assoc.dul.socket.socket))
-    association = entity.associate("127.0.0.1", receiver.port, ae_title=to, evt_handlers=[opened])
-    try:
-        yield association
-    finally:
-        if association.is_established:
-            association.release()
-        for socket in sockets:  # pynetdicom leaves that of a refused connection open
-            socket.close()
-
-
 def send(receiver, *objects, **titles):
-    with sending(receiver, **titles) as association:
+    with calling(receiver.port, **titles) as association:
         assert association.is_established
         return [association.send_c_store(one).Status for one in objects]
 
@@ -102,7 +84,10 @@ def test_the_same_again_is_one_object_and_other_bytes_are_a_twin(arrivals):
     ],
 )
 def test_strangers_are_refused(arrivals, titles, settings):
-    with receiving(arrivals, **settings) as receiver, sending(receiver, **titles) as association:
+    with (
+        receiving(arrivals, **settings) as receiver,
+        calling(receiver.port, **titles) as association,
+    ):
         assert not association.is_established
         time.sleep(0.05)  # the server's thread counts after it has answered
         assert sum(receiver.counts.values()) == 1
@@ -205,7 +190,7 @@ def test_a_kill_loses_nothing_that_was_answered_with_success(tmp_path):
 
 def test_an_association_that_sends_nothing_is_ended_and_bytes_are_told(arrivals):
     archive = ArchiveSettings(called_aet="HOSPITAL", dimse_timeout_s=0.2)
-    with receiving(arrivals, archive) as receiver, sending(receiver) as association:
+    with receiving(arrivals, archive) as receiver, calling(receiver.port) as association:
         receiver.look_after()
         assert arrivals.quiet_s() < 60
         time.sleep(0.3)

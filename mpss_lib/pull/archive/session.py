@@ -47,7 +47,7 @@ from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
 from mpss_lib.pull.retrieve.delivery import Delivery, Order
 from mpss_lib.pull.retrieve.direct import Direct, Source
 from mpss_lib.pull.retrieve.study import fetch_study
-from mpss_lib.pull.retrieve.way import Way
+from mpss_lib.pull.retrieve.way import Way, not_reached
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 
@@ -206,6 +206,7 @@ class ArchiveSession(ArchiveQuestions):
             delivered = self._fetch_by(way, order, folder)
         except ArchiveRefusedError:
             if not self._known_way:
+                self.echo()  # raises where it is not refused but away
                 raise
             self._known_way, self._chosen = "", None  # it was so once: find out anew
             delivered = self._fetch_by(self._way_for(order, folder), order, folder)
@@ -236,7 +237,8 @@ class ArchiveSession(ArchiveQuestions):
         Raises
         ------
         ArchiveBusyError
-            If one that came in this session does not come any more.
+            If one that came in this session does not come any more, or nothing reaches our
+            receiver.
         ArchiveRefusedError
             If nothing comes of any other study.
         """
@@ -249,7 +251,10 @@ class ArchiveSession(ArchiveQuestions):
                 )
             return
         samples = list(self._samples(study_uid))
-        if samples and (problems := tried(way, samples, folder))[-1]:
+        problems = tried(way, samples, folder) if samples else []
+        if way.missed and (not samples or problems[-1]):
+            raise not_reached(way.name, way.missed)
+        if samples and problems[-1]:
             told = f"nothing of {1 + len(problems)} studies came ({problem})"
             raise nothing_comes({way.name: told, **self._why_not_others(way)})
 

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from mpss_lib.config import Sites
@@ -30,7 +31,27 @@ FOLDER = "received"
 REUSE_S = 1800.0
 """What a killed task left is used by its next try; what is older may have been corrected since."""
 _GONE, _PART, _TWIN = ".gone-", ".part-", ".twin"
-_ALIVE, _BYTES, _CUT = "receiver.lock", "last-byte", "last-cut"
+_ALIVE = "receiver.lock"
+
+
+class Seen(StrEnum):
+    """What the receiver saw of its callers; a task tells by it what kept its objects away.
+
+    The value names the file of the ledger that was touched when it happened last.
+    """
+
+    BYTE = "last-byte"
+    """A byte came from anybody."""
+    HEARD = "last-heard"
+    """A caller was heard to the end: he ended the association, or was refused for who he is."""
+    FULL = "last-full"
+    """A caller was turned away: ``receiver.max_associations`` others were there."""
+    NO_ROOM = "last-no-room"
+    """An object was not taken: the disk is full, or refused it."""
+    CUT = "last-cut"
+    """The receiver ended an association: traffic is stopped, or no byte came any more."""
+    LOST = "last-lost"
+    """A line that had begun to speak broke off."""
 
 
 class UnaskedError(Exception):
@@ -126,17 +147,13 @@ class Arrivals:
             os.close(handle)
         return False
 
-    def last_byte(self) -> float:
-        """When the receiver got its last byte from anybody, seconds since 1970; 0 before it."""
-        return _touched(self.folder / _BYTES)
-
-    def last_cut(self) -> float:
-        """When the receiver last ended an association itself, seconds since 1970; 0 before it."""
-        return _touched(self.folder / _CUT)
+    def when(self, seen: Seen) -> float:
+        """When the receiver saw something last, seconds since 1970; 0 before it."""
+        return _touched(self.folder / seen)
 
     def quiet_s(self) -> float:
-        """Seconds since that byte."""
-        return max(0.0, time.time() - self.last_byte())
+        """Seconds since the receiver got its last byte."""
+        return max(0.0, time.time() - self.when(Seen.BYTE))
 
     def free_bytes(self) -> int:
         """Room on the disk of the ledger."""
@@ -174,13 +191,9 @@ class Arrivals:
         finally:
             os.close(handle)
 
-    def note_bytes(self) -> None:
-        """Note that bytes came just now: a task sees that its move is alive."""
-        (self.folder / _BYTES).touch(mode=0o600)
-
-    def note_cut(self) -> None:
-        """Note that the receiver ends an association: what the archive says of it is no refusal."""
-        (self.folder / _CUT).touch(mode=0o600)
+    def note(self, seen: Seen) -> None:
+        """Note what was seen just now."""
+        (self.folder / seen).touch(mode=0o600)
 
     def keep(self, study_uid: str, sop_uid: str, content: bytes) -> None:
         """Keep an object; when this returns it survives a power cut.

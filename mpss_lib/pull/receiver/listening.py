@@ -21,9 +21,10 @@ from mpss_lib.pull.archive.dialogue import NOT_SUPPORTED
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.messages import Assembly, BrokenMessageError, Message
 from mpss_lib.pull.archive.wire import BrokenOffError, Wire
+from mpss_lib.pull.receiver.arrivals import Seen
 
-_NEGOTIATED = 2
-"""Reads of the connection before it is negotiated: head and content of the request."""
+_OPEN, _OVER = "Sta6", "Sta13"
+"""States of PS3.8 9.2: messages may come; the connection is to be closed."""
 _ACCEPTED_S = 1.0
 """How long who accepts may take to say so after the answer went out."""
 
@@ -42,28 +43,45 @@ class Listening:
     send_s : float
         How long a sender may take no answer.
     store : callable
+    tell : callable
+        Told how the association ended, where it was served.
     """
 
-    def __init__(self, assoc: Association, line: Line, send_s: float, store: Store) -> None:
-        self._assoc, self._store = assoc, store
+    def __init__(
+        self,
+        assoc: Association,
+        line: Line,
+        send_s: float,
+        store: Store,
+        tell: Callable[[Seen], None],
+    ) -> None:
+        self._assoc, self._store, self._tell = assoc, store, tell
         self._wire = Wire(line, inf, send_s)  # who looks after the lines ends what is dead
         self._read = assoc.dul.socket.recv
-        self._n_reads = 0
         self._by_id: dict[int, PresentationContext] = {}
-        self.is_serving = False
+        self.is_serving = self._has_spoken = False
         assoc.dul.socket.recv = self._receive
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a connection that is closed had begun to speak and was never served."""
+        return self._has_spoken and not self.is_serving
 
     def _receive(self, n_bytes: int) -> bytearray:
         """Stand in for the reading of pynetdicom; what is empty ends the association for it."""
-        self._n_reads += 1
-        if self._n_reads <= _NEGOTIATED or not self._is_accepted():
+        state = self._assoc.dul.state_machine.current_state
+        if state == _OVER:
+            return bytearray()
+        if state != _OPEN or not self._is_accepted():
             content: bytearray = self._read(n_bytes)
+            self._has_spoken |= bool(content)
             return content
         self._assoc._reactor_checkpoint.clear()
         self.is_serving = True
         try:
-            with suppress(OSError, BrokenOffError, BrokenMessageError):
-                self._serve()
+            self._serve()
+        except (OSError, BrokenOffError, BrokenMessageError):
+            self._tell(Seen.LOST)
         finally:
             self._assoc._reactor_checkpoint.set()
         return bytearray()
@@ -79,8 +97,11 @@ class Listening:
         assembly = Assembly()
         while True:
             kind, content = self._wire.pdu()
+            if kind != messages.P_DATA:
+                self._tell(Seen.HEARD)  # before he hears of it, and tells the task
             if kind == messages.RELEASE_RQ:
-                self._wire.send(messages.RELEASE_RESPONSE)
+                with suppress(OSError):
+                    self._wire.send(messages.RELEASE_RESPONSE)
             if kind != messages.P_DATA:
                 return
             for message in assembly.add(memoryview(content)):

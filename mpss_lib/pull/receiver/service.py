@@ -13,21 +13,23 @@ status  when
 ======  ==========================================================================
 
 Callers are known by AE title and by address; a stranger's connection is closed. An association
-that sends no byte for ``archive.dimse_timeout_s`` is ended; all are, while traffic is stopped.
+that sends no byte for ``archive.dimse_timeout_s`` is ended; all are, while traffic is stopped. One
+whose connection is gone gives its place (``receiver.max_associations``) back at once. How the talks
+ended is noted in the ledger (``arrivals.Seen``): the archive tells the task no more than a status.
 """
 
 from __future__ import annotations
 
 import gc
-import ipaddress
 import logging
 import signal
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from io import BytesIO
@@ -57,7 +59,8 @@ from mpss_lib.pull.archive.association import (
 from mpss_lib.pull.archive.gate import stop_of
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
-from mpss_lib.pull.receiver.arrivals import Arrivals, UnaskedError, arrivals_of
+from mpss_lib.pull.receiver.arrivals import Arrivals, Seen, UnaskedError, arrivals_of
+from mpss_lib.pull.receiver.callers import callers_of, is_within
 from mpss_lib.pull.receiver.listening import Listening
 from mpss_lib.tables import write_json
 
@@ -69,10 +72,8 @@ COUNTS_FILE = "receiver.json"
 EACH_S = 0.5
 """How often bytes and counts are told to the tasks, and dead associations are looked for."""
 _STUDY_UID = 0x0020000D
-_META_BYTES = 132
-"""Preamble and prefix of a DICOM file (PS3.10 7.1)."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_LOCAL_LIMIT = (0x03, 0x02)
+"""Source and reason of a rejection: local limit exceeded (PS3.8 9.3.4)."""
 
 
 class Receiver:
@@ -102,7 +103,7 @@ class Receiver:
         self.archive, self.settings, self.arrivals = archive, settings, arrivals
         self.aet = settings.aet or archive.calling_aet
         self.counts: Counter[str] = Counter()
-        self._networks = _networks(settings, archive)
+        self._networks = callers_of(settings, archive)
         self._lines: dict[Association, tuple[Line, Listening]] = {}
         self._guard = threading.Lock()
         self._stack = ExitStack()
@@ -145,9 +146,11 @@ class Receiver:
             lines = dict(self._lines)
         is_stopped = self._is_stopped()
         for association, (line, listening) in lines.items():
+            if association.ident is None:  # its connection has just opened
+                continue
             if is_stopped and association.is_alive():
                 self._count("stopped")
-                self.arrivals.note_cut()
+                self.arrivals.note(Seen.CUT)
                 _end(association, line, listening)
             if not association.is_alive():
                 line.socket.close()  # pynetdicom leaves that of a dead line open
@@ -155,12 +158,12 @@ class Receiver:
                     self._lines.pop(association, None)
             elif line.quiet_s() > self.archive.dimse_timeout_s:
                 self._count("ended_without_a_byte")
-                self.arrivals.note_cut()
+                self.arrivals.note(Seen.CUT)
                 _end(association, line, listening)
         last = max((line.last_byte for line, _ in lines.values()), default=self._told_byte)
         if last > self._told_byte:
             self._told_byte = last
-            self.arrivals.note_bytes()
+            self.arrivals.note(Seen.BYTE)
         now = dict(self.counts)
         if now != self._told:
             self._told = now
@@ -176,7 +179,8 @@ class Receiver:
             contexts=entity.supported_contexts,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, self._on_open),
-                (evt.EVT_REJECTED, lambda _event: self._count("rejected")),
+                (evt.EVT_CONN_CLOSE, self._on_close),
+                (evt.EVT_REJECTED, self._on_rejected),
             ],
         )
         server.verify_request = self._knows  # before a word is read
@@ -201,14 +205,13 @@ class Receiver:
             line.socket.close()
 
     def _knows(self, _request: object, client_address: Sequence[object]) -> bool:
-        address = ipaddress.ip_address(str(client_address[0]).partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
         if self._is_stopped():
             self._count("stopped")
             return False
-        if any(mapped in network for network in self._networks):
+        if is_within(str(client_address[0]), self._networks):
             return True
         self._count("strange_address")
+        self.arrivals.note(Seen.HEARD)
         return False
 
     def _is_stopped(self) -> bool:
@@ -227,20 +230,39 @@ class Receiver:
             request = context.wrap_socket(request, server_side=True)
         except OSError as error:
             self._count("tls_refused")
+            self.arrivals.note(Seen.HEARD if _is_refusal(error) else Seen.LOST)
             log.warning("receiver: no TLS with a caller: %s", why_refused(error))
             request.close()
             return
         finish(request, client_address)
 
     def _on_open(self, event: evt.Event) -> None:
-        line = Line(event.assoc, self.archive.dimse_timeout_s)
-        listening = Listening(event.assoc, line, self.archive.dimse_timeout_s, self._on_object)
+        wait_s = self.archive.dimse_timeout_s
+        line = Line(event.assoc, wait_s)
+        listening = Listening(event.assoc, line, wait_s, self._on_object, self.arrivals.note)
         with self._guard:
             self._lines[event.assoc] = line, listening
+
+    def _on_close(self, event: evt.Event) -> None:
+        """Free the place of a caller who is gone: pynetdicom waits on for his request."""
+        if event.assoc.requestor.primitive is None:
+            event.assoc.dul.to_user_queue.put(None)
+        with self._guard:
+            parts = self._lines.get(event.assoc)
+        if parts is not None and parts[1].is_lost and not event.assoc.is_rejected:
+            self.arrivals.note(Seen.LOST)
+
+    def _on_rejected(self, event: evt.Event) -> None:
+        self._count("rejected")
+        answer = event.assoc.acceptor.primitive
+        is_full = (answer.result_source, answer.diagnostic) == _LOCAL_LIMIT
+        self.arrivals.note(Seen.FULL if is_full else Seen.HEARD)
 
     def _on_object(self, sop_uid: str, _syntax: UID, content: bytes) -> int:
         status, what = self._take(sop_uid, content)
         self._count(what)
+        if status == OUT_OF_RESOURCES:
+            self.arrivals.note(Seen.NO_ROOM)
         return status
 
     def _take(self, sop_uid: str, content: bytes) -> tuple[int, str]:
@@ -281,6 +303,11 @@ def receiving_entity(archive: ArchiveSettings, settings: ReceiverSettings) -> AE
     for uid in FETCHED_CLASSES:
         entity.add_supported_context(uid, [*PLAIN, *LOSSLESS])
     return entity
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether a handshake failed for what one side said, not for a line that broke off."""
+    return isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
 
 
 def _end(association: Association, line: Line, listening: Listening) -> None:
@@ -345,27 +372,6 @@ def _serving(server: ThreadedAssociationServer) -> threading.Thread:
     )
     thread.start()
     return thread
-
-
-def _networks(settings: ReceiverSettings, archive: ArchiveSettings) -> tuple[Network, ...]:
-    """Addresses that may connect: those of the settings, else the archive's own."""
-    if settings.addresses:
-        return tuple(ipaddress.ip_network(text, strict=False) for text in settings.addresses)
-    found: set[str] = set()
-    for one in archive.every:
-        with suppress(OSError):
-            found |= {str(row[4][0]) for row in socket.getaddrinfo(one.host, None)}
-    if not found:
-        raise SettingsError(
-            f"the address of archive.host = {archive.host!r} cannot be found",
-            way_out="correct it, or list the addresses that may send in receiver.addresses",
-        )
-    return tuple(_each(found))
-
-
-def _each(addresses: Iterable[str]) -> Iterable[Network]:
-    for text in sorted(addresses):
-        yield ipaddress.ip_network(text.partition("%")[0])
 
 
 def counts_file(sites: Sites) -> Path:

@@ -25,6 +25,7 @@ class CGet:
 
     name = "C-GET"
     takes_several = True
+    missed = ""
 
     def __init__(self, archive: ArchiveQuestions) -> None:
         self._archive = archive

@@ -1,8 +1,14 @@
-"""C-MOVE: the archive sends to our receiver; the task asks, and reads what has arrived."""
+"""C-MOVE: the archive sends to our receiver; the task asks, and reads what has arrived.
+
+The archive ends a request with one status, whether it cannot send an object or could not reach our
+receiver (PS3.4 C.4.2.1.5: "unable to perform sub-operations"). What the receiver saw meanwhile
+(``arrivals.Seen``) tells the two apart: ``why_missed`` is the rule.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,10 +18,25 @@ from pydicom.dataset import Dataset
 from mpss_lib.archive_sections import ReceiverSettings
 from mpss_lib.config import Sites
 from mpss_lib.errors import PlatformFaultError, ReceiverDownError
+from mpss_lib.pull.archive.queries import object_query
 from mpss_lib.pull.archive.questions import ArchiveQuestions
-from mpss_lib.pull.receiver.arrivals import Arrivals, arrivals_of
+from mpss_lib.pull.receiver.arrivals import Arrivals, Seen, arrivals_of
 from mpss_lib.pull.retrieve.delivery import Basket
-from mpss_lib.pull.retrieve.way import asked
+from mpss_lib.pull.retrieve.way import asked, not_reached
+
+_IN_THE_WAY = {
+    Seen.CUT: "our receiver ended the line, on which no byte came any more",
+    Seen.FULL: "our receiver had no place left for the archive (receiver.max_associations)",
+    Seen.NO_ROOM: "the disk of our receiver took no object",
+    Seen.LOST: "the line from the archive to our receiver broke off",
+}
+"""What keeps objects away from a receiver that the archive has called."""
+_NOT_SENT = re.compile("status 0x(A7..|B000|C...|FE00)$")
+"""Ends of what ``asked`` says where sub-operations failed or could not begin (PS3.4 C.4.2.1.5): out
+of resources (0xA701, 0xA702), failures (0xB000), unable to process, cancelled by the archive."""
+_REFUSED = re.compile("status 0x(A9..|AA..|01..|02..)$")
+"""The request itself is refused, whatever the receiver did: its identifier does not match, or it
+asks for what is not supported (PS3.4 C.4.2.1.5, PS3.7 C)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,7 @@ class CMove:
         self._archive, self._to = archive, to
         self._study_uids: Sequence[str] = ()
         self._basket: Basket | None = None
+        self.missed = ""
 
     def lacks(self) -> str:
         """Say what the archive or this site does not have for it."""
@@ -84,22 +106,38 @@ class CMove:
             Nothing could come: no receiver runs, its disk is full.
         """
         to, archive = self._destination(), self._archive
-        last_cut = to.arrivals.last_cut()
+        before = {seen: to.arrivals.when(seen) for seen in Seen}
+        self.missed = ""
         problem = asked(
             archive,
             self.name,
             lambda: archive.association().move(query, to.aet),
-            lambda: (to.arrivals.n_of(self._study_uids), to.arrivals.last_byte()),
+            lambda: (to.arrivals.n_of(self._study_uids), to.arrivals.when(Seen.BYTE)),
         )
         self._collect(to)
+        if self._basket is not None and self._basket.is_full:
+            return problem
         if problem:
             self._check_receiver(to)
-        if problem and to.arrivals.last_cut() != last_cut:  # the archive says that it cannot send
-            return f"{self.name}: our receiver ended the line, on which no byte came any more"
-        return problem
+        now = {seen for seen in Seen if to.arrivals.when(seen) != before[seen]}
+        self.missed = why_missed(problem, now)
+        is_told = self.missed in _IN_THE_WAY.values()  # else the archive may be unable to send it
+        return f"{self.name}: {self.missed}" if is_told else problem
 
     def ask_otherwise(self, study_uid: str) -> None:
-        """Do nothing: the archive chooses the syntax when it calls the receiver."""
+        """Ask for what has come already, where the receiver may be what keeps the rest away.
+
+        Raises
+        ------
+        ArchiveBusyError
+            That does not come either: nothing is said about what is missing.
+        """
+        basket = self._basket
+        if basket is None or not self.missed or not basket.came:
+            return
+        self.ask(object_query(study_uid, basket.came[0]))
+        if self.missed:
+            raise not_reached(self.name, self.missed)
 
     def _collect(self, to: Destination) -> None:
         if self._basket is None:
@@ -110,8 +148,9 @@ class CMove:
 
     def _check_receiver(self, to: Destination) -> None:
         if not to.arrivals.is_served():
+            self.missed = "no receiver runs in this home"
             raise ReceiverDownError(
-                "no receiver runs in this home: what the archive moves has nowhere to go",
+                f"{self.missed}: what the archive moves has nowhere to go",
                 way_out="start it: `mpss up`, `mpss receiver`, or its service",
             )
         free = to.arrivals.free_bytes()
@@ -128,3 +167,34 @@ class CMove:
                 "this site has no receiver", way_out="set receiver.port, then `mpss up`"
             )
         return self._to
+
+
+def why_missed(problem: str, seen: Container[Seen]) -> str:
+    """Say why what was asked for may have missed our receiver, "" where that is not the reason.
+
+    ==============================  ==========================  =================================
+    the archive's answer            our receiver turned a call  no call came to an end there
+                                    away, or a line broke off
+    ==============================  ==========================  =================================
+    0xA7xx, 0xB000, 0xCxxx, 0xFE00  missed                      missed: it could not be called
+    0xA801, 0x0000, no answer       missed                      as the archive says
+    0xA9xx, 0xAAxx, 0x01xx, 0x02xx  as the archive says         as the archive says
+    ==============================  ==========================  =================================
+
+    Some archives call a destination that does not let them in "unknown" (0xA801).
+
+    Parameters
+    ----------
+    problem : str
+        What ``asked`` says; "" where the request ended with success, and not all has come.
+    seen : container of Seen
+        What the receiver saw since the request.
+    """
+    if _REFUSED.search(problem):
+        return ""
+    for one, why in _IN_THE_WAY.items():
+        if one in seen:
+            return why
+    if _NOT_SENT.search(problem) and Seen.HEARD not in seen:
+        return f"the archive did not call our receiver ({problem})"
+    return ""

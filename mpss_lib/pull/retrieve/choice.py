@@ -11,7 +11,7 @@ from mpss_lib.errors import ArchiveBusyError, ArchiveRefusedError
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.queries import object_query
 from mpss_lib.pull.retrieve.delivery import Basket, Order
-from mpss_lib.pull.retrieve.way import Way
+from mpss_lib.pull.retrieve.way import Way, not_reached
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ def choose(ways: Sequence[Way], samples: Iterable[Sample], folder: Path) -> Way:
     ------
     ArchiveRefusedError
         No way delivers: names what is missing and what was tried.
+    ArchiveBusyError
+        None does, and one of them may do it later.
     """
     left, why_not = possible(ways)
     if len(left) == 1:
@@ -54,6 +56,8 @@ def choose(ways: Sequence[Way], samples: Iterable[Sample], folder: Path) -> Way:
             break
         why_not[way.name] = f"{len(problems)} objects were tried, none came ({problems[0]})"
     if found is None:
+        for way in (one for one in left if one.missed):
+            raise not_reached(way.name, way.missed)
         raise nothing_comes(why_not)
     log.info("objects come by %s%s", found.name, _told(why_not, "; "))
     return found

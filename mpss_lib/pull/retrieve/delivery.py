@@ -81,6 +81,12 @@ class Basket:
         return [one for one in self._order.wanted if one.sop_uid not in self.delivered]
 
     @property
+    def came(self) -> list[ObjectAnswer]:
+        """What came."""
+        there = {uid for uid, one in self.delivered.items() if not one.problem}
+        return [one for one in self._order.wanted if one.sop_uid in there]
+
+    @property
     def is_full(self) -> bool:
         """Whether nothing more can come: all is there, or the folder refused a file."""
         return self.error is not None or not self.missing

@@ -44,6 +44,7 @@ class Direct:
     """
 
     takes_several = False
+    missed = ""
     stored_as: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, source: Source | None, setting: str) -> None:

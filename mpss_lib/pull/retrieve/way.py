@@ -33,6 +33,10 @@ class Way(Protocol):
     def takes_several(self) -> bool:
         """Whether objects of several studies may come by one request."""
 
+    @property
+    def missed(self) -> str:
+        """Why what was asked for last may have missed our receiver; "" where it did not."""
+
     def delivering(self, study_uids: Sequence[str], basket: Basket) -> AbstractContextManager[None]:
         """Let objects of studies fall into a basket, within the block."""
 
@@ -48,7 +52,22 @@ class Way(Protocol):
         """
 
     def ask_otherwise(self, study_uid: str) -> None:
-        """Ask for what is missing in another manner, where the way has one."""
+        """Ask for what is missing in another manner, where the way has one.
+
+        Raises
+        ------
+        ArchiveBusyError
+            Nothing can come this way now.
+        """
+
+
+def not_reached(name: str, missed: str) -> ArchiveBusyError:
+    """Make the error of a way by which nothing reaches our receiver now."""
+    return ArchiveBusyError(
+        f"nothing comes by {name}: {missed}",
+        way_out="try again; if it lasts, ask the PACS team which address and port it has for our"
+        " AE title, and look at the network between the two (section [receiver])",
+    )
 
 
 def asked(

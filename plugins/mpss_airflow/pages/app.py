@@ -12,7 +12,7 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
-from mpss_airflow.pages import audit, health, night, research, review
+from mpss_airflow.pages import audit, book, health, night, research, review
 from mpss_airflow.pages.frame import page
 
 STATIC = Path(__file__).parent / "static"
@@ -46,7 +46,7 @@ def make_app() -> FastAPI:
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(MpssError)(_failed)
     app.get("/static/{name}")(static)
-    for part in (review, night, research, health, audit):
+    for part in (review, night, research, health, audit, book):
         app.include_router(part.router)
     return app
 

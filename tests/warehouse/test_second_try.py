@@ -1,0 +1,34 @@
+"""A task that is killed after its record does its work again: what the snapshot then says."""
+
+from left_by_runs import log_differences, log_of, row_counts
+
+from mpss_lib.batch import write_record
+from mpss_lib.records import Record
+from mpss_lib.tables import read_json
+from mpss_lib.warehouse import stage
+from mpss_lib.warehouse.reader import rows
+
+
+def second_try(lake, config, run_name):
+    """Record again what the last task of the intake did."""
+    path = max((lake.root / "manifest" / "intake").iterdir())
+    units = Record.read(read_json(path)).units
+    write_record("intake", units, lake, config, run_name)
+
+
+def test_a_record_more_changes_the_log_only(filled):
+    """One row more in ``meta.run``, some in the two beside it; their meaning is the same."""
+    lake, config = filled.lake, filled.config
+    stage.run(lake, config)
+    runs = {"night": "ingest"}
+    before, counts = log_of(lake, runs), row_counts(lake)
+    [n_records] = rows(lake, "select count(*) as n from meta.run")
+    second_try(lake, config, "night")
+    stage.run(lake, config)
+    after = log_of(lake, runs)
+    assert rows(lake, "select count(*) as n from meta.run") == [{"n": n_records["n"] + 1}]
+    assert row_counts(lake) == counts
+    assert log_differences(after, before, {"ingest": 1}) == []
+    assert log_differences(after, before, {}) == [
+        "record: 1 more of ingest, 0 tries beside the first"
+    ]
