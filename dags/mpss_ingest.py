@@ -1,21 +1,19 @@
 """# Pull a night's studies and take each from the PACS to its features.
 
-**Reads** the PACS (connection `mpss_pacs`), the lake. **Writes** `dicom/`, `landing/`, `masks/`,
-`manifest/`, `quarantine/`, the vault, the snapshot. **Runs** nightly at midnight of the site's
-zone; one data interval is one StudyDate. A scheduled run also asks for the dates before
-(`pull.lookback_days`); a manual or backfill run asks for exactly its window. `from` and `to` (ISO
-dates) load any span in one run. **Safe to repeat**: identical outputs are skipped.
+**Reads** the PACS (connection `mpss_pacs`), the lake. **Writes** the lake, the vault. **Runs**
+nightly at midnight of the site's zone; one data interval is one StudyDate. A scheduled run also
+asks for the dates before (`pull.lookback_days`); a manual or backfill run asks for exactly its
+window. `from` and `to` (ISO dates) load any span in one run. **Safe to repeat**.
 
 **If a task is skipped**: no study in the window (an empty night is green), nothing to predict,
-`[gated] measure` is off, no results database is set (connection `mpss_results`).
+`[gated]`, `[companions]` is off, no results database is set (connection `mpss_results`).
 
 **If a task fails**: `find_studies`, `fetch`: the PACS was away or busy for all of
 `archive.patience_h` (the task waits without a worker), or refuses our AE title; test the
-connection (C-ECHO), clear the task. A stage task: the share of quarantined studies is above
-`batch.fault_share`, or the disk is full: `mpss quarantine ls` names study, reason and way out.
-Other batches go on. `check`: a table is at fault (files, columns, grain): nothing is published
-until it is mended. `predict`: models of other settings: `mpss recompute`. `export_results`:
-PostgreSQL is away or refuses; nothing was changed there. `night_verdict`: something failed.
+connection (C-ECHO), clear the task. A stage task: more studies than `batch.fault_share` are in
+quarantine, or the disk is full: `mpss quarantine ls` names study, reason, way out. `check`: a table
+is at fault (files, columns, grain): nothing is published until it is mended. `predict`: models of
+other settings: `mpss recompute`. `export_results`: PostgreSQL is away. `night_verdict`: any failed.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from airflow.sdk import CronDataIntervalTimetable, Param, dag, task, task_group
 from mpss_airflow import steps
 from mpss_airflow.vocabulary import DEFAULT_ARGS, OF_PACS, SITE_ZONE, START, VERDICTS, tags
 
-STAGES = ("intake", "segmentation", "quality", "radiomics", "gated")
+STAGES = ("intake", "segmentation", "quality", "radiomics")
 ISO_DATE = {"type": ["null", "string"], "format": "date"}
 
 
@@ -39,7 +37,7 @@ ISO_DATE = {"type": ["null", "string"], "format": "date"}
     max_active_runs=2,
     default_args=DEFAULT_ARGS,
     dagrun_timeout=timedelta(days=7),  # tasks wait for hours, and for `mpss pacs start`
-    tags=tags("pull", *STAGES, "warehouse", "publication"),
+    tags=tags("pull", *STAGES, "gated", "companions", "calcium", "warehouse", "publication"),
     params={
         "from": Param(None, **ISO_DATE, description="First StudyDate (empty: the data interval)"),
         "to": Param(None, **ISO_DATE, description="Last StudyDate, included"),
@@ -61,6 +59,8 @@ def mpss_ingest() -> None:
         before: Any = steps.stage_task("pull", task_id="fetch")(keys)
         for stage in STAGES:
             before = steps.stage_task(stage)(before)
+        steps.stage_task("gated")(before)
+        steps.stage_task("calcium")(steps.stage_task("companions")(before))
 
     @task(trigger_rule="all_done")
     def night_verdict(**context: Any) -> dict[str, int]:

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[str], Outcome]
 
-CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics", "gated")
+CHAIN = ("pull", "intake", "segmentation", "quality", "radiomics", "gated", "companions", "calcium")
 """The study-level stages of an ingest, in order."""
 
 TOMBSTONE = "X"
@@ -51,8 +51,9 @@ WITHDRAWN = ("withdrawn",)
 
 
 def is_asked_for(stage: str, config: Config) -> bool:
-    """Whether the settings ask for a stage; only ``gated`` can be left out."""
-    return stage != "gated" or config.gated.measure
+    """Whether the settings ask for a stage: the last three are off by default."""
+    beside = config.companions.is_asked_for
+    return {"gated": config.gated.measure, "companions": beside, "calcium": beside}.get(stage, True)
 
 
 def chain_of(config: Config) -> tuple[str, ...]:
@@ -159,7 +160,7 @@ def run_stage(
     """
     todo = list(dict.fromkeys(keys))
     if not is_asked_for(stage, config):
-        log.info("%s: the settings do not ask for it ([gated] measure)", stage)
+        log.info("%s: the settings do not ask for it", stage)
         return BatchResult(stage, len(todo), 0, len(todo), 0, 0, tuple(todo))
     with (
         stage_of(stage).opened(lake, config, sites, force, todo) as work,
@@ -174,15 +175,15 @@ def run_stage(
 def audited(
     stage: str, keys: Sequence[str], config: Config, sites: Sites
 ) -> Iterator[Callable[[BatchResult], None]]:
-    """Write to the audit log which studies are pulled; nothing of a stage that sees keys only.
+    """Write to the audit log of which studies objects are fetched; nothing of any other stage.
 
     Gives what the block calls with its counts.
     """
-    if stage != "pull":
+    if stage not in ("pull", "companions"):
         yield lambda done: None
         return
     root, peer = sites.vault.parent, sites.archive.everywhere
-    with recording("pull", root, config, studies=keys, peer=peer, begins=True) as told:
+    with recording(stage, root, config, studies=keys, peer=peer, begins=True) as told:
 
         def tell(done: BatchResult) -> None:
             counts = done.as_dict()

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mpss_lib.alarm_section import AlarmSettings
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
+from mpss_lib.calcium_sections import CalciumSettings, CompanionsSettings
 from mpss_lib.errors import SettingsError
 from mpss_lib.secrecy import MASK, check_settings_file, has_password, without_passwords
 from mpss_lib.sections import (
@@ -53,6 +54,8 @@ STAGES = (
     "quality",
     "radiomics",
     "gated",
+    "companions",
+    "calcium",
     "stability",
     "warehouse",
     "selection",
@@ -106,6 +109,8 @@ READS: Mapping[str, tuple[str, ...]] = {
     "quality": ("intake", "segmentation"),
     "radiomics": ("intake", "segmentation"),
     "gated": ("intake",),
+    "companions": ("pull",),
+    "calcium": ("segmentation", "companions"),
     "stability": ("intake", "segmentation", "radiomics"),
     "warehouse": (),
     "selection": ("radiomics", "stability"),
@@ -172,6 +177,8 @@ class Config(BaseModel):
     quality: QualitySettings = QualitySettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
     gated: GatedSettings = GatedSettings()
+    companions: CompanionsSettings = CompanionsSettings()
+    calcium: CalciumSettings = CalciumSettings()
     stability: StabilitySettings = StabilitySettings()
     review: ReviewSettings = ReviewSettings()
     cohort: CohortSettings = CohortSettings()

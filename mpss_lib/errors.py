@@ -100,6 +100,14 @@ class UndecodedError(DicomFileError):
         self.reason = reason
 
 
+class CtSeriesError(GeometryError):
+    """The slices of a CT make no volume that can be scored: ``reason`` says why."""
+
+    def __init__(self, problem: str, *, way_out: str, reason: str) -> None:
+        super().__init__(problem, way_out=way_out)
+        self.reason = reason
+
+
 class CalciumReportError(DicomFileError):
     """A structured report speaks of calcium and no score can be believed: ``reason`` says why."""
 

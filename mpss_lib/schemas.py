@@ -357,6 +357,83 @@ _GATED = (
     ),
 )
 
+_CALCIUM = (
+    _table(
+        "companion",
+        "companions",
+        "study",
+        "study_key source_key",
+        study_key=TEXT,
+        source_key=TEXT,  # pseudonym of the series of a CT, of the object of a report
+        kind=TEXT,  # calcium_ct | attenuation_ct | report
+        series_key=TEXT,
+        is_stored=FLAG,
+        reason=TEXT,  # why not; "" where it is
+        detail=TEXT,  # the same with figures, without identifiers
+        days=WHOLE,  # from the study to it; none where either has no date
+        n_objects=WHOLE,
+        n_bytes=WHOLE,
+        paths=TEXTS,  # of its objects, below the lake
+        content_sha256=TEXT,  # of all of them
+        notes=TEXTS,  # how the figures of a report were read
+    ),
+    _table(
+        "calcium_source",
+        "calcium",
+        "study",
+        "study_key source_key",
+        study_key=TEXT,
+        source_key=TEXT,
+        kind=TEXT,  # calcium_ct | attenuation_ct | report
+        state=TEXT,  # read | scored | unusable
+        reason=TEXT,  # why it is unusable, or why its figures do not count; "" where they do
+        is_counted=FLAG,  # the one of its kind whose figures count
+        days=WHOLE,
+        total=REAL,  # Agatston units
+        lm=REAL,
+        lad=REAL,
+        lcx=REAL,
+        rca=REAL,
+        left_open=REAL,  # units of the left main or the anterior artery, not told apart
+        volume_mm3=REAL,
+        mass_mg=REAL,
+        method=TEXT,  # agatston | unstated
+        status=TEXT,  # final | amended | preliminary; "" of a CT
+        is_verified=FLAG,
+        has_surface=FLAG,  # the ventricle's surface told the arteries
+        n_lesions=WHOLE,
+        n_waiting=WHOLE,  # lesions that a person should look at
+        kvp=REAL,
+        thickness_mm=REAL,
+        spacing_mm=REAL,
+        noise_hu=REAL,
+        flags=TEXTS,
+    ),
+    _table(
+        "calcium_lesion",
+        "calcium",
+        "study",
+        "study_key source_key lesion",
+        study_key=TEXT,
+        source_key=TEXT,
+        lesion=WHOLE,  # from 1, the largest score first
+        place=TEXT,
+        probability=REAL,
+        reason=TEXT,
+        waits=FLAG,
+        score=REAL,  # Agatston units
+        volume_mm3=REAL,
+        mass_mg=REAL,
+        area_mm2=REAL,  # the largest in a slice
+        peak_hu=REAL,
+        first_slice=WHOLE,  # from 0, the most inferior
+        last_slice=WHOLE,
+        x_mm=REAL,  # of its middle, LPS
+        y_mm=REAL,
+        z_mm=REAL,
+    ),
+)
+
 _STABILITY = (
     _table(
         "perturbation",
@@ -925,7 +1002,10 @@ _COHORT = (
 )
 
 TABLES: Mapping[str, LakeTable] = MappingProxyType(
-    {table.name: table for table in (*_PULL, *_IMAGE, *_GATED, *_STABILITY, *_CHECKED, *_COHORT)}
+    {
+        table.name: table
+        for table in (*_PULL, *_IMAGE, *_GATED, *_CALCIUM, *_STABILITY, *_CHECKED, *_COHORT)
+    }
 )
 """Every lake table by name."""
 

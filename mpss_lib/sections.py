@@ -254,6 +254,15 @@ class CohortSettings(Section):
         "registry"  # whose ejection fraction is the covariate
     )
     lvef_difference: float = Field(default=15.0, gt=0)  # points between the two, else a warning
+    cac_source: tuple[Literal["registry", "report", "ct"], ...] = ("registry",)  # of outcome
+    cac_difference: float = Field(default=0.25, gt=0)  # of the larger of two totals, else a warning
+
+    @field_validator("cac_source")
+    @classmethod
+    def _are_sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError(f"cac_source {value}: name one source at least, and each once")
+        return value
 
 
 class ReviewSettings(Section):

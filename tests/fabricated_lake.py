@@ -141,6 +141,23 @@ class Builder:
         files.append(self.write("ejection_segment", key, [segment]))
         self.record("gated", key, "done", files)
 
+    def calcium(self, key: str, kind: str, *, reason: str = "", **scores: float) -> None:
+        """One report or CT beside a study."""
+        one = {"study_key": key, "source_key": f"{key}.{kind}", "kind": kind}
+        found = row("companion", **one, is_stored=True, days=2)
+        told = {"state": "read" if kind == "report" else "scored", "reason": reason, "days": 2}
+        source = row("calcium_source", **one, **told, is_counted=not reason, **scores)
+        lesion = {"lesion": 1, "place": "LAD", "probability": 0.9, "reason": "near", "score": 4.0}
+        lesion |= {"study_key": key, "source_key": one["source_key"]}
+        salt = kind
+        fetched = [self.write("companion", key, [found], salt=salt)]
+        self.record("companions", key, "done", fetched)
+        files = [self.write("calcium_source", key, [source], salt=salt)]
+        files.append(
+            self.write("calcium_lesion", key, [row("calcium_lesion", **lesion)], salt=salt)
+        )
+        self.record("calcium", key, "done", files)
+
     def review(self, key: str, decision: str, at: str = "2026-01-01T10:00:00Z") -> None:
         told = row("review", study_key=key, decision=decision, reviewer="dr", decided_at=at)
         self.record("quality", key, "done", [self.write("review", key, [told], salt=at)])

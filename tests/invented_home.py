@@ -131,6 +131,7 @@ def _study(build: Builder, vault: Vault, one: Identity, number: int) -> None:
     key = one.study_key
     build.through(key, one.patient_key, seed=number, day=number, accession=one.accession_key)
     build.ejection(key, 50.0 + number)
+    build.calcium(key, "report", total=10.0 * number)
     build.predict(key, 10.0 * number, COHORT)
     build.review(key, "accept", f"2026-01-0{number + 1}T10:00:00Z")
     vault.remember_objects({key: {f"{key}o1": one.study_uid + ".1"}})

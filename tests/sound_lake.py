@@ -76,6 +76,7 @@ class SoundBuilder(Builder):
         self.quality(key)
         if k == len(PATIENTS):  # the first one's record is what tests change
             self.ejection(key, 60.0)
+            self.calcium(key, "report", total=8.0, lad=8.0)
         self.features(key, *feature_rows(key, k))
         self.predictions(key, prediction_rows(key))
 

@@ -66,6 +66,7 @@ READERS = {
     "segmentation names": ["{home}-masks.dcm"],
     "sql": ["'select 1'"],
     "status": [""],
+    "upgrade": ["--check"],
     "verify": [""],
     "warehouse status": [""],
     "warm": [""],

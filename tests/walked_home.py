@@ -37,6 +37,8 @@ threads = 1
 compact_from = 8
 [gated]
 measure = true
+[companions]
+calcium_reports = true
 [stability]
 shifts = 2
 rotations = 2

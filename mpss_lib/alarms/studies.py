@@ -29,7 +29,10 @@ _NIGHTS = f"""
     from meta.unit as unit
     inner join meta.run as run on unit.record = run.record
     where
-        unit.stage in ('pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated')
+        unit.stage in (
+            'pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated', 'companions',
+            'calcium'
+        )
         and not {_OWN_UNITS}
         and run.run_digest in (select unnest(?))
     group by run.run_digest

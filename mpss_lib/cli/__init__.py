@@ -29,6 +29,7 @@ from mpss_lib.cli import (
     segmentation,
     stability,
     stages,
+    upgrade,
     upstream,
     warehouse,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "segmentation",
     "stability",
     "stages",
+    "upgrade",
     "upstream",
     "warehouse",
 ]

@@ -27,6 +27,8 @@ from mpss_lib.steps import cohort_step, in_quarantine, through_chain
 
 if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the protocol
     from mpss_lib.batch import Stage
+    from mpss_lib.calcium import stage as calcium
+    from mpss_lib.companions import stage as companions
     from mpss_lib.gated import stage as gated
     from mpss_lib.intake import stage as intake
     from mpss_lib.publication import stage as publication
@@ -36,7 +38,10 @@ if TYPE_CHECKING:  # mypy holds the module of each study-level stage against the
     from mpss_lib.segmentation import stage as segmentation
 
     OF_STUDIES: tuple[Stage, ...]
-    OF_STUDIES = (pull, intake, segmentation, quality, radiomics, gated, publication)
+    OF_STUDIES = (
+        *(pull, intake, segmentation, quality, radiomics, gated, companions, calcium),
+        publication,
+    )
 
 
 @app.command()
@@ -110,7 +115,8 @@ def run(
     home = Home.open()
     if not is_asked_for(stage, home.config):
         raise WrongArgumentError(
-            f"the settings do not ask for {stage}", way_out="set [gated] measure = true"
+            f"the settings do not ask for {stage}",
+            way_out="set [gated] measure, or what is wanted in [companions]",
         )
     if stage == "warehouse":
         console.print(import_module("mpss_lib.warehouse.stage").run(home.lake, home.config))

@@ -1,7 +1,4 @@
-"""Pixel data of a DICOM object as numbers, with their length checked first.
-
-Values of frames: PS3.3 C.7.6.3 (pixels), C.11.1 (rescale).
-"""
+"""Pixel data of a DICOM object as numbers, with their length checked first."""
 
 from __future__ import annotations
 
@@ -57,19 +54,7 @@ def expected_length(dataset: Dataset) -> int:
 
 
 def read_frames(dataset: Dataset, notes: list[str]) -> FloatArray:
-    """Read the values of all frames, rescaled.
-
-    Parameters
-    ----------
-    dataset : pydicom.Dataset
-    notes : list of str
-        Gets what was odd and could still be read.
-
-    Returns
-    -------
-    (frames, rows, columns) float64 array
-        In the unit that the rescale leaves.
-    """
+    """Read the values of all frames, rescaled: (frames, rows, columns) float64 array."""
     stored = _stored(dataset)
     slope, intercept = _rescale(dataset, notes)
     if (slope, intercept) == (1.0, 0.0):

@@ -35,7 +35,8 @@ from mpss_lib.pull.vault import Vault, key_of
 from mpss_lib.runtime.home import Home
 from mpss_lib.tables import Lake, read_json, sha256_of, write_json
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
-from mpss_lib.warehouse.layout import is_left_over
+from mpss_lib.warehouse.layout import VERSION as LAYOUT
+from mpss_lib.warehouse.layout import is_left_over, version_of
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
 from mpss_lib.warehouse.pointers import read_pointers
 
@@ -202,10 +203,11 @@ def _copy_lake(
 
 
 def _lake_files(lake: Lake, *, first: bool) -> Iterator[Path]:
+    is_old = version_of(lake) < LAYOUT  # what is left over today are its files
     for path in sorted(lake.root.rglob("*")):
         is_first = path.relative_to(lake.root).parts[0] in FIRST
-        is_ours = not path.name.startswith(NOT_COPIED)
-        if path.is_file() and is_ours and not is_left_over(path) and is_first == first:
+        is_ours = not path.name.startswith(NOT_COPIED) and (is_old or not is_left_over(path))
+        if path.is_file() and is_ours and is_first == first:
             yield path
 
 

@@ -15,6 +15,8 @@ from sqlalchemy.engine import URL, make_url
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.tables import replacing
 
+EMPTIED = ("drop schema public cascade", "create schema public")
+
 
 def copy_sqlite(source: Path, to: Path) -> None:
     """Copy an SQLite file by its own backup interface, mode 0600; writers may go on."""
@@ -43,9 +45,16 @@ def dump_postgres(url: str, to: Path) -> None:
 
 
 def load_postgres(url: str, dump: Path) -> None:
-    """Bring a database back from its dump (pg_restore); what is there is replaced."""
-    command = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error"]
+    """Bring a database back from its dump (pg_restore), and nothing else stays in it.
+
+    The schema ``public`` is emptied first: tables of a later version, of which the dump knows
+    nothing, would stand in that version's way when it comes again.
+    """
     parsed = make_url(url)
+    _run(["pg_restore", "--list", str(dump)], parsed)  # it can be read, before anything is dropped
+    for statement in EMPTIED:
+        _run(["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "-c", statement], parsed)
+    command = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error"]
     _run([*command, f"--dbname={parsed.database}", str(dump)], parsed)
 
 

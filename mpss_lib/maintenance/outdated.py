@@ -28,6 +28,8 @@ MAIN_TABLE: Mapping[str, str] = {
     "quality": "quality_verdict",
     "radiomics": "feature_binned",
     "gated": "ejection",
+    "companions": "companion",
+    "calcium": "calcium_source",
     "publication": "prediction",
 }
 """The table that tells that a stage was done for a study (a review alone is none of quality)."""
@@ -83,7 +85,7 @@ def outdated(lake: Lake, config: Config, after: str = "") -> list[Step]:
     for name in chain_of(config):
         settled = made.settled(name, config)
         every = made.everywhere(name)
-        if name == "gated":  # asked for since the studies were measured
+        if name in ("gated", "companions", "calcium"):  # asked for since the studies were measured
             every |= made.at("radiomics", config.address("radiomics"))
         if keys := every - settled:
             why = _why(name, config, shown.get(name) or _newest(ledger, name), ledger, steps)

@@ -31,17 +31,7 @@ class Moments:
 
 
 def moments(values: Floats) -> Moments:
-    """Describe numbers.
-
-    Parameters
-    ----------
-    values : (n,) float64 array
-
-    Returns
-    -------
-    Moments
-        Empty where n is below ``SMALLEST_CELL``.
-    """
+    """Describe numbers, shape (n,)."""
     n = len(values)
     if n < SMALLEST_CELL:
         return Moments(None, None, {})

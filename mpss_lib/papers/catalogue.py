@@ -11,6 +11,7 @@ from mpss_lib.papers.tables import Table
 TABLES: Mapping[str, Table] = MappingProxyType(
     {
         "requested-contexts": dicom.requested_contexts,
+        "companion-contexts": dicom.companion_contexts,
         "accepted-contexts": dicom.accepted_contexts,
         "transfer-syntaxes": dicom.transfer_syntaxes,
         "find-keys": dicom.find_keys,

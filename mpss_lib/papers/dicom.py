@@ -21,6 +21,7 @@ from mpss_lib.pull.archive.association import (
     SUCCESS,
     requesting_entity,
 )
+from mpss_lib.pull.archive.companion_classes import COMPANION_CLASSES
 from mpss_lib.pull.archive.dialogue import NOT_SUPPORTED, PENDING
 from mpss_lib.pull.archive.queries import MATCHING_KEYS, OBJECT_KEYS, SERIES_KEYS, STUDY_KEYS
 from mpss_lib.pull.archive.questions import CUT_SHORT
@@ -34,11 +35,26 @@ WAYS: tuple[Literal["auto", "c-get", "c-move"], ...] = ("auto", "c-get", "c-move
 
 def requested_contexts() -> str:
     """Presentation contexts that we propose, and for which ways of retrieval."""
+    return _requested(FETCHED_CLASSES)
+
+
+def companion_contexts() -> str:
+    """Those that are proposed for CTs and reports too, in the associations of ``companions``."""
+    return _requested(COMPANION_CLASSES, is_beside=True)
+
+
+def _requested(classes: Sequence[UID], *, is_beside: bool = False) -> str:
     by_way = {
-        way: _told(requesting_entity(ArchiveSettings(retrieve=way)).requested_contexts)
+        way: _told(
+            requesting_entity(
+                ArchiveSettings(retrieve=way), classes=classes if is_beside else None
+            ).requested_contexts
+        )
         for way in WAYS
     }
-    fetched = {str(uid) for uid in FETCHED_CLASSES}
+    fetched = {str(uid) for uid in classes}
+    if is_beside:
+        by_way = {way: [one for one in by_way[way] if one[0] in fetched] for way in WAYS}
     rows = []
     for uid in dict.fromkeys(uid for told in by_way.values() for uid, _ in told):
         ways = [way for way in WAYS if any(uid == one for one, _ in by_way[way])]
@@ -123,7 +139,8 @@ def statuses() -> str:
         ("all", _codes(NOT_AUTHORISED), "refused: the task fails at once, the message says which"),
         ("C-GET, C-MOVE of one object", f"{_codes(CANNOT_SEND[:2])}, 0xCxxx",
          "the archive cannot send this object: asked for in other syntaxes, then left and named"),
-        ("C-MOVE that brings nothing", "0xA7xx, 0xB000, 0xCxxx, 0xFE00",
+        ("C-GET, C-MOVE that bring nothing", "0xA700, 0xA701, 0xFE00", "busy: waited for"),
+        ("C-MOVE that brings nothing", "0xA702, 0xB000, 0xCxxx",
          "busy where our receiver was full, its line broke off, or it was not called: waited for"),
         ("C-MOVE that brings nothing", "0xA801, 0xA9xx, 0xAAxx",
          "refused: stops at once; 0xA801 of an archive that our receiver has just turned away, or"

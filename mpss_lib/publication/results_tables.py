@@ -99,6 +99,11 @@ def ensure_tables(connection: Any, schema: str) -> int:
     return len(versions)
 
 
+def version_applied(connection: Any, schema: str) -> int:
+    """Newest version that the tables of a schema have; 0 where there are none."""
+    return max(_applied(connection, schema), default=0)
+
+
 def _applied(connection: Any, schema: str) -> Mapping[int, str]:
     there = connection.execute("select to_regclass(%s)", [f"{schema}.schema_version"]).fetchone()
     if there[0] is None:

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_partial
-from pydicom.uid import NuclearMedicineImageStorage, SegmentationStorage
+from pydicom.uid import CTImageStorage, NuclearMedicineImageStorage, SegmentationStorage
 
 from mpss_lib.dicom.decoding import check_claim, decompress
 from mpss_lib.dicom.faults import SENT_AGAIN, object_fault
@@ -15,7 +15,7 @@ from mpss_lib.dicom.values import text_of
 from mpss_lib.errors import DicomFileError
 from mpss_lib.pull.archive.answers import ObjectAnswer
 
-_WITH_PIXELS = (NuclearMedicineImageStorage, SegmentationStorage)
+_WITH_PIXELS = (NuclearMedicineImageStorage, SegmentationStorage, CTImageStorage)
 
 
 def class_received(content: bytes) -> str:
@@ -46,7 +46,7 @@ def read_received(
     Returns
     -------
     FileDataset
-        With uncompressed pixel data where it is an NM or SEG object.
+        With uncompressed pixel data where it is an NM, SEG or CT object.
 
     Raises
     ------

@@ -5,9 +5,13 @@ Only tables that every Airflow 3 has are read, with plain selects; nothing is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from mpss_lib.errors import PlatformFaultError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,6 +26,30 @@ _ADMINISTRATORS = (
     " join ab_role on ab_role.id = ab_user_role.role_id"
     " where ab_role.name = 'Admin' and ab_user.active"
 )
+
+
+def database_named(environment: Mapping[str, str]) -> str:
+    """Give the address of Airflow's database that an environment names; "" where it names none.
+
+    Directly, or by the command that prints it (``..._CMD``: secrets in files), as Airflow takes it.
+
+    Raises
+    ------
+    PlatformFaultError
+        The command fails; what it says is not shown, for it may hold the password.
+    """
+    command = environment.get(f"{DATABASE}_CMD", "")
+    if (url := environment.get(DATABASE, "")) or not command:
+        return url
+    done = subprocess.run(
+        shlex.split(command), env=dict(environment), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PlatformFaultError(
+            f"the command of {DATABASE}_CMD ended with {done.returncode}",
+            way_out="look whether the files of secrets are there and may be read",
+        )
+    return done.stdout.strip()
 
 
 @contextmanager

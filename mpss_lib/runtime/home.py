@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mpss_lib import config as settings
 from mpss_lib.config import Config, Sites
-from mpss_lib.runtime.airflow_database import DATABASE
+from mpss_lib.runtime.airflow_database import DATABASE, database_named
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.tables import Lake
@@ -53,9 +53,21 @@ class Home:
         WritersAtWorkError
             A task of the version before is still writing.
         """
+        home = cls.as_it_is(root)
+        bring_up_to_date(home.lake)
+        return home
+
+    @classmethod
+    def as_it_is(cls, root: Path | None = None) -> Home:
+        """Open a home as ``open`` does, and leave its lake as a version before has left it.
+
+        Raises
+        ------
+        SettingsError
+            A setting is wrong.
+        """
         root = settings.home() if root is None else root
         config, lake = settings.load(root), Lake(root / "lake")
-        bring_up_to_date(lake)
         return cls(root, lake, config, settings.sites_of(config, root), _airflow(root, config))
 
 
@@ -64,7 +76,7 @@ def _airflow(root: Path, config: Config) -> Airflow | None:
     own = AirflowHome.load(root)
     if own is not None:
         return Airflow(own.environment(config))
-    url = os.environ.get(DATABASE) or os.environ.get(f"{DATABASE}_CMD", "")
+    url = database_named(os.environ)
     if url and not url.startswith(NOT_ALLOWED):
-        return Airflow(dict(os.environ) | {"MPSS_HOME": str(root)})
+        return Airflow(dict(os.environ) | {DATABASE: url, "MPSS_HOME": str(root)})
     return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def prepared(root: Path) -> AirflowHome:
         airflow = AirflowHome.open(root)
         if airflow.shape:
             servers.start(airflow.root, airflow.shape, Services(root))
-        _prepare(airflow, settings.load(root), overwrite=False)
+        prepare_database(airflow, settings.load(root), overwrite=False)
         return airflow
 
 
@@ -171,7 +172,7 @@ def bring_up(
     """
     if airflow.shape:
         servers.start(airflow.root, airflow.shape, services)
-    _prepare(airflow, config, overwrite=overwrite)
+    prepare_database(airflow, config, overwrite=overwrite)
     if first is not None:
         with recording("account", airflow.root, config, things=[first.person.name]) as told:
             told.details = {"did": "added", "roles": ", ".join(first.roles)}
@@ -183,7 +184,32 @@ def bring_up(
     return client
 
 
-def _prepare(airflow: AirflowHome, config: Config, *, overwrite: bool) -> None:
+@contextmanager
+def database_running(root: Path) -> Iterator[None]:
+    """Run the servers of a cluster that is down for as long as the block takes; else nothing.
+
+    Ports that somebody else has taken meanwhile are replaced: the block opens the home.
+    """
+    if not is_stopped_cluster(root):
+        yield
+        return
+    airflow, services = AirflowHome.open(root), Services(root)
+    try:
+        if airflow.shape:
+            servers.start(root, airflow.shape, services)
+        yield
+    finally:
+        services.end_all()
+
+
+def prepare_database(airflow: AirflowHome, config: Config, *, overwrite: bool) -> None:
+    """Bring Airflow's database to this version, with pools, roles and connections.
+
+    Raises
+    ------
+    PlatformFaultError
+        It could not be done.
+    """
     process = airflow.prepare(config, connections(config), overwrite=overwrite)
     if process.wait(timeout=PREPARE_S) != 0:
         raise PlatformFaultError(

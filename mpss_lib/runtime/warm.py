@@ -29,12 +29,7 @@ def compile_kernels() -> None:
 
 
 def bare_ventricle() -> Volume:
-    """Half an ellipsoid with a wall, where a supine patient has the left ventricle.
-
-    Returns
-    -------
-    Volume
-    """
+    """Half an ellipsoid with a wall, where a supine patient has the left ventricle."""
     import numpy as np
 
     from mpss_lib.volume import Volume, make_affine

@@ -42,10 +42,6 @@ def segment_contours(
     orientation : str
         As for ``segment``.
 
-    Returns
-    -------
-    Segmentation
-
     Raises
     ------
     GeometryError

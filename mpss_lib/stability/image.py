@@ -1,7 +1,4 @@
-"""The image of a study on another grid, and with half of its counts.
-
-Which perturbations: after Zwanenburg et al. 2019 (Sci. Rep. 9:614); halving by a coin is ours.
-"""
+"""The image of a study on another grid, and with half of its counts."""
 
 from __future__ import annotations
 
@@ -41,18 +38,7 @@ class Grid:
 
     @classmethod
     def about(cls, volume: Volume, box: tuple[slice, slice, slice]) -> Grid:
-        """Cut a volume about a box.
-
-        Parameters
-        ----------
-        volume : Volume
-        box : tuple of slice
-            Along z, y and x: what is measured.
-
-        Returns
-        -------
-        Grid
-        """
+        """Cut a volume about a box."""
         from scipy.ndimage import spline_filter
 
         outer = [
@@ -82,10 +68,6 @@ class Grid:
         one : Perturbation
         centre_mm : (3,) float64 array
             LPS, mm.
-
-        Returns
-        -------
-        Volume
         """
         from scipy.ndimage import affine_transform
         from scipy.spatial.transform import Rotation
@@ -105,18 +87,7 @@ class Grid:
 
 
 def crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
-    """Cut a box out of a volume; the affine goes with it.
-
-    Parameters
-    ----------
-    volume : Volume
-    box : tuple of slice
-        Along z, y and x.
-
-    Returns
-    -------
-    Volume
-    """
+    """Cut a box out of a volume; the affine goes with it."""
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ np.array([part.start for part in box], np.float64)
     return Volume(np.ascontiguousarray(volume.array[box]), affine, volume.unit)
@@ -159,16 +130,6 @@ def counts_per_unit(image: FloatArray, wall: BoolArray) -> float:
     Differences of voxels that are next to each other in the wall: their median size over 0.9539 is
     the SD of one voxel if noise were white, and less where it was filtered, so that more counts
     are taken than there were.
-
-    Parameters
-    ----------
-    image : (z, y, x) float64 array
-    wall : (z, y, x) bool array
-
-    Returns
-    -------
-    float, counts
-        1 where the wall has no mean or no spread.
     """
     found = []
     for axis in range(3):

@@ -1,7 +1,4 @@
-"""All perturbations of one study: the features of each.
-
-After Zwanenburg et al. 2019 (Sci. Rep. 9:614).
-"""
+"""All perturbations of one study: the features of each."""
 
 from __future__ import annotations
 
@@ -56,17 +53,7 @@ class Ruler:
         return len(SEGMENTS), len(self.bins), len(ISOTROPIC_NAMES)
 
     def read(self, image: FloatArray, shapes: dict[str, Shape | None]) -> FloatArray:
-        """Measure the features of the segments.
-
-        Parameters
-        ----------
-        image : (z, y, x) float64 array
-        shapes : dict of segment to Shape or None
-
-        Returns
-        -------
-        (segment, bins, feature) float64 array
-        """
+        """Features of the segments."""
         return measure_isotropic(image, shapes, self.bins, self.ivh)
 
 
@@ -89,11 +76,6 @@ def measure(
     study_key : str
         With the seed it fixes which half a count goes to.
     seed : int
-
-    Returns
-    -------
-    list of Perturbed
-        In the order of the perturbations.
     """
     grid = Grid.about(volume, heart.box(volume, MARGIN))
     own = grid.own
@@ -122,18 +104,7 @@ def measure(
 
 
 def shapes_of(heart: Heart, volume: Volume) -> dict[str, Shape | None]:
-    """Shapes of the seven segments of a heart on a grid.
-
-    Parameters
-    ----------
-    heart : Heart
-    volume : Volume
-        Gives the grid.
-
-    Returns
-    -------
-    dict of segment to Shape or None
-    """
+    """Shapes of the seven segments of a heart on a grid."""
     return {name: shape_of(mask) for name, mask in heart.draw(volume).items()}
 
 

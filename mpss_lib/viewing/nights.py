@@ -9,10 +9,11 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
+from mpss_lib.batch import CHAIN
 from mpss_lib.viewing.published import Published
 from mpss_lib.warehouse.query_rows import rows_of
 
-STAGES = ("pull", "intake", "segmentation", "quality", "radiomics", "gated", "publication")
+STAGES = (*CHAIN, "publication")
 TASKS = {
     "find_studies": "find",
     "batch.fetch": "pull",
@@ -21,6 +22,8 @@ TASKS = {
     "batch.quality": "quality",
     "batch.radiomics": "radiomics",
     "batch.gated": "gated",
+    "batch.companions": "companions",
+    "batch.calcium": "calcium",
 }
 """Tasks of ``mpss_ingest`` that are stages; the others keep their names."""
 
@@ -81,7 +84,11 @@ select
 from meta.quarantine
 group by stage, problem, way_out
 order by
-    list_position(['pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated'], stage),
+    list_position(
+        ['pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated', 'companions',
+         'calcium'],
+        stage
+    ),
     problem
 """
 

@@ -40,7 +40,7 @@ _OF_STUDY = {
     "stages": (
         "select stage, status, reasons, problem, way_out from meta.study_stage"
         " where study_key = ? order by list_position(['pull', 'intake', 'segmentation', 'quality',"
-        " 'radiomics', 'gated', 'publication'], stage)"
+        " 'radiomics', 'gated', 'companions', 'calcium', 'publication'], stage)"
     ),
 }
 

@@ -109,7 +109,7 @@ def duckdb_type(kind: pa.DataType) -> str:
 def read_checks(
     folder: Path | None = None,
     bins: Sequence[int] = BINS,
-    lvef_difference: float = CohortSettings().lvef_difference,
+    cohort: CohortSettings | None = None,
 ) -> tuple[Check, ...]:
     """Read the queries of ``sql/checks``, sorted by name.
 
@@ -119,8 +119,8 @@ def read_checks(
         The one of this installation by default.
     bins : sequence of int
         Grey levels of the features: what stands for ``${bins}``.
-    lvef_difference : float
-        Points: what stands for ``${lvef_difference}``.
+    cohort : CohortSettings, optional
+        What stands for ``${lvef_difference}`` and ``${cac_difference}``; the defaults otherwise.
 
     Raises
     ------
@@ -128,7 +128,10 @@ def read_checks(
         A head that lacks the suite or the consequence, or names one that there is not.
     """
     folder = sql_folder() / "checks" if folder is None else folder
-    limits = {"bins": list(bins), "lvef_difference": lvef_difference}
+    differences = (cohort or CohortSettings()).model_dump(
+        include={"lvef_difference", "cac_difference"}
+    )
+    limits = {"bins": list(bins), **differences}
     return tuple(_read(path, limits) for path in sorted(folder.glob("*.sql")))
 
 

@@ -55,11 +55,11 @@ def bring_up_to_date(lake: Lake, *, progress: Progress | None = None) -> dict[st
     LakeCorruptError
         The lake was written by a later version.
     """
-    if _version(lake) == VERSION or not lake.root.is_dir():
+    if version_of(lake) == VERSION or not lake.root.is_dir():
         return {}
     with (lake.root / "layout.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if _version(lake) == VERSION:
+        if version_of(lake) == VERSION:
             return {}
         counts: dict[str, int] = {}
         if (lake.root / "landing").is_dir():
@@ -70,7 +70,14 @@ def bring_up_to_date(lake: Lake, *, progress: Progress | None = None) -> dict[st
     return counts
 
 
-def _version(lake: Lake) -> int:
+def version_of(lake: Lake) -> int:
+    """Version of the layout that a lake has now.
+
+    Raises
+    ------
+    LakeCorruptError
+        It was written by a later version.
+    """
     path = layout_path(lake)
     found = int(read_json(path)["version"]) if path.exists() else 1
     if found > VERSION:

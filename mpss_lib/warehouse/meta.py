@@ -108,6 +108,7 @@ META: Mapping[str, MetaTable] = {
         ("accept",),
         {"accept": TEXT, "reading": TEXT, "cac_max_days": REAL, "gone": TEXT, "corrected": TEXT}
         | {"lvef_source": TEXT, "lvef_difference": REAL}
+        | {"cac_source": TEXTS, "cac_difference": REAL}
         | {"readers": WHOLE, "is_blind": FLAG},
     ),
 }
@@ -118,6 +119,9 @@ COUNTED = (
     "volume",
     "quality_metric",
     "ejection_segment",
+    "companion",
+    "calcium_source",
+    "calcium_lesion",
     "perturbation",
     "feature_once",
     "feature_binned",

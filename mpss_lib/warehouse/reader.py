@@ -133,7 +133,7 @@ def feature_matrix(
     Returns
     -------
     pandas.DataFrame
-        One row for each study, index ``study_key`` (sorted); float64 columns, one for each feature.
+        Index ``study_key`` (sorted), one float64 column for each feature.
 
     Raises
     ------

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OUTWARD = ("pull", "publication")
+OUTWARD = ("pull", "companions", "publication")
 """Stages that touch more than the lake: only they look Airflow's connections up."""
 COUNTS = ("given", "done", "skipped", "rejected", "quarantined")
 BATCHES_PER_SLOT = 3

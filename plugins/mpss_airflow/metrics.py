@@ -30,7 +30,10 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 studies in quarantine; studies that wait for a physician; studies of the snapshot, those in the
 cohort, and when it was published (seconds since 1970)."""
 
-STAGES = ("pull", "intake", "segmentation", "quality", "radiomics", "gated", "publication")
+STAGES = (
+    *("pull", "intake", "segmentation", "quality", "radiomics", "gated", "companions", "calcium"),
+    "publication",
+)
 
 
 def of_stage(stage: str, counts: Mapping[str, int], seconds: float) -> None:

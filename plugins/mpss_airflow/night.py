@@ -12,7 +12,9 @@ from mpss_airflow.verdict import failures, refuse
 
 log = logging.getLogger(__name__)
 
-STAGE_TASKS = ("fetch", "intake", "segmentation", "quality", "radiomics", "gated")
+STAGE_TASKS = (
+    *("fetch", "intake", "segmentation", "quality", "radiomics", "gated", "companions", "calcium"),
+)
 
 
 def find_batches(context: Mapping[str, Any]) -> list[list[str]]:

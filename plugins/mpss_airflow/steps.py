@@ -50,9 +50,10 @@ def stage_task(stage: str, task_id: str | None = None) -> Any:
     """Make the task of a study-level stage.
 
     It takes the batch's study keys, or the answer of the stage before, and returns counts and
-    the keys that go on. Pull waits for a slot of the PACS pool.
+    the keys that go on. Stages that ask the PACS wait for a slot of
+    its pool.
     """
-    where: Any = OF_PACS if stage == "pull" else {}
+    where: Any = OF_PACS if stage in ("pull", "companions") else {}
 
     @task(task_id=task_id or stage, multiple_outputs=False, **where)
     def work(before: list[str] | dict[str, Any], **context: Any) -> dict[str, Any]:

@@ -57,6 +57,74 @@ gated as (
         lvef,
     from raw.ejection
     where is_sure
+),
+
+-- Of each kind one counts at most; a CT for attenuation correction never does.
+counted_scores as (
+    select
+        calcium.study_key,
+        calcium.kind,
+        calcium.total,
+        calcium.lm,
+        calcium.lad,
+        calcium.lcx,
+        calcium.rca,
+        study.study_date_shifted + calcium.days::integer as cac_date_shifted,
+    from raw.calcium_source as calcium
+    inner join raw.study as study
+        on calcium.study_key = study.study_key
+    where calcium.is_counted
+),
+
+-- The first source of the setting that has a total; the first one where none has.
+sourced as (
+    select
+        linked.record_key,
+        cohort_rule.cac_source[
+            coalesce(
+                least(
+                    case
+                        when record.cac_total is not null
+                            then nullif(list_position(cohort_rule.cac_source, 'registry'), 0)
+                    end,
+                    case
+                        when report.total is not null
+                            then nullif(list_position(cohort_rule.cac_source, 'report'), 0)
+                    end,
+                    case
+                        when ct.total is not null
+                            then nullif(list_position(cohort_rule.cac_source, 'ct'), 0)
+                    end
+                ),
+                1
+            )
+        ] as source,
+        report.total as report_total,
+        report.lm as report_lm,
+        report.lad as report_lad,
+        report.lcx as report_lcx,
+        report.rca as report_rca,
+        report.cac_date_shifted as report_date_shifted,
+        ct.total as ct_total,
+        ct.lm as ct_lm,
+        ct.lad as ct_lad,
+        ct.lcx as ct_lcx,
+        ct.rca as ct_rca,
+        ct.cac_date_shifted as ct_date_shifted,
+    from linked
+    inner join raw.clinical as record
+        on linked.record_key = record.record_key
+    cross join meta.cohort_rule as cohort_rule
+    left join counted_scores as report
+        on
+            linked.link in ('accession', 'patient_and_date')
+            and linked.study_key = report.study_key
+            and report.kind = 'report'
+    left join counted_scores as ct
+        on
+            linked.link in ('accession', 'patient_and_date')
+            and linked.study_key = ct.study_key
+            and ct.kind = 'calcium_ct'
 )
 
 select
@@ -92,17 +160,54 @@ select
     end as lvef_from,
     record.lvef as lvef_registry,
     gated.lvef as lvef_gated,
-    record.cac_total,
-    record.cac_lm,
-    record.cac_lad,
-    record.cac_lcx,
-    record.cac_rca,
+    case
+        when sourced.source = 'registry' and record.cac_total is not null then 'registry'
+        when sourced.source = 'report' and sourced.report_total is not null then 'report'
+        when sourced.source = 'ct' and sourced.ct_total is not null then 'ct'
+        else ''
+    end as cac_from,
+    case sourced.source
+        when 'registry' then record.cac_total
+        when 'report' then sourced.report_total
+        when 'ct' then sourced.ct_total
+    end as cac_total,
+    case sourced.source
+        when 'registry' then record.cac_lm
+        when 'report' then sourced.report_lm
+        when 'ct' then sourced.ct_lm
+    end as cac_lm,
+    case sourced.source
+        when 'registry' then record.cac_lad
+        when 'report' then sourced.report_lad
+        when 'ct' then sourced.ct_lad
+    end as cac_lad,
+    case sourced.source
+        when 'registry' then record.cac_lcx
+        when 'report' then sourced.report_lcx
+        when 'ct' then sourced.ct_lcx
+    end as cac_lcx,
+    case sourced.source
+        when 'registry' then record.cac_rca
+        when 'report' then sourced.report_rca
+        when 'ct' then sourced.ct_rca
+    end as cac_rca,
+    record.cac_total as cac_registry_total,
+    record.cac_lm as cac_registry_lm,
+    record.cac_lad as cac_registry_lad,
+    record.cac_lcx as cac_registry_lcx,
+    record.cac_rca as cac_registry_rca,
     record.flags,
     record.study_date_shifted,
-    record.cac_date_shifted,
+    case sourced.source
+        when 'registry' then record.cac_date_shifted
+        when 'report' then sourced.report_date_shifted
+        when 'ct' then sourced.ct_date_shifted
+    end as cac_date_shifted,
 from raw.clinical as record
 inner join linked
     on record.record_key = linked.record_key
+inner join sourced
+    on record.record_key = sourced.record_key
 cross join meta.cohort_rule as cohort_rule
 left join gated
     on

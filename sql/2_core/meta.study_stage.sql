@@ -17,7 +17,8 @@ with published_units as (
             and unit.config = pointer.config
     where
         unit.stage in (
-            'pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated', 'publication'
+            'pull', 'intake', 'segmentation', 'quality', 'radiomics', 'gated', 'companions',
+            'calcium', 'publication'
         )
         -- A window, a study that was only named, a registry import or a decision of a physician
         -- is no pass of a study through a stage.

@@ -22,7 +22,9 @@ EDGES = {
         "batch.intake": {"batch.segmentation"},
         "batch.segmentation": {"batch.quality"},
         "batch.quality": {"batch.radiomics"},
-        "batch.radiomics": {"batch.gated"},
+        "batch.radiomics": {"batch.gated", "batch.companions"},
+        "batch.companions": {"batch.calcium"},
+        "batch.calcium": {"check"},
         "batch.gated": {"check"},
         "check": {"snapshot"},
         "snapshot": {"predict"},
@@ -131,7 +133,7 @@ def test_tasks_that_publish_share_the_one_slot(dagbag):
 TRUSTED_TASKS = {
     "mpss_clinical": {"import_registry"},
     "mpss_evaluate": {"export_results"},
-    "mpss_ingest": {"find_studies", "batch.fetch", "export_results"},
+    "mpss_ingest": {"find_studies", "batch.fetch", "batch.companions", "export_results"},
     "mpss_maintain": {
         *("quarantine_retry", "find_undated", "recheck", "reconcile", "backup", "retention"),
     },

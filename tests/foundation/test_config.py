@@ -79,6 +79,8 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "quality": "039bb15ba061",
         "radiomics": "8137a22da7ea",
         "gated": "6933993709ff",
+        "companions": "e75bbaa48925",
+        "calcium": "d726c23b9777",
         "stability": "1082a52e8d35",
         "warehouse": "7fe92e941b12",
         "selection": "a45d5c7c7d62",
@@ -101,7 +103,7 @@ def test_a_thicker_wall_makes_new_radiomics_and_quality_but_not_new_volumes(tmp_
     thick = settings.load(tmp_path, {"MPSS_SEGMENTATION__WALL_MM": "12.0"})
     changed = {s for s in settings.STAGES if thin.address(s) != thick.address(s)}
     assert changed == {
-        "segmentation", "quality", "radiomics", "stability", "selection", "evaluation",
+        "segmentation", "quality", "radiomics", "calcium", "stability", "selection", "evaluation",
         "publication",
     }  # fmt: skip
 
@@ -124,4 +126,4 @@ def test_a_new_engine_of_one_stage_reaches_every_stage_that_reads_it(tmp_path, m
     before = {stage: config.address(stage) for stage in settings.STAGES}
     monkeypatch.setattr(settings, "ENGINES", {**settings.ENGINES, "intake": "new"})
     changed = {stage for stage in settings.STAGES if config.address(stage) != before[stage]}
-    assert changed == set(settings.STAGES) - {"pull", "warehouse"}
+    assert changed == set(settings.STAGES) - {"pull", "companions", "warehouse"}

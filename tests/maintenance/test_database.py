@@ -27,11 +27,15 @@ def test_a_postgres_database_comes_back_as_it_was(
     with postgres.connect(database) as db:
         db.execute("delete from t where a = 1")
         db.execute("insert into t values (3, 'later')")
+        db.execute("create table later (a integer)")  # a migration after the dump
     load_postgres(url, dump)
     with postgres.connect(database) as db:
         assert db.execute("select a, b from t order by a").fetchall() == [(1, "x"), (2, "y")]
+        assert db.execute("select to_regclass('later')").fetchone() == (None,)
     with pytest.raises(PlatformFaultError, match=r"pg_restore failed"):
         load_postgres(url, tmp_path / "none.dump")
+    with postgres.connect(database) as db:
+        assert db.execute("select count(*) from t").fetchone() == (2,)  # nothing was dropped
 
 
 def test_missing_programs_are_named(monkeypatch, tmp_path):

@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence
 
 from mpss_lib.dicom import read_volume
 from mpss_lib.errors import UnreadableValueError
-from mpss_lib.pull.deidentification import contour_attributes
+from mpss_lib.pull.deidentification import companion_attributes, contour_attributes
 from mpss_lib.pull.deidentification.attributes import KEPT, NUMBER
 from mpss_lib.pull.deidentification.coded import is_verhoeff, kept_code
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
@@ -53,7 +53,10 @@ def test_every_number_that_is_kept_has_its_limits():
     kept = set().union(
         *(
             {keyword for keyword, action in table.items() if action == NUMBER}
-            for table in (KEPT, *contour_attributes.KEPT_OF.values())
+            for table in (
+                *(KEPT, *contour_attributes.KEPT_OF.values()),
+                *companion_attributes.KEPT_OF.values(),
+            )
         )
     )
     tags = {keyword for keyword in kept if dictionary_VR(tag_for_keyword(keyword)) == "AT"}

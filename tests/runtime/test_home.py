@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.home import DATABASE, NOT_ALLOWED, Home
 
@@ -27,8 +28,13 @@ def test_on_a_cluster_the_environment_names_it(tmp_path, monkeypatch):
 
 
 def test_on_a_cluster_the_address_may_be_in_a_file(tmp_path, monkeypatch):
-    monkeypatch.setenv(f"{DATABASE}_CMD", "cat /run/secrets/database")
-    assert Home.open(tmp_path).airflow is not None
+    (tmp_path / "secret").write_text("postgresql+psycopg://airflow@db/airflow\n")
+    monkeypatch.setenv(f"{DATABASE}_CMD", f"cat '{tmp_path / 'secret'}'")
+    told = Home.open(tmp_path).airflow.environment
+    assert told[DATABASE] == "postgresql+psycopg://airflow@db/airflow"
+    monkeypatch.setenv(f"{DATABASE}_CMD", f"cat '{tmp_path / 'gone'}'")
+    with pytest.raises(PlatformFaultError, match=r"_CMD ended with 1 \|"):
+        Home.open(tmp_path)
     monkeypatch.setenv(DATABASE, f"{NOT_ALLOWED}///")  # in a task the command is told as well
     assert Home.open(tmp_path).airflow is None
 

@@ -1,6 +1,7 @@
 import datetime as dt
 
 import pytest
+from fabricated_lake import row
 
 from mpss_lib.config import Config
 from mpss_lib.tables import read_parquet
@@ -117,3 +118,43 @@ def test_the_ejection_fraction_of_the_cohort_is_of_the_source_that_is_asked_for(
         filled.lake, "from quality.lvef_agreement order by of_studies"
     )
     assert (all_of_them["n_studies"], sure["n_studies"], sure["bias"]) == (2, 1, -11.5)
+
+
+@pytest.mark.parametrize(
+    ("order", "wanted"),
+    [
+        (("report",), {"s01": ("report", 12.0, 9.0)}),
+        (("ct", "registry"), {"s01": ("ct", 11.0, None), "s16": ("registry", 7.0, 4.0)}),
+    ],
+)
+def test_the_calcium_of_the_cohort_is_of_the_first_source_that_has_it(
+    filled, clinical, order, wanted
+):
+    """A CT that waits for a person (s16) does not count; all stand beside each other."""
+    rows = [clinical(f"r{n}", f"s{n}", f"p{n}", cac_total=7.0, cac_lad=4.0) for n in ("01", "16")]
+    rows[1] |= {"accession_key": "", "study_date_shifted": dt.date(2019, 3, 4)}
+    file = filled.write("clinical", "registry", rows, salt="cac")
+    filled.record("pull", "registry", "done", [file])
+    one = {"study_key": "s01", "is_counted": True, "days": 2}
+    sources = [
+        row("calcium_source", **one, source_key="a", kind="report", total=12.0, lad=9.0),
+        row("calcium_source", **one, source_key="b", kind="calcium_ct", state="scored", total=11.0)
+        | {"lad": None},
+    ]
+    filled.record("calcium", "s01", "done", [filled.write("calcium_source", "s01", sources)])
+    filled.calcium("s16", "calcium_ct", reason="waits_for_person", total=90.0)
+    filled.flush()
+    cohort = filled.config.cohort.model_copy(update={"cac_source": order})
+    config = filled.config.model_copy(update={"cohort": cohort})
+    stage.run(filled.lake, config)
+    found = stage.freeze_cohort(filled.lake, config)
+    outcomes = filled.lake.rows("cohort_outcome", config.address("warehouse"), found)
+    assert {one["study_key"]: (one["cac_total"], one["cac_lad"]) for one in outcomes} == {
+        key: figures for key, (_, *figures) in wanted.items() for figures in [tuple(figures)]
+    }
+    told = {one["study_key"]: one for one in rows_of_lake(filled.lake, "from core.calcium")}
+    assert {key: told[key]["cac_from"] for key in wanted} == {
+        key: source for key, (source, *_) in wanted.items()
+    }
+    assert (told["s16"]["ct_total"], told["s16"]["ct_reason"]) == (90.0, "waits_for_person")
+    assert (told["s01"]["registry_total"], told["s01"]["report_difference"]) == (7.0, 5.0)

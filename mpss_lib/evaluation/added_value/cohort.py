@@ -1,7 +1,4 @@
-"""Added value in every profile and segment of a cohort.
-
-Profiles and segments: the paper's section 2.4.2.
-"""
+"""Added value in every profile and segment of a cohort."""
 
 from __future__ import annotations
 
@@ -40,11 +37,6 @@ def added_rows(
         At least those of the winners.
     inputs : Inputs
     config : Config
-
-    Returns
-    -------
-    dict of table to rows
-        A segment in which fewer than ``LEAST`` patients have a prediction has none.
     """
     tables: dict[str, Rows] = {name: [] for name in ADDED_TABLES}
     groupings = groupings_of(inputs)

@@ -1,7 +1,4 @@
-"""Calibration curve: patients in groups of equal size by prediction, what was seen in each.
-
-Wilson 1927 for shares, Student's t for means.
-"""
+"""Calibration curve: patients in groups of equal size by prediction, what was seen in each."""
 
 from __future__ import annotations
 
@@ -31,18 +28,7 @@ class Group:
 
 
 def of_outcome(guess: Floats, outcome: Floats) -> list[Group]:
-    """Make groups by predicted outcome; the interval is that of a mean (t).
-
-    Parameters
-    ----------
-    guess, outcome : (n,) float64 arrays
-        On one scale.
-
-    Returns
-    -------
-    list of Group
-        With rising prediction.
-    """
+    """Make groups by predicted outcome; the interval is that of a mean (t)."""
     from scipy.stats import t as t_dist
 
     found = []
@@ -56,18 +42,7 @@ def of_outcome(guess: Floats, outcome: Floats) -> list[Group]:
 
 
 def of_event(probability: Floats, is_event: Flags) -> list[Group]:
-    """Make groups by probability; the interval is Wilson's.
-
-    Parameters
-    ----------
-    probability : (n,) float64 array
-    is_event : (n,) bool array
-
-    Returns
-    -------
-    list of Group
-        With rising probability.
-    """
+    """Make groups by probability; the interval is Wilson's."""
     found = []
     for k, rows in enumerate(_split(probability)):
         n, seen = len(rows), float(is_event[rows].mean())

@@ -1,7 +1,4 @@
-"""Added value as rows of the lake tables: each configuration, and the paired differences.
-
-The measures' sources stand where they are computed (Vickers and Elkin 2006, Cox 1958, Platt 1999).
-"""
+"""Added value as rows of the lake tables: each configuration, and the paired differences."""
 
 from __future__ import annotations
 
@@ -51,10 +48,6 @@ def rows_of(
         How often each patient of ``pooled`` is drawn.
     studies : sequence of str
         Of the whole cohort.
-
-    Returns
-    -------
-    dict of table to rows
     """
     return {
         "pooled_prediction": _predictions(pooled, start, studies),

@@ -35,6 +35,9 @@ class AskedArchive(Protocol):
     def find_named(self, name: str) -> list[StudyAnswer]:
         """Ask for studies by UID or accession number."""
 
+    def find_patient(self, patient_id: str) -> list[StudyAnswer]:
+        """Ask for all studies of a patient."""
+
     def of_modality(self, studies: Iterable[StudyAnswer], modality: str) -> list[StudyAnswer]:
         """Keep the studies that hold a modality."""
 

@@ -92,9 +92,13 @@ class ArchiveAssociation:
         Host, port, AE titles, time-outs.
     gate : Gate, optional
         What every request passes; nothing holds it up by default.
+    also : sequence of UID
+        SOP classes that are fetched beside ``FETCHED_CLASSES``.
     """
 
-    def __init__(self, settings: ArchiveSettings, gate: Gate | None = None) -> None:
+    def __init__(
+        self, settings: ArchiveSettings, gate: Gate | None = None, also: Sequence[UID] = ()
+    ) -> None:
         _config.LOG_REQUEST_IDENTIFIERS = False
         _config.LOG_RESPONSE_IDENTIFIERS = False
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may quote patients
@@ -106,6 +110,7 @@ class ArchiveAssociation:
         self.quiet_elsewhere_s: Callable[[], float] | None = None
         self._line: Line | None = None
         self._offer = OFFER
+        self._classes = (*FETCHED_CLASSES, *also)
         self.stored_as: dict[str, str] = {}
 
     def __enter__(self: Self) -> Self:
@@ -153,9 +158,9 @@ class ArchiveAssociation:
         self.drop()
         self.gate.sit()
         to = self.settings
-        entity = requesting_entity(to, self._offer)
+        entity = requesting_entity(to, self._offer, self._classes)
         tls = tls_arguments(to)
-        roles = [build_role(uid, scp_role=True) for uid in FETCHED_CLASSES if self._gets]
+        roles = [build_role(uid, scp_role=True) for uid in self._classes if self._gets]
         try:
             with disable_value_validation():  # UIDs of a negotiation are compared, never kept
                 assoc = entity.associate(
@@ -369,7 +374,11 @@ def _sends(assoc: Dialogue, sop_class: str) -> bool:
     )
 
 
-def requesting_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFER) -> AE:
+def requesting_entity(
+    to: ArchiveSettings,
+    offer: Sequence[Sequence[UID]] = OFFER,
+    classes: Sequence[UID] | None = None,
+) -> AE:
     """Make the entity that asks an archive: its contexts, time-outs and limits."""
     entity = AE(to.calling_aet)
     entity.maximum_pdu_size = MAXIMUM_PDU
@@ -384,7 +393,7 @@ def requesting_entity(to: ArchiveSettings, offer: Sequence[Sequence[UID]] = OFFE
     if to.retrieve == "c-move":
         return entity
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
-    for uid in FETCHED_CLASSES:
+    for uid in FETCHED_CLASSES if classes is None else classes:
         for syntaxes in offer:
             entity.add_requested_context(uid, list(syntaxes))
     return entity

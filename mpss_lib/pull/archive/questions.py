@@ -167,12 +167,7 @@ class ArchiveQuestions(ArchiveAssociation):
         """Ask for the studies of an accession number, whatever their date, by UID."""
         wanted = normal_text(accession_number)
         rows = self._list_studies(study_query(AccessionNumber=literal_key(wanted)))
-        by_uid: dict[str, StudyAnswer] = {}
-        for one in rows.studies:
-            if one.accession_number == wanted:
-                before = by_uid.get(one.study_uid)
-                by_uid[one.study_uid] = one if before is None else joined_answers(before, one)
-        return [by_uid[uid] for uid in sorted(by_uid)]
+        return _joined(one for one in rows.studies if one.accession_number == wanted)
 
     def find_named(self, name: str) -> list[StudyAnswer]:
         """Ask for studies by StudyInstanceUID or, where none has it, by accession number."""
@@ -181,6 +176,27 @@ class ArchiveQuestions(ArchiveAssociation):
         if by_uid is not None:
             return [by_uid]
         return self.find_accession(name) if name else []
+
+    def find_patient(self, patient_id: str) -> list[StudyAnswer]:
+        """Ask for all studies of a patient by PatientID, whatever their date, by UID.
+
+        Rows that name another PatientID than was asked for are left out.
+
+        Raises
+        ------
+        IncompleteStudyError
+            The archive cut the list short: a study may be missing.
+        """
+        wanted = normal_text(patient_id)
+        if not wanted:
+            return []
+        rows = self._list_studies(study_query(PatientID=literal_key(wanted)))
+        if rows.is_cut:
+            raise IncompleteStudyError(
+                f"the archive cuts the list of a patient's studies at {rows.n_rows}",
+                way_out="ask the PACS team to raise its limit of C-FIND answers",
+            )
+        return _joined(one for one in rows.studies if one.patient_id == wanted)
 
     def of_modality(self, studies: Iterable[StudyAnswer], modality: str) -> list[StudyAnswer]:
         """Keep the studies that hold a modality."""
@@ -311,6 +327,15 @@ class ArchiveQuestions(ArchiveAssociation):
                 yield answer
             elif code != SUCCESS:
                 raise self.failed("C-FIND", code)
+
+
+def _joined(rows: Iterable[StudyAnswer]) -> list[StudyAnswer]:
+    """Join the rows of each study; by UID."""
+    by_uid: dict[str, StudyAnswer] = {}
+    for one in rows:
+        before = by_uid.get(one.study_uid)
+        by_uid[one.study_uid] = one if before is None else joined_answers(before, one)
+    return [by_uid[uid] for uid in sorted(by_uid)]
 
 
 def repeated(

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Sites
@@ -47,7 +48,7 @@ from mpss_lib.pull.retrieve.choice import Sample, choose, nothing_comes, tried
 from mpss_lib.pull.retrieve.delivery import Delivery, Order
 from mpss_lib.pull.retrieve.direct import Direct, Source
 from mpss_lib.pull.retrieve.study import fetch_study
-from mpss_lib.pull.retrieve.way import Way, not_reached
+from mpss_lib.pull.retrieve.way import Way, comes_later
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 
@@ -76,6 +77,8 @@ class ArchiveSession(ArchiveQuestions):
         Where the index of a folder is kept.
     gate : Gate, optional
         What every request passes.
+    also : sequence of UID
+        SOP classes that are fetched beside those of every session.
     """
 
     def __init__(
@@ -86,8 +89,9 @@ class ArchiveSession(ArchiveQuestions):
         known: Habits = NOTHING_KNOWN,
         index: Path | None = None,
         gate: Gate | None = None,
+        also: Sequence[UID] = (),
     ) -> None:
-        super().__init__(settings, gate)
+        super().__init__(settings, gate, also)
         web = WebArchive(settings, self.gate) if settings.web_url else None
         wanted = settings.retrieve
         folder = FolderArchive(Path(settings.folder), index) if wanted == "folder" else None
@@ -237,8 +241,8 @@ class ArchiveSession(ArchiveQuestions):
         Raises
         ------
         ArchiveBusyError
-            If one that came in this session does not come any more, or nothing reaches our
-            receiver.
+            If one that came in this session does not come any more, or nothing comes now that
+            may come later.
         ArchiveRefusedError
             If nothing comes of any other study.
         """
@@ -253,7 +257,7 @@ class ArchiveSession(ArchiveQuestions):
         samples = list(self._samples(study_uid))
         problems = tried(way, samples, folder) if samples else []
         if way.missed and (not samples or problems[-1]):
-            raise not_reached(way.name, way.missed)
+            raise comes_later(way)
         if samples and problems[-1]:
             told = f"nothing of {1 + len(problems)} studies came ({problem})"
             raise nothing_comes({way.name: told, **self._why_not_others(way)})
@@ -310,16 +314,16 @@ def echo(sites: Sites) -> None:
 
 
 @contextmanager
-def session_of(sites: Sites) -> Iterator[AskedArchive]:
+def session_of(sites: Sites, also: Sequence[UID] = ()) -> Iterator[AskedArchive]:
     """Open a session with a site's archive, or with all of them; nobody is called yet."""
     each = by_archive(sites)
     with ExitStack() as stack:
-        sessions = {name: stack.enter_context(_session(one)) for name, one in each.items()}
+        sessions = {name: stack.enter_context(_session(one, also)) for name, one in each.items()}
         yield SeveralArchives(sessions, each) if len(each) > 1 else sessions["archive"]
 
 
 @contextmanager
-def _session(sites: Sites) -> Iterator[ArchiveSession]:
+def _session(sites: Sites, also: Sequence[UID]) -> Iterator[ArchiveSession]:
     """Open a session with one archive; by which way objects came is remembered."""
     vault = Vault(sites.vault)
 
@@ -332,7 +336,8 @@ def _session(sites: Sites) -> Iterator[ArchiveSession]:
     # While one connection is open, no other one that closes waits for a checkpoint of the vault.
     gate = gate_of(sites)
     gate.check()  # before a line of the audit log is written: a task that waits looks each minute
-    with vault.opened(), ArchiveSession(sites.archive, to, others, known, index, gate) as session:
+    asked = ArchiveSession(sites.archive, to, others, known, index, gate, also)
+    with vault.opened(), asked as session:
         try:
             yield session
         finally:
@@ -349,9 +354,14 @@ def _warn_of_expiry(archive: ArchiveSettings) -> None:
 
 @contextmanager
 def archive_of(
-    sites: Sites, lake: Lake, session: AskedArchive | None = None
+    sites: Sites,
+    lake: Lake,
+    session: AskedArchive | None = None,
+    also: Sequence[UID] = (),
 ) -> Iterator[AskedArchive]:
     """Use the caller's association, or one of our own that ends with the block.
+
+    ``also``: SOP classes that are fetched over it beside those of every session.
 
     Raises
     ------
@@ -365,5 +375,5 @@ def archive_of(
                 f"the {name} ({path.name}) lies inside the lake",
                 way_out="put it beside the lake: it holds identifiers",
             )
-    with session_of(sites) if session is None else nullcontext(session) as archive:
+    with session_of(sites, also) if session is None else nullcontext(session) as archive:
         yield archive

@@ -183,6 +183,20 @@ class SeveralArchives:
         self._check_found(joined)
         return [joined[uid] for uid in sorted(joined)]
 
+    def find_patient(self, patient_id: str) -> list[StudyAnswer]:
+        """Ask every archive for the studies of a patient.
+
+        Raises
+        ------
+        ArchiveBusyError
+            One is away: what it alone holds would be missing.
+        """
+        found = self._asked(lambda one: one.find_patient(patient_id))
+        joined = self._joined(found)
+        if self._lost:
+            self._check_found({})
+        return [joined[uid] for uid in sorted(joined)]
+
     def _asked(self, ask: Callable[[ArchiveSession], T]) -> dict[str, T]:
         answers: dict[str, T] = {}
         self._lost = {}

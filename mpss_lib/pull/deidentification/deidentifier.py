@@ -1,12 +1,12 @@
 """De-identification of a DICOM object: deny by default, at every depth (PS3.15 Annex E).
 
-Nothing of the object as received is copied unless ``attributes.KEPT`` (NM) or
-``contour_attributes.KEPT_OF`` (RTSTRUCT, SEG) names it; text keeps only allow-listed words that
-are nobody's name (``free_text``), numbers what they can mean (``plausible``), codes and UIDs what a
-public registry has (``coded``); dates are shifted by the patient's own number of days, times of
-day become times since the study's start; other UIDs, PatientID and PatientName are pseudonyms;
-file meta information and preamble are written anew. What goes of an attribute of type 2 leaves
-an empty value.
+Nothing of the object as received is copied unless ``attributes.KEPT`` (NM),
+``contour_attributes.KEPT_OF`` (RTSTRUCT, SEG) or ``companion_attributes.KEPT_OF`` (CT, SR) names
+it; text keeps only allow-listed words that are nobody's name (``free_text``), numbers what they can
+mean (``plausible``), codes and UIDs what a public registry has (``coded``); dates are shifted by
+the patient's own number of days, times of day become times since the study's start; other UIDs,
+PatientID and PatientName are pseudonyms; file meta information and preamble are written anew. What
+goes of an attribute of type 2 leaves an empty value.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from mpss_lib.dicom.region_names import region_of
 from mpss_lib.dicom.values import parse_date, parse_time
 from mpss_lib.dicom.writing import file_bytes
 from mpss_lib.pull.deidentification import attributes as table
+from mpss_lib.pull.deidentification import companion_attributes as companions
 from mpss_lib.pull.deidentification import contour_attributes as contours
 from mpss_lib.pull.deidentification.coded import class_uid, code_item, kept_code
 from mpss_lib.pull.deidentification.equipment import clean_maker, clean_model, clean_version
@@ -44,6 +45,9 @@ from mpss_lib.pull.deidentification.stored_bits import without_unused_bits
 IMPLEMENTATION = (UID("2.25.143264291832310973266146342843711327931"), "MPSS_PULL_1")
 """Class UID and version name of what wrote an object."""
 
+KEPT_OF: Mapping[UID, Mapping[str, str]] = {**contours.KEPT_OF, **companions.KEPT_OF}
+"""SOP class -> keyword -> what is done with it; ``attributes.KEPT`` for every other one."""
+NO_TERMS: frozenset[str] = frozenset()
 UNKNOWN_REGION = "UNKNOWN"
 _PLAIN = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UI", "UT"})
 """VRs of which one text is its own value."""
@@ -126,11 +130,12 @@ class Deidentifier:
         Parameters
         ----------
         received : FileDataset
-            An NM or SEG object with uncompressed pixel data, or an RTSTRUCT; it is not changed.
+            An NM, SEG or CT object with uncompressed pixel data, an RTSTRUCT or a report; it is not
+            changed.
         """
         with pydicom.config.disable_value_validation():
             sop_class = received.SOPClassUID
-            self._kept = contours.KEPT_OF.get(sop_class, table.KEPT)
+            self._kept = KEPT_OF.get(sop_class, table.KEPT)
             known = {"names": self.subject.names, "ids": self.subject.identifiers}
             self._learn(named_in(received, **known))
             source = self._known_regions(received)
@@ -317,7 +322,8 @@ def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> objec
 def _closed(value: object, keyword: str) -> object:
     """Keep a value (or all of several) if each is one that the attribute may have."""
     many = value if isinstance(value, MultiValue | list) else [value]
-    return value if all(str(one) in contours.TERMS[keyword] for one in many) else None
+    terms = contours.TERMS.get(keyword, NO_TERMS) | companions.TERMS.get(keyword, NO_TERMS)
+    return value if all(str(one) in terms for one in many) else None
 
 
 def _sex(text: str) -> str | None:

@@ -55,6 +55,7 @@ RANGES: Mapping[str, Limits] = MappingProxyType(
     | _each(-10000, 10000, "FocalDistance XFocusCenter YFocusCenter ZoomCenter RadialPosition")
     | _each(-10000, 10000, "DistanceSourceToDetector DistanceSourceToPatient TableTraverse")
     | _each(-10000, 10000, "TableHeight CenterOfRotationOffset")
+    | _each(20, 200, "KVP")
     | _each(0, 3000, "FieldOfViewDimensions ReconstructionDiameter ReconstructionFieldOfView")
     | _each(0, 100, "ZoomFactor")
     | _each(-720, 720, "GantryDetectorTilt StartAngle AngularStep ScanArc")

@@ -56,6 +56,7 @@ from mpss_lib.pull.archive.association import (
     OUT_OF_RESOURCES,
     SUCCESS,
 )
+from mpss_lib.pull.archive.companion_classes import COMPANION_CLASSES
 from mpss_lib.pull.archive.gate import stop_of
 from mpss_lib.pull.archive.line import Line
 from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
@@ -300,7 +301,7 @@ def receiving_entity(archive: ArchiveSettings, settings: ReceiverSettings) -> AE
     entity.dimse_timeout = archive.dimse_timeout_s
     entity.network_timeout = None  # ``look_after`` ends what is dead
     entity.add_supported_context(Verification)
-    for uid in FETCHED_CLASSES:
+    for uid in (*FETCHED_CLASSES, *COMPANION_CLASSES):
         entity.add_supported_context(uid, [*PLAIN, *LOSSLESS])
     return entity
 

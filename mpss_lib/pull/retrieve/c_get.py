@@ -11,7 +11,7 @@ from mpss_lib.dicom.syntaxes import LOSSLESS, NAMED
 from mpss_lib.pull.archive.queries import object_query
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.retrieve.delivery import Basket
-from mpss_lib.pull.retrieve.way import asked
+from mpss_lib.pull.retrieve.way import asked, is_short
 
 
 class CGet:
@@ -25,11 +25,11 @@ class CGet:
 
     name = "C-GET"
     takes_several = True
-    missed = ""
 
     def __init__(self, archive: ArchiveQuestions) -> None:
         self._archive = archive
         self._basket: Basket | None = None
+        self.missed = ""
 
     @property
     def stored_as(self) -> Mapping[str, str]:
@@ -52,12 +52,15 @@ class CGet:
     def ask(self, query: Dataset) -> str:
         """Ask once; say what went wrong, "" if nothing did."""
         basket, archive = self._basket, self._archive
-        return asked(
+        self.missed = ""
+        problem = asked(
             archive,
             self.name,
             lambda: archive.association().get(query),
             lambda: 0 if basket is None else basket.n_came,
         )
+        self.missed = f"the archive is busy ({problem})" if is_short(problem) else ""
+        return problem
 
     def ask_otherwise(self, study_uid: str) -> None:
         """Ask for what did not come in the syntaxes in which it may be stored.

@@ -22,7 +22,7 @@ from mpss_lib.pull.archive.queries import object_query
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.receiver.arrivals import Arrivals, Seen, arrivals_of
 from mpss_lib.pull.retrieve.delivery import Basket
-from mpss_lib.pull.retrieve.way import asked, not_reached
+from mpss_lib.pull.retrieve.way import asked, comes_later, is_short
 
 _IN_THE_WAY = {
     Seen.CUT: "our receiver ended the line, on which no byte came any more",
@@ -31,9 +31,9 @@ _IN_THE_WAY = {
     Seen.LOST: "the line from the archive to our receiver broke off",
 }
 """What keeps objects away from a receiver that the archive has called."""
-_NOT_SENT = re.compile("status 0x(A7..|B000|C...|FE00)$")
-"""Ends of what ``asked`` says where sub-operations failed or could not begin (PS3.4 C.4.2.1.5): out
-of resources (0xA701, 0xA702), failures (0xB000), unable to process, cancelled by the archive."""
+_NOT_SENT = re.compile("status 0x(A702|B000|C...)$")
+"""Ends of what ``asked`` says where sub-operations failed or could not begin (PS3.4 C.4.2.1.5): no
+resources for them, failures, unable to process."""
 _REFUSED = re.compile("status 0x(A9..|AA..|01..|02..)$")
 """The request itself is refused, whatever the receiver did: its identifier does not match, or it
 asks for what is not supported (PS3.4 C.4.2.1.5, PS3.7 C)."""
@@ -137,7 +137,7 @@ class CMove:
             return
         self.ask(object_query(study_uid, basket.came[0]))
         if self.missed:
-            raise not_reached(self.name, self.missed)
+            raise comes_later(self)
 
     def _collect(self, to: Destination) -> None:
         if self._basket is None:
@@ -176,12 +176,14 @@ def why_missed(problem: str, seen: Container[Seen]) -> str:
     the archive's answer            our receiver turned a call  no call came to an end there
                                     away, or a line broke off
     ==============================  ==========================  =================================
-    0xA7xx, 0xB000, 0xCxxx, 0xFE00  missed                      missed: it could not be called
+    0xA700, 0xA701, 0xFE00          missed                      missed: see ``is_short``
+    0xA702, 0xB000, 0xCxxx          missed                      missed: it could not be called
     0xA801, 0x0000, no answer       missed                      as the archive says
     0xA9xx, 0xAAxx, 0x01xx, 0x02xx  as the archive says         as the archive says
     ==============================  ==========================  =================================
 
-    Some archives call a destination that does not let them in "unknown" (0xA801).
+    "No call came to an end": nobody called, else the archive cannot send what it was asked for, as
+    it says. Some archives call a destination that does not let them in "unknown" (0xA801).
 
     Parameters
     ----------
@@ -195,6 +197,8 @@ def why_missed(problem: str, seen: Container[Seen]) -> str:
     for one, why in _IN_THE_WAY.items():
         if one in seen:
             return why
+    if is_short(problem):
+        return f"the archive is busy ({problem})"
     if _NOT_SENT.search(problem) and Seen.HEARD not in seen:
         return f"the archive did not call our receiver ({problem})"
     return ""

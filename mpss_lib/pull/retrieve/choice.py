@@ -11,7 +11,7 @@ from mpss_lib.errors import ArchiveBusyError, ArchiveRefusedError
 from mpss_lib.pull.archive.answers import ObjectAnswer
 from mpss_lib.pull.archive.queries import object_query
 from mpss_lib.pull.retrieve.delivery import Basket, Order
-from mpss_lib.pull.retrieve.way import Way, not_reached
+from mpss_lib.pull.retrieve.way import Way, comes_later
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def choose(ways: Sequence[Way], samples: Iterable[Sample], folder: Path) -> Way:
         why_not[way.name] = f"{len(problems)} objects were tried, none came ({problems[0]})"
     if found is None:
         for way in (one for one in left if one.missed):
-            raise not_reached(way.name, way.missed)
+            raise comes_later(way)
         raise nothing_comes(why_not)
     log.info("objects come by %s%s", found.name, _told(why_not, "; "))
     return found

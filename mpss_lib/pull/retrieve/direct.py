@@ -44,13 +44,13 @@ class Direct:
     """
 
     takes_several = False
-    missed = ""
     stored_as: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, source: Source | None, setting: str) -> None:
         self.name = name
         self._source, self._setting = source, setting
         self._basket: Basket | None = None
+        self.missed = ""
 
     def lacks(self) -> str:
         """Say what this site does not have for it."""
@@ -67,6 +67,7 @@ class Direct:
 
     def ask(self, query: Dataset) -> str:
         """Ask once; say what went wrong, "" if nothing did."""
+        self.missed = ""
         if self._source is None or self._basket is None:
             return self.lacks()
         try:
@@ -75,6 +76,7 @@ class Direct:
         except QueryFailedError as error:
             return f"{error.problem}: status 0x{error.status:04X}"
         except ArchiveBusyError as error:
+            self.missed = error.problem
             return error.problem
         return ""
 

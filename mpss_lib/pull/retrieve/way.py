@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +14,8 @@ from mpss_lib.errors import ArchiveBusyError
 from mpss_lib.pull.archive.association import NOT_AUTHORISED, SUCCESS
 from mpss_lib.pull.archive.questions import ArchiveQuestions
 from mpss_lib.pull.retrieve.delivery import Basket
+
+_SHORT = re.compile("status 0x(A700|A701|FE00)$")
 
 
 class Way(Protocol):
@@ -35,7 +38,7 @@ class Way(Protocol):
 
     @property
     def missed(self) -> str:
-        """Why what was asked for last may have missed our receiver; "" where it did not."""
+        """Why what was asked for last may come another time; "" where nothing speaks for it."""
 
     def delivering(self, study_uids: Sequence[str], basket: Basket) -> AbstractContextManager[None]:
         """Let objects of studies fall into a basket, within the block."""
@@ -61,13 +64,23 @@ class Way(Protocol):
         """
 
 
-def not_reached(name: str, missed: str) -> ArchiveBusyError:
-    """Make the error of a way by which nothing reaches our receiver now."""
+def comes_later(way: Way) -> ArchiveBusyError:
+    """Make the error of a way by which nothing comes now."""
     return ArchiveBusyError(
-        f"nothing comes by {name}: {missed}",
-        way_out="try again; if it lasts, ask the PACS team which address and port it has for our"
-        " AE title, and look at the network between the two (section [receiver])",
+        f"nothing comes by {way.name}: {way.missed}",
+        way_out="try again; if it lasts, ask the PACS team for its log, and by C-MOVE which address"
+        " and port it has for our receiver, and whether its network lets them pass",
     )
+
+
+def is_short(problem: str) -> bool:
+    """Whether ``asked`` says that the archive lacked resources or cancelled: busy, not a refusal.
+
+    "Unable to calculate number of matches" (0xA701; 0xA700 of older archives) and "terminated due
+    to cancel" (0xFE00), though we cancel nothing: PS3.4 C.4.2.1.5 and C.4.3.1.4. 0xA702 is none of
+    them: it ends a request of which no sub-operation succeeded, for whatever reason.
+    """
+    return _SHORT.search(problem) is not None
 
 
 def asked(

@@ -63,8 +63,7 @@ class Look:
 
 def queries_of(suite: str, current: Current) -> list[Check]:
     """Give the queries of ``sql/checks`` that a suite runs."""
-    points = current.config.cohort.lvef_difference
-    found = read_checks(bins=current.bins, lvef_difference=points)
+    found = read_checks(bins=current.bins, cohort=current.config.cohort)
     return [check for check in found if check.suite == suite]
 
 

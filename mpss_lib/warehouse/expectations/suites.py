@@ -29,14 +29,17 @@ SUITES: tuple[str, ...] = ("study", "clinical", "features", "predictions")
 """Names of the suites, in the order in which they are run."""
 
 TABLES_OF: Mapping[str, tuple[str, ...]] = {
-    "study": ("study", "instance", "volume", "segmentation", "quality_verdict", "ejection"),
+    "study": (
+        *("study", "instance", "volume", "segmentation", "quality_verdict", "ejection"),
+        *("companion", "calcium_source", "calcium_lesion"),
+    ),
     "clinical": ("clinical",),
     "features": ("feature_catalogue", "feature_once", "feature_binned", "scanner_effect"),
     "predictions": ("prediction",),
 }
 """Lake tables of which a suite also checks files, columns and rows."""
 
-BESIDE: Mapping[str, tuple[str, ...]] = {"clinical": ("ejection",)}
+BESIDE: Mapping[str, tuple[str, ...]] = {"clinical": ("ejection", "calcium_source")}
 """Lake tables of other suites that a suite's queries read too."""
 
 ASPECTS: Mapping[str, str] = {
@@ -81,6 +84,8 @@ def frames_of(suite: str, settings: WarehouseSettings) -> tuple[Frame, ...]:
         return _predictions(settings.prediction_limit)
     return {"study": STUDY, "features": FEATURES}[suite]
 
+
+_BESIDE = ("", "report", "calcium_ct", "attenuation_ct")
 
 STUDY: tuple[Frame, ...] = (
     Frame(
@@ -196,8 +201,33 @@ STUDY: tuple[Frame, ...] = (
         ),
         where="is_sure",
     ),
+    Frame(
+        "companion",
+        (grain("companion"), in_set("kind_known", "kind", _BESIDE, "a companion's kind is known")),
+    ),
+    Frame(
+        "calcium_source",
+        (
+            grain("calcium_source"),
+            in_set("kind_known", "kind", _BESIDE[1:], "a source's kind is known"),
+            in_set(
+                "state_known",
+                "state",
+                ("read", "scored", "unusable"),
+                "what became of a source of calcium is known",
+            ),
+            between("total_range", "total", *stored_range("cac_total"), "a total is possible"),
+        ),
+    ),
+    Frame(
+        "calcium_lesion",
+        (
+            grain("calcium_lesion"),
+            between("probability_range", "probability", 0, 1, "a probability is 0 to 1"),
+        ),
+    ),
 )
-"""Studies as the archive named and delivered them, up to their verdict and their gates."""
+"""Studies as the archive named and delivered them, up to their verdict, gates and calcium."""
 
 _SEGMENT = in_set("segment_known", "segment", SEGMENTS, "features are of the seven segments")
 

@@ -329,16 +329,7 @@ class Current:
         return found
 
     def chunks(self, table: str, paths: Iterable[str]) -> Iterator[pd.DataFrame]:
-        """Read feature files, some thousands of rows at a time.
-
-        Parameters
-        ----------
-        table, paths : str, iterable of str below the lake's root
-
-        Yields
-        ------
-        pandas.DataFrame, columns of the table and the file of each row
-        """
+        """Rows of files of a feature table with the file of each, some thousands at a time."""
         columns = list(self.columns(table))
         waiting: list[pa.RecordBatch] = []
         for path in paths:

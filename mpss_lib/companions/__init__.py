@@ -1,0 +1,1 @@
+"""What lies beside a study and shows calcium: reports and CTs of its patient, de-identified."""
