@@ -33,8 +33,8 @@ demo: .venv/installed ## synthetic hospital -> PACS -> Airflow -> predictions (P
 cluster-demo: .venv/installed servers ## the demo on PostgreSQL, Redis and Celery workers (in a home of its own)
 	MPSS_HOME=$(MPSS_HOME)-cluster $(BIN)/mpss demo --patients $(PATIENTS) --cluster
 
-cluster-kills: .venv/installed servers ## kill 20 parts of a cluster at work, compare the lakes (minutes)
-	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 11 --patients 10 --stages ingest evaluate --folder $(MPSS_HOME)-kills
+cluster-kills: .venv/installed servers ## kill 20 parts of a cluster at work and more, compare the lakes (10 minutes)
+	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 11 --most-s 400 --stages ingest evaluate --folder $(MPSS_HOME)-kills
 
 servers: ## install the real peers of some tests (Debian, as root; else those tests are skipped)
 	tests/install_servers.sh

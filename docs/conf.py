@@ -24,6 +24,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "MPSS platform"
 html_static_path = ["_static"]
 html_show_sourcelink = False
+ALONE = ("index", "measured/index", "search", "genindex")  # pages without others beside them
+html_sidebars = {name: [] for name in ALONE}
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

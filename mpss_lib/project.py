@@ -28,6 +28,28 @@ def project_folder() -> Path:
     )
 
 
+def book_source(path: str) -> Path:
+    """Find a page of the book as it was written, of those that an installed wheel brings too.
+
+    Parameters
+    ----------
+    path : str
+        Below ``docs/``.
+
+    Raises
+    ------
+    PlatformFaultError
+        If it is not there.
+    """
+    for folder in (_PACKAGE / "installed" / "docs", _PACKAGE.parent / "docs"):
+        if (folder / path).is_file():
+            return folder / path
+    raise PlatformFaultError(
+        f"the page {path} of the book is not in or beside {_PACKAGE}",
+        way_out="install the package again, or run from a whole checkout",
+    )
+
+
 def book_file(path: str) -> Path:
     """Find a file of the built book.
 

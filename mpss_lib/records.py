@@ -196,7 +196,7 @@ def _next_order(lake: Lake) -> int:
 @contextmanager
 def _counter(lake: Lake) -> Iterator[int]:
     lake.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lake.root / "order.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(lake.root / "order.lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle

@@ -297,37 +297,40 @@ def read_parquet(path: Path, table: str) -> pa.Table:
 
 
 @contextmanager
-def replacing(path: Path, *, prefix: str = ".tmp-", mode: int = 0o644) -> Iterator[Path]:
+def replacing(
+    path: Path, *, prefix: str = ".tmp-", mode: int = 0o644, content: bytes = b""
+) -> Iterator[Path]:
     """Give a temporary path; on leaving without an error, fsync it and move it to ``path``.
 
     A kill at any point leaves either nothing or the whole file, and a ``.tmp-`` file that
-    maintenance removes. That one has no suffix: who lists the JSON or Parquet files of a folder
-    never meets a file that is not whole. Its name begins with ``prefix`` (``.tmp-`` and perhaps
-    more); it has its ``mode`` from the first byte on.
+    maintenance removes. That has no suffix: who lists JSON or Parquet never meets a file that is
+    not whole. Its name begins with ``prefix``; it has its ``mode`` from the first byte on.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
-        os.close(handle)
     except OSError as error:
         raise _refused(path, error) from error
     temporary = Path(name)
-    temporary.chmod(mode)
     try:
+        with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)
+            os.fchmod(handle, mode)
+            file.write(content)
         yield temporary
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
-    finally:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _refused(path, error) from error
+        raise
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file, whole or not at all."""
-    with replacing(path, mode=mode) as temporary:
-        temporary.write_bytes(content)
+    with replacing(path, mode=mode, content=content):
+        pass
 
 
 def write_json(path: Path, content: object, *, mode: int = 0o644) -> None:

@@ -58,7 +58,7 @@ KINDS = (
 )
 """With ``RECEIVER`` objects come by C-MOVE, else by C-GET."""
 MOST_WAIT_S = 300.0
-POLL_S = 0.25
+POLL_S = 0.5
 
 
 @dataclass
@@ -154,13 +154,15 @@ class Cluster:
         [(state,)] = self.ask("select state from dag_run where run_id = %s", run_id)
         return str(state)
 
-    def ended(self, run_id: str) -> int:
-        """Tasks of a run that have ended."""
+    def progress(self, run_id: str) -> tuple[str, int]:
+        """State of a run, and how many of its tasks have ended."""
         sql = (
-            "select count(*) from task_instance"
-            " where run_id = %s and state in ('success', 'skipped')"
+            "select state, (select count(*) from task_instance as task"
+            " where task.run_id = run.run_id and task.state in ('success', 'skipped'))"
+            " from dag_run as run where run_id = %s"
         )
-        return int(self.ask(sql, run_id)[0][0])
+        [(state, n_ended)] = self.ask(sql, run_id)
+        return str(state), int(n_ended)
 
     def tries(self, run_id: str) -> int:
         """Tries of a run's tasks beside the first of each."""

@@ -50,6 +50,7 @@ READERS = {
     "backup verify": ["{home}-copies"],
     "down": [""],
     "export": ["", "--ddl"],
+    "validation-pack": ["{home}-validation --phantoms 1"],
     "model export": ["MYO combined --output {home}-model.json"],
     "model sql": ["{home}-model.json"],
     "model validate": ["{home}-model.json --output {home}-validation.json"],

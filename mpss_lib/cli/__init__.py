@@ -31,6 +31,7 @@ from mpss_lib.cli import (
     stages,
     upgrade,
     upstream,
+    validation,
     warehouse,
 )
 from mpss_lib.cli.application import app, console, errors
@@ -61,6 +62,7 @@ __all__ = [
     "stages",
     "upgrade",
     "upstream",
+    "validation",
     "warehouse",
 ]
 

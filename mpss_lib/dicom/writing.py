@@ -64,7 +64,11 @@ def file_bytes(dataset: Dataset, implementation: tuple[UID, str]) -> bytes:
 
 
 def part_10(
-    sop_class: str, sop_uid: str, syntax: str, data: bytes, implementation: tuple[str, str]
+    sop_class: str,
+    sop_uid: str,
+    syntax: str,
+    data: bytes | bytearray,
+    implementation: tuple[str, str],
 ) -> bytes:
     """Make a DICOM file of the bytes of a data set (PS3.10 7.1)."""
     elements = b"".join(

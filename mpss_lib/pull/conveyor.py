@@ -124,6 +124,7 @@ class Conveyor:
 
     def _step(self) -> None:
         """Bring on what is ready, then fetch one more study, or wait where none may be fetched."""
+        self._helpers.look()
         while self._taking and self._taking[0].is_done:
             self._prepare()
         while self._storing and self._storing[0][1].done():

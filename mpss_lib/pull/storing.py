@@ -9,6 +9,7 @@ little more than the time of one. A kill at any point leaves studies that are fe
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -78,17 +79,22 @@ def store_object(file: tuple[Path, Path]) -> None:
     """
     path, made = file
     path.parent.mkdir(parents=True, exist_ok=True)
-    if made.exists():
-        made.chmod(0o644)
-        sync(made)
+    try:
+        handle = os.open(made, os.O_RDONLY)
+    except FileNotFoundError:
+        sync(path)
+    else:
+        try:
+            os.fchmod(handle, 0o644)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         try:
             made.rename(path)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             write_bytes(path, made.read_bytes())
-    else:
-        sync(path)
     sync(path.parent)
 
 

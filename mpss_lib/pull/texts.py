@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 from pydicom.charset import decode_bytes, python_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS, PersonName
 
 from mpss_lib.dicom.values import quiet
@@ -76,7 +77,7 @@ def text_or_empty(dataset: Dataset, keyword: str) -> str:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    tag = Tag(keyword)
+    tag = _tag(keyword)
     if tag not in dataset:
         return ""
     element = dataset.get_item(tag)
@@ -84,6 +85,11 @@ def _text(dataset: Dataset, keyword: str) -> str:
     if isinstance(element, RawDataElement) and isinstance(value, bytes):
         return _decoded(value, dataset, is_name=keyword.endswith("Name"))
     return _joined(value, keyword)
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def _joined(value: object, keyword: str) -> str:

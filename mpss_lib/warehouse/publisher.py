@@ -55,7 +55,7 @@ def _count(handle: int, sequence: int) -> None:
 @contextmanager
 def _lock_file(lake: Lake) -> Iterator[int]:
     lake.root.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(lake.root / "warehouse.lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         yield handle
     finally:

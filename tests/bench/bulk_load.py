@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -153,10 +154,11 @@ class Part:
     used: Counter[str] = field(default_factory=Counter)
 
 
-def run(patients: int, home: Path) -> tuple[int, Tree, list[Part]]:
-    """Run the demo; its exit status, its processes and its parts."""
+def run(patients: int, home: Path, options: Sequence[str] = ()) -> tuple[int, Tree, list[Part]]:
+    """Run the demo with options; its exit status, its processes and its parts."""
     environment = os.environ | {"MPSS_HOME": str(home), "COLUMNS": "200"}
     command = [sys.executable, "-m", "mpss_lib.cli", "demo", "--patients", str(patients)]
+    command += options
     started = time.monotonic()
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

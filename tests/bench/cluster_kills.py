@@ -25,6 +25,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -49,17 +50,16 @@ from left_by_runs import differences, digests, log_of, row_counts
 
 STAGES = {"ingest": "mpss_ingest", "evaluate": "mpss_evaluate", "maintain": "mpss_maintain"}
 MOST_LOST_S = 180.0
-MOST_RUN_S = 1500.0
+MOST_RUN_S = 3600.0
 LAST_AFTER = 0.85
 """Share of a run's tasks after which no kill waits any more: the run would end before it."""
 NIGHT_S = 20.0
 """In which a scheduler that is up begins the night that fell due while the bench did not run."""
 LONGEST_S = 2.0
 """Between a kill that is due and the kill before it."""
-TIMES = {"task": 4, "worker": 1, "postgres fast": 1, "postgres immediate": 1}
-"""Of so many kills of each kind a round consists; of the others ``OTHER_TIMES``. What is dear to
-make good comes seldom: a lost worker costs two minutes, PostgreSQL takes Airflow down with it."""
-OTHER_TIMES = 2
+TIMES = {"task": 5, "redis": 3, "redis without its file": 3, "scheduler": 2, "receiver": 2}
+"""Of so many kills of a kind a round consists, of the others one. What is dear to make good comes
+seldom: a lost worker costs two minutes, PostgreSQL takes Airflow down with it."""
 BESIDE_LOST = frozenset({"task", "dag-processor", "triggerer"})
 """What may be killed while a worker is made good alone."""
 
@@ -90,7 +90,7 @@ def planned(plan: Plan) -> Iterator[list[Kill]]:
     A round has each kind once, then what is left of it.
     """
     rng = random.Random(plan.seed)
-    rest = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, OTHER_TIMES) - 1)]
+    rest = [kind for kind in plan.kinds for _ in range(TIMES.get(kind, 1) - 1)]
     left: dict[str, list[str]] = {stage: [] for stage in plan.stages}
     n_lost = 0
     while True:
@@ -118,13 +118,12 @@ def disturbed(
     struck: list[tuple[Kill, float]] = []
     next_at = begun
     while (now := time.monotonic()) - begun < MOST_RUN_S:
-        state = cluster.state(run_id)
+        state, done = cluster.progress(run_id)
         if state in ("success", "failed"):
             return run_id, state, time.monotonic() - begun
         for kill, at in struck:
             if kill.lost and kill.made_good_s is None and is_made_good(cluster, kill, run_id):
                 kill.made_good_s = round(time.monotonic() - at, 1)
-        done = cluster.ended(run_id)
         due = _due(waiting, struck, done / n_tasks) if waiting else []
         if due and now >= next_at and state == "running":
             for kill in due:
@@ -220,17 +219,9 @@ def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[s
     path, kept = folder / "undisturbed.json", folder / "beginning"
     if path.exists():
         return json.loads(path.read_text())
-    cluster.ask("drop database if exists mpss_results", database="postgres")
-    cluster.ask("create database mpss_results", database="postgres")
-    run_id = cluster.trigger("mpss_clinical", {})
-    for dag_id in (STAGES[stage] for stage in stages):
-        cluster.call(lambda client, dag_id=dag_id: client.unpause(dag_id))
-    # The registry, and the night that was due.
-    _wait(lambda: cluster.ask(ENDED) == [(1 + ("ingest" in stages),)])
-    assert cluster.state(run_id) == "success"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir()
-    keep_beginning(cluster, kept)
+    if not kept.exists():
+        make_beginning(cluster, kept, stages)
+    begin_again(cluster, kept)
     n_tasks, seconds, runs = {}, {}, {}
     for stage in stages:
         run_id, state, seconds[stage] = disturbed(cluster, stage, [], 0, random.Random(0))
@@ -242,6 +233,22 @@ def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[s
     path.write_text(json.dumps(found))
     say(f"undisturbed: {n_tasks} tasks in { ({k: round(v) for k, v in seconds.items()}) } s")
     return found
+
+
+def make_beginning(cluster: Cluster, kept: Path, stages: Sequence[str]) -> None:
+    """Import the registry, let the night that is due run, and keep what each turn begins with."""
+    cluster.ask("drop database if exists mpss_results", database="postgres")
+    cluster.ask("create database mpss_results", database="postgres")
+    run_id = cluster.trigger("mpss_clinical", {})
+    for dag_id in (STAGES[stage] for stage in stages):
+        cluster.call(lambda client, dag_id=dag_id: client.unpause(dag_id))
+    _wait(lambda: cluster.ask(ENDED) == [(1 + ("ingest" in stages),)])
+    assert cluster.state(run_id) == "success"
+    half = kept.with_name("beginning-half")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir()
+    keep_beginning(cluster, half)
+    half.rename(kept)
 
 
 def _wait(is_so: Callable[[], bool]) -> None:
@@ -324,13 +331,19 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--kills", type=int, default=300)
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--each", type=int, default=20, help="kills in each stage of a turn")
+    options.add_argument("--each", type=int, default=30, help="kills in each stage of a turn")
     options.add_argument("--patients", type=int, default=14)
-    options.add_argument("--most-s", type=float, default=float("inf"), help="no turn begins later")
+    options.add_argument(
+        "--most-s",
+        type=float,
+        default=float("inf"),
+        help="no turn begins later; 0: tell what is there",
+    )
     options.add_argument("--stages", nargs="+", choices=STAGES, default=[*STAGES])
     options.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
     options.add_argument("--folder", type=Path, required=True, help="a folder of its own, kept")
     given = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("asked to end"))  # and ends the cluster
     plan = Plan(given.seed, given.each, given.kinds, given.stages)
     given.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     rows = kill(given.folder, plan, given.patients, given.kills, given.most_s)
@@ -346,14 +359,15 @@ def kill(
     """
     path, begun = folder / f"rows-{plan.seed}.jsonl", time.monotonic()
     rows = read_rows(path)
+    if most_s <= 0 or _is_enough(rows, plan, n_kills):
+        return rows
     with running(folder / "home", patients, has_receiver=RECEIVER in plan.kinds) as cluster:
         say(f"cluster is up after {time.monotonic() - begun:.0f} s")
         before = undisturbed(cluster, folder, plan.stages)
         time.sleep(NIGHT_S)
         _wait(lambda: cluster.ask(OPEN) == [(0,)])
         for number, kills in enumerate(planned(plan)):
-            n_done = sum(len(row["kills"]) for row in rows)
-            if n_done >= n_kills and not never_hit(rows, plan):
+            if _is_enough(rows, plan, n_kills):
                 break
             if number < len(rows):
                 continue
@@ -365,6 +379,10 @@ def kill(
                 handle.write(json.dumps(row) + "\n")
             say(json.dumps({name: row[name] for name in row if name != "kills"}))
     return rows
+
+
+def _is_enough(rows: Sequence[dict[str, Any]], plan: Plan, n_kills: int) -> bool:
+    return sum(len(row["kills"]) for row in rows) >= n_kills and not never_hit(rows, plan)
 
 
 def say(text: str) -> None:

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import os
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -137,6 +139,17 @@ def test_equal_numbers_are_told_apart_always_in_the_same_way(lake):
     for name, at in (("0000000001-b", "2026-01-01T00:00:00"), ("0000000001-a", "2026-01-01")):
         lake.record("quality", name, {"record": name, "order": 1, "written_at": at, "label": name})
     assert names(lake) == ["0000000001-a", "0000000001-b"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664)])
+def test_the_counter_has_the_rights_that_the_umask_gives(lake, umask, mode):
+    """Another account's writer opens it too where a group or an access control list lets it."""
+    before = os.umask(umask)
+    try:
+        raise_order(lake, 3)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((lake.root / "order.lock").stat().st_mode) == mode
 
 
 def test_many_writers_at_once_take_each_number_once(lake):

@@ -133,8 +133,7 @@ def test_a_helper_that_is_killed_is_done_without(sites, lake, config, monkeypatc
         future = take(self, order)
         submitted.append(order)
         if len(submitted) == 5:
-            [helper] = self._takes._processes
-            os.kill(helper, signal.SIGKILL)
+            os.kill(self._takes.pid, signal.SIGKILL)
         return future
 
     monkeypatch.setattr(beside.Helpers, "take", take_and_kill)

@@ -204,7 +204,7 @@ class Dialogue:
             if kind != messages.P_DATA:
                 self._close()
                 raise BrokenOffError
-            self._waiting.extend(self._assembly.add(memoryview(content)))
+            self._waiting.extend(self._assembly.add(content))
         return self._waiting.popleft()
 
     def _context_of(self, model: UID) -> PresentationContext:
@@ -229,6 +229,8 @@ class Dialogue:
 
     def _has_ended(self) -> bool:
         """Whether the peer has said something, or closed, while nothing was asked."""
+        if self._wire.has_more:
+            return True
         if not select.select([self._line.socket], [], [], 0)[0]:
             return False
         self._line.socket.settimeout(0.0)

@@ -55,7 +55,7 @@ class Message:
 
     context_id: int
     command: Mapping[int, bytes]
-    data: bytes | None = None
+    data: bytes | bytearray | None = None
 
     def number(self, element: int) -> int | None:
         """Value of VR US, None where it lacks."""
@@ -149,11 +149,13 @@ class Assembly:
         if self._elements is None:
             raise BrokenMessageError  # a data set without a command
         self._data += part
-        return self._ended(context_id, bytes(self._data)) if is_last else None
+        if not is_last:
+            return None
+        data, self._data = self._data, bytearray()
+        return self._ended(context_id, data)
 
-    def _ended(self, context_id: int, data: bytes | None) -> Message:
+    def _ended(self, context_id: int, data: bytearray | None) -> Message:
         elements, self._elements = self._elements or {}, None
-        self._data.clear()
         return Message(context_id, elements, data)
 
 
@@ -178,6 +180,6 @@ def command_of(content: bytes) -> Mapping[int, bytes]:
     return MappingProxyType(found)
 
 
-def as_file(sop_class: str, sop_uid: str, syntax: str, data: bytes) -> bytes:
+def as_file(sop_class: str, sop_uid: str, syntax: str, data: bytes | bytearray) -> bytes:
     """Make a DICOM file of a data set as received (PS3.10 7.1)."""
     return part_10(sop_class, sop_uid, syntax, data, _IMPLEMENTATION)

@@ -104,7 +104,7 @@ class Listening:
                     self._wire.send(messages.RELEASE_RESPONSE)
             if kind != messages.P_DATA:
                 return
-            for message in assembly.add(memoryview(content)):
+            for message in assembly.add(content):
                 self._answer(message)
 
     def _answer(self, message: Message) -> None:

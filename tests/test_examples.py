@@ -1,0 +1,109 @@
+"""Each example runs as it stands, in a folder of its own, against a small evaluated home."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fabricated_lake import Builder, fabricate, row, settings
+
+from mpss_lib.sections import SEGMENTS
+from mpss_lib.tables import Lake
+from mpss_lib.warehouse import stage
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+CONFIGURATIONS = ("radiomics", "clinical", "combined")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    root = tmp_path_factory.mktemp("examples-home")
+    build = Builder(Lake(root / "lake"), settings())
+    fabricate(build)
+    stage.run(build.lake, build.config)
+    cohort = stage.freeze_cohort(build.lake, build.config)
+    build.evaluate(cohort)
+    runs(build, {"cohort_hash": cohort, "profile": "as_published"})
+    stage.run(build.lake, build.config)
+    return root
+
+
+def runs(build, start):
+    """What an evaluation writes of its runs: figures 5 to 8 of the paper are drawn from it."""
+    rng = np.random.default_rng(1)
+    found = {
+        "split_result": [
+            start | {"segment": segment, "configuration": one, "outer": k, "r": r, "is_valid": True}
+            for segment in SEGMENTS
+            for one in CONFIGURATIONS
+            for k, r in enumerate(rng.uniform(-0.3, 0.6, 4))
+        ],
+        "univariate": [
+            start
+            | {"segment": segment, "outcome": "raw", "feature": name, "rho": rng.uniform(-0.4, 0.4)}
+            for segment in SEGMENTS
+            for name in ("morph_volume", "ih_entropy")
+        ],
+    }
+    pairs = [
+        start | {"family": "glcm", "averaged": f"a{k}", "merged": f"m{k}", "rho": 0.9 + 0.01 * k}
+        for k in range(5)
+    ]
+    cohort = start["cohort_hash"]
+    for name, rows in (*found.items(), ("variety_correlation", pairs)):
+        written = build.write(name, cohort, [row(name, **one) for one in rows])
+        unit = "selection" if name == "variety_correlation" else "evaluation"
+        build.record(unit, f"{cohort}-{name}", "done", [written])
+    build.flush("more")
+
+
+@pytest.fixture
+def run(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPSS_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    return lambda name: runpy.run_path(str(EXAMPLES / name))
+
+
+def test_every_example_is_run_here():
+    here = Path(__file__).read_text()
+    assert [p.name for p in EXAMPLES.glob("*.py") if f'run("{p.name}")' not in here] == []
+    marked = [p.name for p in EXAMPLES.glob("*.R") if "Not run by the tests" in p.read_text()]
+    assert marked == [p.name for p in EXAMPLES.glob("*.R")]
+
+
+def test_figures_and_tables_of_the_paper(run, tmp_path):
+    run("paper_figures.py")
+    drawn = {path.stem for path in (tmp_path / "paper").glob("*.png")}
+    assert drawn == {f"figure_{k}" for k in (4, 5, 6, 7, 8)}
+    read = {p.stem: pd.read_csv(p) for p in (tmp_path / "paper").glob("*.csv")}
+    assert read["flow"]["n_left"].iloc[-1] == read["figure_4"]["patients"].sum() == 3
+    assert read["table_2"]["feature"].tolist() == ["morph_volume", "ih_entropy"]
+    assert read["table_3"]["fisher"].tolist() == [90.0, 150.0]
+    assert len(read["figure_8"]) == 4 * len(SEGMENTS) * len(CONFIGURATIONS)
+
+
+def test_robustness_of_features(run, capsys):
+    made = run("robustness.py")
+    icc = dict(zip(made["names"], made["icc"], strict=True))
+    assert made["table"].shape == (10, 5, 487)
+    assert icc["cm_corr_3D_avg"] > 0.9 > 0.5 > icc["ih_max_grad"]
+    assert "features have an ICC of .75 and more" in capsys.readouterr().out
+
+
+def test_a_nifti_of_ones_own(run, tmp_path):
+    made = run("own_nifti.py")
+    assert made["spacing_mm"] == (3.0, 2.0, 2.0)
+    written = pd.read_csv(tmp_path / "features.csv").set_index("feature")["value"]
+    assert len(written) == 487
+    voxels_ml = made["ball"].sum() * 12 / 1000
+    assert written["morph_volume"] / 1000 == pytest.approx(voxels_ml, rel=0.05)
+    assert written["stat_mean"] == pytest.approx(made["made"][made["ball"]].mean(), abs=1.0)
+
+
+def test_the_lake_in_polars(run):
+    made = run("lake_in_polars.py")
+    assert made["joined"]["study_key"].n_unique() == 3
+    assert made["myo"].collect().height > 3
