@@ -30,6 +30,9 @@ def demo(
     gated: Annotated[
         bool, typer.Option("--gated", help="With gated series that move, and measure them.")
     ] = False,
+    with_ct: Annotated[
+        bool, typer.Option("--with-ct", help="With calcium CTs and reports, each source evaluated.")
+    ] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="On PostgreSQL, Redis and Celery workers.")
     ] = False,
@@ -38,14 +41,24 @@ def demo(
 
     `--signal paper`: rough perfusion goes with calcium, and risk factors hide it (the pattern of
     the published Table 3); `open`: nothing hides it; `none`: the images tell nothing. `--gated`:
-    half of the studies have a gated series with a known volume curve (truth.json).
+    half of the studies have a gated series with a known volume curve (truth.json). `--with-ct`:
+    patients have calcium CTs and reports of a known score; registry, report and CT are the
+    cohort's outcome in turn.
     """
     from mpss_lib.demo.run import run_demo
     from mpss_lib.runtime.cluster.shape import Shape
 
     shape = Shape() if cluster else None
     raise typer.Exit(
-        run_demo(settings.home(), patients, console, signal=signal, gated=gated, shape=shape)
+        run_demo(
+            settings.home(),
+            patients,
+            console,
+            signal=signal,
+            gated=gated,
+            with_ct=with_ct,
+            shape=shape,
+        )
     )
 
 

@@ -107,6 +107,7 @@ def make_hospital(
     seed: int = DEMO_SEED,
     signal: str = DEFAULT_SIGNAL,
     gated: bool = False,
+    with_ct: bool = False,
     workers: int = 2,
     progress: Progress | None = None,
     maker: PhantomMaker = digital_phantom,
@@ -127,6 +128,8 @@ def make_hospital(
         Name in ``clinical.SIGNALS``.
     gated : bool
         Half of the stress studies have a gated series that moves, with a known volume curve.
+    with_ct : bool
+        Patients have calcium CTs and reports of a known score, in studies of their own.
     workers : int
         Processes; 1 does it in this one.
     progress : callable, optional
@@ -141,14 +144,13 @@ def make_hospital(
     """
     _check(patients, seed, workers, signal)
     asked = {"version": VERSION, "patients": patients, "seed": seed, "signal": signal}
-    asked |= {"gated": True} if gated else {}
+    asked |= {key: True for key, wanted in (("gated", gated), ("with_ct", with_ct)) if wanted}
     marker = folder / "complete.json"
     if marker.exists() and (found := read_json(marker))["asked"] == asked:
         return Hospital(folder, **found["hospital"])
-    objects = _cleared(folder)
-    studies = plan_hospital(patients, seed, SIGNALS[signal])
-    studies = with_beating(studies, seed) if gated else studies
-    work = partial(write_study, folder=objects, seed=seed, maker=maker)
+    planned = plan_hospital(patients, seed, SIGNALS[signal])
+    studies = with_beating(planned, seed) if gated else planned
+    work = partial(write_study, folder=_cleared(folder), seed=seed, maker=maker, with_ct=with_ct)
     truth: list[dict[str, Any]] = []
     for entry in _map(work, studies, workers):
         truth.append(entry)
@@ -163,7 +165,7 @@ def make_hospital(
         last_date=truth[-1]["study_date"],
         n_patients=len({study.subject.patient_id for study in studies}),
         n_studies=len(studies),
-        n_objects=sum(len(entry["objects"]) for entry in truth),
+        n_objects=sum(len(entry["objects"]) + entry.get("n_beside", 0) for entry in truth),
     )
     facts = {key: value for key, value in asdict(hospital).items() if key != "folder"}
     write_json(marker, {"asked": asked, "hospital": facts})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ from mpss_lib.config import Config
 from mpss_lib.demo.archive import Archive
 from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
 from mpss_lib.demo.cohort import Hospital, make_hospital
-from mpss_lib.demo.summary import print_summary
+from mpss_lib.demo.sources import SIDE_BY_SIDE, SOURCES, compare_sources, with_source
+from mpss_lib.demo.summary import print_summary, show
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.runtime.airflow_client import REVIEW_DAG, AirflowClient
 from mpss_lib.runtime.airflow_home import AirflowHome
@@ -34,6 +35,7 @@ from mpss_lib.runtime.start import (
 )
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import Lake, read_json, write_bytes, write_json
+from mpss_lib.warehouse.reader import rows
 
 DEMO_SETTINGS = """\
 # Settings of a demo home. Every key: `mpss settings show --explain`.
@@ -61,17 +63,19 @@ RUN_S = 3000.0
 
 @dataclass(frozen=True)
 class Asked:
-    """Of which hospital the demo is: size, what the images tell of calcium, moving gates."""
+    """Of which hospital the demo is: size, what the images tell of calcium, gates, CTs."""
 
     patients: int
     signal: str
     gated: bool
+    with_ct: bool = False
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        """As the home notes it; without gates it is what homes of before have noted."""
+        """As the home notes it; without gates and CTs it is what homes of before have noted."""
         told: dict[str, Any] = {"patients": self.patients, "signal": self.signal}
-        return told | ({"gated": True} if self.gated else {})
+        told |= {"gated": True} if self.gated else {}
+        return told | ({"with_ct": True} if self.with_ct else {})
 
 
 @dataclass
@@ -95,6 +99,7 @@ def run_demo(
     *,
     signal: str = DEFAULT_SIGNAL,
     gated: bool = False,
+    with_ct: bool = False,
     shape: Shape | None = None,
 ) -> int:
     """Run everything; returns the exit status.
@@ -111,6 +116,8 @@ def run_demo(
         What the images tell of calcium: a name in ``clinical.SIGNALS``.
     gated : bool
         Half of the studies have gates that move, and they are measured.
+    with_ct : bool
+        Patients have calcium CTs and reports, and the cohort is evaluated from each source.
     shape : Shape, optional
         Run it on a cluster of this shape.
 
@@ -126,7 +133,7 @@ def run_demo(
             console.print(f"ended what an earlier run had left: {', '.join(ended)}")
         ok = False
         try:
-            asked = Asked(patients, signal, gated)
+            asked = Asked(patients, signal, gated, with_ct)
             ok = _chain(root, asked, console, services, shape=shape, stays=stays)
         finally:
             if not (stays and ok):
@@ -165,9 +172,7 @@ def _chain(
     stays: bool,
 ) -> bool:
     watch = Stopwatch()
-    if not (root / "mpss.toml").exists():
-        text = DEMO_SETTINGS + (GATED_SETTINGS if asked.gated else "")
-        write_bytes(root / "mpss.toml", text.encode(), mode=PRIVATE_FILE)
+    _write_settings(root, asked)
     config = settings.load(root)
     airflow = AirflowHome.open(root, shape)
     with watch.part("demo hospital"):
@@ -183,16 +188,36 @@ def _chain(
     console.print(f"Airflow is up at {airflow.address}")
     window = {"from": hospital.first_date, "to": hospital.last_date}
     client.unpause(REVIEW_DAG)
-    ok = True
-    for dag_id, conf in (("mpss_clinical", {}), ("mpss_ingest", window), ("mpss_evaluate", {})):
+    lake = Lake(root / "lake")
+
+    def run(dag_id: str, conf: dict[str, str] | None = None) -> bool:
         with watch.part(dag_id):
-            ok = _run(client, dag_id, conf, console) and ok
-    print_summary(Lake(root / "lake"), (asked.patients, asked.signal), watch.seconds, console)
+            return _run(client, dag_id, conf or {}, console)
+
+    ok = all([run("mpss_clinical"), run("mpss_ingest", window)])
+    ok &= _each_source(root, lake, run, console) if asked.with_ct else run("mpss_evaluate")
+    print_summary(lake, (asked.patients, asked.signal), watch.seconds, console)
     print_login(airflow, config, console)
     if stays:  # else the night that is due would start only to be ended
         for dag_id in DAGS:
             client.unpause(dag_id)
     return ok
+
+
+def _write_settings(root: Path, asked: Asked) -> None:
+    if (root / "mpss.toml").exists():
+        return
+    text = with_source(DEMO_SETTINGS) if asked.with_ct else DEMO_SETTINGS
+    text += GATED_SETTINGS if asked.gated else ""
+    write_bytes(root / "mpss.toml", text.encode(), mode=PRIVATE_FILE)
+
+
+def _each_source(root: Path, lake: Lake, run: Callable[[str], bool], console: Console) -> bool:
+    """Evaluate the cohort of each source of calcium, and show them side by side."""
+    found = compare_sources(root, lake, run)
+    show(console, "Calcium scores, and their median differences", rows(lake, SIDE_BY_SIDE))
+    show(console, "Cohort and predictions by the source of the outcome", found)
+    return len(found) == len(SOURCES)
 
 
 def _make_hospital(root: Path, asked: Asked, console: Console) -> Hospital:
@@ -225,16 +250,17 @@ def _remember(root: Path, asked: dict[str, Any]) -> None:
         patients, signal = asked["patients"], asked["signal"]
         raise WrongArgumentError(
             f"the home {root.name} holds a demo of {known['patients']} patients, signal"
-            f" {known['signal']}{_gates_of(known)}, not of {patients}, signal"
-            f" {signal}{_gates_of(asked)}",
+            f" {known['signal']}{_extras_of(known)}, not of {patients}, signal"
+            f" {signal}{_extras_of(asked)}",
             way_out=f"`MPSS_HOME={root.parent}/.mpss-{patients}-{signal} mpss demo --patients"
             f" {patients} --signal {signal}`, or `make clean` first",
         )
     write_json(path, asked, mode=PRIVATE_FILE)
 
 
-def _gates_of(asked: dict[str, Any]) -> str:
-    return " with gates" if asked.get("gated") else ""
+def _extras_of(asked: dict[str, Any]) -> str:
+    names = [name for key, name in (("gated", "gates"), ("with_ct", "CTs")) if asked.get(key)]
+    return f" with {' and '.join(names)}" if names else ""
 
 
 def _fill_archive(root: Path, hospital: Hospital) -> None:

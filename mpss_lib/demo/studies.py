@@ -12,6 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mpss_lib.demo.beating import GatedHeart, make_gated
+from mpss_lib.demo.beside import make_beside
 from mpss_lib.demo.clinical import Person
 from mpss_lib.demo.distractors import (
     capture_dataset,
@@ -109,7 +110,7 @@ def body_scale_of(person: Person) -> float:
 
 
 def write_study(
-    study: PlannedStudy, folder: Path, seed: int, maker: PhantomMaker
+    study: PlannedStudy, folder: Path, seed: int, maker: PhantomMaker, *, with_ct: bool = False
 ) -> dict[str, Any]:
     """Write the objects of one study.
 
@@ -122,6 +123,8 @@ def write_study(
         Of the hospital: makes the UIDs.
     maker : callable
         See ``PhantomMaker``.
+    with_ct : bool
+        With a calcium study of the patient, and its reports.
 
     Returns
     -------
@@ -144,7 +147,15 @@ def write_study(
                     "expected": list(EXPECTED[kind]),
                 }
             )
-    return _truth(study, objects, writer.labels) | _gated_truth(writer.heart)
+    truth = _truth(study, objects, writer.labels) | _gated_truth(writer.heart)
+    habits = VENDORS[study.vendor].habits
+    beside = make_beside(study, writer.labels, habits, seed) if with_ct else None
+    if beside is None:
+        return truth
+    for number, dataset in enumerate(beside.datasets, start=1):
+        path = folder / f"{study.index:04d}-ct-{number:03d}.dcm"
+        path.write_bytes(to_bytes(dataset))
+    return truth | beside.truth | {"n_beside": len(beside.datasets)}
 
 
 class _Writer:

@@ -79,8 +79,8 @@ def print_summary(
     ``asked``: patients, and what was planted into their images.
     """
     patients, signal = asked
-    _show(console, "Cohort flow: every study that the PACS returned, once", rows(lake, FLOW))
-    _show(console, "Selection ledger, blind to the outcome", rows(lake, LEDGER))
+    show(console, "Cohort flow: every study that the PACS returned, once", rows(lake, FLOW))
+    show(console, "Selection ledger, blind to the outcome", rows(lake, LEDGER))
     _fisher(lake, console)
     _pattern(lake, signal, console)
     size = rows(lake, SIZES)[0]
@@ -92,7 +92,7 @@ def print_summary(
             f" MPSS_HOME={lake.root.parent.parent}/.mpss-{PAPER_SIZE}[/]",
             soft_wrap=True,
         )
-    _show(
+    show(
         console, f"First of {size['predictions']} predictions (CAC score)", rows(lake, PREDICTIONS)
     )
     console.print(f"Warehouse: {lake.snapshot}", soft_wrap=True)
@@ -152,7 +152,8 @@ def _fisher_cell(row: Mapping[str, Any] | None) -> str:
     return f"[bold]{text}[/]" if row["statistic"] > row["threshold"] else text
 
 
-def _show(console: Console, title: str, found: Sequence[Mapping[str, Any]]) -> None:
+def show(console: Console, title: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows as a table."""
     if not found:
         console.print(f"{title}: no rows")
         return
