@@ -219,6 +219,13 @@ TRY = (
 
 def strike(cluster: Cluster, kill: Kill, run_id: str, rng: random.Random) -> bool:
     """Do a kill; False where there is nothing to kill now (no task runs, it is away)."""
+    try:
+        return _strike(cluster, kill, run_id, rng)
+    except (psutil.NoSuchProcess, ProcessLookupError):  # it ended by itself just now
+        return False
+
+
+def _strike(cluster: Cluster, kill: Kill, run_id: str, rng: random.Random) -> bool:
     kind = kill.kind
     service = kind.partition(" ")[0]
     if service in cluster.services.recorded() and not cluster.services.is_alive(service):
@@ -237,7 +244,7 @@ def strike(cluster: Cluster, kill: Kill, run_id: str, rng: random.Random) -> boo
     elif kind.startswith("redis"):
         _kill(psutil.Process(cluster.pid("redis")))
         if kind.endswith("file"):
-            shutil.rmtree(folder_of(cluster.root) / "redis" / "appendonlydir")
+            shutil.rmtree(folder_of(cluster.root) / "redis" / "appendonlydir", ignore_errors=True)
     else:
         process = psutil.Process(cluster.pid(kind))
         for one in [process, *process.children(recursive=True)]:
