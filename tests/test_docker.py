@@ -5,8 +5,10 @@ import re
 import runpy
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -74,7 +76,7 @@ def test_airflow_reads_each_secret_from_its_file(services, tmp_path, monkeypatch
     for name, value in values.items():
         (tmp_path / name).write_text(value + "\n")  # as an editor leaves it
     wanted = {
-        ("database", "sql_alchemy_conn"): "postgresql+psycopg2://airflow:post-17@postgres/airflow",
+        ("database", "sql_alchemy_conn"): "postgresql+psycopg://airflow:post-17@postgres/airflow",
         ("core", "fernet_key"): "fernet-2",
         ("api", "secret_key"): "api-9",
         ("api_auth", "jwt_secret"): "jwt-3",
@@ -96,7 +98,7 @@ def test_airflow_reads_each_secret_from_its_file(services, tmp_path, monkeypatch
     assert told == {
         "AIRFLOW__CELERY__BROKER_URL_CMD": "redis://:redis-4@redis:6379/0",
         "AIRFLOW__CELERY__RESULT_BACKEND_CMD": (
-            "db+postgresql+psycopg2://airflow:post-17@postgres/airflow"
+            "db+postgresql+psycopg://airflow:post-17@postgres/airflow"
         ),
     }
 
@@ -149,10 +151,29 @@ def test_a_health_check_fails_where_the_component_is_not_healthy(health_page, mo
     assert module("metadatabase") == 1
 
 
+def test_a_watch_is_healthy_that_has_looked_lately_and_well(tmp_path, monkeypatch):
+    main = runpy.run_path(str(FOLDER / "healthy.py"), {"__name__": "healthy"})["main"]
+    monkeypatch.setenv("MPSS_HOME", str(tmp_path))
+    assert main("watch") == 1  # it never looked
+    now = datetime.now(UTC)
+    for age, problem, status in ((10, "", 0), (10, "KeyError", 1), (5000, "", 1)):
+        told = {"at": (now - timedelta(seconds=age)).isoformat(), "problem": problem}
+        (tmp_path / "watch.json").write_text(json.dumps(told))
+        assert main("watch") == status, told
+
+
+def test_a_receiver_is_healthy_whose_port_is_open(monkeypatch):
+    main = runpy.run_path(str(FOLDER / "healthy.py"), {"__name__": "healthy"})["main"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setitem(main.__globals__, "RECEIVER", server.getsockname())
+        assert main("receiver") == 0
+    assert main("receiver") == 1
+
+
 def test_every_service_tells_whether_it_is_healthy(services):
-    parts = set(services) - {"bootstrap", "watch", "receiver"}
+    parts = set(services) - {"bootstrap"}  # which ends
     assert all("healthcheck" in services[name] for name in parts)
-    for name in ("scheduler", "dag-processor", "triggerer"):
+    for name in ("scheduler", "dag-processor", "triggerer", "watch", "receiver"):
         assert services[name]["healthcheck"]["test"][-1] == name.replace("-", "_")
 
 
@@ -189,9 +210,47 @@ def test_the_receiver_runs_only_where_it_is_asked_for(services):
     receiver = services["receiver"]
     assert receiver["profiles"] == ["receiver"]
     assert receiver["command"] == ["mpss", "receiver"]
-    unit = (FOLDER / "mpss-receiver.service").read_text()
-    assert re.search(r"^ExecStart=\S+/mpss receiver$", unit, re.M)
-    assert re.search(r"^Restart=always$", unit, re.M)
+
+
+UNITS = {
+    "mpss.service": ["mpss up", "mpss down"],
+    "mpss-cluster.service": ["mpss cluster run"],
+    "mpss-receiver.service": ["mpss receiver"],
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_its_units(name, tmp_path):
+    text = (FOLDER / name).read_text()
+    assert re.findall(r"^Exec(?:Start|Stop)=\S+/(mpss .+)$", text, re.M) == UNITS[name]
+    assert {"NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077"} < set(text.splitlines())
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not installed")
+    (tmp_path / name).write_text(text.replace("/opt/mpss/.venv/bin/mpss", "/bin/true"))
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (told.returncode, name in told.stderr) == (0, False), told.stderr
+
+
+def test_the_values_for_helm_are_those_of_compose_and_say_that_nothing_ran_them(services):
+    text = (FOLDER / "helm-values.yaml").read_text()
+    assert "REVIEWED BY READING ONLY" in text
+    values = yaml.safe_load(text)
+    told = services["scheduler"]["environment"]
+    given = {one["name"]: one["value"] for one in values["env"]}
+    own = {"AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"}  # the chart's
+    assert set(told) - set(given) == own | {name for name in told if name.endswith("_CMD")}
+    zone = "AIRFLOW__CORE__DEFAULT_TIMEZONE"
+    assert {n: v for n, v in given.items() if n != zone} == {
+        n: str(told[n]) for n in given if n != zone
+    }
+    assert not any(SECRET.search(name) for name in given if "SENSITIVE" not in name)
+    assert values["workers"]["args"][-1].split("--queues ")[1] == ",".join(QUEUES)
+    assert values["securityContexts"]["pod"]["runAsUser"] == values["uid"] == 10001
 
 
 def test_images_are_pinned_to_a_release(services):
@@ -203,7 +262,8 @@ def test_images_are_pinned_to_a_release(services):
 
 def test_the_image_runs_as_nobody_special_and_installs_by_hash():
     steps = (FOLDER / "Dockerfile").read_text()
-    assert re.search(r"^FROM python:3\.1[12]", steps, re.M)
+    assert re.search(r"^FROM debian:\w+-slim$", steps, re.M)
+    assert re.search(r" python3=3\.1[12]\.", steps)
     assert re.findall(r"^USER (\w+)", steps, re.M)[-1] != "root"
     assert "--require-hashes" in steps
     for source in re.findall(r"^COPY (.+) \S+$", steps, re.M):

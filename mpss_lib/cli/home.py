@@ -187,3 +187,23 @@ def _tell_unfinished_purges(vault: Path) -> None:
             f"a purge begun {row['begun_at']} stands at {row['phase']!r}: run the same purge again",
             soft_wrap=True,
         )
+
+
+@app.command()
+def sbom(
+    licences: Annotated[
+        bool, typer.Option("--licences", help="A table of the licences instead.")
+    ] = False,
+) -> None:
+    """Print what this installation is made of: a bill of materials (CycloneDX 1.6, JSON).
+
+    Every package of Python and of Debian that is installed here: in a container those of the image.
+    """
+    from mpss_lib.runtime.bill import components, cyclonedx
+
+    found = components()
+    if licences:
+        rows = ((one.name, one.version, one.licence) for one in found)
+        show_table(("package", "version", "licence"), rows)
+    else:
+        show_json(cyclonedx(found))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from mpss_lib.config import AS_PUBLISHED, CONFIGURATIONS, CORRECTED, LOGLIK
 from mpss_lib.evaluation.calibration import NULL, NULL_LEVELS, PLANTED, PLANTED_COHORTS, STRENGTHS
 from mpss_lib.evaluation.report_tables import TITLES, Cell, Table, table
@@ -88,6 +90,7 @@ def often_text() -> str:
     return f"Above: {'; '.join(first) or 'none'}. Counted again: {'; '.join(second) or 'none'}."
 
 
+@cache
 def _limit(n: int, level: float) -> int:
     """Rejections that a test of this level exceeds in one of a hundred counts."""
     from scipy.stats import binom

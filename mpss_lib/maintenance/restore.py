@@ -18,8 +18,9 @@ from mpss_lib.maintenance.copies import (
 )
 from mpss_lib.maintenance.database import load_postgres
 from mpss_lib.pull.vault import Vault
+from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
-from mpss_lib.secrecy import PRIVATE_FOLDER, seal
+from mpss_lib.secrecy import OPEN_HOME, PRIVATE_FOLDER, seal
 from mpss_lib.tables import Lake, write_bytes
 from mpss_lib.warehouse.layout import bring_up_to_date
 
@@ -77,7 +78,9 @@ def restore(backup: Path, root: Path, *, more_tombstones: Path | None = None) ->
         to = root / name
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(backup / name, to)
-    root.chmod(PRIVATE_FOLDER)
+    airflow = AirflowHome.load(root)
+    # The account of a cluster's PostgreSQL passes through the home.
+    root.chmod(OPEN_HOME if airflow is not None and airflow.shape else PRIVATE_FOLDER)
     seal(root)
     vault = Vault(root / VAULT_NAME)
     vault.add_tombstones(marks)

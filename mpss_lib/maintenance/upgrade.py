@@ -38,6 +38,7 @@ from mpss_lib.runtime.home import Home
 from mpss_lib.runtime.services import Services, only_one, running_in
 from mpss_lib.runtime.start import database_running, prepare_database
 from mpss_lib.secrecy import PRIVATE_FILE
+from mpss_lib.shelves import FILE
 from mpss_lib.snapshot_file import attach
 from mpss_lib.tables import read_json_there, sha256_of, write_json
 from mpss_lib.warehouse.layout import bring_up_to_date, shelved
@@ -256,25 +257,33 @@ def _verify(home: Home, journal: Journal, target: Path) -> None:
 
 
 def differences(home: Home, backup: Path) -> list[str]:
-    """List what a home has otherwise than a backup of it: landing files, keys and identities."""
-    files: Mapping[str, Mapping[str, Any]] = read_manifest(backup)["files"]
+    """List what a home lost or changed since a backup: landing files, the key, identities."""
     wrong = []
-    for name, entry in files.items():
-        if name.startswith("lake/landing/"):
-            place = home.lake.root / shelved(name.removeprefix("lake/"))
-            if not place.is_file() or sha256_of(place) != entry["sha256"]:
-                wrong.append(name)
+    for name, entry in landing_files(backup).items():
+        place = home.lake.root / shelved(name.removeprefix("lake/"))
+        if not place.is_file() or sha256_of(place) != entry["sha256"]:
+            wrong.append(name)
     then, now = backup / VAULT_NAME, home.sites.vault
     if key_of(then).read_bytes() != key_of(now).read_bytes():
         wrong.append("key of the vault")
-    if _people(then, "&immutable=1") != _people(now):  # a copy is in no log of SQLite's
+    if _people(then, "&immutable=1") - _people(now):  # a copy is in no log of SQLite's
         wrong.append("identities of the vault")
     return wrong
 
 
-def _people(vault: Path, more: str = "") -> list[Any]:
+def landing_files(backup: Path) -> dict[str, Mapping[str, Any]]:
+    """Landing files that a backup holds, without the marks beside them: these move on."""
+    files: Mapping[str, Mapping[str, Any]] = read_manifest(backup)["files"]
+    return {
+        name: entry
+        for name, entry in files.items()
+        if name.startswith("lake/landing/") and name.endswith(FILE)
+    }
+
+
+def _people(vault: Path, more: str = "") -> set[tuple[Any, ...]]:
     with closing(sqlite3.connect(f"file:{vault}?mode=ro{more}", uri=True)) as db:
-        return db.execute("select * from identity order by study_key").fetchall()
+        return set(db.execute("select * from identity").fetchall())
 
 
 Phase = Callable[[Home, Journal, Path], None]

@@ -188,12 +188,14 @@ def bring_up(
 def database_running(root: Path) -> Iterator[None]:
     """Run the servers of a cluster that is down for as long as the block takes; else nothing.
 
-    Ports that somebody else has taken meanwhile are replaced: the block opens the home.
+    A port that somebody else has taken meanwhile, for instance the home that this one is a copy of,
+    is replaced by a free one: the block opens the home.
     """
-    if not is_stopped_cluster(root):
+    known, services = AirflowHome.load(root), Services(root)
+    if known is None or known.shape is None or services.is_alive("postgres"):
         yield
         return
-    airflow, services = AirflowHome.open(root), Services(root)
+    airflow = AirflowHome.open(root)
     try:
         if airflow.shape:
             servers.start(root, airflow.shape, services)

@@ -80,7 +80,7 @@ def _begins_with(known: Ledger, ledger: Ledger) -> bool:
 def begin_with(
     names: Collection[str], path: Path, snapshot: Path, kept: Collection[str] = ()
 ) -> bool:
-    """Make a new file of some tables of the published one; gives whether that could be done.
+    """Make a new file of parts of the published one; gives whether that could be done.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def begin_with(
     snapshot : Path
         The published one.
     kept : collection of str
-        Qualified names of tables of other schemas.
+        Qualified names of tables of other schemas, and of views.
     """
     shutil.copyfile(snapshot, path)
     try:
@@ -115,10 +115,11 @@ def _drop_all_but(names: Collection[str], connection: duckdb.DuckDBPyConnection)
         for row in connection.execute(
             "select schema_name, table_name from duckdb_tables() where not internal"
         ).fetchall()
-        if ".".join(row) not in names
     ]
     connection.execute("begin")
     for kind, schema, name in there:
+        if f"{schema}.{name}" in names:
+            continue
         connection.execute(f"drop {kind} {sql_name(schema)}.{sql_name(name)}")
     connection.execute("commit")
     connection.execute("checkpoint")  # what they took is free for what comes

@@ -56,6 +56,15 @@ _TYPES: Mapping[pa.DataType, str] = {
     DATE: "date",
 }
 
+Columns = frozenset[tuple[str, str, str, int]]
+"""Table, name, type and place of each column."""
+
+_RAW_COLUMNS = """
+    select table_name, column_name, data_type, column_index,
+    from duckdb_columns()
+    where schema_name = 'raw' and database_name = current_database()
+"""
+
 _RESULT = (
     ("check_name", TEXT),
     ("severity", TEXT),
@@ -140,8 +149,15 @@ def grain_checks(relations: Sequence[Relation]) -> tuple[Check, ...]:
     return tuple(_grain_check(relation) for relation in relations if not relation.checked_with)
 
 
-def check_schemas(connection: duckdb.DuckDBPyConnection) -> None:
+def raw_columns(connection: duckdb.DuckDBPyConnection) -> Columns:
+    """Give the columns of the lake's tables as a snapshot shows them."""
+    return frozenset(connection.execute(_RAW_COLUMNS).fetchall())
+
+
+def check_schemas(connection: duckdb.DuckDBPyConnection) -> Columns:
     """Compare the columns of each ``raw`` relation with the schema of its lake table.
+
+    Gives the columns (``raw_columns``).
 
     Raises
     ------
@@ -149,9 +165,8 @@ def check_schemas(connection: duckdb.DuckDBPyConnection) -> None:
         Names the table, the column and both types.
     """
     found: dict[str, dict[str, str]] = {}
-    for table, column, kind in connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'raw'"
-    ).fetchall():
+    shown = raw_columns(connection)
+    for table, column, kind, _ in shown:
         found.setdefault(table, {})[column] = kind.lower()
     for name, columns in found.items():
         for column, kind in TABLES[name].columns.items():
@@ -162,6 +177,7 @@ def check_schemas(connection: duckdb.DuckDBPyConnection) -> None:
                     way_out="files of another version lie at this address: raise the stage's"
                     " ENGINE, or remove them and run the stage again",
                 )
+    return shown
 
 
 def run_checks(

@@ -16,6 +16,7 @@ from mpss_lib.records import raise_order
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.carrying import COUNTS, LEDGER, is_ours, new_rows, what_to_carry
+from mpss_lib.warehouse.checks import Columns
 from mpss_lib.warehouse.compaction import (
     Reading,
     compact,
@@ -32,7 +33,13 @@ from mpss_lib.warehouse.relations import Relation, digest_of_relations, read_rel
 from mpss_lib.warehouse.sources import Features, check_files, feature_names, source_of
 from mpss_lib.warehouse.standing import Standing, standing
 from mpss_lib.warehouse.study_rows import Counted
-from mpss_lib.warehouse.touched import MOST_TOUCHED, RECORDS, kept_tables, narrowed
+from mpss_lib.warehouse.touched import (
+    MOST_TOUCHED,
+    RECORDS,
+    kept_tables,
+    kept_views,
+    narrowed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +50,8 @@ class Plan:
 
     Of the ledger's tables ``ledger`` gives every row, and ``new`` those that come after the ones
     that are carried. ``kept`` are the tables that hold rows of one study each and are carried too;
-    what hangs together with the studies ``seeds`` is made anew in them.
+    what hangs together with the studies ``seeds`` is made anew in them. ``views`` stay as they are,
+    if the lake's tables still have the columns ``raw_columns``.
     """
 
     lake: Lake
@@ -60,6 +68,8 @@ class Plan:
     features: Features
     kept: frozenset[str] = frozenset()
     seeds: frozenset[str] = frozenset()
+    views: frozenset[str] = frozenset()
+    raw_columns: Columns = frozenset()
 
     def sources_of(self, studies: Collection[str], batches_of: Collection[str]) -> dict[str, str]:
         """Give the texts that stand for lake tables where only some studies' rows are needed.
@@ -88,6 +98,7 @@ def _plan_of_new(lake: Lake, config: Config, found: Standing) -> Plan:
     raise_order(lake, found.highest_order)
     _warn_of_others(config, found.pointers)
     meta = meta_rows(lake, config, found.new, found.pointers)
+    is_same = _has_same_rules(found, meta, relations)
 
     def ledger() -> Mapping[str, pa.Table]:
         return meta_rows(lake, config, read_ledger(lake), found.pointers)
@@ -102,8 +113,10 @@ def _plan_of_new(lake: Lake, config: Config, found: Standing) -> Plan:
         new={name: meta[name] for name in LEDGER},
         pointers=read_pointers(lake),
         carried=frozenset({COUNTS, *LEDGER}),
-        kept=kept_tables(relations) if _has_same_rules(found, meta, relations) else frozenset(),
+        kept=kept_tables(relations) if is_same else frozenset(),
         seeds=_seeds(found, meta),
+        views=kept_views(relations) if is_same else frozenset(),
+        raw_columns=found.raw_columns,
     )
 
 
@@ -179,7 +192,7 @@ def _planned(
     known = set(lake_files["path"].to_pylist()) if lake_files is not None else set()
     read = {path for reading in readings.values() for path in reading.paths}
     if not unchanged >= known & read:  # a file was altered in its place: any study may be another
-        more["kept"] = frozenset()
+        more |= {"kept": frozenset(), "views": frozenset()}
     return Plan(
         lake=lake,
         relations=read_relations(base=META_NAMES),

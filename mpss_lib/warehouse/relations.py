@@ -38,7 +38,11 @@ SCHEMAS = (
     "selection",
     "evaluation",
     "result",
+    "omop",
 )
+
+PLACE = re.compile(r"\$\{([a-z_]+)\}")
+"""What stands for the rows of a lake table."""
 
 _COMMENT = re.compile(r"--[^\n]*")
 _NAME = re.compile(rf"\b({'|'.join(SCHEMAS)})\.([a-z_][a-z0-9_]*)")
@@ -83,6 +87,11 @@ class Relation:
     def full_name(self) -> str:
         """Schema and name."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the lake tables whose files stand in its text when it is created."""
+        return frozenset(PLACE.findall(self.sql))
 
 
 def digest_of_relations(relations: Sequence[Relation]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -42,7 +41,7 @@ from mpss_lib.warehouse.pointers import (
     setting,
 )
 from mpss_lib.warehouse.publisher import being_built, one_publisher, remove_unfinished
-from mpss_lib.warehouse.relations import SCHEMAS, Relation, digest_of_relations
+from mpss_lib.warehouse.relations import PLACE, SCHEMAS, Relation, digest_of_relations
 from mpss_lib.warehouse.study_rows import Counted, count_rows, create_study_rows
 from mpss_lib.warehouse.touched import (
     exchange,
@@ -56,8 +55,6 @@ from mpss_lib.warehouse.touched import (
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
-
-_PLACE = re.compile(r"\$\{([a-z_]+)\}")
 
 
 def publish(
@@ -133,7 +130,7 @@ def _fill(
     path: Path, plan: Plan, stamp: pa.Table, config: Config, tell: Progress
 ) -> dict[str, int]:
     carried, kept = plan.carried, plan.kept
-    if not carried or not begin_with(carried, path, plan.lake.snapshot, kept):
+    if not carried or not begin_with(carried, path, plan.lake.snapshot, kept | plan.views):
         carried, kept = frozenset(), frozenset()
         path.unlink()  # DuckDB makes the file itself; a file without bytes is no database
     settings = {"threads": config.warehouse.threads}
@@ -185,15 +182,29 @@ def _made(
     inside = worldly(plan.relations)
     with world_of(touched, connection, inside) as world:
         sources = plan.sources_of(frozenset(touched.studies), in_batches(world, plan.readings))
-        for relation in plan.relations:
-            if relation.full_name in inside:
-                create_relation(world, restricted(relation, touched), sources)
-            if relation.full_name in kept:
-                exchange(relation, touched, world, connection)
-            else:
-                create_relation(connection, relation, plan.sources)
-        checks.check_schemas(connection)
+
+        def make(relations: Sequence[Relation], views: frozenset[str]) -> None:
+            for relation in relations:
+                if relation.full_name in inside:
+                    create_relation(world, restricted(relation, touched), sources)
+                if relation.full_name in kept:
+                    exchange(relation, touched, world, connection)
+                elif relation.full_name not in views:
+                    create_relation(connection, relation, plan.sources)
+
+        make([one for one in plan.relations if one.schema == "raw"], frozenset())
+        views = _views_that_stay(connection, plan)
+        make([one for one in plan.relations if one.schema != "raw"], views)
         yield world
+
+
+def _views_that_stay(connection: duckdb.DuckDBPyConnection, plan: Plan) -> frozenset[str]:
+    """Check the lake's tables; name the carried views, or drop them where a column is another."""
+    if checks.check_schemas(connection) == plan.raw_columns:
+        return plan.views
+    for view in plan.views:
+        connection.execute(f"drop view {view}")
+    return frozenset()
 
 
 def _create_relations(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -230,7 +241,7 @@ def create_relation(
     LakeCorruptError
         Names the SQL file with DuckDB's message.
     """
-    sql = _PLACE.sub(lambda found: sources[found.group(1)], relation.sql)
+    sql = PLACE.sub(lambda found: sources[found.group(1)], relation.sql)
     kind = relation.stored
     try:
         connection.execute(f"create {kind} {relation.full_name} as\n{sql}")

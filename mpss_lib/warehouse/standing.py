@@ -25,6 +25,7 @@ from mpss_lib.errors import PlatformFaultError
 from mpss_lib.schemas import TABLES
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
+from mpss_lib.warehouse.checks import Columns, raw_columns
 from mpss_lib.warehouse.compaction import BATCHES, Reading, batch_records
 from mpss_lib.warehouse.joining import Source
 from mpss_lib.warehouse.manifest import APPEND_ONLY, Ledger, read_records
@@ -92,6 +93,8 @@ class Standing:
         ``meta.cohort_rule`` of the snapshot.
     unsettled : frozenset of str
         Studies that stand still in it, or are held back.
+    raw_columns : frozenset of (str, str, str, int)
+        Table, name, type and place of the columns of the lake's tables as it shows them.
     """
 
     pointers: Mapping[str, Address]
@@ -105,6 +108,7 @@ class Standing:
     rules: str
     cohort_rule: pa.Table
     unsettled: frozenset[str]
+    raw_columns: Columns
 
     def content_of(self, lake: Lake, table: str, units: Collection[str] | None) -> dict[str, str]:
         """Map unit keys of a table to the SHA-256 of their current files; every one where None.
@@ -177,6 +181,7 @@ def _standing(lake: Lake, config: Config, connection: duckdb.DuckDBPyConnection)
         rules=rules,
         cohort_rule=_table(connection, "cohort_rule"),
         unsettled=frozenset(key for (key,) in connection.execute(_UNSETTLED).fetchall()),
+        raw_columns=raw_columns(connection),
     )
 
 

@@ -6,8 +6,10 @@ registry's records of both: on nothing else that a night changes. Where the rule
 the published snapshot, those of its tables are carried, and made anew only for the studies that are
 touched: the same SQL, in memory, over the rows of these studies. What a study is tied to by
 patient, accession or record is touched with it, and so is every study that stands still or breaks
-an expectation, now or before. The checks of these relations are asked of the same rows. A rebuild
-makes and checks all (`mpss warehouse rebuild`, weekly in the maintenance).
+an expectation, now or before. The checks of these relations are asked of the same rows. Views that
+name no file of the lake are carried too, comments and all, where each column of the lake's tables
+is what it was. A rebuild makes and checks all (`mpss warehouse rebuild`, weekly in the
+maintenance).
 """
 
 from __future__ import annotations
@@ -186,6 +188,11 @@ def narrowed(
 def kept_tables(relations: Sequence[Relation]) -> frozenset[str]:
     """Qualified names of the tables that are carried, but for what is touched."""
     return frozenset(one.full_name for one in relations if one.by and one.stored == "table")
+
+
+def kept_views(relations: Sequence[Relation]) -> frozenset[str]:
+    """Qualified names of the views that name no file: the same rules give the same text."""
+    return frozenset(one.full_name for one in relations if one.stored == "view" and not one.reads)
 
 
 def worldly(relations: Sequence[Relation]) -> set[str]:

@@ -46,7 +46,7 @@ def test_accounts_of_a_stopped_cluster_are_asked_while_its_servers_run(running, 
     root, shape = running
     Services(root).end_all()
     monkeypatch.setenv("MPSS_HOME", str(root))
-    monkeypatch.setattr(start, "_prepare", lambda airflow, config, overwrite: None)
+    monkeypatch.setattr(start, "prepare_database", lambda airflow, config, overwrite: None)
     with account._opened() as (home, accounts):
         assert servers.postgres_answers(AirflowHome.load(root).shape)
         assert accounts.airflow.environment["MPSS_HOME"] == str(home.root)

@@ -9,7 +9,9 @@ from sound_lake import FIRST, check, feature_rows, make_sound
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.upstream import Difference, note
-from mpss_lib.warehouse import planning, snapshot, stage, touched
+from mpss_lib.warehouse import planning, snapshot, stage, standing, touched
+from mpss_lib.warehouse.meta import META_NAMES
+from mpss_lib.warehouse.relations import read_relations
 
 UNLIKE = {"meta.snapshot"}  # its number and time
 
@@ -115,6 +117,36 @@ def test_it_is_what_a_rebuild_makes(shown, made, step):
     stage.rebuild(shown.lake, shown.config)
     assert content(shown) == found
     assert len(made) == 1
+
+
+def test_views_stay_unless_a_column_of_the_lake_is_another(shown, made, monkeypatch):
+    relations = read_relations(base=META_NAMES)
+    views = touched.kept_views(relations)
+    created = set()
+
+    def create(connection, relation, sources):
+        snapshot_of = connection.execute("select current_database()").fetchone() != ("memory",)
+        created.update({relation.full_name} if snapshot_of else ())
+        return create_relation(connection, relation, sources)
+
+    create_relation = snapshot.create_relation
+    monkeypatch.setattr(snapshot, "create_relation", create)
+    for has_another in (False, True):
+        if has_another:
+            monkeypatch.setattr(standing, "raw_columns", lambda connection: frozenset())
+        created.clear()
+        shown.predict("s16", 5.0 + has_another)
+        shown.flush("night")
+        stage.run(shown.lake, shown.config)
+        assert len(views) > 50
+        assert created >= {one.full_name for one in relations if one.schema == "raw"} - {
+            *touched.kept_tables(relations)
+        }
+        assert views & created == (views if has_another else set())
+    found = content(shown)
+    stage.rebuild(shown.lake, shown.config)
+    assert content(shown) == found
+    assert len(made) == 2
 
 
 def test_night_after_night_it_is_what_a_rebuild_makes(shown, made):
