@@ -27,7 +27,12 @@ def write_masks(
     masks : mapping of name to Mask
         All of one shape and affine; stored as bits.
     extras : mapping of name to float64 array, optional
-        Axes, base plane, mid-wall radius and peak per ray, self-check values.
+        Axes and base plane (3,), radii and peaks per ray (rows, angles), scalars of the self-check.
+
+    Raises
+    ------
+    WrongArgumentError
+        If there is no mask, or their shapes differ.
     """
     first = next(iter(masks.values()), None)
     if first is None:
@@ -50,7 +55,23 @@ def write_masks(
 
 
 def read_masks(path: Path) -> tuple[dict[str, Mask], dict[str, FloatArray]]:
-    """Read masks and extras that ``write_masks`` wrote."""
+    """Read masks and extras that ``write_masks`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    masks : dict of name to Mask
+    extras : dict of name to float64 array
+        Shapes as in ``write_masks``: (3,), (rows, angles), scalars.
+
+    Raises
+    ------
+    LakeCorruptError
+        If the file is gone or cannot be read.
+    """
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
             shape = tuple(int(n) for n in data["shape"])

@@ -91,6 +91,10 @@ def areas(markers: Floats, is_event: Flags) -> Areas:
     markers : (markers, n) float64, finite
         A higher value stands for the event.
     is_event : (n,) bool
+
+    Returns
+    -------
+    Areas
     """
     return Areas(*delong(markers, is_event))
 
@@ -128,7 +132,17 @@ def delong(guesses: Floats, is_case: Flags) -> tuple[Floats, Floats]:
 
 
 def auc(guess: Floats, is_case: Flags) -> Estimate:
-    """Area of one guess with DeLong's interval, cut at 0 and 1."""
+    """Area of one guess with DeLong's interval, cut at 0 and 1.
+
+    Parameters
+    ----------
+    guess : (n,) float64 array
+    is_case : (n,) bool array
+
+    Returns
+    -------
+    Estimate
+    """
     return areas(guess[None, :], is_case).estimate(0)
 
 
@@ -136,6 +150,14 @@ def spearman(guess: Floats, outcome: Floats) -> Estimate:
     """Rank correlation; interval by Fisher's z with the error of Bonett & Wright 2000.
 
     NaN where one of the two is constant; no interval below 5 patients.
+
+    Parameters
+    ----------
+    guess, outcome : (n,) float64 arrays
+
+    Returns
+    -------
+    Estimate
     """
     from scipy.stats import rankdata
 
@@ -150,7 +172,17 @@ def spearman(guess: Floats, outcome: Floats) -> Estimate:
 
 
 def calibration(guess: Floats, outcome: Floats) -> dict[str, Estimate]:
-    """In-the-large, slope and intercept with intervals (t), shape (n,) each; NaN if constant."""
+    """In-the-large, slope and intercept with intervals (t); NaN if the predictions are constant.
+
+    Parameters
+    ----------
+    guess, outcome : (n,) float64 arrays
+        On one scale; at least two patients.
+
+    Returns
+    -------
+    dict of measure to Estimate
+    """
     from scipy.stats import t
 
     n = len(guess)

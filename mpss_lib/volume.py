@@ -80,12 +80,34 @@ class Volume:
         return _spacing(self.affine)
 
     def to_patient(self, index: FloatArray) -> FloatArray:
-        """Map (n, 3) indices (z, y, x) to (n, 3) positions (x, y, z) in LPS mm."""
+        """Map indices to positions.
+
+        Parameters
+        ----------
+        index : (n, 3) float64 array
+            (z, y, x).
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (x, y, z), LPS.
+        """
         position: FloatArray = index @ self.affine[:3, :3].T + self.affine[:3, 3]
         return position
 
     def to_index(self, position_mm: FloatArray) -> FloatArray:
-        """Map (n, 3) positions (x, y, z) in LPS mm to (n, 3) fractional indices (z, y, x)."""
+        """Map positions to fractional indices.
+
+        Parameters
+        ----------
+        position_mm : (n, 3) float64 array, mm
+            (x, y, z), LPS.
+
+        Returns
+        -------
+        (n, 3) float64 array
+            (z, y, x).
+        """
         inverse = np.linalg.inv(self.affine)
         index: FloatArray = position_mm @ inverse[:3, :3].T + inverse[:3, 3]
         return index
@@ -113,7 +135,18 @@ class Mask:
 
 
 def check_same_grid(volume: Volume, mask: Mask) -> None:
-    """Raise GeometryError unless the mask lies on the volume's grid."""
+    """Refuse a mask that does not lie on the volume's grid.
+
+    Parameters
+    ----------
+    volume : Volume
+    mask : Mask
+
+    Raises
+    ------
+    GeometryError
+        If the shapes differ, or the affines by more than ``AFFINE_TOLERANCE_MM``.
+    """
     if volume.array.shape != mask.array.shape:
         raise GeometryError(
             f"mask shape {mask.array.shape} differs from volume shape {volume.array.shape}",

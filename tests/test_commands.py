@@ -54,6 +54,7 @@ READERS = {
     "model export": ["MYO combined --output {home}-model.json"],
     "model sql": ["{home}-model.json"],
     "model validate": ["{home}-model.json --output {home}-validation.json"],
+    "omop": ["{home}-omop"],
     "pacs sheet": [""],
     "pacs start": [""],
     "pacs status": ["", "--json"],

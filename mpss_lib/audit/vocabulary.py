@@ -63,6 +63,7 @@ KINDS: Mapping[str, Kind] = {
     "question": Kind(QUERY, "E", "somebody asked the published snapshot, on the page SQL"),
     "review": Kind(ACCESSED, "U", "somebody decided about a study"),
     "export_results": Kind(EXPORT, "R", "predictions went to the results database"),
+    "export_omop": Kind(EXPORT, "R", "OMOP's tables went into files"),
     "export_model": Kind(EXPORT, "R", "a registered model went into a file"),
     "export_masks": Kind(EXPORT, "R", "masks of a study went into a file"),
     "backup": Kind(EXPORT, "R", "the home, or its vault, was copied"),

@@ -6,6 +6,8 @@ as well as what never belonged together, and an edge is the stricter reading. A 
 than 1 mm2 does not count. Components of neighbouring slices that touch in any way (26 neighbours)
 are one lesion: that is for the list; the score is the sum over components, whichever lesion they
 belong to.
+
+Component and score: Agatston et al., J Am Coll Cardiol 1990;15:827.
 """
 
 from __future__ import annotations
@@ -59,7 +61,18 @@ class Candidates:
         return len(self.score)
 
     def mean_over(self, values: FloatArray) -> FloatArray:
-        """Mean by lesion (n, k) of values of the voxels (voxels, k)."""
+        """Mean over the voxels of each lesion.
+
+        Parameters
+        ----------
+        values : (voxels, k) float64 array
+            In the order of ``index``.
+
+        Returns
+        -------
+        (n, k) float64 array
+            In the unit of the values; 0 for a lesion without voxels.
+        """
         count = np.maximum(np.bincount(self.lesion, minlength=len(self)), 1)
         sums = [_sum(self.lesion, column, len(self)) for column in values.T]
         return np.stack(sums, axis=1) / count[:, None]
@@ -76,6 +89,11 @@ def find(slabs: Slabs, steps: Steps, pixel_mm2: float, within: BoolArray | None)
         Area of a pixel.
     within : (n, y, x) bool array or None
         Where to look, on the slabs; None: everywhere.
+
+    Returns
+    -------
+    Candidates
+        None of them where nothing reaches the threshold.
     """
     from scipy.ndimage import label
 

@@ -126,7 +126,19 @@ def _ring(radius: float) -> FloatArray:
 
 
 def distances(courses: Sequence[Course], heart_mm: FloatArray) -> Mapping[str, FloatArray]:
-    """Distance (n,) of positions in the heart's frame (n, 3) to the nearest point of each name."""
+    """Distance of positions to the nearest point of each name.
+
+    Parameters
+    ----------
+    courses : sequence of Course
+        Several of one name count as one.
+    heart_mm : (n, 3) float64 array, mm
+        Height above the valve plane, anterior, lateral.
+
+    Returns
+    -------
+    mapping of name to (n,) float64 array, mm
+    """
     from scipy.spatial import cKDTree
 
     names = dict.fromkeys(course.name for course in courses)

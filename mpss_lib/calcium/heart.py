@@ -3,6 +3,8 @@
 Both must name one frame of reference. Coordinates are those of the heart: height above the valve
 plane towards the apex, and across the long axis anterior and lateral; the angle is 0 lateral, 90
 anterior, 180 septal, 270 inferior.
+
+Angles and segments as in Cerqueira et al., Circulation 2002;105:539; the frame is ours.
 """
 
 from __future__ import annotations
@@ -49,9 +51,19 @@ class HeartSurface:
         Parameters
         ----------
         geometry : mapping of name to array
-            ``Segmentation.extras``, or the arrays of a mask file.
+            ``Segmentation.extras``, or the arrays of a mask file: axis, anterior, lateral, origin,
+            base (3,), ray_start_mm and ray_way (rows, angles, 3), epi_mm (rows, angles).
         frame_of_reference : str
             Of the volume that was segmented.
+
+        Returns
+        -------
+        HeartSurface
+
+        Raises
+        ------
+        KeyError
+            If the geometry lacks one of these arrays.
         """
         rotation = np.stack([geometry["axis"], geometry["anterior"], geometry["lateral"]])
         epi = geometry["ray_start_mm"] + geometry["ray_way"] * geometry["epi_mm"][..., None]
@@ -59,7 +71,18 @@ class HeartSurface:
         return cls(rotation, geometry["origin"], geometry["base"], local, frame_of_reference)
 
     def check_frame(self, ct: Volume) -> None:
-        """Raise FrameOfReferenceError unless the CT names the frame of the SPECT."""
+        """Refuse a CT whose positions mean nothing beside the SPECT.
+
+        Parameters
+        ----------
+        ct : Volume
+            Names its FrameOfReferenceUID (PS3.3 C.7.4.1).
+
+        Raises
+        ------
+        FrameOfReferenceError
+            Unless the CT names the frame of reference of the SPECT.
+        """
         if not self.frame_of_reference or self.frame_of_reference != ct.frame_of_reference:
             raise FrameOfReferenceError(
                 "the CT does not name the frame of reference of the SPECT",
@@ -67,13 +90,35 @@ class HeartSurface:
             )
 
     def to_heart(self, position_mm: FloatArray) -> FloatArray:
-        """(n, 3) LPS mm to (n, 3) height above the valve plane, anterior, lateral, mm."""
+        """Position in the patient to position in the heart.
+
+        Parameters
+        ----------
+        position_mm : (n, 3) float64 array, mm
+            (x, y, z), LPS.
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            Height above the valve plane, anterior, lateral.
+        """
         local: FloatArray = (position_mm - self.origin) @ self.rotation.T
         local[:, 0] -= self._plane(local[:, 1], local[:, 2])
         return local
 
     def to_patient(self, heart: FloatArray) -> FloatArray:
-        """(n, 3) height, anterior, lateral, mm, to (n, 3) LPS mm."""
+        """Position in the heart to position in the patient.
+
+        Parameters
+        ----------
+        heart : (n, 3) float64 array, mm
+            Height above the valve plane, anterior, lateral.
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (x, y, z), LPS.
+        """
         local = heart.copy()
         local[:, 0] += self._plane(local[:, 1], local[:, 2])
         position: FloatArray = self.origin + local @ self.rotation
@@ -95,7 +140,20 @@ class HeartSurface:
         return float(self.radius_at(np.full(len(turn), BASE_ROWS), turn).mean())
 
     def radius_at(self, height_mm: FloatArray, degrees: FloatArray) -> FloatArray:
-        """Radius (n,) of the epicardium at heights above the valve plane and angles (n,)."""
+        """Radius of the epicardium, linear between the rows of the surface.
+
+        Parameters
+        ----------
+        height_mm : (n,) float64 array, mm
+            Above the valve plane.
+        degrees : (n,) float64 array
+            Angle: 0 lateral, 90 anterior; the nearest column of the surface is taken.
+
+        Returns
+        -------
+        (n,) float64 array, mm
+            0 beyond the apex.
+        """
         angles = self.epi.shape[1]
         column = np.rint(np.asarray(degrees) / 360.0 * angles).astype(np.int64) % angles
         radius = np.empty(len(column))

@@ -1,4 +1,8 @@
-"""One lesion of a CT, for a list and for a picture."""
+"""One lesion of a CT, for a list and for a picture.
+
+Scores: Agatston et al., J Am Coll Cardiol 1990;15:827. Mass: McCollough et al., Radiology
+2007;243:527.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +70,16 @@ def mass_of(candidates: Candidates, mg_per_ml_hu: float | None) -> FloatArray:
 
     The factor is the density of a calibration insert over its HU above that of water (McCollough et
     al., Radiology 2007;243:527).
+
+    Parameters
+    ----------
+    candidates : Candidates
+    mg_per_ml_hu : float or None
+        The factor, mg/ml for each HU.
+
+    Returns
+    -------
+    (n,) float64 array, mg
     """
     factor = float("nan") if mg_per_ml_hu is None else mg_per_ml_hu
     mass: FloatArray = candidates.mean_hu * candidates.volume_mm3 * 1e-3 * factor
@@ -80,7 +94,24 @@ def list_lesions(
     places: Places,
     wanted: IntArray,
 ) -> tuple[Lesion, ...]:
-    """Make the list of the candidates that are ``wanted`` (numbers), in that order."""
+    """Make the list of the candidates that are ``wanted`` (numbers), in that order.
+
+    Parameters
+    ----------
+    ct : Volume
+        HU, (z, y, x).
+    slabs : Slabs
+    candidates : Candidates
+    mass_mg : (n,) float64 array, mg
+    places : Places
+    wanted : (k,) int64 array
+        Numbers of candidates.
+
+    Returns
+    -------
+    tuple of Lesion
+        Agatston units, mm3, mg; centres in LPS mm.
+    """
     waits = places.waits
     centre = ct.to_patient(candidates.mean_over(_on_the_ct(slabs, candidates.index)))
     order = np.argsort(candidates.lesion, kind="stable")

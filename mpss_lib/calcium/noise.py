@@ -1,4 +1,7 @@
-"""Noise of a CT: standard deviation where nothing but soft tissue is."""
+"""Noise of a CT: standard deviation where nothing but soft tissue is.
+
+What counts as soft tissue, and the quartile, are ours.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,17 @@ def measure_noise(array: FloatArray, pixel_mm: float) -> float:
     """Noise (HU) of slabs (n, y, x): lower quartile of the standard deviations of 5 mm blocks.
 
     Blocks count whose mean is that of soft tissue; NaN where there are hardly any.
+
+    Parameters
+    ----------
+    array : (n, y, x) float64 array, HU
+        Slabs.
+    pixel_mm : float, mm
+        Side of a pixel.
+
+    Returns
+    -------
+    float, HU
     """
     size = max(FEWEST_PIXELS, round(BLOCK_MM / pixel_mm))
     every = max(1, array.shape[0] // MOST_SLABS)

@@ -58,6 +58,11 @@ def make_slabs(ct: Volume, thickness_mm: float) -> Slabs:
     thickness_mm : float
         SliceThickness.
 
+    Returns
+    -------
+    Slabs
+        From the inferior end up; (n, y, x), HU.
+
     Raises
     ------
     WrongArgumentError

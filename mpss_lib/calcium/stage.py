@@ -3,6 +3,8 @@
 A study without any is done like any other: it has no row. What a source says and does not count
 (a preliminary report beside a final one, a CT of which a person has to look at a lesion) has its
 row and the reason. Only a fault of our own sets a study aside; nothing waits for this stage.
+
+Scores: Agatston et al., J Am Coll Cardiol 1990;15:827; how sources are joined is ours.
 """
 
 from __future__ import annotations
@@ -61,6 +63,11 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     config : Config
     force : bool
         Work again although the same output is there.
+
+    Returns
+    -------
+    Outcome
+        ``done`` or ``skipped``, and the files.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""What the CT itself says of a lesion: metal, bone, outside the chest's cavity, noise."""
+"""What the CT itself says of a lesion: metal, bone, outside the chest's cavity, noise.
+
+The limits are ours, measured on invented chests (``tests/bench/agatston_accuracy.py``).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,18 @@ SOFT_HU, SPECK = 40.0, 4.5
 
 
 def is_speck(candidates: Candidates, noise_hu: float) -> BoolArray:
-    """Whether each lesion's peak (n,) is one that noise alone reaches somewhere in a heart."""
+    """Whether each lesion's peak (n,) is one that noise alone reaches somewhere in a heart.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    noise_hu : float, HU
+        Standard deviation; NaN where it is not known, which counts as none.
+
+    Returns
+    -------
+    (n,) bool array
+    """
     limit = SOFT_HU + SPECK * (0.0 if np.isnan(noise_hu) else noise_hu)
     speck: BoolArray = candidates.peak_hu < limit
     return speck
@@ -34,7 +48,18 @@ def metal_from(threshold_hu: float) -> float:
 
 
 def is_metal(candidates: Candidates, metal_hu: float) -> BoolArray:
-    """Whether each lesion (n,) holds metal."""
+    """Whether each lesion (n,) holds metal.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    metal_hu : float, HU
+        What no calcium reaches.
+
+    Returns
+    -------
+    (n,) bool array
+    """
     metal: BoolArray = candidates.peak_hu >= metal_hu
     return metal
 
@@ -45,6 +70,17 @@ def is_in_beam(
     """Whether most of each lesion (n,) lies where metal of its own slab throws rays.
 
     The end of a lead fills part of its slab: in a lesion that holds metal half of its HU will do.
+
+    Parameters
+    ----------
+    slabs : Slabs
+    candidates : Candidates
+    pixel_mm : (dy, dx) float, mm
+    metal_hu : float, HU
+
+    Returns
+    -------
+    (n,) bool array
     """
     from scipy.spatial import cKDTree
 
@@ -63,7 +99,16 @@ def is_in_beam(
 
 
 def is_bone(candidates: Candidates) -> BoolArray:
-    """Whether each lesion (n,) is larger than any plaque."""
+    """Whether each lesion (n,) is larger than any plaque.
+
+    Parameters
+    ----------
+    candidates : Candidates
+
+    Returns
+    -------
+    (n,) bool array
+    """
     bone: BoolArray = candidates.volume_mm3 > BONE_MM3
     return bone
 
@@ -75,6 +120,17 @@ def share_in_cavity(
 
     In each slab: within the convex hull of both lungs. A lung is air that reaches neither the
     front nor the back of the picture; a slab without lungs has no cavity.
+
+    Parameters
+    ----------
+    slabs : Slabs
+    candidates : Candidates
+    pixel_mm : (dy, dx) float, mm
+
+    Returns
+    -------
+    (n,) float64 array
+        0 to 1.
     """
     hulls = _hulls(slabs, pixel_mm)
     index = candidates.index

@@ -46,7 +46,17 @@ class Steps:
         return self.begins_hu[0]
 
     def weigh(self, peak_hu: FloatArray) -> FloatArray:
-        """Weight 0 to 4 of each peak, HU (n,)."""
+        """Weight of each peak.
+
+        Parameters
+        ----------
+        peak_hu : (n,) float64 array, HU
+
+        Returns
+        -------
+        (n,) float64 array
+            0 (below the threshold) to 4.
+        """
         weight: FloatArray = np.searchsorted(self.begins_hu, peak_hu, side="right").astype(float)
         return weight
 

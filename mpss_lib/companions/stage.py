@@ -54,11 +54,16 @@ def run(
     Parameters
     ----------
     study_key : str
-    lake, config, sites
+    lake, config, sites : Lake, Config, Sites
     force : bool
         Fetch again although what is announced is there.
     session : AskedArchive, optional
         An association that a batch uses for all its studies; one is opened otherwise.
+
+    Returns
+    -------
+    Outcome
+        ``done`` or ``skipped``, and the files.
 
     Raises
     ------

@@ -77,7 +77,7 @@ class Heart:
 
     @property
     def vector(self) -> FloatArray:
-        """All numbers in the order that ``paint_heart`` reads."""
+        """All numbers in the order that ``paint_heart`` reads: one row of float64, mm."""
         right = (-6.0, -3.0, -(self.r_endo + self.wall + 7.0), 44.0, 32.0, 30.0, 4.0)
         numbers = (self.r_endo, self.long_endo, self.wall, self.wall_apex)
         base = (self.base, self.base_s, self.base_a)
@@ -85,7 +85,18 @@ class Heart:
         return np.concatenate([*parts, numbers, base, self.harmonics, right])
 
     def coordinates(self, position_mm: FloatArray) -> FloatArray:
-        """(n, 3) positions (x, y, z) to (n, 3) heart coordinates (t, a, s), mm."""
+        """Position in the patient to position in the heart.
+
+        Parameters
+        ----------
+        position_mm : (n, 3) float64 array, mm
+            (x, y, z), LPS.
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (t, a, s).
+        """
         frame = np.stack([self.axis, self.anterior, self.lateral], axis=1)
         local: FloatArray = (position_mm - self.centre) @ frame
         return local
@@ -110,7 +121,13 @@ class Heart:
         )
 
     def surface(self) -> FloatArray:
-        """Points (n, 3) of the epicardium, LPS mm."""
+        """Points of the epicardium, in steps of 10 degrees.
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (x, y, z), LPS.
+        """
         theta, phi = np.meshgrid(np.arange(0, 2 * np.pi, np.pi / 18), np.linspace(0.0, 1.75, 15))
         rho = (self.r_endo + self.wall) * np.sin(phi).ravel()
         t = (self.long_endo + self.wall_apex) * np.cos(phi).ravel()
@@ -174,6 +191,15 @@ def draw_organs(
 ) -> tuple[FloatArray, int]:
     """Ellipsoids (centre, semi-axes, activity, mu) in painting order, and the breast's row.
 
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    values : mapping of name to float
+        Drawn anatomy: sizes in mm, activities relative to the heart's.
+    heart : Heart
+        Stomach, liver and gut keep their distance from it.
+    sex : {"F", "M"}
+
     Returns
     -------
     organs : (n, 8) float64 array
@@ -226,8 +252,20 @@ def perfusion(
 
     Parameters
     ----------
-    position_mm : (n, 3) positions (x, y, z) of the voxels
-    index : (n, 3) their (y, x, z) in the grid, for the field
+    rng : numpy.random.Generator
+    heart : Heart
+    values : mapping of name to float
+        Defect (depth, middle, half-widths) and loss of the apex.
+    amplitude : mapping of vessel to float
+        Relative standard deviation that is asked for; .05 where a vessel is not named.
+    position_mm : (n, 3) float64 array, mm
+        (x, y, z) of the voxels.
+    index : (n, 3) int64 array
+        Their (y, x, z) in the grid, for the field.
+
+    Returns
+    -------
+    (n,) float64 array
     """
     from scipy.ndimage import gaussian_filter
 
@@ -254,7 +292,19 @@ def perfusion(
 
 
 def territory(theta_deg: FloatArray, f: FloatArray) -> IntArray:
-    """Index into ``VESSELS`` of each wall point by the 17-segment model."""
+    """Vessel of each wall point by the 17-segment model.
+
+    Parameters
+    ----------
+    theta_deg : (n,) float64 array, degrees
+    f : (n,) float64 array
+        Share of the way from base to apex; from 1 on it is the apex itself.
+
+    Returns
+    -------
+    (n,) int64 array
+        Index into ``VESSELS``.
+    """
     six = np.floor(((theta_deg - 60.0) % 360.0) / 60.0).astype(np.int64)
     four = np.floor(((theta_deg - 45.0) % 360.0) / 90.0).astype(np.int64)
     six_owner = np.array([VESSELS.index(name) for name in SIX_OWNER])[np.clip(six, 0, 5)]
@@ -264,7 +314,21 @@ def territory(theta_deg: FloatArray, f: FloatArray) -> IntArray:
 
 
 def heart_box(heart: Heart, affine: FloatArray, shape: tuple[int, int, int]) -> IntArray:
-    """Index ranges ((z0, z1), (y0, y1), (x0, x1)) of a grid that hold both ventricles."""
+    """Part of a grid that holds both ventricles.
+
+    Parameters
+    ----------
+    heart : Heart
+    affine : (4, 4) float64 array
+        Index (z, y, x, 1) to LPS mm.
+    shape : (z, y, x) int
+        Of the grid.
+
+    Returns
+    -------
+    (3, 2) int64 array
+        First index and end along z, y and x.
+    """
     right = heart.surface() - 66.0 * heart.lateral
     points = np.concatenate([heart.surface(), right])
     inverse = np.linalg.inv(affine)
@@ -278,7 +342,22 @@ def heart_box(heart: Heart, affine: FloatArray, shape: tuple[int, int, int]) -> 
 def fractions(
     heart: Heart, affine: FloatArray, shape: tuple[int, int, int], sub: int = 3
 ) -> _kernels.Float32Array:
-    """Share of each voxel in (wall, cavity, right wall, right cavity): (4, z, y, x) float32."""
+    """Share of each voxel in (wall, cavity, right wall, right cavity).
+
+    Parameters
+    ----------
+    heart : Heart
+    affine : (4, 4) float64 array
+        Index (z, y, x, 1) to LPS mm.
+    shape : (z, y, x) int
+    sub : int
+        Points of a voxel along each axis that are asked.
+
+    Returns
+    -------
+    (4, z, y, x) float32 array
+        0 to 1.
+    """
     box = heart_box(heart, affine, shape)
     size = np.array(shape, dtype=np.int64)
     matrix = np.ascontiguousarray(affine)

@@ -144,6 +144,15 @@ def contraction_curve(systole: float) -> FloatArray:
     """Share of the stroke (``MOMENTS``,) that has left the ventricle: 0 at the R wave, 1 at ES.
 
     A cosine down; 70 % back in early filling, a rest, 30 % by the atrium.
+
+    Parameters
+    ----------
+    systole : float
+        Moment of end-systole, share of the beat.
+
+    Returns
+    -------
+    (MOMENTS,) float64 array
     """
     time = np.arange(MOMENTS) / MOMENTS
     early = np.clip((time - systole) / 0.26, 0.0, 1.0)
@@ -213,7 +222,24 @@ def _bump(theta: FloatArray, at: float, half: float) -> FloatArray:
 def shares_of(
     moment: Moment, affine: FloatArray, size: tuple[int, int, int], frame: FloatArray, tilt: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Share of each voxel in wall and cavity, by counting points inside the voxel: (z, y, x)."""
+    """Share of each voxel in wall and cavity, by counting points inside the voxel.
+
+    Parameters
+    ----------
+    moment : Moment
+    affine : (4, 4) float64 array
+        Index (z, y, x, 1) to LPS mm.
+    size : (z, y, x) int
+    frame : (3, 3) float64 array
+        Rows: axis, anterior, lateral.
+    tilt : float
+        Of the valve plane.
+
+    Returns
+    -------
+    wall, cavity : (z, y, x) float64 arrays
+        0 to 1.
+    """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     reach = moment.long + moment.wall + 30.0
     middle = np.linalg.solve(affine[:3, :3], -affine[:3, 3])

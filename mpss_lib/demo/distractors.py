@@ -58,7 +58,19 @@ def planar_dataset(
 def projection_dataset(
     volume: Volume, subject: Subject, series: SeriesText, habits: Habits
 ) -> Dataset:
-    """Make the projections of a volume: line integrals, ``N_VIEWS`` views over half a turn."""
+    """Make the projections of a volume: line integrals, ``N_VIEWS`` views over half a turn.
+
+    Parameters
+    ----------
+    volume : Volume
+    subject, series, habits : Subject, SeriesText, Habits
+        As for ``nm_dataset``.
+
+    Returns
+    -------
+    pydicom.Dataset
+        NM, ORIGINAL TOMO.
+    """
     dataset = base_dataset(subject, series, habits, sop_class=NM_STORAGE, modality="NM")
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"]
     add_nm(dataset, n_detectors=1)
@@ -92,7 +104,19 @@ def projection_dataset(
 def capture_dataset(
     volume: Volume, subject: Subject, series: SeriesText, habits: Habits
 ) -> Dataset:
-    """Make a secondary capture that says Modality NM: maximum projections in one picture."""
+    """Make a secondary capture that says Modality NM: maximum projections in one picture.
+
+    Parameters
+    ----------
+    volume : Volume
+    subject, series, habits : Subject, SeriesText, Habits
+        As for ``nm_dataset``.
+
+    Returns
+    -------
+    pydicom.Dataset
+        Secondary capture.
+    """
     dataset = base_dataset(
         subject, series, habits, sop_class=SECONDARY_CAPTURE_STORAGE, modality="NM"
     )
@@ -139,7 +163,17 @@ def ct_datasets(
 
 
 def gate(volume: Volume, n_slots: int = 8) -> FloatArray:
-    """Split a volume over time slots whose sum is the volume: (slots, z, y, x) float64 array."""
+    """Split a volume over time slots whose sum is the volume.
+
+    Parameters
+    ----------
+    volume : Volume
+    n_slots : int
+
+    Returns
+    -------
+    (slots, z, y, x) float64 array, counts
+    """
     phase = 2.0 * np.pi * np.arange(n_slots) / n_slots
     weights = 1.0 + 0.08 * np.cos(phase)
     slots: FloatArray = (weights / weights.sum())[:, None, None, None] * volume.array

@@ -143,7 +143,17 @@ def add_nm(dataset: Dataset, *, n_detectors: int) -> None:
 
 
 def add_geometry(dataset: Dataset, affine: FloatArray, series: SeriesText) -> None:
-    """Add orientation, position and signed spacing; slice 1 lies at the origin of ``affine``."""
+    """Add orientation, position and signed spacing; slice 1 lies at the origin of ``affine``.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        Gets the values (PS3.3 C.8.4.11, C.8.4.15).
+    affine : (4, 4) float64 array
+        Index (z, y, x, 1) to LPS mm.
+    series : SeriesText
+        Names the view, where there is one.
+    """
     row, column = affine[:3, 2], affine[:3, 1]
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     normal = np.cross(row / lengths[2], column / lengths[1])

@@ -51,12 +51,17 @@ def nm_dataset(
     ----------
     volume : Volume
         Array (z, y, x) >= 0 on orthogonal axes.
-    subject, series, habits
+    subject, series, habits : Subject, SeriesText, Habits
         What the object says of patient, study, series and station.
     gated : (slots, z, y, x) float64 array, optional
         Time slots of a gated tomogram in place of ``volume.array``.
     image_type : tuple of str, optional
         ImageType; by default DERIVED, PRIMARY and RECON TOMO or RECON GATED TOMO, EMISSION.
+
+    Returns
+    -------
+    pydicom.Dataset
+        Without file meta information.
 
     Raises
     ------
@@ -175,7 +180,13 @@ def _add_frames(dataset: Dataset, slots: FloatArray, habits: Habits) -> None:
 
 
 def add_pixels(dataset: Dataset, frames: np.ndarray) -> None:
-    """Put (frames, rows, columns) uint16 values into a dataset, with the matrix that they have."""
+    """Put pixels into a dataset, with the matrix that they have.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+    frames : (frames, rows, columns) uint16 array
+    """
     frames = np.ascontiguousarray(frames, dtype="<u2")
     highest = int(frames.max())
     set_values(

@@ -222,7 +222,13 @@ def _paint(
 
 
 def grid_affine() -> FloatArray:
-    """Affine of the reconstruction grid (44, 80, 80), centred on the patient."""
+    """Affine of the reconstruction grid (44, 80, 80), centred on the patient.
+
+    Returns
+    -------
+    (4, 4) float64 array
+        Index (z, y, x, 1) to LPS mm.
+    """
     plane = -0.5 * (GRID - 1) * VOXEL_MM
     height = -0.5 * (SLICES - 1) * VOXEL_MM
     spacing = (VOXEL_MM, VOXEL_MM, VOXEL_MM)

@@ -59,7 +59,19 @@ PhantomMaker = Callable[[PhantomOrder], tuple[Volume, Labels]]
 
 
 def digital_phantom(order: PhantomOrder) -> tuple[Volume, Labels]:
-    """Make a digital phantom with attenuated, noisy, reconstructed projections."""
+    """Make a digital phantom with attenuated, noisy, reconstructed projections.
+
+    Parameters
+    ----------
+    order : PhantomOrder
+        Seed, sex, artefact and what else is asked for.
+
+    Returns
+    -------
+    volume : Volume
+    labels : Labels
+        What was planted.
+    """
     from mpss_lib.demo.phantom import PhantomSpec, make_phantom
 
     phantom = make_phantom(

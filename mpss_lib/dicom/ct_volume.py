@@ -1,4 +1,7 @@
-"""A CT series, one slice in each object, as a volume in Hounsfield units."""
+"""A CT series, one slice in each object, as a volume in Hounsfield units.
+
+PS3.3 A.3 and C.8.2.1.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,18 @@ def _read(datasets: Sequence[Dataset]) -> CtVolume:
 
 
 def first_of(position: FloatArray) -> Triple:
-    """Position (x, y, z) as three plain numbers."""
+    """Position as three plain numbers.
+
+    Parameters
+    ----------
+    position : (x, y, z) float64 array, mm
+        LPS.
+
+    Returns
+    -------
+    tuple of float
+        (x, y, z), mm.
+    """
     return float(position[0]), float(position[1]), float(position[2])
 
 

@@ -88,6 +88,11 @@ def read_volume(
 def read_gates(source: Source) -> FloatArray:
     """Read the time slots of a tomogram that ``read_volume`` reads as their sum.
 
+    Parameters
+    ----------
+    source : path or pydicom.Dataset
+        One object.
+
     Returns
     -------
     (slots, z, y, x) float64 array, counts
@@ -166,7 +171,15 @@ def _check_kind(header: Header) -> None:
 
 
 def frame_order(dataset: Dataset) -> np.ndarray:
-    """Index of the stored frame for each (time slot, slice): (slots, slices) intp array.
+    """Index of the stored frame for each (time slot, slice) (PS3.3 C.8.4.8).
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+
+    Returns
+    -------
+    (slots, slices) intp array
 
     Raises
     ------

@@ -10,6 +10,7 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 
+from mpss_lib.dicom.endings import end_of_meta, ends_early
 from mpss_lib.dicom.faults import TOO_LARGE, object_fault
 from mpss_lib.errors import DicomFileError, UndecodedError
 
@@ -19,8 +20,6 @@ MAX_BYTES = 128 * 2**20
 """Largest object that is decoded where nobody says otherwise (see ``pull.max_object_mb``)."""
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_META_AT = 144
-"""First byte after FileMetaInformationGroupLength (PS3.10 7.1)."""
 
 
 def parse(content: bytes, name: str, max_bytes: int = MAX_BYTES) -> FileDataset:
@@ -44,7 +43,8 @@ def parse(content: bytes, name: str, max_bytes: int = MAX_BYTES) -> FileDataset:
     """
     _check_size(len(content), name, max_bytes)
     with object_fault(f"{name} cannot be parsed", FETCH_AGAIN):
-        _check_size(_inflated_length(content, max_bytes), name, max_bytes)
+        inflated = _inflated(content, max_bytes)
+        _check_size(len(inflated), name, max_bytes)
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -54,7 +54,8 @@ def parse(content: bytes, name: str, max_bytes: int = MAX_BYTES) -> FileDataset:
                 f"{name} is no DICOM file: no DICM prefix",
                 way_out="fetch the object again; an archive sends DICOM part 10 files",
             ) from error
-    if any("end of file" in str(warning.message).lower() for warning in caught):
+    is_told = any("end of file" in str(warning.message).lower() for warning in caught)
+    if is_told or ends_early(dataset, inflated or content):
         raise DicomFileError(
             f"{name} is truncated: {len(content)} bytes end inside an element",
             way_out=FETCH_AGAIN,
@@ -62,12 +63,12 @@ def parse(content: bytes, name: str, max_bytes: int = MAX_BYTES) -> FileDataset:
     return dataset
 
 
-def _inflated_length(content: bytes, limit: int) -> int:
-    """Length of a deflated dataset (PS3.5 A.5), at most ``limit`` + 1; 0 for any other."""
-    if _DEFLATED not in content[:1024] or len(content) < _META_AT:
-        return 0
-    start = _META_AT + int.from_bytes(content[_META_AT - 4 : _META_AT], "little")
-    return len(zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[start:], limit + 1))
+def _inflated(content: bytes, limit: int) -> bytes:
+    """Give a deflated dataset (PS3.5 A.5), at most ``limit`` + 1 bytes of it; none of any other."""
+    if _DEFLATED not in content[:1024]:
+        return b""
+    packed = content[end_of_meta(content) :]
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, limit + 1)
 
 
 def _check_size(n_bytes: int, name: str, max_bytes: int) -> None:

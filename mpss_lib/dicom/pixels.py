@@ -1,4 +1,7 @@
-"""Pixel data of a DICOM object as numbers, with their length checked first."""
+"""Pixel data of a DICOM object as numbers, with their length checked first.
+
+Values of frames: PS3.3 C.7.6.3 (pixels), C.11.1 (rescale).
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,19 @@ def expected_length(dataset: Dataset) -> int:
 
 
 def read_frames(dataset: Dataset, notes: list[str]) -> FloatArray:
-    """Read the values of all frames, rescaled: (frames, rows, columns) float64 array."""
+    """Read the values of all frames, rescaled.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+    notes : list of str
+        Gets what was odd and could still be read.
+
+    Returns
+    -------
+    (frames, rows, columns) float64 array
+        In the unit that the rescale leaves.
+    """
     stored = _stored(dataset)
     slope, intercept = _rescale(dataset, notes)
     if (slope, intercept) == (1.0, 0.0):

@@ -113,6 +113,16 @@ def place(segment: Segment, volume: Volume) -> Mask:
     Rows, columns and slices may run in other directions than the volume's; each pixel must lie
     on a voxel's centre.
 
+    Parameters
+    ----------
+    segment : Segment
+    volume : Volume
+        Gives the grid.
+
+    Returns
+    -------
+    Mask
+
     Raises
     ------
     GeometryError

@@ -1,4 +1,7 @@
-"""A series with one slice in each object: sorted by position, checked for holes."""
+"""A series with one slice in each object: sorted by position, checked for holes.
+
+Positions and directions: PS3.3 C.7.6.2.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,17 @@ SHORT_AXIS_LIMIT_DEG = 50.0
 
 
 def how_slices_lie(normal: FloatArray) -> str:
-    """Tell ``transaxial``, ``near_long_axis`` and ``other`` by the slices' normal (3,), LPS."""
+    """Tell how slices lie by their normal.
+
+    Parameters
+    ----------
+    normal : (x, y, z) float64 array
+        Unit vector, LPS.
+
+    Returns
+    -------
+    {"transaxial", "near_long_axis", "other"}
+    """
     if abs(float(normal[2])) >= np.cos(np.radians(TRANSAXIAL_LIMIT_DEG)):
         return "transaxial"
     axis = np.asarray(LONG_AXIS) / np.linalg.norm(LONG_AXIS)
@@ -71,7 +84,24 @@ class _Slice:
 
 
 def from_single_frames(datasets: Sequence[Dataset]) -> Volume:
-    """Stack the slices of a series by their positions; see ``read_volume``."""
+    """Stack the slices of a series by their positions; see ``read_volume``.
+
+    Parameters
+    ----------
+    datasets : sequence of pydicom.Dataset
+        One slice each, in any order.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    GeometryError
+        If there are fewer than two, or a slice is missing or stands twice.
+    UnreadableValueError
+        If a value that matters is there and cannot be read.
+    """
     if len(datasets) < 2:
         raise GeometryError(
             f"{len(datasets)} single-frame object(s) make no volume",

@@ -1,4 +1,7 @@
-"""One answer from the runs: Fisher as published, and tests that hold their level beside it."""
+"""One answer from the runs: Fisher as published, and tests that hold their level beside it.
+
+Fisher as in the paper's section 2.4.2 (``fisher``); each other test names its source.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,21 @@ class Test:
 
 
 def correlation_p(r: npt.ArrayLike, n: int, side: Literal["two", "one"] = "two") -> Floats:
-    """P-values of Pearson correlations of ``n`` pairs; NaN stays NaN.
+    """P-values of Pearson correlations by Student's t; NaN stays NaN.
 
     One-sided: the alternative is a positive correlation.
+
+    Parameters
+    ----------
+    r : array of any shape, or a scalar
+    n : int
+        Pairs of each.
+    side : {"two", "one"}
+
+    Returns
+    -------
+    float64 array of the shape of ``r``, or a scalar
+        NaN throughout where there are fewer than three pairs.
     """
     from scipy.stats import t as t_dist
 
@@ -56,6 +71,11 @@ def fisher(p_values: Floats, is_valid: Flags, rule: Literal["p1", "drop"] = "p1"
     is_valid : (runs,) bool
     rule : {"p1", "drop"}
         An invalid run counts as p = 1, or is left out with its degrees of freedom.
+
+    Returns
+    -------
+    Test
+        X, degrees of freedom, limit at ``LEVEL``, p.
     """
     from scipy.stats import chi2
 
@@ -67,7 +87,21 @@ def fisher(p_values: Floats, is_valid: Flags, rule: Literal["p1", "drop"] = "p1"
 
 
 def permutation_test(observed: float, null: Floats) -> Test:
-    """Share of the permuted values (with the observed one) that reach the observed value."""
+    """Share of the permuted values (with the observed one) that reach the observed value.
+
+    (1 + those that reach it) / (1 + deals): Phipson and Smyth 2010.
+
+    Parameters
+    ----------
+    observed : float
+    null : (deals,) float64 array
+        What is not finite is left out.
+
+    Returns
+    -------
+    Test
+        With the standard error of p; NaN where nothing is left.
+    """
     usable = null[np.isfinite(null)]
     if len(usable) == 0 or not np.isfinite(observed):
         return Test(observed, 0, nan, nan, nan)
@@ -78,9 +112,21 @@ def permutation_test(observed: float, null: Floats) -> Test:
 
 
 def mean_prediction(predictions: Floats, test: Ints, n: int) -> Floats:
-    """Mean out-of-sample prediction of each patient over the test sets it was in, else NaN.
+    """Mean out-of-sample prediction of each patient over the test sets it was in.
 
-    ``predictions`` and ``test`` have shape (outer, n_test).
+    Parameters
+    ----------
+    predictions : (outer, n_test) float64 array
+        NaN where a run has no winner.
+    test : (outer, n_test) int64 array
+        Patients of each test set.
+    n : int
+        Patients.
+
+    Returns
+    -------
+    (n,) float64 array
+        NaN for who has no prediction.
     """
     usable = np.isfinite(predictions)
     count = np.bincount(test[usable], minlength=n)
@@ -95,6 +141,16 @@ def pooled_spearman(predictions: Floats, test: Ints, outcome: Floats) -> Test:
     for given, but a patient's outcome also shapes those of the others: in pairs of patients the
     same product enters twice, and the spread of rho without any signal is up to sqrt(2) wider. The
     permutation of the same rho has no such fault.
+
+    Parameters
+    ----------
+    predictions : (outer, n_test) float64 array
+    test : (outer, n_test) int64 array
+    outcome : (n,) float64 array
+
+    Returns
+    -------
+    Test
     """
     rho, n = pooled_rho(predictions, test, outcome)
     if not np.isfinite(rho):
@@ -105,7 +161,17 @@ def pooled_spearman(predictions: Floats, test: Ints, outcome: Floats) -> Test:
 def pooled_rho(predictions: Floats, test: Ints, outcome: Floats) -> tuple[float, int]:
     """Spearman's rho of mean out-of-sample prediction and outcome, NaN where one is constant.
 
-    Returns the number of patients too. ``predictions`` and ``test`` have shape (outer, n_test).
+    Parameters
+    ----------
+    predictions : (outer, n_test) float64 array
+    test : (outer, n_test) int64 array
+    outcome : (n,) float64 array
+
+    Returns
+    -------
+    rho : float
+    n : int
+        Patients who have a prediction.
     """
     from scipy.stats import rankdata
 
@@ -121,6 +187,18 @@ def nadeau_bengio(r: Floats, n_test: int, n_rest: int) -> Test:
     """One-sided t test of the mean Fisher-z over the runs, variance corrected for their overlap.
 
     Nadeau and Bengio (2003): variance x (1 / runs + n_test / n_rest).
+
+    Parameters
+    ----------
+    r : (runs,) float64 array
+        What is not finite is left out.
+    n_test, n_rest : int
+        Patients of a test set, and all others.
+
+    Returns
+    -------
+    Test
+        NaN where fewer than three runs are left or they do not differ.
     """
     from scipy.stats import t as t_dist
 

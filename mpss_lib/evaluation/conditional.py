@@ -71,7 +71,17 @@ class Remainder:
         return int(self.arm.shape[0] - self.arm.shape[1])
 
     def dealt(self, deals: Ints) -> Floats:
-        """Outcomes of the deals ``deals`` (p, n), the arm taken out of each again: (p, n)."""
+        """Outcomes of deals, the arm taken out of each again.
+
+        Parameters
+        ----------
+        deals : (p, n) int64 array
+            Permutations of the patients.
+
+        Returns
+        -------
+        (p, n) float64 array
+        """
         return np.ascontiguousarray(_without(self.outcome[deals].T, self.arm).T)
 
 
@@ -91,6 +101,10 @@ def remainder(
     outcome : (n,) float64
         On the scale that is fitted.
     settings : EvaluationSettings
+
+    Returns
+    -------
+    Remainder or None
     """
     columns = clinical_arm(clinical, settings)
     if len(outcome) - columns.shape[1] < LEAST_DF or not features:
@@ -109,6 +123,18 @@ def clinical_arm(clinical: Mapping[str, Any], settings: EvaluationSettings) -> F
     Every term stands in it as it is. Splines of the numbers with more values than knots, then
     products of pairs of terms, follow as long as there are ``PATIENTS_A_COLUMN`` for each column.
     Products of ``DEMOGRAPHIC`` terms are those of their splines: calcium may bend along both.
+
+    Parameters
+    ----------
+    clinical : mapping of name to (n,) array
+        Numbers, or text for a factor.
+    settings : EvaluationSettings
+        ``arm_knots`` of the splines.
+
+    Returns
+    -------
+    (n, q) float64 array
+        Orthonormal columns, the intercept among them.
     """
     plain = {name: _plain(np.asarray(values)) for name, values in clinical.items()}
     bends = {

@@ -1,4 +1,7 @@
-"""Terms and columns: a number is one column, a factor is one term of several dummies."""
+"""Terms and columns: a number is one column, a factor is one term of several dummies.
+
+Coding of factors: treatment contrasts, as in the paper's ``stepwiselm``.
+"""
 
 from __future__ import annotations
 
@@ -72,6 +75,11 @@ class Design:
         """Columns with mean 0 and standard deviation 1, the means and the scales.
 
         A constant column keeps scale 1.
+
+        Returns
+        -------
+        columns : (n, m) float64 array
+        centre, scale : (m,) float64 arrays
         """
         centre = self.columns.mean(axis=0)
         scale = (self.columns - centre).std(axis=0)

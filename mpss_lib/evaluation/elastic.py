@@ -52,17 +52,50 @@ class Ensemble:
     l1_ratio: float
 
     def predict(self, columns: Floats) -> Floats:
-        """Mean prediction over the fold models, log scale, shape (rows,)."""
+        """Mean prediction over the fold models.
+
+        Parameters
+        ----------
+        columns : (rows, m) float64 array
+            Raw, as for ``fit_ensemble``.
+
+        Returns
+        -------
+        (rows,) float64 array
+            log(1 + CAC).
+        """
         mean: Floats = self.by_fold(columns).mean(axis=0)
         return mean
 
     def by_fold(self, columns: Floats) -> Floats:
-        """Prediction of each fold model, shape (folds, rows)."""
+        """Prediction of each fold model.
+
+        Parameters
+        ----------
+        columns : (rows, m) float64 array
+
+        Returns
+        -------
+        (folds, rows) float64 array
+            log(1 + CAC).
+        """
         answer: Floats = self.intercepts[:, None] + self.coefficients @ columns.T
         return answer
 
     def interval(self, columns: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
-        """CV+ interval, log scale, of rows that no fold model has seen."""
+        """CV+ interval, log scale, of rows that no fold model has seen.
+
+        Parameters
+        ----------
+        columns : (rows, m) float64 array
+        level : float
+            Nominal coverage.
+
+        Returns
+        -------
+        low, high : (rows,) float64 arrays
+            log(1 + CAC).
+        """
         centre = self.by_fold(columns)[self.fold]
         spread = self.residuals[:, None]
         return cv_plus(centre - spread, centre + spread, level)
@@ -80,9 +113,20 @@ class Score:
 
 
 def cv_plus(lows: Floats, highs: Floats, level: float) -> tuple[Floats, Floats]:
-    """Order statistics of the patients' ends, shape (patients, rows) -> (rows,).
+    """Order statistics of the patients' ends (Barber et al. 2021, section 1.1).
 
     With too few patients for the level an end is infinite.
+
+    Parameters
+    ----------
+    lows, highs : (patients, rows) float64 arrays
+        Each patient's fold model less, and plus, that patient's residual.
+    level : float
+        Nominal coverage.
+
+    Returns
+    -------
+    low, high : (rows,) float64 arrays
     """
     n = lows.shape[0]
     upper = ceil(round(level * (n + 1), 9))
@@ -100,6 +144,10 @@ def fit_ensemble(columns: Floats, y: Floats, seed: int) -> Ensemble:
     columns : (n, m) float64, raw
     y : (n,) float64, log(1 + CAC)
     seed : int
+
+    Returns
+    -------
+    Ensemble
     """
     from sklearn.linear_model import ElasticNet, ElasticNetCV
 
@@ -126,7 +174,21 @@ def fit_ensemble(columns: Floats, y: Floats, seed: int) -> Ensemble:
 
 
 def cross_fit(columns: Floats, score: Floats, seed: int) -> tuple[Floats, Floats, Floats]:
-    """Out-of-sample predictions and intervals of every patient, on the scale of the score."""
+    """Out-of-sample predictions and intervals of every patient, on the scale of the score.
+
+    Parameters
+    ----------
+    columns : (n, m) float64 array
+        Raw.
+    score : (n,) float64 array
+        Agatston units.
+    seed : int
+
+    Returns
+    -------
+    value, low, high : (n,) float64 arrays
+        Agatston units.
+    """
     y = np.log1p(score)
     outer = _folds(len(y), seed + 1)
     value, low, high = np.empty(len(y)), np.empty(len(y)), np.empty(len(y))
@@ -139,7 +201,18 @@ def cross_fit(columns: Floats, score: Floats, seed: int) -> tuple[Floats, Floats
 
 
 def to_score(log_values: Floats) -> Floats:
-    """Back to the scale of the score, not below 0."""
+    """Back to the scale of the score, not below 0.
+
+    Parameters
+    ----------
+    log_values : (n,) float64 array
+        log(1 + CAC).
+
+    Returns
+    -------
+    (n,) float64 array
+        Agatston units.
+    """
     answer: Floats = np.maximum(np.expm1(np.minimum(log_values, 700.0)), 0.0)
     return answer
 
@@ -187,7 +260,22 @@ def penalised(design: Design, configuration: str, n_radiomics: int) -> Penalised
 
 
 def scores(value: Floats, low: Floats, high: Floats, outcome: Floats, seed: int) -> list[Score]:
-    """Measure out-of-sample predictions against the scores."""
+    """Measure out-of-sample predictions against the scores.
+
+    Parameters
+    ----------
+    value, low, high : (n,) float64 arrays
+        Predictions and ends of their intervals, Agatston units.
+    outcome : (n,) float64 array
+        Agatston units.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    list of Score
+        Spearman, AUC above two limits, calibration, coverage in all and by calcium.
+    """
     rng = np.random.default_rng([seed, _STREAM])
     n = len(outcome)
     draws = rng.integers(0, n, (BOOTSTRAP, n))

@@ -1,4 +1,7 @@
-"""What an evaluation reads from the lake: features, clinical values and scores of a cohort."""
+"""What an evaluation reads from the lake: features, clinical values and scores of a cohort.
+
+Segments and scores as in the paper's section 2.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,17 @@ class Selected:
     values: Floats
 
     def columns_of(self, segment: str) -> dict[str, Floats]:
-        """Radiomic terms of a segment."""
+        """Radiomic terms of a segment.
+
+        Parameters
+        ----------
+        segment : str
+            One of ``SEGMENTS``.
+
+        Returns
+        -------
+        dict of feature to (n,) float64 array
+        """
         values = self.values[:, SEGMENTS.index(segment)]
         return {name: values[:, k] for k, name in enumerate(self.features)}
 

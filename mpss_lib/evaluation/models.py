@@ -1,4 +1,7 @@
-"""Winning models as rows: enough to apply them in SQL, with no pickled object."""
+"""Winning models as rows: enough to apply them in SQL, with no pickled object.
+
+Final coefficients: on the rows that the profile names, see the paper's section 2.4.2.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,22 @@ def winners_of(fits: Iterable[Mapping[str, Any]], profile: str) -> list[Winner]:
 def winner_model(
     winner: Winner, design: Design, outcome: Floats, splits: Splits, settings: EvaluationSettings
 ) -> Model:
-    """Fit a winner by QR on the rows of its final coefficients, with standard errors."""
+    """Fit a winner by QR on the rows of its final coefficients, with standard errors.
+
+    Parameters
+    ----------
+    winner : Winner
+        Outer and inner run, terms and columns.
+    design : Design
+    outcome : (n,) float64 array
+        On the scale that is fitted.
+    splits : Splits
+    settings : EvaluationSettings
+
+    Returns
+    -------
+    Model
+    """
     outer = splits.outer.index(winner.outer)
     design = harmonised(design, splits.test[outer])
     rows = _final_rows(splits, outer, winner.inner, settings)

@@ -6,6 +6,8 @@ arm leaves of the scores is dealt out, and the arm taken out of every deal again
 depends on the seed and its number only, so that parts can be made apart and resumed; every
 segment, profile and kind has the same deals, so that tests can be judged together (see
 ``family``).
+
+Deals that begin with the observed one make the test exact: Phipson and Smyth 2010.
 """
 
 from __future__ import annotations
@@ -44,7 +46,20 @@ class Null:
 
 
 def statistics(r: Floats, n_test: int, settings: EvaluationSettings) -> tuple[float, float]:
-    """Fisher's X and the mean correlation of the runs; an invalid run counts as r = 0."""
+    """Fisher's X and the mean correlation of the runs; an invalid run counts as r = 0.
+
+    Parameters
+    ----------
+    r : (runs,) float64 array
+    n_test : int
+        Patients of a test set.
+    settings : EvaluationSettings
+        Side of p, and what an invalid run counts.
+
+    Returns
+    -------
+    x, mean_r : float
+    """
     is_valid = np.isfinite(r)
     p = correlation_p(r, n_test, settings.p_side)
     count = len(r) if settings.invalid_run == "p1" else max(int(is_valid.sum()), 1)
@@ -55,7 +70,20 @@ def statistics(r: Floats, n_test: int, settings: EvaluationSettings) -> tuple[fl
 
 
 def order(number: int, n: int, seed: int) -> Ints:
-    """Draw the permutation with this number."""
+    """Draw the permutation with this number.
+
+    Parameters
+    ----------
+    number : int
+    n : int
+        Patients.
+    seed : int
+
+    Returns
+    -------
+    (n,) int64 array
+        Always the same for these three.
+    """
     drawn: Ints = np.random.default_rng([seed, _STREAM, 0, number]).permutation(n)
     return drawn
 
@@ -85,7 +113,27 @@ def permuted(
     numbers: Sequence[int],
     rival: str = "",
 ) -> Null:
-    """Run the evaluation on the outcome (already transformed) dealt out by ``numbers``."""
+    """Run the evaluation on the outcome (already transformed) dealt out by ``numbers``.
+
+    Parameters
+    ----------
+    design : Design
+    n_radiomics : int
+        Terms that are features: they stand first.
+    outcome : (n,) float64 array
+        On the scale that is fitted.
+    settings : EvaluationSettings
+    splits : Splits
+    numbers : sequence of int
+        Which deals.
+    rival : str
+        Another rule that takes its winners among the same fits.
+
+    Returns
+    -------
+    Null
+        A row for each deal.
+    """
     parts = []
     for batch in _batches(numbers):
         outcomes = outcome[_deals(batch, len(outcome), settings)]
@@ -108,7 +156,20 @@ def permuted_remainder(
 def observed_remainder(
     left: Remainder, settings: EvaluationSettings, splits: Splits
 ) -> tuple[Null, Floats]:
-    """Let the features' remainder predict the outcome's as it is: one row, and (outer,) r."""
+    """Let the features' remainder predict the outcome's as it is.
+
+    Parameters
+    ----------
+    left : Remainder
+    settings : EvaluationSettings
+    splits : Splits
+
+    Returns
+    -------
+    null : Null
+        One row, of number -1.
+    r : (outer,) float64 array
+    """
     found, r = _remaining(left, left.outcome[None, :], settings, splits)
     return _null([-1], [found]), r[0]
 

@@ -1,4 +1,7 @@
-"""The randomised evaluation: 50 test sets, 20 train and dev sets in each, one winner each."""
+"""The randomised evaluation: 50 test sets, 20 train and dev sets in each, one winner each.
+
+The paper's section 2.4.2; where it contradicts itself the profile decides (``profiles``).
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,16 @@ class Evaluation:
         return np.isfinite(self.r)
 
     def winning_terms(self, configuration: int, outer: int) -> Flags:
-        """(terms,) bool: the terms of a winner; none where there is no winner."""
+        """Terms of a winner; none where there is no winner.
+
+        Parameters
+        ----------
+        configuration, outer : int
+
+        Returns
+        -------
+        (terms,) bool array
+        """
         inner = int(self.winner[configuration, outer])
         if inner < 0:
             return np.zeros(len(self.design.names), np.bool_)
@@ -138,7 +150,18 @@ def evaluate(
 
 
 def transform(outcome: Any, settings: EvaluationSettings) -> Floats:
-    """Bring the outcome to the scale that is fitted: as it is, or log(1 + CAC)."""
+    """Bring the outcome to the scale that is fitted: as it is, or log(1 + CAC).
+
+    Parameters
+    ----------
+    outcome : (n,) sequence of numbers
+        Agatston units.
+    settings : EvaluationSettings
+
+    Returns
+    -------
+    (n,) float64 array
+    """
     y = np.asarray(outcome, np.float64)
     return np.log1p(y) if settings.outcome_transform == "log1p" else y
 
@@ -171,12 +194,32 @@ def run(
     configurations: Sequence[int] = (0, 1, 2),
     rival: str = "",
 ) -> Raw:
-    """Run the kernel for one or many (permuted) outcomes, shape (p, n).
+    """Run the kernel for one or many (permuted) outcomes.
 
     Configurations that are not asked for have no candidates, hence no valid run. With a ``rival``
     rule its winners follow those of the three configurations. Where the design names scanners its
     features are harmonised for each outer split, by what the rows that are not tested show: each
     outer split is then a run of its own, which shares nothing with the others.
+
+    Parameters
+    ----------
+    design : Design
+    n_radiomics : int
+        Terms that are features: they stand first.
+    outcomes : (p, n) float64 array
+        On the scale that is fitted.
+    settings : EvaluationSettings
+    splits : Splits
+    is_kept : bool
+        Keep every inner fit, not only what the winners give.
+    configurations : sequence of int
+        Which of ``CONFIGURATIONS``.
+    rival : str
+        Name of another rule, empty for none.
+
+    Returns
+    -------
+    Raw
     """
     how = (is_kept, configurations, rival)
     if not design.scanners:

@@ -2,6 +2,8 @@
 
 X is told of the splits of one seed. With other seeds the same patients give other X; a table of
 them stands beside, and decides nothing.
+
+The table is ours; X is the paper's section 2.4.2.
 """
 
 from __future__ import annotations
@@ -44,6 +46,11 @@ def over_seeds(
     settings : EvaluationSettings
     rival : str, optional
         Another rule that takes its winners among the same fits.
+
+    Returns
+    -------
+    list of SeedResult
+        One for each seed and winner's rule.
     """
     found = []
     for seed in range(settings.seed, settings.seed + settings.split_seeds):

@@ -3,6 +3,8 @@
 Each door takes (cohort, [part,] lake, config) and returns counts and ``units`` for the manifest
 record. Output that is there for the same input is not made again, and what one step has written
 the next ones read: each (profile, segment) is evaluated once.
+
+The procedure is the paper's section 2.4.2, in the profiles of ``profiles``.
 """
 
 from __future__ import annotations
@@ -57,6 +59,20 @@ SUMMARY_TABLES = ("combined_test", "profile_setting")
 
 def run(cohort: str, lake: Lake, config: Config, *, force: bool = False) -> Answer:
     """Do every step in order, on inputs that are read once.
+
+    Parameters
+    ----------
+    cohort : str
+        Hash of a frozen cohort.
+    lake : Lake
+    config : Config
+    force : bool
+        Must be False: what is identical is skipped.
+
+    Returns
+    -------
+    dict
+        Cohort, counts of what was done and skipped, files.
 
     Raises
     ------

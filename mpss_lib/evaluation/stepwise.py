@@ -6,6 +6,8 @@ removed if it fails; until neither happens. The intercept always stays. A factor
 ``criterion="aic"``: the value of a term is AIC(with) - AIC(without); the smallest value enters if
 it is at most ``p_enter``, the largest leaves if it is at least ``p_remove``. ``"sse"``: the value
 is the p-value of the partial F test of the whole term.
+
+The rules: documentation of MATLAB's ``stepwiselm``, which the paper names.
 """
 
 from __future__ import annotations
@@ -66,7 +68,17 @@ class Model:
     path: tuple[Step, ...] = ()
 
     def predict(self, columns: Mapping[str, Any]) -> Floats:
-        """Predicted outcome, shape (rows,); ``columns`` holds at least the model's terms.
+        """Predict the outcome of rows.
+
+        Parameters
+        ----------
+        columns : mapping of term to (rows,) sequence
+            At least the model's terms; others are not looked at.
+
+        Returns
+        -------
+        (rows,) float64 array
+            On the scale that was fitted.
 
         Raises
         ------
@@ -191,6 +203,10 @@ def fit(
     loglik_variance : {"ml", "mse"}
     path : tuple of Step
         How it was found.
+
+    Returns
+    -------
+    Model
     """
     from scipy.stats import t as t_dist
 

@@ -1,4 +1,7 @@
-"""One feature at a time: Spearman against raw and five-class calcium, false discoveries held."""
+"""One feature at a time: Spearman against raw and five-class calcium, false discoveries held.
+
+Benjamini and Hochberg 1995 (J. R. Stat. Soc. B 57:289); the question is the paper's section 2.4.2.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,17 @@ def associations(columns: Mapping[str, Floats], score: Floats) -> list[Associati
 
     Benjamini-Hochberg at .05 over the features of one segment and outcome. A constant feature
     has rho NaN and p 1.
+
+    Parameters
+    ----------
+    columns : mapping of feature to (n,) float64 array
+    score : (n,) float64 array
+        Agatston units.
+
+    Returns
+    -------
+    list of Association
+        Two for each feature: raw and five classes.
     """
     from scipy.stats import false_discovery_control, rankdata
 

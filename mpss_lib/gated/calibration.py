@@ -4,6 +4,8 @@ A wider blur and a thicker wall both widen a profile, but a wall that thickens b
 from end-diastole to end-systole grows wider and brighter only as much as the blur leaves. Over all
 gates the two come apart: they are those that leave the smallest difference between the gates and
 the pictures of one ventricle whose wall keeps its volume and its uptake.
+
+Variable projection: Golub and Pereyra 1973; the model is ours.
 """
 
 from __future__ import annotations
@@ -74,6 +76,10 @@ def calibrate(
     usual_ml : float
         Volume of the wall that is expected beforehand.
     before : Calibration
+
+    Returns
+    -------
+    Calibration
     """
     at = np.log([before.look.wall_ml, before.look.blur_mm])
     trials = [at, *(at + PROBE * np.eye(2))]

@@ -3,6 +3,8 @@
 The lattice lies along the heart's frame (axis, anterior, lateral), so that one pair of sparse
 matrices serves all gates: from values on the rays' (rows, angles) to lattice points, and from a
 picture on the lattice to its profiles along the rays.
+
+The lattice is ours.
 """
 
 from __future__ import annotations
@@ -60,22 +62,60 @@ class Lattice:
     to_profiles: csr_array
 
     def bring(self, volume: Volume) -> FloatArray:
-        """Sample the counts of a volume at the points (n,), trilinear; zero outside."""
+        """Sample the counts of a volume at the points, trilinear; zero outside.
+
+        Parameters
+        ----------
+        volume : Volume
+
+        Returns
+        -------
+        (n,) float64 array, counts
+        """
         local = np.stack([self.t, self.a, self.s], axis=1)
         return sample(volume, self.frame.to_patient(local))
 
     def spread(self, values: FloatArray) -> FloatArray:
-        """Values of the rays (rows, angles) at the points (n,)."""
+        """Give points the values of the rays.
+
+        Parameters
+        ----------
+        values : (rows, angles) float64 array
+
+        Returns
+        -------
+        (n,) float64 array
+        """
         spread: FloatArray = self.from_rays @ values.ravel()
         return spread
 
     def profiles(self, picture: FloatArray) -> FloatArray:
-        """Profiles (rows, angles, radii) of a picture (n,)."""
+        """Take the profiles of a picture along the rays.
+
+        Parameters
+        ----------
+        picture : (n,) float64 array
+
+        Returns
+        -------
+        (rows, angles, radii) float64 array
+        """
         profiles: FloatArray = self.to_profiles @ picture.ravel()
         return profiles.reshape(ROWS, ANGLES, len(RADIUS_MM))
 
     def blur(self, pictures: FloatArray, sd_mm: float) -> FloatArray:
-        """Gaussian blur of pictures (k, n), mirrored at the edges."""
+        """Blur pictures by a Gaussian, mirrored at the edges.
+
+        Parameters
+        ----------
+        pictures : (k, n) float64 array
+        sd_mm : float, mm
+            Standard deviation.
+
+        Returns
+        -------
+        (k, n) float64 array
+        """
         first, second, third = (_gaussian(n, sd_mm) for n in self.shape)
         out = pictures.reshape(-1, *self.shape) @ third
         out = second @ out

@@ -4,6 +4,8 @@ Maxima and edges of a blurred wall do not lie on the wall's middle and edges: bl
 pull them inwards, more so in a small ventricle, and counts of the other wall, of blood and liver
 move them too. The model's picture suffers all that alike: where it and the gate differ by a shift
 across the wall, the wall is shifted.
+
+The method is ours.
 """
 
 from __future__ import annotations
@@ -40,7 +42,13 @@ GAIN_ROWS, GAIN_ANGLES = 3, 7
 
 @lru_cache(maxsize=1)
 def basis() -> FloatArray:
-    """Smooth displacements (rows * angles, 35): Legendre 0-4 along, Fourier 0-3 around."""
+    """Smooth displacements (rows * angles, 35): Legendre 0-4 along, Fourier 0-3 around.
+
+    Returns
+    -------
+    (rows * angles, 35) float64 array
+        Read-only.
+    """
     legendre = np.polynomial.legendre.legvander(np.linspace(-1.0, 1.0, ROWS), 4)
     around = [np.ones(ANGLES)]
     for k in (1, 2, 3):
@@ -55,7 +63,13 @@ def basis() -> FloatArray:
 
 @lru_cache(maxsize=1)
 def stiffness() -> FloatArray:
-    """Penalty (35,) of the displacements: more for those that wave more."""
+    """Penalty (35,) of the displacements: more for those that wave more.
+
+    Returns
+    -------
+    (35,) float64 array
+        Read-only.
+    """
     along = np.arange(5) ** 2
     around = np.repeat([0, 1, 2, 3], [1, 2, 2, 2]) ** 2
     weights: FloatArray = STIFFNESS * (0.1 + np.add.outer(along, around)).ravel()
@@ -64,12 +78,32 @@ def stiffness() -> FloatArray:
 
 
 def place_in_wall(shape: Shape) -> FloatArray:
-    """Distance (rows, angles, radii) of the profiles' places from the mid-wall, along the ray."""
+    """Distance of the profiles' places from the mid-wall, along the ray.
+
+    Parameters
+    ----------
+    shape : Shape
+
+    Returns
+    -------
+    (rows, angles, radii) float64 array, mm
+        Negative inside.
+    """
     return RADIUS_MM - shape.mid_mm[..., None]
 
 
 def heights(shape: Shape) -> FloatArray:
-    """Height (rows, angles) of the mid-wall above the valve plane, mm along the axis."""
+    """Height of the mid-wall above the valve plane.
+
+    Parameters
+    ----------
+    shape : Shape
+
+    Returns
+    -------
+    (rows, angles) float64 array, mm
+        Along the axis, towards the apex.
+    """
     rho = shape.mid_mm * np.sin(PHI)[:, None]
     t = RING_T[:, None] + shape.mid_mm * np.cos(PHI)[:, None]
     above: FloatArray = t - shape.plane.t(rho * np.sin(THETA), rho * np.cos(THETA))
@@ -77,7 +111,17 @@ def heights(shape: Shape) -> FloatArray:
 
 
 def area_weights(shape: Shape) -> FloatArray:
-    """Share (rows, angles) of the wall that a ray stands for; 0 below the valve plane."""
+    """Share of the wall that a ray stands for; 0 below the valve plane.
+
+    Parameters
+    ----------
+    shape : Shape
+
+    Returns
+    -------
+    (rows, angles) float64 array
+        Relative: they do not sum to 1.
+    """
     area = np.ones(ROWS)
     area[: CAP_ROWS + 1] = np.maximum(np.sin(PHI[: CAP_ROWS + 1]), 0.04)
     step = np.where(np.arange(ROWS) < CAP_ROWS, math.pi / (2 * CAP_ROWS), RING_STEP_MM / 30.0)
@@ -100,6 +144,10 @@ def match(
     look : Look
     steps : int
         Gauss-Newton steps.
+
+    Returns
+    -------
+    Shape
     """
     shape = start
     for _ in range(steps):
@@ -114,7 +162,21 @@ def match(
 
 
 def misfit(lattice: Lattice, seen: FloatArray, shape: Shape, look: Look) -> float:
-    """Root mean square difference between a gate and its model over the counts of the wall."""
+    """Root mean square difference between a gate and its model over the counts of the wall.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    seen : (rows, angles, radii) float64 array
+        The gate's profiles, counts normalised.
+    shape : Shape
+    look : Look
+
+    Returns
+    -------
+    float
+        A share of the counts of the wall.
+    """
     model, weights = _profiles(lattice, shape, look), weights_of(shape)
     off = seen - _gain(seen, model, weights)[..., None] * model
     top = float((weights * seen).sum() / weights.sum())
@@ -122,7 +184,16 @@ def misfit(lattice: Lattice, seen: FloatArray, shape: Shape, look: Look) -> floa
 
 
 def weights_of(shape: Shape) -> FloatArray:
-    """Weight (rows, angles, radii) of the profiles' places: near the wall, by area."""
+    """Weight of the profiles' places: near the wall, by area.
+
+    Parameters
+    ----------
+    shape : Shape
+
+    Returns
+    -------
+    (rows, angles, radii) float64 array
+    """
     return _near(place_in_wall(shape), WINDOW_MM) * area_weights(shape)[..., None]
 
 
@@ -146,7 +217,16 @@ def _gain(seen: FloatArray, model: FloatArray, weights: FloatArray) -> FloatArra
 
 
 def smooth_rays(values: FloatArray) -> FloatArray:
-    """Mean (rows, angles, ...) over neighbouring rays."""
+    """Take the mean over neighbouring rays.
+
+    Parameters
+    ----------
+    values : (rows, angles, ...) float64 array
+
+    Returns
+    -------
+    (rows, angles, ...) float64 array
+    """
     size = (GAIN_ROWS, GAIN_ANGLES, *([1] * (values.ndim - 2)))
     mode = ("nearest", "wrap", *(["nearest"] * (values.ndim - 2)))
     smooth: FloatArray = uniform_filter(values, size, mode=mode)

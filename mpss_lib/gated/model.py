@@ -2,6 +2,8 @@
 
 The wall keeps its volume through the beat (muscle is incompressible), so that the mid-wall surface,
 the plane of the valve and one volume of the wall give both its surfaces.
+
+The model is ours.
 """
 
 from __future__ import annotations
@@ -68,6 +70,10 @@ def enclosed_ml(radius_mm: FloatArray, plane: BasalPlane) -> float:
     radius_mm : (rows, angles) float64 array
         Along the rays of the heart's frame.
     plane : BasalPlane
+
+    Returns
+    -------
+    float, ml
     """
     turn = 2.0 * np.pi / ANGLES
     cap = float((CAP_WEIGHTS[:, None] * radius_mm[: CAP_ROWS + 1] ** 3).sum()) * turn / 3.0
@@ -125,9 +131,21 @@ class Look:
 
 
 def parts(lattice: Lattice, shape: Shape, thickness_mm: float) -> FloatArray:
-    """Share of each lattice point in wall, blood and surroundings: (3, n).
+    """Share of each lattice point in wall, blood and surroundings.
 
     Beyond the valve plane there is blood within the mid-wall radius.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    shape : Shape
+    thickness_mm : float, mm
+        Of the wall.
+
+    Returns
+    -------
+    (3, n) float64 array
+        Each 0 to 1; they sum to 1 where muscle and blood leave room.
     """
     wall = shape.wall(thickness_mm)
     endo, epi = (
@@ -142,7 +160,19 @@ def parts(lattice: Lattice, shape: Shape, thickness_mm: float) -> FloatArray:
 
 
 def picture(lattice: Lattice, shape: Shape, look: Look) -> FloatArray:
-    """Blurred picture (n,) of the ventricle in its surroundings."""
+    """Draw the blurred picture of the ventricle in its surroundings.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    shape : Shape
+    look : Look
+        Counts of the parts, volume of the wall, blur.
+
+    Returns
+    -------
+    (n,) float64 array
+    """
     muscle, blood, rest = parts(lattice, shape, shape.thickness_mm(look.wall_ml))
     sharp = muscle * lattice.spread(look.wall) + look.blood * blood
     sharp += rest * lattice.spread(look.outside)

@@ -1,4 +1,7 @@
-"""What is out of order with a gated study, or with what was measured in it."""
+"""What is out of order with a gated study, or with what was measured in it.
+
+What is asked, and each limit, is ours.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,17 @@ class Values:
 
 
 def count_shares(gates: Sequence[Volume]) -> FloatArray:
-    """Divide the counts of each gate by their median (gates,); 0 for one that is not finite."""
+    """Divide the counts of each gate by their median.
+
+    Parameters
+    ----------
+    gates : sequence of Volume
+
+    Returns
+    -------
+    (gates,) float64 array
+        0 for a gate that is not finite.
+    """
     totals = np.array([float(np.clip(one.array, 0.0, None).sum()) for one in gates])
     totals = np.where(np.isfinite(totals), totals, 0.0)
     usual = float(np.median(totals[totals > 0.0])) if (totals > 0.0).any() else 1.0
@@ -85,7 +98,21 @@ def count_shares(gates: Sequence[Volume]) -> FloatArray:
 def worst_misfit(
     lattice: Lattice, seen: Sequence[FloatArray], shapes: Sequence[Shape], look: Look
 ) -> float:
-    """Upper quartile of the gates' misfits, over the counts of the wall."""
+    """Upper quartile of the gates' misfits, over the counts of the wall.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    seen : sequence of (rows, angles, radii) float64 arrays
+    shapes : sequence of Shape
+        Of the same gates.
+    look : Look
+
+    Returns
+    -------
+    float
+        A share of the counts of the wall.
+    """
     off = [misfit(lattice, one, shape, look) for one, shape in zip(seen, shapes, strict=True)]
     return float(np.percentile(off, 75))
 

@@ -48,13 +48,17 @@ class Phase:
 
 
 def polar_counts(seen: FloatArray, shape: Shape) -> FloatArray:
-    """Lay the counts of the wall in one gate over the same heights (levels, angles) as in others.
+    """Lay the counts of the wall in one gate over the same heights as in others.
 
     Parameters
     ----------
     seen : (rows, angles, radii) float64 array
     shape : Shape
         Of this gate.
+
+    Returns
+    -------
+    (levels, angles) float64 array
     """
     near = np.clip(1.0 - np.abs(RADIUS_MM - shape.mid_mm[..., None]) / RIDGE_MM, 0.0, None)
     ridge = smooth_rays((near * seen).sum(axis=-1) / np.maximum(near.sum(axis=-1), 1e-9))
@@ -62,7 +66,17 @@ def polar_counts(seen: FloatArray, shape: Shape) -> FloatArray:
 
 
 def area_of_levels(shape: Shape) -> FloatArray:
-    """Share of the wall (levels, angles) that a place of the polar map stands for."""
+    """Share of the wall that a place of the polar map stands for.
+
+    Parameters
+    ----------
+    shape : Shape
+
+    Returns
+    -------
+    (levels, angles) float64 array
+        Relative; 0 below ``LOWEST_LEVEL``.
+    """
     rho = np.linalg.norm(points_of(shape.mid_mm)[..., 1:], axis=-1)
     return _at_levels(rho, shape) * (LEVELS >= LOWEST_LEVEL)[:, None]
 
@@ -84,6 +98,11 @@ def measure_phase(counts: FloatArray, area: FloatArray, is_used: BoolArray) -> P
     area : (levels, angles) float64 array
         Weight of each place.
     is_used : (gates,) bool array
+
+    Returns
+    -------
+    Phase
+        Mean, standard deviation and bandwidth, degrees of the beat.
     """
     middle = (np.arange(len(counts)) + 0.5) / len(counts)
     turn = np.exp(-2j * np.pi * middle[is_used])
@@ -130,8 +149,14 @@ def measure_thickening(
         Of the wall there.
     times : (2,) int
         End-diastole and end-systole, hundredths of the beat.
-    trust, is_used
-        As for ``beat.fit_beat``.
+    trust : (gates,) float64 array
+    is_used : (gates,) bool array
+        Both as for ``beat.fit_beat``.
+
+    Returns
+    -------
+    mapping of segment (S01 to S17) to float, percent
+        NaN where a segment has no counts at end-diastole.
     """
     endo_apex = float(shape.wall(thickness_mm).endo_mm[0].mean()) - shape.plane.at
     mid_apex = float(shape.mid_mm[0].mean()) - shape.plane.at
@@ -149,5 +174,16 @@ def measure_thickening(
 
 
 def polar_of_gates(seen: Sequence[FloatArray], shapes: Sequence[Shape]) -> FloatArray:
-    """Polar maps (gates, levels, angles) of the gates."""
+    """Polar maps (gates, levels, angles) of the gates.
+
+    Parameters
+    ----------
+    seen : sequence of (rows, angles, radii) float64 arrays
+    shapes : sequence of Shape
+        Of the same gates.
+
+    Returns
+    -------
+    (gates, levels, angles) float64 array
+    """
     return np.stack([polar_counts(one, shape) for one, shape in zip(seen, shapes, strict=True)])

@@ -2,6 +2,8 @@
 
 A study without gates is done like any other: its row says so. Only a fault of our own sets one
 aside; the stage is the last of the chain, so that nothing waits for it.
+
+The method is ours: a model ventricle in every gate (``model``, ``matching``).
 """
 
 from __future__ import annotations
@@ -56,6 +58,11 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     force : bool
         Work again although the same output is there.
 
+    Returns
+    -------
+    Outcome
+        ``done`` or ``skipped``, and the files.
+
     Raises
     ------
     StudyRejectedError
@@ -109,6 +116,15 @@ def _measure(row: Mapping[str, Any], path: Path) -> _Found:
 
 def gates_of(path: Path) -> list[Volume]:
     """Read the gates of a gated tomogram, in the order of its time slots.
+
+    Parameters
+    ----------
+    path : Path
+        One gated object (PS3.3 A.5).
+
+    Returns
+    -------
+    list of Volume, counts
 
     Raises
     ------

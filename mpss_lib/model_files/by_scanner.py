@@ -39,14 +39,35 @@ def levels_of(group: ModelGroup) -> dict[str, frozenset[str]]:
 
 
 def plain_form(group: ModelGroup) -> tuple[Floats, Floats]:
-    """Give intercepts (models,) and coefficients (models, columns) for values as they are."""
+    """Give the linear forms for values as they are.
+
+    Parameters
+    ----------
+    group : ModelGroup
+
+    Returns
+    -------
+    intercepts : (models,) float64 array
+    coefficients : (models, columns) float64 array
+    """
     coefficients = np.zeros((len(group.intercepts), len(columns_of(group))))
     coefficients[:, : len(group.labels)] = group.coefficients
     return group.intercepts, coefficients
 
 
 def scanner_form(group: ModelGroup, scanner: str) -> tuple[Floats, Floats]:
-    """Give those for values of a scanner; the plain ones where it is not harmonised."""
+    """Give the linear forms for values of a scanner; the plain ones where it is not harmonised.
+
+    Parameters
+    ----------
+    group : ModelGroup
+    scanner : str
+
+    Returns
+    -------
+    intercepts : (models,) float64 array
+    coefficients : (models, columns) float64 array
+    """
     intercepts, coefficients = plain_form(group)
     scale = group.scales.get(scanner)
     if scale is None:
@@ -68,7 +89,18 @@ def scanner_formulas(group: ModelGroup) -> tuple[ScannerFormulas, ...]:
 
 
 def formulas(intercepts: Floats, coefficients: Floats) -> tuple[Formula, ...]:
-    """Write linear forms as those of a file."""
+    """Write linear forms as those of a file.
+
+    Parameters
+    ----------
+    intercepts : (models,) float64 array
+    coefficients : (models, columns) float64 array
+
+    Returns
+    -------
+    tuple of Formula
+        One for each model.
+    """
     return tuple(
         Formula(intercept=float(intercept), coefficients=tuple(row.tolist()))
         for intercept, row in zip(intercepts, coefficients, strict=True)

@@ -80,6 +80,11 @@ def membership_auc(model: ModelFile, values: Mapping[str, Floats], n_here: int) 
     model : ModelFile
     values : mapping of term to (n_here,) float64, complete cases
     n_here : int
+
+    Returns
+    -------
+    float
+        .5 to 1.
     """
     names = [
         term.name

@@ -31,7 +31,17 @@ class Moments:
 
 
 def moments(values: Floats) -> Moments:
-    """Describe numbers, shape (n,)."""
+    """Describe numbers.
+
+    Parameters
+    ----------
+    values : (n,) float64 array
+
+    Returns
+    -------
+    Moments
+        Empty where n is below ``SMALLEST_CELL``.
+    """
     n = len(values)
     if n < SMALLEST_CELL:
         return Moments(None, None, {})

@@ -213,7 +213,17 @@ def _cohort(
 
 
 def correlations(numbers: Mapping[str, Floats]) -> dict[str, tuple[float, ...]]:
-    """Rows of the correlation matrix by name; a constant goes with nothing."""
+    """Rows of the correlation matrix by name; a constant goes with nothing.
+
+    Parameters
+    ----------
+    numbers : mapping of name to (n,) float64 array
+
+    Returns
+    -------
+    dict of name to tuple of float
+        In the order of the names; empty where n is below ``SMALLEST_CELL``.
+    """
     if not numbers or len(next(iter(numbers.values()))) < SMALLEST_CELL:
         return {}
     centred = np.array([values - values.mean() for values in numbers.values()])

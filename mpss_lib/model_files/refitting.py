@@ -40,7 +40,21 @@ class Refit:
 
 
 def refit(guess: Floats, outcome: Floats, seed: int, *, with_slope: bool) -> Refit:
-    """Refit on the cohort, and judge the refit on patients that it has not seen (10 folds)."""
+    """Refit on the cohort, and judge the refit on patients that it has not seen (10 folds).
+
+    Parameters
+    ----------
+    guess, outcome : (n,) float64 arrays
+        On the scale that the model fits.
+    seed : int
+        Deals the patients over the folds.
+    with_slope : bool
+        Refit the slope too, not the intercept alone.
+
+    Returns
+    -------
+    Refit
+    """
     fold = np.random.default_rng([seed, len(guess)]).permutation(np.arange(len(guess)) % FOLDS)
     after = np.empty(len(guess))
     for k in range(min(FOLDS, len(guess))):

@@ -263,6 +263,10 @@ def run(
     ----------
     study_key : str
         As ``find`` returned it.
+    lake : Lake
+    config : Config
+    sites : Sites
+        Archives, registry and vault of this home.
     force : bool
         Fetch and compare again even if everything announced is there.
     accepts : bool

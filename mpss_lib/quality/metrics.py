@@ -120,7 +120,16 @@ def compare(corrected: Seen, uncorrected: Volume) -> dict[str, float]:
 
 
 def segment_means(seen: Seen) -> FloatArray:
-    """Mean counts (17,) of the polar segments; NaN for an empty one."""
+    """Mean counts of the polar segments; NaN for an empty one.
+
+    Parameters
+    ----------
+    seen : Seen
+
+    Returns
+    -------
+    (17,) float64 array, counts
+    """
     means = np.full(17, np.nan)
     for n in range(17):
         inside = seen.masks[f"S{n + 1:02d}"].array
@@ -130,7 +139,18 @@ def segment_means(seen: Seen) -> FloatArray:
 
 
 def scores(segments: FloatArray) -> FloatArray:
-    """Standardise the segments (17,) by the normal ones."""
+    """Standardise the segments by the normal ones.
+
+    Parameters
+    ----------
+    segments : (17,) float64 array, counts
+        As ``segment_means`` gives them.
+
+    Returns
+    -------
+    (17,) float64 array
+        z values.
+    """
     upper = np.sort(segments[:16])[8:]
     relative = segments / float(np.mean(upper))
     z: FloatArray = (relative - np.array(NORMAL_MEAN)) / np.array(NORMAL_SD)

@@ -47,7 +47,7 @@ def montage(
     masks : mapping of name to Mask
         MYO, ENDO and EPI are used.
     extras : mapping of name to float64 array
-        As ``read_masks`` gives them.
+        As ``read_masks`` gives them: axes (3,), surfaces (rows, angles).
     study_key : str
         Pseudonymous key, printed on the picture.
     path : Path

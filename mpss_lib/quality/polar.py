@@ -36,7 +36,17 @@ def polar_map(
 ) -> None:
     """Draw the polar map: wall counts in percent of the largest, and z of the 17 segments; PNG.
 
-    Arguments as in ``montage``; segments S01-S17 are used.
+    Parameters
+    ----------
+    volume : Volume
+    masks : mapping of name to Mask
+        S01 to S17 are used.
+    extras : mapping of name to float64 array
+        As for ``montage``: axes (3,), surfaces (rows, angles).
+    study_key : str
+        Pseudonymous key, printed on the picture.
+    path : Path
+        File to write, whole or not at all.
     """
     image = _polar_counts(extras)
     image *= 100.0 / float(np.nanmax(image))

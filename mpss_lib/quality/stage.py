@@ -37,6 +37,11 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     force : bool
         Work again although the same output is there.
 
+    Returns
+    -------
+    Outcome
+        ``done`` or ``skipped``, and the files.
+
     Raises
     ------
     StudyRejectedError

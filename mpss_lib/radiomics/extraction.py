@@ -9,6 +9,8 @@ voxels, knowingly. What overflows double precision is NaN too. Wrong arguments r
 
 A region of which a whole part is undefined is told: the doors log a warning that names the mask and
 the reason (the logger of this module), the stage one that names study and segment.
+
+Features, their names and the order of the steps: IBSI reference manual (arXiv:1612.07003v11).
 """
 
 from __future__ import annotations
@@ -137,7 +139,25 @@ def measure_regions(
     settings: Settings | None = None,
     bins: Sequence[int] = BINS,
 ) -> dict[str, RegionFeatures]:
-    """As ``extract_many``, as arrays: what the stage writes."""
+    """As ``extract_many``, as arrays: what the stage writes.
+
+    Parameters
+    ----------
+    image : (z, y, x) float array
+    masks : mapping of segment name to (z, y, x) bool array
+    spacing_mm : (dz, dy, dx) float, mm
+    settings : Settings, optional
+    bins : sequence of int
+
+    Returns
+    -------
+    dict of segment to RegionFeatures
+
+    Raises
+    ------
+    WrongArgumentError
+        Names the argument that cannot be accepted.
+    """
     if isinstance(bins, str) or not isinstance(bins, Iterable):
         raise WrongArgumentError(f"bins={bins!r}", way_out="give a sequence of bin numbers")
     hows: dict[int, Discretisation] = {n: FixedBinNumber(n) for n in bins}
@@ -145,7 +165,18 @@ def measure_regions(
 
 
 def undefined_of(names: Sequence[str], values: FloatArray) -> list[str]:
-    """Names of the features that are undefined (NaN)."""
+    """Names of the features that are undefined (NaN).
+
+    Parameters
+    ----------
+    names : sequence of str
+    values : (n,) float64 array
+        In the order of the names.
+
+    Returns
+    -------
+    list of str
+    """
     return [name for name, is_nan in zip(names, np.isnan(values), strict=True) if is_nan]
 
 

@@ -30,7 +30,18 @@ SAFE_VARIANCE = (1e-120, 1e120)
 
 
 def describe_statistics(values: FloatArray) -> FloatArray:
-    """18 statistical features (IBSI UHIW) of the intensities (n,), n >= 1."""
+    """Compute the 18 statistical features (IBSI UHIW) of intensities.
+
+    Parameters
+    ----------
+    values : (n,) float64 array
+        At least one.
+
+    Returns
+    -------
+    (18,) float64 array
+        In the order of the catalogue, in the unit of the image where a feature has one.
+    """
     moments, order = _moments(values), _order(values)
     energy = float(values @ values)
     return np.array([*moments, *order, energy, np.sqrt(energy / values.size)])
@@ -41,6 +52,17 @@ def describe_histogram(levels: Levels, n_levels: int) -> FloatArray:
 
     The histogram has all n_levels bins. Mode: the fullest bin, of several the one nearest to the
     mean, then the lower. Gradients need two bins, else NaN.
+
+    Parameters
+    ----------
+    levels : (n,) int array
+        Grey level of each voxel, 1 to ``n_levels``.
+    n_levels : int
+
+    Returns
+    -------
+    (23,) float64 array
+        In the order of the catalogue, in grey levels.
     """
     values = levels.astype(np.float64)
     counts = np.bincount(levels, minlength=n_levels + 1)[1:].astype(np.float64)
@@ -200,6 +222,11 @@ def describe_peaks(
     values : (n,) float64 array
         Their intensities.
     spacing_mm : (dz, dy, dx) float, mm
+
+    Returns
+    -------
+    (2,) float64 array
+        Local, global; in the unit of the image.
     """
     reach = [
         int(min(SPHERE_RADIUS_MM / step, size - 1))

@@ -46,7 +46,16 @@ class Shape:
 
 
 def shape_of(mask: BoolArray) -> Shape | None:
-    """Give the shape of a mask (z, y, x); None where it holds no voxel."""
+    """Give the shape of a mask; None where it holds no voxel.
+
+    Parameters
+    ----------
+    mask : (z, y, x) bool array
+
+    Returns
+    -------
+    Shape or None
+    """
     found = np.argwhere(mask)
     if not len(found):
         return None

@@ -94,6 +94,11 @@ def measure_mesh(mask: BoolArray, spacing_mm: Triple) -> tuple[float, float]:
     mask : (z, y, x) bool array
         Parts may be disconnected or touch the edge of the array.
     spacing_mm : (dz, dy, dx) float, mm
+
+    Returns
+    -------
+    volume : float, mm3
+    area : float, mm2
     """
     inside = np.pad(mask, 1).view(np.uint8)
     nz, ny, nx = (size - 1 for size in inside.shape)
@@ -116,9 +121,19 @@ def measure_mesh(mask: BoolArray, spacing_mm: Triple) -> tuple[float, float]:
 
 
 def outer_vertices(mask: BoolArray, spacing_mm: Triple) -> FloatArray:
-    """Mesh vertices that can lie on the convex hull, (n, 3) in mm (z, y, x).
+    """Take the mesh vertices that can lie on the convex hull (IBSI HCUG).
 
     Mesh vertices lie on the grid's lines; on each line only the first and the last one matter.
+
+    Parameters
+    ----------
+    mask : (z, y, x) bool array
+    spacing_mm : (dz, dy, dx) float, mm
+
+    Returns
+    -------
+    (n, 3) float64 array, mm
+        (z, y, x).
     """
     points = []
     for axis in range(3):

@@ -100,6 +100,13 @@ def describe_mass(
     spacing_mm : (dz, dy, dx) float, mm
     volume : float
         Mesh volume, mm3.
+
+    Returns
+    -------
+    shift : float, mm
+    integrated : float
+        Mean intensity times volume, unit of the image times mm3.
+    moran, geary : float
     """
     total = float(values.sum())
     shift = np.nan

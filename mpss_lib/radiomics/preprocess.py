@@ -55,6 +55,16 @@ class Region:
 def check_image(image: FloatArray, spacing_mm: Triple) -> tuple[FloatArray, Triple]:
     """Image as float64 (z, y, x) and spacing as floats.
 
+    Parameters
+    ----------
+    image : (z, y, x) array of numbers
+    spacing_mm : (dz, dy, dx) float, mm
+
+    Returns
+    -------
+    image : (z, y, x) float64 array
+    spacing_mm : (dz, dy, dx) float, mm
+
     Raises
     ------
     WrongArgumentError
@@ -83,6 +93,19 @@ def check_image(image: FloatArray, spacing_mm: Triple) -> tuple[FloatArray, Trip
 def check_mask(mask: BoolArray, shape: tuple[int, ...], name: str = "mask") -> BoolArray:
     """Mask as bool array of the image's shape.
 
+    Parameters
+    ----------
+    mask : (z, y, x) bool array
+        Or one of 0 and 1.
+    shape : (z, y, x) int
+        Of the image.
+    name : str
+        For the message.
+
+    Returns
+    -------
+    (z, y, x) bool array
+
     Raises
     ------
     WrongArgumentError
@@ -104,7 +127,19 @@ def check_mask(mask: BoolArray, shape: tuple[int, ...], name: str = "mask") -> B
 
 
 def prepare_image(image: FloatArray, spacing_mm: Triple, settings: Settings) -> Prepared:
-    """Resample and round the image; slices along axis 0."""
+    """Resample and round the image, then bring the axis across the slices to the front.
+
+    Parameters
+    ----------
+    image : (z, y, x) float64 array
+    spacing_mm : (dz, dy, dx) float, mm
+    settings : Settings
+
+    Returns
+    -------
+    Prepared
+        Image with slices along axis 0, and its spacing in mm.
+    """
     spacing = spacing_mm
     if settings.resample_mm is not None:
         image = resample(image, spacing_mm, settings.resample_mm, settings.image_interpolation)
@@ -120,7 +155,22 @@ def prepare_image(image: FloatArray, spacing_mm: Triple, settings: Settings) -> 
 def prepare_region(
     mask: BoolArray, prepared: Prepared, spacing_mm: Triple, settings: Settings
 ) -> Region | None:
-    """Bring a mask to the image's final grid, crop and re-segment it; None where it is empty."""
+    """Bring a mask to the image's final grid, crop and re-segment it; None where it is empty.
+
+    Parameters
+    ----------
+    mask : (z, y, x) bool array
+        On the grid of the image as it was given.
+    prepared : Prepared
+        Of the same image and settings.
+    spacing_mm : (dz, dy, dx) float, mm
+        Of the image as it was given.
+    settings : Settings
+
+    Returns
+    -------
+    Region or None
+    """
     if settings.resample_mm is not None:
         part = resample(
             mask.astype(np.float64), spacing_mm, settings.resample_mm, settings.mask_interpolation
@@ -142,6 +192,16 @@ def resegment(image: FloatArray, mask: BoolArray, settings: Settings) -> BoolArr
     Mean and (population) standard deviation of the outlier filter are those of the mask's finite
     voxels. A range drops intensities that are not finite; without one they stay, and what is
     computed from them is undefined.
+
+    Parameters
+    ----------
+    image : (z, y, x) float64 array
+    mask : (z, y, x) bool array
+    settings : Settings
+
+    Returns
+    -------
+    (z, y, x) bool array
     """
     keep = mask
     if settings.resegment_range is not None:
@@ -166,6 +226,17 @@ def resample(
     The new grid has ceil(n * old / new) points along an axis. Outside the original grid the nearest
     edge value is taken. An axis with None is left alone, so that the interpolation is in the other
     axes only.
+
+    Parameters
+    ----------
+    image : (z, y, x) float64 array
+    spacing_mm : (dz, dy, dx) float, mm
+    resample_mm : (dz, dy, dx) float or None, mm
+    interpolation : {"nearest", "linear", "cubic"}
+
+    Returns
+    -------
+    (z, y, x) float64 array
 
     Raises
     ------

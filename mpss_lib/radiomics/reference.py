@@ -132,7 +132,13 @@ class Reference:
 
 
 def digital_phantom() -> tuple[FloatArray, BoolArray]:
-    """Intensities and mask of the phantom, (z, y, x) = (4, 4, 5)."""
+    """Make the phantom: 4 slices of 4 rows and 5 columns.
+
+    Returns
+    -------
+    image : (z, y, x) float64 array
+    mask : (z, y, x) bool array
+    """
     words = _VOXELS.split()
     image = np.array([float(word.strip("()")) for word in words]).reshape(4, 4, 5)
     mask = np.array(["(" not in word for word in words]).reshape(4, 4, 5)

@@ -1,4 +1,7 @@
-"""Stage radiomics: chosen volume and masks of a study in, 487 features x segments x bins out."""
+"""Stage radiomics: chosen volume and masks of a study in, 487 features x segments x bins out.
+
+Features as in the paper's section 2.3; their definitions: IBSI reference manual.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,11 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     config : Config
     force : bool
         Work again although the same output is there.
+
+    Returns
+    -------
+    Outcome
+        ``done`` or ``skipped``, and the files.
 
     Raises
     ------

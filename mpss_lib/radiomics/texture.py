@@ -64,7 +64,18 @@ class Graph:
 
 
 def build_graph(intensity: BoolArray, morphology: BoolArray) -> Graph:
-    """Graph of an intensity mask within its morphological mask, both (z, y, x) bool."""
+    """Make the graph of an intensity mask within its morphological mask.
+
+    Parameters
+    ----------
+    intensity, morphology : (z, y, x) bool arrays
+        Of one crop.
+
+    Returns
+    -------
+    Graph
+        Voxels in raster order, their neighbours, distances to the border of ``morphology``.
+    """
     padded = np.pad(intensity, 1)
     flat = np.flatnonzero(padded)
     numbers = np.full(padded.size, -1, np.int32)
@@ -133,8 +144,10 @@ def describe_space(levels: Levels, n_levels: int, graph: Graph) -> FloatArray:
 
     Parameters
     ----------
-    levels, n_levels, graph
-        As for ``describe_texture``.
+    levels : (n,) int array
+        Grey level of each voxel of the graph, 1 to ``n_levels``.
+    n_levels : int
+    graph : Graph
 
     Returns
     -------

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,10 @@ from mpss_lib.errors import PlatformFaultError
 USER = "admin"
 SHOW_EVERY_S = 4.0
 """A list of task instances costs the API server more than most tasks cost it."""
+READ_FOR_S = 60.0
+"""How long a question is asked again that has no answer: the server may be busy or starting."""
 REVIEW_DAG = "mpss_review"
+_SERVER_FAULT = 500
 
 
 class AirflowClient:
@@ -42,7 +46,7 @@ class AirflowClient:
 
     def dags(self) -> list[dict[str, Any]]:
         """Every DAG."""
-        return list(self._call("GET", "/api/v2/dags?limit=100")["dags"])
+        return list(self._read("/api/v2/dags?limit=100")["dags"])
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler run a DAG."""
@@ -55,14 +59,14 @@ class AirflowClient:
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """State of a run."""
-        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
+        return str(self._read(f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["state"])
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Every task instance of a run."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
         found: list[dict[str, Any]] = []
         while True:
-            answer = self._call("GET", f"{path}?limit=100&offset={len(found)}")
+            answer = self._read(f"{path}?limit=100&offset={len(found)}")
             found += answer["task_instances"]
             if len(found) >= answer["total_entries"] or not answer["task_instances"]:
                 return found
@@ -72,7 +76,7 @@ class AirflowClient:
 
         Runs that wait for a person hold no process; they go on waiting.
         """
-        answer = self._call("GET", "/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
+        answer = self._read("/api/v2/dags/~/dagRuns?state=running&state=queued&limit=100")
         for run in answer["dag_runs"]:
             if run["dag_id"] == REVIEW_DAG:
                 continue
@@ -100,6 +104,25 @@ class AirflowClient:
         raise PlatformFaultError(
             f"{dag_id} did not end within {seconds:.0f} s", way_out="look at its grid in the UI"
         )
+
+    def _read(self, path: str) -> Any:
+        """Ask, and again while the server cannot answer (5xx, no connection)."""
+        end, pause = time.monotonic() + READ_FOR_S, 0.5
+        while True:
+            try:
+                return self._call("GET", path)
+            except (OSError, HTTPException) as error:  # urllib's own among them
+                is_final = False
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
+                    is_final = error.code < _SERVER_FAULT
+                if is_final or time.monotonic() + pause > end:
+                    raise PlatformFaultError(
+                        f"Airflow does not answer {path.partition('?')[0]}: {error}",
+                        way_out="read logs/api-server.log in the home",
+                    ) from error
+            time.sleep(pause)
+            pause *= 2
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback

@@ -29,7 +29,12 @@ def compile_kernels() -> None:
 
 
 def bare_ventricle() -> Volume:
-    """Half an ellipsoid with a wall, where a supine patient has the left ventricle."""
+    """Half an ellipsoid with a wall, where a supine patient has the left ventricle.
+
+    Returns
+    -------
+    Volume
+    """
     import numpy as np
 
     from mpss_lib.volume import Volume, make_affine

@@ -132,6 +132,11 @@ def examine(
     chosen_uid : str
         SOP Instance UID of the object that holds it.
     aliases : mapping of our name to the site's names, optional
+
+    Returns
+    -------
+    Offer
+        Its masks, or the reason why it is not used.
     """
     seen = _Seen()
     reason, problem = "", ""
@@ -254,6 +259,16 @@ def check_frame(frame: str, images: frozenset[str], volume: Volume, chosen_uid: 
     """Refuse what was drawn in another frame of reference.
 
     Where the contours or the volume state none, the contours must name the chosen object.
+
+    Parameters
+    ----------
+    frame : str
+        FrameOfReferenceUID of the contours, empty where they state none (PS3.3 C.7.4.1).
+    images : frozenset of str
+        SOP Instance UIDs that the contours name.
+    volume : Volume
+    chosen_uid : str
+        SOP Instance UID of the object that holds the volume.
 
     Raises
     ------

@@ -42,6 +42,10 @@ def segment_contours(
     orientation : str
         As for ``segment``.
 
+    Returns
+    -------
+    Segmentation
+
     Raises
     ------
     GeometryError

@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 
 from mpss_lib.errors import GeometryError
-from mpss_lib.segmentation import regions, surface, valve
+from mpss_lib.segmentation import mid_wall, regions, surface, valve
 from mpss_lib.segmentation.localise import Prior, anterior_of
 from mpss_lib.segmentation.regions import Wall
-from mpss_lib.segmentation.surface import ANGLES, BLUR_MM2, CAP_ROWS, ROWS, Ellipsoid, Frame
+from mpss_lib.segmentation.surface import ANGLES, CAP_ROWS, ROWS, Ellipsoid, Frame
 from mpss_lib.segmentation.valve import BasalPlane
 from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume
 
@@ -55,6 +55,10 @@ def find_surfaces(volume: Volume, endo: BoolArray, epi: BoolArray, prior: Prior)
     prior : Prior
         Tells base from apex where the base is closed, and where anterior is.
 
+    Returns
+    -------
+    ContourSurfaces
+
     Raises
     ------
     GeometryError
@@ -66,7 +70,7 @@ def find_surfaces(volume: Volume, endo: BoolArray, epi: BoolArray, prior: Prior)
     wall, plane = _surfaces(volume, endo, epi, frame, opening)
     mid = 0.5 * (wall.endo_mm + wall.epi_mm)
     ellipsoid = _ellipsoid(mid)
-    bend = surface.unbend(np.zeros_like(mid), ellipsoid, BLUR_MM2)
+    bend = mid_wall.unbend(np.zeros_like(mid), ellipsoid, mid_wall.BLUR_MM2)
     rays = surface.cast(volume, frame, np.maximum(mid - bend, 2.0), surface.SEARCH_MM[-1])
     surfaces = ContourSurfaces(frame, wall, mid, plane, rays, math.nan)
     is_wall = surfaces.is_wall
@@ -83,12 +87,25 @@ def ridge_share(surfaces: ContourSurfaces) -> float:
 
 def misfit_mm(surfaces: ContourSurfaces) -> float:
     """Median distance between the given mid-wall and the ridge of counts, unbent."""
-    unbent = surface.unbend(surfaces.rays.radius_mm, _ellipsoid(surfaces.mid_mm), BLUR_MM2)
+    ellipsoid = _ellipsoid(surfaces.mid_mm)
+    unbent = mid_wall.unbend(surfaces.rays.radius_mm, ellipsoid, mid_wall.BLUR_MM2)
     return float(np.median(np.abs(unbent - surfaces.mid_mm)[surfaces.is_wall]))
 
 
 def split_wall(volume: Volume, surfaces: ContourSurfaces, wall: BoolArray) -> dict[str, Mask]:
-    """Split a given wall into the 17 segments and the three vascular regions of our definitions."""
+    """Split a given wall into the 17 segments and the three vascular regions of our definitions.
+
+    Parameters
+    ----------
+    volume : Volume
+    surfaces : ContourSurfaces
+    wall : (z, y, x) bool array
+
+    Returns
+    -------
+    dict of name to Mask
+        S01 to S17, LAD3, LCX3, RCA3, on the volume's grid.
+    """
     index = np.argwhere(wall)
     frame = surfaces.frame
     t, a, s = frame.to_local(volume.to_patient(index.astype(np.float64))).T
@@ -107,7 +124,22 @@ def split_wall(volume: Volume, surfaces: ContourSurfaces, wall: BoolArray) -> di
 
 
 def cavity_of(wall: BoolArray) -> BoolArray:
-    """Cavity of a wall that was given without one: what its convex hull holds beside it."""
+    """Cavity of a wall that was given without one: what its convex hull holds beside it.
+
+    Parameters
+    ----------
+    wall : (z, y, x) bool array
+
+    Returns
+    -------
+    (z, y, x) bool array
+        The largest part where there are several.
+
+    Raises
+    ------
+    GeometryError
+        If the wall has no volume, or nothing lies within its hull beside it.
+    """
     from scipy.ndimage import label
     from scipy.spatial import ConvexHull, QhullError
 

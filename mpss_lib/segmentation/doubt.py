@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from mpss_lib.segmentation import surface
+from mpss_lib.segmentation import mid_wall
 from mpss_lib.segmentation.surface import ANGLES, RADIUS_MM, Ellipsoid, Rays, directions
 from mpss_lib.volume import BoolArray, FloatArray
 
@@ -58,7 +58,7 @@ def stretch_mm2(rays: Rays, ridge_mm: FloatArray, is_wall: BoolArray) -> float:
     float
         Largest minus smallest eigenvalue, mm2; 0 where there are too few rays.
     """
-    variance, top = surface.variance_across(rays, ridge_mm)
+    variance, top = mid_wall.variance_across(rays, ridge_mm)
     used = _body(is_wall) & (top > 0.0)
     used &= _across(used)
     if int(used.sum()) < FEWEST_RAYS:
@@ -79,13 +79,35 @@ def _across(array: np.ndarray) -> np.ndarray:
 
 
 def unevenness(rays: Rays, is_wall: BoolArray) -> float:
-    """Coefficient of variation of the counts on the ridge; 1 where no ray meets the wall."""
+    """Coefficient of variation of the counts on the ridge; 1 where no ray meets the wall.
+
+    Parameters
+    ----------
+    rays : Rays
+    is_wall : (rows, angles) bool array
+
+    Returns
+    -------
+    float
+    """
     counts = rays.peak[_body(is_wall)]
     return float(counts.std() / counts.mean()) if counts.size and counts.mean() > 0 else 1.0
 
 
 def waviness_mm(ridge_mm: FloatArray, ellipsoid: Ellipsoid, is_wall: BoolArray) -> float:
-    """Spread (SD, mm) of the smooth ridge about the ellipsoid; 9 where no ray meets the wall."""
+    """Spread (SD, mm) of the smooth ridge about the ellipsoid; 9 where no ray meets the wall.
+
+    Parameters
+    ----------
+    ridge_mm : (rows, angles) float64 array, mm
+        Smooth radius of the ridge.
+    ellipsoid : Ellipsoid
+    is_wall : (rows, angles) bool array
+
+    Returns
+    -------
+    float, mm
+    """
     away = (ridge_mm - ellipsoid.radius()[:, None])[_body(is_wall)]
     return float(away.std()) if away.size else 9.0
 
@@ -141,7 +163,7 @@ def raggedness(unevenness: float, waviness_mm: float, stretch: float, misfit_mm:
     Parameters
     ----------
     unevenness, waviness_mm, stretch, misfit_mm : float
-        As measured by the functions of these names (``stretch_mm2``) and ``surface.smooth``.
+        As measured by the functions of these names (``stretch_mm2``) and ``mid_wall.smooth``.
     """
     return (
         UNEVENNESS_WEIGHT * math.log(max(unevenness, 0.05) / USUAL_UNEVENNESS)

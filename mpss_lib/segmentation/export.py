@@ -125,6 +125,11 @@ def segmentation_bytes(
         Names the inputs: the new UIDs follow from it.
     gated : str
         As in ``[intake] gated``.
+
+    Returns
+    -------
+    bytes
+        A DICOM file (PS3.3 A.51).
     """
     dataset = read_dataset(source)
     volume = read_volume(dataset, gated="refuse" if gated == "refuse" else "sum")

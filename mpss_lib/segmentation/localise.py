@@ -64,7 +64,7 @@ class Shell:
 
     @property
     def apex(self) -> FloatArray:
-        """Mid-wall apex, LPS mm."""
+        """Mid-wall apex: (x, y, z) float64 array, LPS mm."""
         point: FloatArray = self.centre + self.radius_mm * self.aspect * self.axis
         return point
 
@@ -87,6 +87,15 @@ class LogVolume:
 
 def take_logarithm(volume: Volume) -> LogVolume:
     """Logarithm of a volume's counts for the search, smoothed a little.
+
+    Parameters
+    ----------
+    volume : Volume
+        Counts, (z, y, x); negative ones count as 0.
+
+    Returns
+    -------
+    LogVolume
 
     Raises
     ------
@@ -169,7 +178,17 @@ def _coarse(logs: LogVolume, prior: Prior) -> FloatArray:
 
 
 def axes_around(prior: Prior) -> list[FloatArray]:
-    """List the prior's axis and six around it."""
+    """List the prior's axis and six around it (22 degrees away), or the axis alone if well known.
+
+    Parameters
+    ----------
+    prior : Prior
+
+    Returns
+    -------
+    list of (x, y, z) float64 arrays
+        Unit vectors, LPS.
+    """
     axes = [prior.axis]
     if prior.spread_deg < 15.0:
         return axes
@@ -184,7 +203,19 @@ def axes_around(prior: Prior) -> list[FloatArray]:
 
 
 def anterior_of(axis: FloatArray, prior: Prior) -> FloatArray:
-    """Make Superior (or the prior's direction) perpendicular to the axis: towards the anterior."""
+    """Make Superior (or the prior's direction) perpendicular to the axis: towards the anterior.
+
+    Parameters
+    ----------
+    axis : (x, y, z) float64 array
+        Unit vector base to apex, LPS.
+    prior : Prior
+
+    Returns
+    -------
+    (x, y, z) float64 array
+        Unit vector, LPS.
+    """
     up = np.array([0.0, 0.0, 1.0]) if prior.anterior is None else prior.anterior
     across = up - float(up @ axis) * axis
     unit: FloatArray = across / float(np.linalg.norm(across))
@@ -214,7 +245,20 @@ def _maximum_near(array: _kernels.Float32Array, spacing: FloatArray) -> _kernels
 
 @lru_cache(maxsize=4)
 def unit_points(rings: int, angles: int) -> FloatArray:
-    """Template points (n, 5): cos phi, sin phi, cos theta, sin theta, below (radii)."""
+    """Lay template points on a unit ventricle.
+
+    Parameters
+    ----------
+    rings : int
+        The last two lie below the equator.
+    angles : int
+        Points of the widest ring.
+
+    Returns
+    -------
+    (n, 5) float64 array
+        cos phi, sin phi, cos theta, sin theta, below (radii); read-only.
+    """
     rows = []
     phis = list(np.linspace(0.18, math.pi / 2, rings - 2)) + [math.pi / 2] * 2
     belows = [0.0] * (rings - 2) + [0.2, 0.4]

@@ -59,7 +59,19 @@ def unexplained(volume: Volume, masks: Mapping[str, Mask], blur_mm2: float, wall
 
 
 def box_around(array: BoolArray, margin: FloatArray) -> tuple[slice, slice, slice]:
-    """Box of a mask with a margin (voxels along each axis), within the array."""
+    """Box of a mask with a margin, within the array.
+
+    Parameters
+    ----------
+    array : (z, y, x) bool array
+        Holds at least one voxel.
+    margin : (z, y, x) float64 array, voxels
+
+    Returns
+    -------
+    tuple of slice
+        Along z, y and x.
+    """
     index = np.argwhere(array)
     low = np.maximum(index.min(axis=0) - margin, 0)
     high = np.minimum(index.max(axis=0) + margin + 1, array.shape)

@@ -60,6 +60,10 @@ def stack_contours(contours: Sequence[FloatArray], volume: Volume) -> Stack:
     volume : Volume
         Gives the distance of the planes where there is only one of them.
 
+    Returns
+    -------
+    Stack
+
     Raises
     ------
     GeometryError
@@ -155,7 +159,18 @@ def _end(plane: Plane, before: Plane | None, place: FloatArray) -> BoolArray:
 
 
 def is_inside(outlines: Sequence[FloatArray], points: FloatArray) -> BoolArray:
-    """Even-odd rule over all outlines (corners (m, 2)) of a plane for points (n, 2)."""
+    """Even-odd rule over all outlines of a plane.
+
+    Parameters
+    ----------
+    outlines : sequence of (m, 2) float64 arrays, mm
+        Corners in the plane.
+    points : (n, 2) float64 array, mm
+
+    Returns
+    -------
+    (n,) bool array
+    """
     odd: BoolArray = np.zeros(len(points), dtype=np.bool_)
     for corners in outlines:
         u0, v0 = corners.T
@@ -169,7 +184,18 @@ def is_inside(outlines: Sequence[FloatArray], points: FloatArray) -> BoolArray:
 
 
 def signed_mm(outlines: Sequence[FloatArray], points: FloatArray) -> FloatArray:
-    """Distance (n,) of points to the nearest outline of a plane, mm; positive inside."""
+    """Distance of points to the nearest outline of a plane; positive inside.
+
+    Parameters
+    ----------
+    outlines : sequence of (m, 2) float64 arrays, mm
+        Corners in the plane.
+    points : (n, 2) float64 array, mm
+
+    Returns
+    -------
+    (n,) float64 array, mm
+    """
     nearest = np.full(len(points), np.inf)
     for corners in outlines:
         start, way = corners, np.roll(corners, -1, axis=0) - corners
@@ -183,7 +209,17 @@ def signed_mm(outlines: Sequence[FloatArray], points: FloatArray) -> FloatArray:
 
 
 def enclosed_mm2(outlines: Sequence[FloatArray]) -> float:
-    """Area that the even-odd rule encloses, mm2; outlines do not cross each other."""
+    """Area that the even-odd rule encloses, mm2; outlines do not cross each other.
+
+    Parameters
+    ----------
+    outlines : sequence of (m, 2) float64 arrays, mm
+        Corners in the plane.
+
+    Returns
+    -------
+    float, mm2
+    """
     total = 0.0
     for number, corners in enumerate(outlines):
         others = [other for i, other in enumerate(outlines) if i != number]

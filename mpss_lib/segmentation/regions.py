@@ -62,6 +62,11 @@ def build_wall(mid_mm: FloatArray, wall_mm: float, mode: str) -> Wall:
     wall_mm : float
     mode : str
         ``anatomical``: thinner towards the apex; ``thick``: the same everywhere.
+
+    Returns
+    -------
+    Wall
+        Both surfaces, (rows, angles), mm.
     """
     thickness = np.full(ROWS, wall_mm)
     if mode == "anatomical":
@@ -71,7 +76,17 @@ def build_wall(mid_mm: FloatArray, wall_mm: float, mode: str) -> Wall:
 
 
 def cosine_of(mid_mm: FloatArray) -> FloatArray:
-    """Cosine of the angle between ray and surface normal, at least 0.75."""
+    """Cosine of the angle between ray and surface normal, at least 0.75.
+
+    Parameters
+    ----------
+    mid_mm : (rows, angles) float64 array, mm
+
+    Returns
+    -------
+    (rows, angles) float64 array
+        .75 to 1.
+    """
     around = (np.roll(mid_mm, -1, axis=1) - np.roll(mid_mm, 1, axis=1)) / (4 * np.pi / ANGLES)
     across = around / np.maximum(mid_mm * np.sin(PHI)[:, None], 3.0)
     along = np.gradient(mid_mm, axis=0)
@@ -95,7 +110,16 @@ class Voxels:
     is_above_base: BoolArray
 
     def on_surface(self, surface_mm: FloatArray) -> FloatArray:
-        """Value (n,) of a (rows, angles) array at each voxel's ray, bilinear."""
+        """Value of a surface at each voxel's ray, bilinear.
+
+        Parameters
+        ----------
+        surface_mm : (rows, angles) float64 array, mm
+
+        Returns
+        -------
+        (n,) float64 array, mm
+        """
         row = np.clip(self.row, 0.0, ROWS - 1.001)
         low = row.astype(np.int64)
         w = row - low
@@ -110,7 +134,19 @@ class Voxels:
 
 
 def voxels_near(volume: Volume, frame: Frame, plane: BasalPlane, wall: Wall) -> Voxels:
-    """Heart coordinates of all voxels within reach of the epicardium."""
+    """Heart coordinates of all voxels within reach of the epicardium.
+
+    Parameters
+    ----------
+    volume : Volume
+    frame : Frame
+    plane : BasalPlane
+    wall : Wall
+
+    Returns
+    -------
+    Voxels
+    """
     reach = float(wall.epi_mm.max()) + 3.0
     corners = np.array(
         [[t, a, s] for t in (plane.at - reach, float(wall.epi_mm[0].max()) + 3.0)
@@ -139,7 +175,19 @@ def voxels_near(volume: Volume, frame: Frame, plane: BasalPlane, wall: Wall) -> 
 
 
 def segment_number(theta_deg: FloatArray, f: FloatArray) -> IntArray:
-    """AHA segment 1-17 of points by angle and f."""
+    """AHA segment 1-17 of points by angle and f.
+
+    Parameters
+    ----------
+    theta_deg : (n,) float64 array, degrees
+        0 lateral, 90 anterior, 180 septum, 270 inferior.
+    f : (n,) float64 array
+        0 at the basal plane, 1 at the endocardial apex.
+
+    Returns
+    -------
+    (n,) int64 array
+    """
     six = np.floor(((theta_deg - 60.0) % 360.0) / 60.0).astype(np.int64)
     four = np.floor(((theta_deg - 45.0) % 360.0) / 90.0).astype(np.int64)
     six, four = np.minimum(six, 5), np.minimum(four, 3)
@@ -153,6 +201,19 @@ def is_in_vessel(name: str, theta_deg: FloatArray, f: FloatArray, rho_mm: FloatA
     """Whether wall points belong to a vessel's region: its sector without margins.
 
     The apical cap (f >= 0.87) is the LAD's alone; the most basal 6 % belongs to nobody.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``SECTORS``.
+    theta_deg : (n,) float64 array, degrees
+    f : (n,) float64 array
+    rho_mm : (n,) float64 array, mm
+        Distance from the long axis: the margin is a length.
+
+    Returns
+    -------
+    (n,) bool array
     """
     low, high = SECTORS[name]
     margin = np.maximum(GAP_DEG, np.degrees(GAP_MM / np.maximum(rho_mm, 1e-6)))
@@ -166,7 +227,18 @@ def is_in_vessel(name: str, theta_deg: FloatArray, f: FloatArray, rho_mm: FloatA
 
 
 def draw_masks(volume: Volume, voxels: Voxels, wall: Wall) -> dict[str, Mask]:
-    """All masks on the volume's grid: the 22 names and MYO."""
+    """Draw all masks on the volume's grid: the 22 names and MYO.
+
+    Parameters
+    ----------
+    volume : Volume
+    voxels : Voxels
+    wall : Wall
+
+    Returns
+    -------
+    dict of name to Mask
+    """
     is_epi = voxels.is_above_base & (voxels.radius_mm <= voxels.on_surface(wall.epi_mm))
     is_endo = is_epi & (voxels.radius_mm < voxels.on_surface(wall.endo_mm))
     is_wall = is_epi & ~is_endo
@@ -185,7 +257,17 @@ def draw_masks(volume: Volume, voxels: Voxels, wall: Wall) -> dict[str, Mask]:
 
 
 def join_territories(masks: Mapping[str, Mask]) -> dict[str, Mask]:
-    """LAD17, LCX17 and RCA17 as unions of polar segments."""
+    """LAD17, LCX17 and RCA17 as unions of polar segments.
+
+    Parameters
+    ----------
+    masks : mapping of name to Mask
+        S01 to S17, of one grid.
+
+    Returns
+    -------
+    dict of name to Mask
+    """
     joined = {}
     for name in ("LAD17", "LCX17", "RCA17"):
         parts = [masks[f"S{n:02d}"] for n in TERRITORY[name]]

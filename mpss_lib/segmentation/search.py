@@ -43,6 +43,11 @@ def look(volume: Volume, orientation: str, seed: int) -> Search:
     seed : int
         Of the search's random steps.
 
+    Returns
+    -------
+    Search
+        Without a choice where nothing looks like a ventricle.
+
     Raises
     ------
     StudyFaultError
@@ -68,6 +73,21 @@ def priors_of(volume: Volume, orientation: str) -> list[Prior]:
     A short-axis series gives it up to its sign. Where its slices are oblique in the patient, the
     sign follows from a supine patient and Superior gives the anterior wall; where the series has
     a frame of its own (slices along z), both signs are tried and the top of the image is anterior.
+
+    Parameters
+    ----------
+    volume : Volume
+    orientation : str
+        One of ``ORIENTATIONS``.
+
+    Returns
+    -------
+    list of Prior
+
+    Raises
+    ------
+    WrongArgumentError
+        If the orientation is unknown.
     """
     if orientation not in ORIENTATIONS:
         raise WrongArgumentError(

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from mpss_lib.segmentation import surface
+from mpss_lib.segmentation import mid_wall, surface
 from mpss_lib.segmentation.surface import ANGLES, Rays
 from mpss_lib.segmentation.valve import BasalPlane
 from mpss_lib.volume import FloatArray, Volume
@@ -59,7 +59,7 @@ def right_likeness(
     wall = max(float(np.median(rays.peak[ROWS_BESIDE])), 1e-12)
     floor = FAINTEST * wall
     beside = [_beyond(volume, frame, ridge_mm, at) + floor for at in (left, right)]
-    width = surface.variance_across(rays, ridge_mm)[0][ROWS_BESIDE]
+    width = mid_wall.variance_across(rays, ridge_mm)[0][ROWS_BESIDE]
     widths = [max(float(np.median(width[:, at])), 1.0) for at in (left, right)]
     closed = _behind(volume, frame, ridge_mm, plane) / wall
     return (

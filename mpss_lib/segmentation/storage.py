@@ -22,13 +22,34 @@ class Storage:
     affine: FloatArray
 
     def restore(self, array: BoolArray) -> Mask:
-        """Mask (z, y, x) on the volume's own grid from one in canonical order."""
+        """Bring a mask in canonical order back to the volume's own grid.
+
+        Parameters
+        ----------
+        array : (z, y, x) bool array
+            In canonical order.
+
+        Returns
+        -------
+        Mask
+        """
         back = np.flip(array, self.reversed_axes).transpose(np.argsort(self.order))
         return Mask(np.ascontiguousarray(back), self.affine)
 
 
 def canonical(volume: Volume) -> tuple[Volume, Storage]:
-    """Turn a volume to the storage order nearest to (Superior, Posterior, Left)."""
+    """Turn a volume to the storage order nearest to (Superior, Posterior, Left).
+
+    Parameters
+    ----------
+    volume : Volume
+
+    Returns
+    -------
+    volume : Volume
+    storage : Storage
+        The way back.
+    """
     order = _order(volume.affine)
     affine = volume.affine[:, [*order, 3]].copy()
     turned: list[int] = []

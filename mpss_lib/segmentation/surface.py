@@ -1,4 +1,4 @@
-"""Mid-wall surface of the left ventricle: rays, ellipsoid, smooth surface, curvature correction.
+"""The wall of the left ventricle along rays: its ridge, and an ellipsoid through it.
 
 Rays start on the long axis. The apical cap is sampled spherically (rows 0-8, every 10 degrees),
 the rest in rings perpendicular to the axis (row 9 at the origin, then every 4 mm towards the
@@ -24,13 +24,6 @@ USUAL_ASPECT, ASPECT_PULL = 1.75, 0.01
 """Long over short semi-axis where no ray meets an apex without uptake, and the weight of that for
 each ray that meets the wall: beside an apex that is seen it hardly counts."""
 PEAK_CAP = 1.3  # counts above this times the median wall do not attract
-ACROSS_MM = 12.0  # of the ridge: what counts as wall where its width is measured
-BLUR_MM2 = 46.0  # usual variance of the blur across the wall, which moves the ridge inwards
-BLUR_RANGE_MM2 = (30.0, 90.0)  # that is believed where it is measured
-WIDTH_TO_BLUR = (3.0, 9.0)
-"""Blur of the image as measured from the wall's width: 3 widths - 9 mm2. The width is a variance of
-the counts above half of the top, a third of that of the Gaussian that they come from; 9 mm2 is
-that of a wall of 10.4 mm that nothing blurs (10.4^2 / 12)."""
 THETA = np.arange(ANGLES) * 2.0 * math.pi / ANGLES
 PHI = np.minimum(np.arange(ROWS), CAP_ROWS) * math.pi / (2 * CAP_ROWS)
 RING_T = -np.maximum(np.arange(ROWS) - CAP_ROWS, 0) * RING_STEP_MM
@@ -54,12 +47,34 @@ class Frame:
         return np.stack([self.axis, self.anterior, self.lateral])
 
     def to_local(self, position_mm: FloatArray) -> FloatArray:
-        """(n, 3) LPS mm to (n, 3) (t, a, s)."""
+        """Position in the patient to position in the heart.
+
+        Parameters
+        ----------
+        position_mm : (n, 3) float64 array, mm
+            (x, y, z), LPS.
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (t, a, s): along the axis, anterior, lateral.
+        """
         local: FloatArray = (position_mm - self.origin) @ self.rotation.T
         return local
 
     def to_patient(self, local: FloatArray) -> FloatArray:
-        """(n, 3) (t, a, s) to (n, 3) LPS mm."""
+        """Position in the heart to position in the patient.
+
+        Parameters
+        ----------
+        local : (n, 3) float64 array, mm
+            (t, a, s).
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (x, y, z), LPS.
+        """
         position: FloatArray = self.origin + local @ self.rotation
         return position
 
@@ -73,7 +88,12 @@ class Ellipsoid:
     short: float
 
     def radius(self) -> FloatArray:
-        """Distance (rows,) from the ray's start to the surface; a cylinder behind the middle."""
+        """Distance from the ray's start to the surface; a cylinder behind the middle.
+
+        Returns
+        -------
+        (rows,) float64 array, mm
+        """
         cos, sin = np.cos(PHI), np.sin(PHI)
         t = RING_T - self.middle
         ring = self.short * np.sqrt(np.clip(1.0 - (t / self.long) ** 2, 0.25, 1.0))
@@ -109,7 +129,14 @@ def frame_of(shell: Shell, prior: Prior) -> Frame:
 
 
 def directions() -> tuple[FloatArray, FloatArray]:
-    """Start (rows, angles, 3) and unit direction (rows, angles, 3) of the rays, in (t, a, s)."""
+    """Lay out the rays, in (t, a, s).
+
+    Returns
+    -------
+    start : (rows, angles, 3) float64 array, mm
+    way : (rows, angles, 3) float64 array
+        Unit vectors.
+    """
     start = np.zeros((ROWS, ANGLES, 3))
     start[..., 0] = RING_T[:, None]
     way = np.empty((ROWS, ANGLES, 3))
@@ -120,7 +147,18 @@ def directions() -> tuple[FloatArray, FloatArray]:
 
 
 def sample(volume: Volume, position_mm: FloatArray) -> FloatArray:
-    """Trilinear counts at positions (..., 3) LPS mm; zero outside."""
+    """Sample a volume, trilinear; zero outside.
+
+    Parameters
+    ----------
+    volume : Volume
+    position_mm : (..., 3) float64 array, mm
+        (x, y, z), LPS.
+
+    Returns
+    -------
+    (..., ) float64 array, counts
+    """
     from scipy.ndimage import map_coordinates
 
     index = volume.to_index(position_mm.reshape(-1, 3)).T
@@ -138,6 +176,10 @@ def cast(volume: Volume, frame: Frame, expected_mm: FloatArray, reach_mm: float)
     expected_mm : (rows, angles) float64 array
     reach_mm : float
         Half width of the search.
+
+    Returns
+    -------
+    Rays
     """
     start, way = directions()
     local = start[:, :, None, :] + way[:, :, None, :] * RADIUS_MM[:, None]
@@ -176,14 +218,34 @@ def _falls(profile: FloatArray, choice: np.ndarray) -> FloatArray:
 
 
 def points_of(radius_mm: FloatArray) -> FloatArray:
-    """(rows, angles) radii to points (rows, angles, 3) in (t, a, s)."""
+    """Radii to points.
+
+    Parameters
+    ----------
+    radius_mm : (rows, angles) float64 array, mm
+
+    Returns
+    -------
+    (rows, angles, 3) float64 array, mm
+        (t, a, s).
+    """
     start, way = directions()
     points: FloatArray = start + way * radius_mm[..., None]
     return points
 
 
 def ray_weights(rays: Rays) -> FloatArray:
-    """Trust (rows, angles): prominent ridges that are as bright as the wall."""
+    """Trust: prominent ridges that are as bright as the wall.
+
+    Parameters
+    ----------
+    rays : Rays
+
+    Returns
+    -------
+    (rows, angles) float64 array
+        0 to 0.6.
+    """
     bright = np.median(rays.peak[3:14])
     level = np.clip((rays.peak / max(float(bright), 1e-9) - 0.35) / 0.35, 0.0, 1.0)
     weights: FloatArray = rays.is_ridge * np.clip(rays.prominence, 0.0, 0.6) * level
@@ -195,6 +257,12 @@ def fit_ellipsoid(
     rays: Rays, weights: FloatArray, start: Ellipsoid
 ) -> tuple[Ellipsoid, FloatArray]:
     """Robust ellipsoid through the ridge points: the axis follows them.
+
+    Parameters
+    ----------
+    rays : Rays
+    weights : (rows, angles) float64 array
+    start : Ellipsoid
 
     Returns
     -------
@@ -244,7 +312,20 @@ def _misfit(x: FloatArray, points: FloatArray) -> FloatArray:
 
 
 def move_frame(frame: Frame, tilt: FloatArray, ellipsoid: Ellipsoid, prior: Prior) -> Frame:
-    """Frame along the fitted axis, its origin one short radius below the apex."""
+    """Frame along the fitted axis, its origin one short radius below the apex.
+
+    Parameters
+    ----------
+    frame : Frame
+    tilt : (4,) float64 array
+        As ``fit_ellipsoid`` gives it: (a, s) at t = 0, and slopes.
+    ellipsoid : Ellipsoid
+    prior : Prior
+
+    Returns
+    -------
+    Frame
+    """
     a0, s0, a1, s1 = tilt
     direction = np.array([1.0, a1, s1]) @ frame.rotation
     axis = direction / float(np.linalg.norm(direction))
@@ -256,7 +337,20 @@ def move_frame(frame: Frame, tilt: FloatArray, ellipsoid: Ellipsoid, prior: Prio
 
 
 def follow(volume: Volume, shell: Shell, prior: Prior) -> tuple[Frame, Ellipsoid, Rays]:
-    """Follow the wall from a shell: rays and ellipsoid in turn, three times."""
+    """Follow the wall from a shell: rays and ellipsoid in turn, three times.
+
+    Parameters
+    ----------
+    volume : Volume
+    shell : Shell
+    prior : Prior
+
+    Returns
+    -------
+    frame : Frame
+    ellipsoid : Ellipsoid
+    rays : Rays
+    """
     frame = frame_of(shell, prior)
     short = shell.radius_mm
     long = shell.radius_mm * shell.aspect
@@ -272,98 +366,3 @@ def follow(volume: Volume, shell: Shell, prior: Prior) -> tuple[Frame, Ellipsoid
         ellipsoid = replace(fitted, middle=fitted.short - fitted.long)
     expected = np.repeat(ellipsoid.radius()[:, None], ANGLES, axis=1)
     return frame, ellipsoid, cast(volume, frame, expected, SEARCH_MM[-1])
-
-
-def smooth(rays: Rays, ellipsoid: Ellipsoid, weights: FloatArray) -> tuple[FloatArray, float]:
-    """Smooth mid-wall radius (rows, angles) and its root mean square misfit, mm.
-
-    Ridge regression of the difference to the ellipsoid on Legendre (0-5) along the rows times
-    Fourier (0-3) around, reweighted against outliers.
-    """
-    base = ellipsoid.radius()[:, None]
-    design = _basis()
-    offset = (rays.radius_mm - base).ravel()
-    penalty = _penalty()
-    trust = weights.ravel()
-    fit = np.zeros_like(offset)
-    scale = 4.0
-    for _ in range(4):
-        robust = trust / (1.0 + ((offset - fit) / scale) ** 2)
-        normal = design.T @ (robust[:, None] * design) + np.diag(penalty)
-        fit = design @ np.linalg.solve(normal, design.T @ (robust * offset))
-        scale = 3.0
-    rms = math.sqrt(float((robust * (offset - fit) ** 2).sum() / max(float(robust.sum()), 1e-9)))
-    surface: FloatArray = base + np.clip(fit, -9.0, 9.0).reshape(ROWS, ANGLES)
-    return surface, rms
-
-
-def _basis() -> FloatArray:
-    x = np.linspace(-1.0, 1.0, ROWS)
-    legendre = np.polynomial.legendre.legvander(x, 5)
-    fourier = [np.ones(ANGLES)]
-    for k in (1, 2, 3):
-        fourier += [np.cos(k * THETA), np.sin(k * THETA)]
-    around = np.stack(fourier, axis=1)
-    taper = np.ones((ROWS, around.shape[1]))
-    taper[:, 1:] = np.sin(PHI)[:, None]
-    full = np.einsum("rl,ak,rk->ralk", legendre, around, taper)
-    design: FloatArray = full.reshape(ROWS * ANGLES, -1)
-    return design
-
-
-def _penalty() -> FloatArray:
-    along = 1.0 + np.arange(6) ** 2
-    around = 1.0 + np.repeat([0, 1, 2, 3], [1, 2, 2, 2]) ** 2
-    weights: FloatArray = 0.6 * np.outer(along, around).ravel()
-    return weights
-
-
-def variance_across(rays: Rays, ridge_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Width of the wall along each ray.
-
-    Returns
-    -------
-    variance_mm2 : (rows, angles) float64 array
-        Variance about their middle of the counts above half of the top.
-    top : (rows, angles) float64 array
-        Largest counts within ``ACROSS_MM`` of the ridge.
-    """
-    off = RADIUS_MM - ridge_mm[..., None]
-    near = np.where(np.abs(off) <= ACROSS_MM, rays.profile, 0.0)
-    top: FloatArray = near.max(axis=-1)
-    weight = np.clip(near / np.maximum(top, 1e-12)[..., None] - 0.5, 0.0, None)
-    total = np.maximum(weight.sum(axis=-1), 1e-12)
-    middle = (weight * off).sum(axis=-1) / total
-    variance: FloatArray = (weight * (off - middle[..., None]) ** 2).sum(axis=-1) / total
-    return variance, top
-
-
-def measure_blur_mm2(rays: Rays, ridge_mm: FloatArray, is_wall: BoolArray) -> float:
-    """Variance of the image's blur across the wall, from the wall's width."""
-    if not is_wall.any():
-        return BLUR_MM2
-    width = float(np.median(variance_across(rays, ridge_mm)[0][is_wall]))
-    return float(np.clip(WIDTH_TO_BLUR[0] * width - WIDTH_TO_BLUR[1], *BLUR_RANGE_MM2))
-
-
-def unbend(surface_mm: FloatArray, ellipsoid: Ellipsoid, blur_mm2: float) -> FloatArray:
-    """Move the ridge outwards to the mid-wall: blur times curvature pulls it inwards.
-
-    For a thin wall blurred by a Gaussian of variance s2 the ridge lies s2 (k1 + k2) / 2 inside.
-    """
-    curvature = _curvature(ellipsoid)
-    return surface_mm + 0.5 * blur_mm2 * curvature[:, None]
-
-
-def _curvature(ellipsoid: Ellipsoid) -> FloatArray:
-    """Sum of the principal curvatures (rows,) of the ellipsoid, per mm; a cylinder behind."""
-    radius = ellipsoid.radius()
-    t = RING_T + radius * np.cos(PHI) - ellipsoid.middle
-    rho = radius * np.sin(PHI)
-    a, c = ellipsoid.short, ellipsoid.long
-    t = np.clip(t, 0.0, c)
-    h = np.sqrt((rho / a**2) ** 2 + (t / c**2) ** 2)
-    meridian = 1.0 / (a**2 * c**2 * h**3)
-    parallel = 1.0 / (a**2 * h)
-    total: FloatArray = np.minimum(meridian + parallel, 0.12)
-    return total

@@ -39,12 +39,30 @@ class BasalPlane:
     seen: float
 
     def t(self, a: FloatArray, s: FloatArray) -> FloatArray:
-        """Axial coordinate of the plane at (a, s)."""
+        """Axial coordinate of the plane at (a, s).
+
+        Parameters
+        ----------
+        a, s : (...) float64 arrays, mm, one of each for a point (a, s)
+
+        Returns
+        -------
+        (..., ) float64 array, mm
+        """
         height: FloatArray = self.at + self.slope_a * a + self.slope_s * s
         return height
 
     def has_on_apex_side(self, surface_mm: FloatArray) -> BoolArray:
-        """(rows, angles): whether a ray meets the surface on the apex side of the plane."""
+        """Whether a ray meets the surface on the apex side of the plane.
+
+        Parameters
+        ----------
+        surface_mm : (rows, angles) float64 array, mm
+
+        Returns
+        -------
+        (rows, angles) bool array
+        """
         points = points_of(surface_mm)
         found: BoolArray = points[..., 0] > self.t(points[..., 1], points[..., 2])
         return found
@@ -62,6 +80,10 @@ def find_basal_plane(
     surface_mm : (rows, angles) float64 array
         Ridge radius, not corrected for curvature.
     ellipsoid : Ellipsoid
+
+    Returns
+    -------
+    BasalPlane
     """
     held = _held(surface_mm, ellipsoid)
     counts = _ridge_counts(volume, frame, held)
@@ -122,7 +144,20 @@ def _ends(along: FloatArray, fine: FloatArray) -> tuple[FloatArray, np.ndarray]:
 
 
 def fit_plane(a: FloatArray, s: FloatArray, ends: FloatArray, is_end: np.ndarray) -> BasalPlane:
-    """Robust plane through ends (n,) of the wall at (a, s); those not ``is_end`` do not count."""
+    """Lay a robust plane through ends of the wall.
+
+    Parameters
+    ----------
+    a, s, ends : (n,) float64 arrays, mm
+        Ends at (a, s), and their height along the axis.
+    is_end : (n,) bool array
+        The others do not count.
+
+    Returns
+    -------
+    BasalPlane
+        With the spread of the ends about it, and their share.
+    """
     design = np.stack([np.ones_like(a), a, s], axis=1)
     x = np.array([float(np.median(ends[is_end])) if is_end.any() else -24.0, 0.0, 0.0])
     scale = 6.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.sections import SegmentationSettings
-from mpss_lib.segmentation import regions, surface
+from mpss_lib.segmentation import mid_wall, regions
 from mpss_lib.segmentation.doubt import incoherence
 from mpss_lib.segmentation.geometry import describe
 from mpss_lib.segmentation.picture import unexplained
@@ -96,7 +96,7 @@ class Segmentation:
 
     @property
     def axis(self) -> FloatArray:
-        """Unit vector base to apex, LPS."""
+        """Unit vector base to apex: (x, y, z) float64 array, LPS."""
         return self.extras["axis"]
 
 
@@ -118,6 +118,10 @@ def segment(
         ``short_axis``: the slices' normal is close to the long axis; otherwise the axis of a
         supine patient is expected.
 
+    Returns
+    -------
+    Segmentation
+
     Raises
     ------
     StudyRejectedError
@@ -131,7 +135,7 @@ def segment(
     if choice is None:
         raise _not_found("nothing looks like a ventricle")
     traced = choice.best
-    mid = surface.unbend(traced.ridge_mm, traced.ellipsoid, traced.blur_mm2)
+    mid = mid_wall.unbend(traced.ridge_mm, traced.ellipsoid, traced.blur_mm2)
     wall = regions.build_wall(mid, settings.wall_mm, settings.wall_mode)
     masks = _draw(volume, traced, wall)
     if not masks["MYO"].array.any() or not masks["ENDO"].array.any():
@@ -208,7 +212,17 @@ def values_of(choice: Choice) -> dict[str, float]:
 
 
 def edge_voxels(mask: Mask) -> float:
-    """Smallest number of voxels between the mask and the edge of the volume."""
+    """Smallest number of voxels between the mask and the edge of the volume.
+
+    Parameters
+    ----------
+    mask : Mask
+        Holds at least one voxel.
+
+    Returns
+    -------
+    float, voxels
+    """
     index = np.argwhere(mask.array)
     far = np.array(mask.array.shape) - 1 - index.max(axis=0)
     return float(min(index.min(), far.min()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpss_lib.segmentation import doubt, surface, valve
+from mpss_lib.segmentation import doubt, mid_wall, surface, valve
 from mpss_lib.segmentation.localise import Prior, Shell
 from mpss_lib.volume import BoolArray, FloatArray, Volume
 
@@ -97,10 +97,22 @@ class Choice:
 
 
 def follow_wall(volume: Volume, shell: Shell, prior: Prior) -> Traced:
-    """Follow the wall of a candidate and measure it."""
+    """Follow the wall of a candidate and measure it.
+
+    Parameters
+    ----------
+    volume : Volume
+    shell : Shell
+        The candidate.
+    prior : Prior
+
+    Returns
+    -------
+    Traced
+    """
     frame, ellipsoid, rays = surface.follow(volume, shell, prior)
     weights = surface.ray_weights(rays)
-    ridge, misfit = surface.smooth(rays, ellipsoid, weights)
+    ridge, misfit = mid_wall.smooth(rays, ellipsoid, weights)
     plane = valve.find_basal_plane(volume, frame, ridge, ellipsoid)
     above = plane.has_on_apex_side(ridge)
     return Traced(
@@ -118,7 +130,7 @@ def follow_wall(volume: Volume, shell: Shell, prior: Prior) -> Traced:
         unevenness=doubt.unevenness(rays, above),
         waviness_mm=doubt.waviness_mm(ridge, ellipsoid, above),
         stretch_mm2=doubt.stretch_mm2(rays, ridge, above),
-        blur_mm2=surface.measure_blur_mm2(rays, ridge, above),
+        blur_mm2=mid_wall.measure_blur_mm2(rays, ridge, above),
     )
 
 
@@ -163,6 +175,11 @@ def choose(volume: Volume, shells: list[Shell], priors: list[Prior]) -> Choice:
         At least one, best score first.
     priors : list of Prior
         Those that the shells were found with.
+
+    Returns
+    -------
+    Choice
+        The best, and by how much it leads.
     """
     near: list[Shell] = []
     for shell in shells:

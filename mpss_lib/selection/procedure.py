@@ -14,7 +14,8 @@ from mpss_lib.sections import BINS, SelectionSettings
 from mpss_lib.selection import steps
 from mpss_lib.selection.grey_level import Material, judge
 from mpss_lib.selection.level_rules import Level
-from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats, VarietyPair
+from mpss_lib.selection.steps import STEPS, Entry, Feature, Floats
+from mpss_lib.selection.varieties import VarietyPair, drop_variety, variety_pairs
 
 MIN_PATIENTS = 5
 """Rank correlations of fewer patients say nothing."""
@@ -230,8 +231,8 @@ def _at_level(
     values, features = _without(values, features, weak)
     ranks = steps.standard_ranks(values)
     rho = steps.correlations(ranks)
-    pairs = steps.variety_pairs(rho, features)
-    variety, notes = steps.drop_variety(values, rho, features, settings.min_variety_rho)
+    pairs = variety_pairs(rho, features)
+    variety, notes = drop_variety(values, rho, features, settings.min_variety_rho)
     kept = _kept(features, variety)
     values, ranks, rho = values[:, kept], ranks[:, kept], rho[:, kept][:, :, kept]
     features = [features[k] for k in kept]

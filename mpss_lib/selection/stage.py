@@ -1,4 +1,7 @@
-"""Selection of a cohort: reads feature files and keys, writes the ledger and the choice."""
+"""Selection of a cohort: reads feature files and keys, writes the ledger and the choice.
+
+The steps are the paper's section 2.4.1, in the profiles of ``profiles``.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Nothing here knows an outcome. Each step takes values of shape (segment, feature, patient) and
 tells which features it drops, why, by which number and for the sake of which partner.
+
+The steps are the paper's section 2.4.1, the correlations Spearman's.
 """
 
 from __future__ import annotations
@@ -37,8 +39,6 @@ PAPER_COUNTS: Mapping[str, int] = dict(
 """Features left after each step in the paper (Ashrafinia et al. 2021, sections 2.4.1 and 3.2)."""
 
 FAMILIES_OUT = ("stat", "loc", "morph")
-VARIETIES = ("glcm", "glrlm")
-AVERAGED, MERGED = "3D_avg", "3D_merged"
 SAME = 1.0 - 1e-12
 FEWEST_STABLE = 10
 
@@ -94,7 +94,19 @@ def drop_by_metadata(features: Sequence[Feature]) -> list[Entry]:
 
 
 def drop_undefined(values: Floats, names: Sequence[str], max_share: float) -> list[Entry]:
-    """S1: features with values that are not finite. ``values``: (segment, feature, patient)."""
+    """S1: features with values that are not finite.
+
+    Parameters
+    ----------
+    values : (segment, feature, patient) float64 array
+    names : sequence of str
+    max_share : float
+        Share of such values that is let pass.
+
+    Returns
+    -------
+    list of Entry
+    """
     share = (~np.isfinite(values)).mean(axis=(0, 2))
     return [
         Entry(name, "S1_undefined", "values not finite", float(x))
@@ -104,7 +116,16 @@ def drop_undefined(values: Floats, names: Sequence[str], max_share: float) -> li
 
 
 def is_identical(values: Floats) -> Flags:
-    """S2, by feature: the same value for all patients, in every segment."""
+    """S2, by feature: the same value for all patients, in every segment.
+
+    Parameters
+    ----------
+    values : (segment, feature, patient) float64 array
+
+    Returns
+    -------
+    (feature, ) bool array
+    """
     low, high = values.min(axis=2), values.max(axis=2)
     tolerance = 1e-12 * np.maximum(1.0, np.abs(values).max(axis=2))
     answer: Flags = ((high - low) <= tolerance).all(axis=0)
@@ -112,7 +133,17 @@ def is_identical(values: Floats) -> Flags:
 
 
 def drop_identical(values: Floats, names: Sequence[str]) -> list[Entry]:
-    """S2: features with one value for all patients."""
+    """S2: features with one value for all patients.
+
+    Parameters
+    ----------
+    values : (segment, feature, patient) float64 array
+    names : sequence of str
+
+    Returns
+    -------
+    list of Entry
+    """
     spread = (values.max(axis=2) - values.min(axis=2)).max(axis=0)
     flags = is_identical(values)
     return [
@@ -145,7 +176,16 @@ def drop_unstable(
 
 
 def standard_ranks(values: Floats) -> Floats:
-    """Mid-ranks over the last axis, centred, with unit norm; 0 where a row is constant."""
+    """Mid-ranks over the last axis, centred, with unit norm; 0 where a row is constant.
+
+    Parameters
+    ----------
+    values : (..., patient) float64 array
+
+    Returns
+    -------
+    (..., patient) float64 array
+    """
     from scipy.stats import rankdata
 
     ranks = np.asarray(rankdata(values, axis=-1), np.float64)
@@ -156,95 +196,34 @@ def standard_ranks(values: Floats) -> Floats:
 
 
 def correlations(ranks: Floats) -> Floats:
-    """Spearman correlations, (segment, feature, feature), of standard ranks."""
+    """Correlate standard ranks: Spearman's rho.
+
+    Parameters
+    ----------
+    ranks : (segment, feature, patient) float64 array
+
+    Returns
+    -------
+    (segment, feature, feature) float64 array
+    """
     answer: Floats = np.matmul(ranks, ranks.transpose(0, 2, 1))
     return answer
-
-
-@dataclass(frozen=True)
-class VarietyPair:
-    """Median over the segments of the rank correlation of an averaged and a merged feature."""
-
-    family: str
-    averaged: str
-    merged: str
-    rho: float
-
-
-def variety_pairs(rho: Floats, features: Sequence[Feature]) -> list[VarietyPair]:
-    """Each averaged 3D feature with each merged one of its family (Figure 5 of the paper).
-
-    ``rho``: (segment, feature, feature).
-    """
-    middle = np.median(rho, axis=0)
-    return [
-        VarietyPair(family, one.name, other.name, float(middle[i, k]))
-        for family in VARIETIES
-        for i, one in enumerate(features)
-        if one.family == family and one.aggregation == AVERAGED
-        for k, other in enumerate(features)
-        if other.family == family and other.aggregation == MERGED
-    ]
-
-
-def drop_variety(
-    values: Floats, rho: Floats, features: Sequence[Feature], min_rho: float
-) -> tuple[list[Entry], list[str]]:
-    """S3: of averaged and merged 3D matrices keep the variety with the wider ranges.
-
-    Returns notes too, among them why both were kept. The count of features decides, not the sum
-    of ranges, which one feature (cluster prominence) would rule; a tie keeps the averaged.
-    """
-    entries: list[Entry] = []
-    notes: list[str] = []
-    for family in VARIETIES:
-        avg, mrg = _twins(features, family)
-        if not len(avg):
-            continue
-        agreement = np.abs(np.median(rho[:, avg, mrg], axis=0))
-        spread = np.ptp(values, axis=2)
-        wider = int((spread[:, avg] > spread[:, mrg]).sum())
-        narrower = int((spread[:, avg] < spread[:, mrg]).sum())
-        notes.append(
-            f"{family}: median |rho| of averaged and merged {np.median(agreement):.4f}, lowest"
-            f" {agreement.min():.4f}; correlations with other families differ by at most"
-            f" {_apart(rho, features, family):.4f}; averaged has the wider range in {wider} cases,"
-            f" merged in {narrower}"
-        )
-        if np.median(agreement) < min_rho:
-            notes.append(f"{family}: both varieties kept, they agree by less than {min_rho}")
-            continue
-        kept, lost = (avg, mrg) if wider >= narrower else (mrg, avg)
-        reason = f"{features[kept[0]].aggregation} has the wider ranges"
-        entries += [
-            Entry(features[out].name, "S3_variety", reason, float(same), features[stays].name)
-            for out, stays, same in zip(lost, kept, agreement, strict=True)
-        ]
-    return entries, notes
-
-
-def _twins(features: Sequence[Feature], family: str) -> tuple[Ints, Ints]:
-    """Places of the averaged features of a family that have a merged one, and of those."""
-    by_root = {(f.aggregation, f.root): k for k, f in enumerate(features) if f.family == family}
-    roots = [root for variety, root in by_root if variety == AVERAGED]
-    roots = [root for root in roots if (MERGED, root) in by_root]
-    avg, mrg = ([by_root[variety, root] for root in roots] for variety in (AVERAGED, MERGED))
-    return np.array(avg, np.int64), np.array(mrg, np.int64)
-
-
-def _apart(rho: Floats, features: Sequence[Feature], family: str) -> float:
-    """Largest difference of the twins' correlations with features of other families."""
-    avg, mrg = _twins(features, family)
-    others = np.array([k for k, f in enumerate(features) if f.family != family], np.int64)
-    middle = np.median(rho, axis=0)
-    apart = np.abs(middle[np.ix_(avg, others)] - middle[np.ix_(mrg, others)])
-    return float(apart.max(initial=0.0))
 
 
 def drop_same_ranks(values: Floats, rho: Floats, names: Sequence[str]) -> list[Entry]:
     """S4: of two features with the same (or reversed) ranks in every segment keep one.
 
     The wider range stays; equal ranges (the same numbers under two names): the first stays.
+
+    Parameters
+    ----------
+    values : (segment, feature, patient) float64 array
+    rho : (segment, feature, feature) float64 array
+    names : sequence of str
+
+    Returns
+    -------
+    list of Entry
     """
     same: Flags = np.min(np.abs(rho), axis=0) >= SAME
     spread = np.median(np.ptp(values, axis=2), axis=0)
@@ -271,6 +250,16 @@ def dynamic_range(values: Floats, mode: str) -> Floats:
 
     The ratio has the unit of the feature, so that it is not free of scale; ``signed`` removes
     every feature with a negative mean.
+
+    Parameters
+    ----------
+    values : (segment, feature, patient) float64 array
+    mode : {"signed", "abs_mean"}
+
+    Returns
+    -------
+    (feature, ) float64 array
+        In the unit of the feature.
     """
     mean = values.mean(axis=2)
     variance = values.var(axis=2, ddof=1)
@@ -284,7 +273,18 @@ def dynamic_range(values: Floats, mode: str) -> Floats:
 def drop_low_range(
     values: Floats, names: Sequence[str], settings: SelectionSettings
 ) -> list[Entry]:
-    """S5: features whose variance over mean is below the limit."""
+    """S5: features whose variance over mean is below the limit.
+
+    Parameters
+    ----------
+    values : (segment, feature, patient) float64 array
+    names : sequence of str
+    settings : SelectionSettings
+
+    Returns
+    -------
+    list of Entry
+    """
     ratio = dynamic_range(values, settings.dynamic_range)
     return [
         Entry(name, "S5_dynamic_range", f"variance / mean ({settings.dynamic_range})", float(x))
@@ -307,6 +307,11 @@ def drop_correlated(
     closure : {"transitive", "direct"}
         Remove everything that can be reached from the kept feature (one is kept of each
         connected component), or its neighbours only.
+
+    Returns
+    -------
+    list of Entry
+        Each with the feature that stays for it.
     """
     strength = np.median(np.abs(rho), axis=0)
     near = strength >= threshold

@@ -3,6 +3,8 @@
 Surfaces are moved, not masks: at voxels of 4.8 mm a wall of two voxels that is interpolated twice
 is another wall. Where the masks were drawn by somebody (contours), the surfaces that segmentation
 traced in them stand for them.
+
+Moving surfaces in place of masks is ours.
 """
 
 from __future__ import annotations
@@ -51,7 +53,18 @@ class Heart:
 
     @classmethod
     def read(cls, extras: Mapping[str, FloatArray], wall_mm: float) -> Heart:
-        """Take it from what stands in the mask file beside the masks."""
+        """Take it from what stands in the mask file beside the masks.
+
+        Parameters
+        ----------
+        extras : mapping of name to float64 array
+            origin, axis, anterior, lateral, base (3,); endo_mm, epi_mm, mid_mm (rows, angles).
+        wall_mm : float, mm
+
+        Returns
+        -------
+        Heart
+        """
         frame = Frame(*(extras[name] for name in ("origin", "axis", "anterior", "lateral")))
         at, slope_a, slope_s = (float(x) for x in extras["base"])
         wall = Wall(extras["endo_mm"], extras["epi_mm"])
@@ -68,7 +81,18 @@ class Heart:
         return replace(self, wall=wall, plane=plane)
 
     def box(self, volume: Volume, margin: int) -> tuple[slice, slice, slice]:
-        """Slices of the volume's array that hold the heart and ``margin`` voxels about it."""
+        """Slices of the volume's array that hold the heart and ``margin`` voxels about it.
+
+        Parameters
+        ----------
+        volume : Volume
+        margin : int, voxels
+
+        Returns
+        -------
+        tuple of slice
+            Along z, y and x.
+        """
         start, way = self._rays()
         points = (start + way * self.wall.epi_mm[..., None]).reshape(-1, 3)
         index = volume.to_index(self.frame.to_patient(points))
@@ -79,7 +103,17 @@ class Heart:
         return first, second, third
 
     def draw(self, volume: Volume) -> dict[str, BoolArray]:
-        """Draw the seven segments on a grid, as segmentation does."""
+        """Draw the seven segments on a grid, as segmentation does.
+
+        Parameters
+        ----------
+        volume : Volume
+            Gives the grid.
+
+        Returns
+        -------
+        dict of segment to (z, y, x) bool array
+        """
         near = voxels_near(volume, self.frame, self.plane, self.wall)
         is_wall = near.is_above_base & (near.radius_mm <= near.on_surface(self.wall.epi_mm))
         is_wall &= near.radius_mm >= near.on_surface(self.wall.endo_mm)

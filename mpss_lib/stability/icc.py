@@ -108,7 +108,16 @@ class Sums:
 
 
 def reliability(values: FloatArray) -> Reliability:
-    """Intraclass correlations of values (study, rater, ...)."""
+    """Intraclass correlations of values (study, rater, ...).
+
+    Parameters
+    ----------
+    values : (study, rater, ...) float64 array
+
+    Returns
+    -------
+    Reliability
+    """
     sums = Sums(values.shape[1], values.shape[2:])
     for study in values:
         sums.add(study)

@@ -1,4 +1,7 @@
-"""All perturbations of one study: the features of each."""
+"""All perturbations of one study: the features of each.
+
+After Zwanenburg et al. 2019 (Sci. Rep. 9:614).
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,17 @@ class Ruler:
         return len(SEGMENTS), len(self.bins), len(ISOTROPIC_NAMES)
 
     def read(self, image: FloatArray, shapes: dict[str, Shape | None]) -> FloatArray:
-        """Features of the segments."""
+        """Measure the features of the segments.
+
+        Parameters
+        ----------
+        image : (z, y, x) float64 array
+        shapes : dict of segment to Shape or None
+
+        Returns
+        -------
+        (segment, bins, feature) float64 array
+        """
         return measure_isotropic(image, shapes, self.bins, self.ivh)
 
 
@@ -76,6 +89,11 @@ def measure(
     study_key : str
         With the seed it fixes which half a count goes to.
     seed : int
+
+    Returns
+    -------
+    list of Perturbed
+        In the order of the perturbations.
     """
     grid = Grid.about(volume, heart.box(volume, MARGIN))
     own = grid.own
@@ -104,7 +122,18 @@ def measure(
 
 
 def shapes_of(heart: Heart, volume: Volume) -> dict[str, Shape | None]:
-    """Shapes of the seven segments of a heart on a grid."""
+    """Shapes of the seven segments of a heart on a grid.
+
+    Parameters
+    ----------
+    heart : Heart
+    volume : Volume
+        Gives the grid.
+
+    Returns
+    -------
+    dict of segment to Shape or None
+    """
     return {name: shape_of(mask) for name, mask in heart.draw(volume).items()}
 
 

@@ -1,4 +1,7 @@
-"""Stage stability: each study is measured under perturbations, and then the cohort is summed up."""
+"""Stage stability: each study is measured under perturbations, and then the cohort is summed up.
+
+After Zwanenburg et al. 2019 (Sci. Rep. 9:614); ICC: McGraw and Wong 1996.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,11 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     config : Config
     force : bool
         Work again although the same output is there.
+
+    Returns
+    -------
+    Outcome
+        ``done`` or ``skipped``, and the files.
 
     Raises
     ------

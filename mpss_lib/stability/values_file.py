@@ -3,6 +3,8 @@
 20 perturbations x 7 segments x 8 grey levels x 166 features are as much as three feature files, and
 nobody asks for them one by one: they stand beside the tables as masks do, in single precision, and
 the table ``perturbation`` names the file.
+
+The format is NumPy's npz; what it holds is ours.
 """
 
 from __future__ import annotations
@@ -26,13 +28,29 @@ def values_path(lake: Lake, address: Address, study_key: str, digest: str) -> Pa
 
 
 def write_values(path: Path, values: Singles) -> None:
-    """Write (perturbation, segment, bins, feature) values, whole or not at all."""
+    """Write (perturbation, segment, bins, feature) values, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    values : (perturbation, segment, bins, feature) float32 array
+    """
     with replacing(path) as temporary, temporary.open("wb") as handle:
         np.savez_compressed(handle, allow_pickle=False, values=values)
 
 
 def read_values(path: Path, shape: tuple[int, ...]) -> Singles:
     """Read what ``write_values`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+        (perturbation, segment, bins, feature) that is expected.
+
+    Returns
+    -------
+    (perturbation, segment, bins, feature) float32 array
 
     Raises
     ------

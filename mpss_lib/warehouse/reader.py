@@ -133,7 +133,7 @@ def feature_matrix(
     Returns
     -------
     pandas.DataFrame
-        Index ``study_key`` (sorted), one float64 column for each feature.
+        One row for each study, index ``study_key`` (sorted); float64 columns, one for each feature.
 
     Raises
     ------

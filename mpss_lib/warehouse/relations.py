@@ -38,6 +38,7 @@ SCHEMAS = (
     "selection",
     "evaluation",
     "result",
+    "omop",
 )
 
 PLACE = re.compile(r"\$\{([a-z_]+)\}")

@@ -54,6 +54,11 @@ def read_study(study_key: str, *, home: Path | str | None = None) -> StudyImages
     home : Path or str, optional
         The home; ``$MPSS_HOME``, else ``.mpss``, by default. Its settings are not read.
 
+    Returns
+    -------
+    StudyImages
+        Volume (z, y, x) with unit and affine, masks on its grid by name, axes by name (LPS).
+
     Raises
     ------
     WrongArgumentError

@@ -28,6 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import bulk_load
+from mpss_airflow.batch import plan_batches
 
 from mpss_lib.runtime.cluster.memory import pss_mb
 from mpss_lib.runtime.services import Services
@@ -39,6 +40,8 @@ KEPT = ("lake/dicom", "lake/landing", "lake/masks", "lake/manifest")
 PARTS = (*KEPT, "lake/reports", "lake/warehouse.duckdb", "vault.sqlite", "airflow", "cluster")
 NIGHTS = (10, 100, 500)
 LAKE = 50_000
+LEAST, SLOTS = 25, 2
+"""Studies of a batch (``batch.min_batch``), slots of the role ``compute``."""
 
 
 @dataclass
@@ -127,8 +130,8 @@ def _spent(load: Load, name: str) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def sizes(load: Load, study_s: float, night_s: float) -> None:
-    """Print what a night and a lake need.
+def sizes(load: Load, study_s: float, night_s: float, task_s: float) -> None:
+    """Print what a night and a lake need; a night has 8 tasks and 6 of each batch.
 
     Parameters
     ----------
@@ -136,6 +139,8 @@ def sizes(load: Load, study_s: float, night_s: float) -> None:
         Of the form that the table is for.
     study_s, night_s : float
         CPU of one study through the chain, and of the night's checks and publishes.
+    task_s : float
+        CPU of a task beside what it works: worker, scheduler, API server, database.
     """
     each = sum(load.sizes[name] for name in KEPT) / max(load.n_studies, 1)
     say(
@@ -145,7 +150,8 @@ def sizes(load: Load, study_s: float, night_s: float) -> None:
         f"{'studies a night':>16}{'CPU-s':>10}{'GB a year':>12}{'days to ' + format(LAKE, ','):>20}"
     )
     for n in NIGHTS:
-        cpu, year = n * study_s + night_s, n * 365 * each / 1e9
+        n_tasks = 8 + 6 * len(plan_batches([""] * n, LEAST, SLOTS))
+        cpu, year = n * study_s + night_s + n_tasks * task_s, n * 365 * each / 1e9
         say(f"{n:>16}{cpu:>10.0f}{year:>12.1f}{LAKE / n:>20.0f}")
     say(f"lake of {LAKE:,}: {LAKE * each / 1e9:.0f} GB")
 
@@ -159,6 +165,7 @@ def main() -> int:
     options.add_argument("--sizes", action="store_true", help="the table of sizes too")
     options.add_argument("--study-s", type=float, default=0.29, help="CPU of a study")
     options.add_argument("--night-s", type=float, default=1.9, help="CPU of a night's checks")
+    options.add_argument("--task-s", type=float, default=1.3, help="CPU of a task of Airflow")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="mpss-load-", dir="/tmp") as folder:
         Path(folder).chmod(0o711)  # the account of PostgreSQL passes through
@@ -168,7 +175,7 @@ def main() -> int:
         ]
     tell(loads)
     for load in loads if given.sizes else ():
-        sizes(load, given.study_s, given.night_s)
+        sizes(load, given.study_s, given.night_s, given.task_s)
     is_well = all(load.status == 0 and load.wall <= given.most_wall for load in loads)
     return 0 if is_well else 1
 

@@ -14,7 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -68,7 +68,8 @@ def judge(seed: int, changes: Change) -> Judged:
     heart = make_gated(seed, changes)
     start = time.process_time()
     found = ejection_fraction(heart.gates)
-    return Judged(heart, found, 1e3 * (time.process_time() - start))
+    spent_ms = 1e3 * (time.process_time() - start)
+    return Judged(replace(heart, gates=[]), found, spent_ms)  # the volumes are not held
 
 
 def line(name: str, judged: list[Judged]) -> str:

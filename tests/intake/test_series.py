@@ -122,6 +122,14 @@ def test_unreadable_file_is_a_candidate_with_a_reason(gate):
 
 def test_truncated_file_is_a_candidate_with_a_reason(gate):
     seen = gate(to_bytes(small_object())[:-10])
+    assert seen.reasons == ("unreadable",)
+    assert "truncated" in seen.answers["object"].value
+
+
+def test_too_few_pixels_are_a_candidate_with_a_reason(gate):
+    short = small_object()
+    short.PixelData = short.PixelData[:-10]
+    seen = gate(short)
     assert seen.reasons == ("pixel_data",)
     assert "truncated" in seen.answers["object"].value
 

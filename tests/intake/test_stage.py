@@ -36,14 +36,18 @@ def rows(lake, config=CONFIG):
 
 
 def test_each_stored_object_has_a_row(pulled):
-    lake = pulled(small_object(series=REST), small_object(), to_bytes(small_object())[:-10])
+    short = small_object()
+    short.PixelData = short.PixelData[:-10]
+    cut = to_bytes(small_object())[:-10]
+    lake = pulled(small_object(series=REST), small_object(), to_bytes(short), cut)
     outcome = stage.run(STUDY, lake, CONFIG)
     assert outcome.status == "done"
     got = {row["object_key"]: row for row in rows(lake)}
-    assert [got[f"object{i}"]["is_chosen"] for i in range(3)] == [False, True, False]
+    assert [got[f"object{i}"]["is_chosen"] for i in range(4)] == [False, True, False, False]
     assert got["object0"]["reasons"] == ["rest"]
     assert got["object1"]["reasons"] == []
     assert got["object2"]["reasons"] == ["pixel_data"]
+    assert got["object3"]["reasons"] == ["unreadable"]
     chosen = got["object1"]
     assert (chosen["nz"], chosen["ny"], chosen["nx"]) == (7, 10, 9)
     assert (chosen["stress"], chosen["attenuation"], chosen["reconstruction"]) == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mpss_lib.segmentation.mid_wall import unbend
 from mpss_lib.segmentation.regions import (
     NAMES,
     SECTORS,
@@ -13,7 +14,7 @@ from mpss_lib.segmentation.regions import (
     is_in_vessel,
     segment_number,
 )
-from mpss_lib.segmentation.surface import ANGLES, ROWS, Ellipsoid, unbend
+from mpss_lib.segmentation.surface import ANGLES, ROWS, Ellipsoid
 from mpss_lib.segmentation.valve import fit_plane
 
 

@@ -1,4 +1,7 @@
-"""Reclassification: the Berman class that each configuration predicts, against the observed one."""
+"""Reclassification: the Berman class that each configuration predicts, against the observed one.
+
+Net reclassification: Pencina et al., Stat. Med. 2008;27:157.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,17 @@ class Moves:
 
 
 def table(observed: Ints, reference: Ints, new: Ints) -> Ints:
-    """Patients by observed, reference and new class, shape (5, 5, 5)."""
+    """Count patients by observed, reference and new class.
+
+    Parameters
+    ----------
+    observed, reference, new : (n,) int64 arrays
+        Berman class, 0 to 4.
+
+    Returns
+    -------
+    (5, 5, 5) int64 array
+    """
     counts = np.zeros((N_CLASSES, N_CLASSES, N_CLASSES), np.int64)
     np.add.at(counts, (observed, reference, new), 1)
     return counts
@@ -42,6 +55,11 @@ def moves(counts: Floats, is_event: Flags, reference: Ints, new: Ints) -> Moves:
     is_event : (n,) bool
     reference, new : (n,) int64
         Classes by the one and by the other configuration.
+
+    Returns
+    -------
+    Moves
+        Of those with the event upwards, of those without it downwards; (resamples,) each.
     """
     way = np.sign(new - reference).astype(np.float64)
     return Moves(_share(counts, is_event, way), _share(counts, ~is_event, -way))

@@ -1,4 +1,7 @@
-"""Added value in every profile and segment of a cohort."""
+"""Added value in every profile and segment of a cohort.
+
+Profiles and segments: the paper's section 2.4.2.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,11 @@ def added_rows(
         At least those of the winners.
     inputs : Inputs
     config : Config
+
+    Returns
+    -------
+    dict of table to rows
+        A segment in which fewer than ``LEAST`` patients have a prediction has none.
     """
     tables: dict[str, Rows] = {name: [] for name in ADDED_TABLES}
     groupings = groupings_of(inputs)

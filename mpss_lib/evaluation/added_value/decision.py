@@ -33,5 +33,14 @@ def contributions(probability: Floats, is_event: Flags) -> Floats:
 
 
 def of_all(is_event: Flags) -> Floats:
-    """Contributions where everybody is treated, shape (n, thresholds)."""
+    """Contributions where everybody is treated.
+
+    Parameters
+    ----------
+    is_event : (n,) bool array
+
+    Returns
+    -------
+    (n, thresholds) float64 array
+    """
     return contributions(np.ones(len(is_event)), is_event)

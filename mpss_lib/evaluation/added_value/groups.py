@@ -1,4 +1,7 @@
-"""Calibration curve: patients in groups of equal size by prediction, what was seen in each."""
+"""Calibration curve: patients in groups of equal size by prediction, what was seen in each.
+
+Wilson 1927 for shares, Student's t for means.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,18 @@ class Group:
 
 
 def of_outcome(guess: Floats, outcome: Floats) -> list[Group]:
-    """Make groups by predicted outcome; the interval is that of a mean (t)."""
+    """Make groups by predicted outcome; the interval is that of a mean (t).
+
+    Parameters
+    ----------
+    guess, outcome : (n,) float64 arrays
+        On one scale.
+
+    Returns
+    -------
+    list of Group
+        With rising prediction.
+    """
     from scipy.stats import t as t_dist
 
     found = []
@@ -42,7 +56,18 @@ def of_outcome(guess: Floats, outcome: Floats) -> list[Group]:
 
 
 def of_event(probability: Floats, is_event: Flags) -> list[Group]:
-    """Make groups by probability; the interval is Wilson's."""
+    """Make groups by probability; the interval is Wilson's.
+
+    Parameters
+    ----------
+    probability : (n,) float64 array
+    is_event : (n,) bool array
+
+    Returns
+    -------
+    list of Group
+        With rising probability.
+    """
     found = []
     for k, rows in enumerate(_split(probability)):
         n, seen = len(rows), float(is_event[rows].mean())

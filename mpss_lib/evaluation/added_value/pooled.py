@@ -4,6 +4,8 @@ A patient's prediction is the mean over the outer runs in whose test set he is a
 winner, on the scale that the profile fits; no such run has seen him. His probability is the mean
 over the same runs of what each run's logistic map gives, which is fitted on that run's other rows.
 Patients without a prediction of each configuration are left out, so that differences are paired.
+
+Maps: Platt (1999), see ``probability``; the mean over the test sets is ours.
 """
 
 from __future__ import annotations
@@ -62,13 +64,30 @@ class Pooled:
     is_log: bool
 
     def classes(self, configuration: int) -> Ints:
-        """Berman class of the predictions, shape (n,)."""
+        """Berman class of the predictions.
+
+        Parameters
+        ----------
+        configuration : int
+            Index into ``CONFIGURATIONS``.
+
+        Returns
+        -------
+        (n,) int64 array
+            0 to 4.
+        """
         value = self.value[configuration]
         score = to_score(value) if self.is_log else value
         return np.array([berman_class(one) for one in score.tolist()], np.int64)
 
     def observed_classes(self) -> Ints:
-        """Berman class of the scores, shape (n,)."""
+        """Berman class of the scores.
+
+        Returns
+        -------
+        (n,) int64 array
+            0 to 4.
+        """
         return np.array([score_class(one) for one in self.score.tolist()], np.int64)
 
 
@@ -107,6 +126,11 @@ def pool(
     outcome, score : (n,) float64
         Outcome on the scale that is fitted; calcium score.
     is_log : bool
+
+    Returns
+    -------
+    Pooled
+        Of the patients who have a prediction of each configuration.
     """
     n = len(outcome)
     value = np.full((len(CONFIGURATIONS), n), np.nan)

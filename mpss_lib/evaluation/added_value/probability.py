@@ -45,7 +45,20 @@ def logistic_maps(predictions: Floats, is_event: Flags, is_used: Flags) -> Float
 
 
 def probability(maps: Floats, predictions: Floats) -> Floats:
-    """Apply maps, shape (..., 2), to predictions of shape (...)."""
+    """Apply maps.
+
+    Parameters
+    ----------
+    maps : (..., 2) float64 array
+        Intercept and slope.
+    predictions : (..., n) float64 array
+        Or any shape that goes with the maps' (NumPy's broadcasting).
+
+    Returns
+    -------
+    (..., n) float64 array
+        0 to 1.
+    """
     form = maps[..., 0] + maps[..., 1] * predictions
     answer: Floats = 0.5 * (1.0 + np.tanh(0.5 * form))
     return answer

@@ -15,6 +15,15 @@ def recalibration(probability: Floats, is_event: Flags) -> tuple[Estimate, Estim
     """Slope and intercept with Wald intervals; 1 and 0 are ideal.
 
     NaN where the probabilities are constant or separate the events, so that no slope is finite.
+
+    Parameters
+    ----------
+    probability : (n,) float64 array
+    is_event : (n,) bool array
+
+    Returns
+    -------
+    slope, intercept : Estimate
     """
     p = np.clip(probability, 1e-12, 1.0 - 1e-12)
     x = np.column_stack([np.ones(len(p)), np.log(p / (1.0 - p))])

@@ -3,6 +3,8 @@
 Every segment, profile and configuration shares the draws, so that differences are paired. The
 out-of-sample predictions are taken as they are; the procedure that made them is not repeated in
 each resample.
+
+Percentile intervals: Efron and Tibshirani 1993, section 13.3.
 """
 
 from __future__ import annotations
@@ -19,7 +21,21 @@ _STREAM = 1 << 22
 
 
 def draw_counts(n: int, seed: int, resamples: int = RESAMPLES) -> Floats:
-    """How often each of ``n`` patients stands in each resample, shape (resamples, n)."""
+    """Draw how often each patient stands in each resample.
+
+    Parameters
+    ----------
+    n : int
+        Patients.
+    seed : int
+        Equal seeds and n give equal draws.
+    resamples : int
+
+    Returns
+    -------
+    (resamples, n) float64 array
+        Each row sums to n.
+    """
     drawn = np.random.default_rng([seed, _STREAM, n]).multinomial(
         n, np.full(n, 1.0 / n), size=resamples
     )
@@ -27,7 +43,20 @@ def draw_counts(n: int, seed: int, resamples: int = RESAMPLES) -> Floats:
 
 
 def estimate(value: float, again: Floats) -> Estimate:
-    """Put the percentile interval (95 %) and the standard error of the resamples to a value."""
+    """Put the percentile interval (95 %) and the standard error of the resamples to a value.
+
+    Parameters
+    ----------
+    value : float
+        Of the patients as they are.
+    again : (resamples,) float64 array
+        NaN where a resample has no value: it is left out.
+
+    Returns
+    -------
+    Estimate
+        Without an interval where fewer than two resamples have a value.
+    """
     usable = again[np.isfinite(again)]
     if len(usable) < 2:
         return Estimate(value, method="bootstrap")
@@ -36,15 +65,34 @@ def estimate(value: float, again: Floats) -> Estimate:
 
 
 def spearman(counts: Floats, x: Floats, y: Floats) -> Floats:
-    """Rank correlation in each resample, shape (resamples,); NaN where a side is constant.
+    """Rank correlation in each resample; NaN where a side is constant.
 
     Mid-ranks of the resampled values, from the counts: nothing is sorted again.
+
+    Parameters
+    ----------
+    counts : (resamples, n) float64 array
+    x, y : (n,) float64 arrays
+
+    Returns
+    -------
+    (resamples,) float64 array
     """
     return _correlation(counts, mid_ranks(counts, x), mid_ranks(counts, y))
 
 
 def mid_ranks(counts: Floats, values: Floats) -> Floats:
-    """Mid-rank of each value in each resample, shape (resamples, n)."""
+    """Mid-rank of each value in each resample.
+
+    Parameters
+    ----------
+    counts : (resamples, n) float64 array
+    values : (n,) float64 array
+
+    Returns
+    -------
+    (resamples, n) float64 array
+    """
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     first = np.searchsorted(ordered, ordered, side="left")
@@ -70,6 +118,17 @@ def explained(counts: Floats, guess: Floats, outcome: Floats) -> Floats:
     """Share of the outcome's variance that predictions explain (R2), in each resample.
 
     1 - squared errors / squares about the mean outcome: negative where the mean does better.
+
+    Parameters
+    ----------
+    counts : (resamples, n) float64 array
+    guess, outcome : (n,) float64 arrays
+        On one scale.
+
+    Returns
+    -------
+    (resamples,) float64 array
+        NaN where the outcomes of a resample are all alike.
     """
     n, middle = counts.sum(axis=1), np.median(outcome)
     outcome, guess = outcome - middle, guess - middle
@@ -81,7 +140,19 @@ def explained(counts: Floats, guess: Floats, outcome: Floats) -> Floats:
 
 
 def calibration(counts: Floats, guess: Floats, outcome: Floats) -> tuple[Floats, Floats]:
-    """Slope and intercept of the outcome on the prediction, in each resample; 1 and 0 are ideal."""
+    """Slope and intercept of the outcome on the prediction, in each resample; 1 and 0 are ideal.
+
+    Parameters
+    ----------
+    counts : (resamples, n) float64 array
+    guess, outcome : (n,) float64 arrays
+        On one scale.
+
+    Returns
+    -------
+    slope, intercept : (resamples,) float64 arrays
+        NaN where the predictions of a resample are all alike.
+    """
     n, middle = counts.sum(axis=1), float(np.median(guess))
     x = guess - middle  # exactly 0 where the prediction is constant
     mean_x, mean_y = counts @ x / n, counts @ outcome / n

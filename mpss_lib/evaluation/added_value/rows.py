@@ -1,4 +1,7 @@
-"""Added value as rows of the lake tables: each configuration, and the paired differences."""
+"""Added value as rows of the lake tables: each configuration, and the paired differences.
+
+The measures' sources stand where they are computed (Vickers and Elkin 2006, Cox 1958, Platt 1999).
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,10 @@ def rows_of(
         How often each patient of ``pooled`` is drawn.
     studies : sequence of str
         Of the whole cohort.
+
+    Returns
+    -------
+    dict of table to rows
     """
     return {
         "pooled_prediction": _predictions(pooled, start, studies),

@@ -43,7 +43,19 @@ class Combat:
     weights: Floats
 
     def apply(self, features: Floats, covariates: Floats, scanners: Sequence[str]) -> Floats:
-        """Harmonise rows, shape (n, feature); rows of other scanners stay as they are."""
+        """Harmonise rows; rows of other scanners stay as they are.
+
+        Parameters
+        ----------
+        features : (n, features) float64 array
+        covariates : (n, covariates) float64 array
+        scanners : sequence of str
+            Of each row.
+
+        Returns
+        -------
+        (n, features) float64 array
+        """
         found = np.array(features, np.float64)
         names = np.array(scanners, object)
         for s, name in enumerate(self.scanners):

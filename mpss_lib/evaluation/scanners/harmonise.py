@@ -1,4 +1,7 @@
-"""The features of a design brought to one scale, by what the rows that are not tested show."""
+"""The features of a design brought to one scale, by what the rows that are not tested show.
+
+ComBat: Johnson, Li and Rabinovic 2007, see ``combat``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,19 @@ NOBODY: Ints = np.zeros(0, np.int64)
 
 
 def fitted(design: Design, test: Ints) -> Combat:
-    """Fit ComBat to the rows that are not tested; the clinical columns are what is kept."""
+    """Fit ComBat to the rows that are not tested; the clinical columns are what is kept.
+
+    Parameters
+    ----------
+    design : Design
+        Names the scanner of each row.
+    test : (n_test,) int64 array
+        Rows that are not looked at.
+
+    Returns
+    -------
+    Combat
+    """
     train = np.ones(len(design.columns), np.bool_)
     train[test] = False
     names = [name for name, is_in in zip(design.scanners, train, strict=True) if is_in]
@@ -27,6 +42,17 @@ def harmonised(design: Design, test: Ints = NOBODY) -> Design:
     """Bring every row to one scale, by what the rows that are not tested show.
 
     A design that names no scanners is given back as it is.
+
+    Parameters
+    ----------
+    design : Design
+    test : (n_test,) int64 array
+        Rows that are not looked at; nobody by default.
+
+    Returns
+    -------
+    Design
+        Without names of scanners.
     """
     if not design.scanners:
         return design
@@ -41,5 +67,14 @@ def harmonised(design: Design, test: Ints = NOBODY) -> Design:
 
 
 def covariates_of(design: Design) -> Floats:
-    """Columns that are kept: those after the features."""
+    """Columns that are kept: those after the features.
+
+    Parameters
+    ----------
+    design : Design
+
+    Returns
+    -------
+    (n, covariates) float64 array
+    """
     return design.columns[:, design.n_harmonised :]

@@ -1,4 +1,7 @@
-"""Leave one vendor out: models are made on the other vendors' patients and tried on this one's."""
+"""Leave one vendor out: models are made on the other vendors' patients and tried on this one's.
+
+Internal-external validation: Royston, Parmar and Sylvester 2004 (Stat. Med. 23:907).
+"""
 
 from __future__ import annotations
 
@@ -104,6 +107,11 @@ def figures(guess: Floats | None, score: Floats, *, is_log: bool) -> dict[str, E
         Agatston.
     is_log : bool
         Whether that scale is log(1 + CAC).
+
+    Returns
+    -------
+    dict of measure to Estimate
+        NaN where there is no model, or fewer than three patients.
     """
     names = (
         "spearman", "auc_above_0", "auc_at_least_100", "auc_above_400",

@@ -1,4 +1,7 @@
-"""How a model's features are harmonised, as rows: enough to apply it to a study of a scanner."""
+"""How a model's features are harmonised, as rows: enough to apply it to a study of a scanner.
+
+ComBat: Johnson, Li and Rabinovic 2007, see ``combat``.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,22 @@ def scale_rows(
 
     Each scanner by its own name: one that was taken together with others has their figures. One
     that was not fitted has no rows, and a study of it keeps its values.
+
+    Parameters
+    ----------
+    key : str
+        Of the model.
+    terms : collection of str
+        Features of the model.
+    design : Design
+    test : (n_test,) int64 array
+        Rows that the fit may not see.
+    scanners : sequence of Scanner
+        Of each row of the design.
+
+    Returns
+    -------
+    list of rows
     """
     combat = fitted(design, test)
     m = design.n_harmonised

@@ -120,6 +120,7 @@ def judge(
     Parameters
     ----------
     frame : pandas.DataFrame
+        Columns of the table, one row for each of its rows.
     table : str
         Lake table that the findings are about.
     keys : sequence of str

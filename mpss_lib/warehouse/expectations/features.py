@@ -97,8 +97,8 @@ def broken_rows(frame: pd.DataFrame, dictionary: Dictionary) -> dict[str, list[d
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        Columns of ``feature_once`` or ``feature_binned``: keys, ``undefined_features``, features.
+    frame : pandas.DataFrame, columns of ``feature_once`` or ``feature_binned``
+        Keys, ``undefined_features``, features.
     dictionary : Dictionary
         Of the same columns.
 

@@ -329,7 +329,16 @@ class Current:
         return found
 
     def chunks(self, table: str, paths: Iterable[str]) -> Iterator[pd.DataFrame]:
-        """Rows of files of a feature table with the file of each, some thousands at a time."""
+        """Read feature files, some thousands of rows at a time.
+
+        Parameters
+        ----------
+        table, paths : str, iterable of str below the lake's root
+
+        Yields
+        ------
+        pandas.DataFrame, columns of the table and the file of each row
+        """
         columns = list(self.columns(table))
         waiting: list[pa.RecordBatch] = []
         for path in paths:
