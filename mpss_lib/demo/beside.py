@@ -19,8 +19,6 @@ from mpss_lib.demo.plan import PlannedStudy, uid
 from mpss_lib.dicom.values import decimal
 
 ROLES = ("regular", "late_ct", "impossible_value")
-CT_SHARE = 0.6
-"""Of the patients: with the CT itself in the archive; all have a report."""
 DRAFT_SHARE = 0.2
 """Of the reports: with a preliminary one before it."""
 READER_SD = 0.04
@@ -68,10 +66,8 @@ def make_beside(
     reported = {k: round(v * float(np.exp(rng.normal(0.0, READER_SD))), 1) for k, v in cac.items()}
     is_coded, has_draft = bool(rng.uniform() < 0.5), bool(rng.uniform() < DRAFT_SHARE)
     made: list[Dataset] = []
-    chest = None
-    if rng.uniform() < CT_SHARE:
-        chest = make_chest(labels, cac, study.seed)
-        made += _slices(chest, subject, habits, seed)
+    chest = make_chest(labels, cac, study.seed)
+    made += _slices(chest, subject, habits, seed)
     for number, is_final in enumerate([False, True] if has_draft else [True], start=1):
         scores = reported if is_final else {name: 2.0 * value for name, value in reported.items()}
         series = SeriesText(
@@ -82,7 +78,7 @@ def make_beside(
     truth = {"cac_days": study.cac_days, "reported": reported, "has_draft": has_draft}
     return Beside(
         tuple(made),
-        {"calcium": truth | {"planted": None if chest is None else dict(chest.units)}},
+        {"calcium": truth | {"planted": dict(chest.units)}},
     )
 
 
