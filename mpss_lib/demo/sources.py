@@ -11,8 +11,10 @@ from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.tables import Lake, write_bytes
 from mpss_lib.warehouse.reader import rows
 
-SOURCES = ("report", "ct", "registry")
-"""In the order in which they are evaluated: the home is left with the default."""
+SOURCES = (("report",), ("ct", "report"), ("registry",))
+"""Orders of sources that are evaluated, one after the other: the home is left with the default. Not
+the CT alone: it counts where no lesion waits for a person, which is mostly where there is none.
+"""
 CT_SETTINGS = """
 [companions]
 calcium_reports = true   # (default false) structured reports with calcium scores
@@ -65,8 +67,9 @@ def compare_sources(root: Path, lake: Lake, run: Callable[[str], bool]) -> list[
     told = []
     for source in SOURCES:
         path = root / "mpss.toml"
-        text = _LINE.sub(f'cac_source = ["{source}"]', path.read_text(encoding="utf-8"))
+        asked = ", ".join(f'"{one}"' for one in source)
+        text = _LINE.sub(f"cac_source = [{asked}]", path.read_text(encoding="utf-8"))
         write_bytes(path, text.encode(), mode=PRIVATE_FILE)
         if run("mpss_clinical") and run("mpss_evaluate"):
-            told.append({"outcome from": source} | rows(lake, _OUTCOME)[0])
+            told.append({"outcome from": ", else ".join(source)} | rows(lake, _OUTCOME)[0])
     return told
