@@ -215,7 +215,7 @@ def test_a_failed_batch_leaves_the_others_published_and_the_run_red(bad_night, s
     fetch, verdict = failure(bad_night.said)
     assert "pull: 2 of 3 studies quarantined" in fetch
     assert "way out: read `mpss quarantine ls`" in fetch
-    assert "6 tasks failed: batch.fetch_0: failed; batch.gated_0: upstream_failed; " in verdict
+    assert "8 tasks failed: batch.fetch_0: failed; batch.calcium_0: upstream_failed; " in verdict
 
 
 def test_every_study_of_the_bad_night_has_its_reason(bad_night, site):
