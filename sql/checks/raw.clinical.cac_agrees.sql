@@ -1,6 +1,7 @@
 -- two sources of a calcium score that count differ by a share of the larger one at most
 -- suite: clinical
 -- consequence: warn
+-- by: record_key
 with totals as (
     select
         study_key,

@@ -31,6 +31,7 @@ DOORS = {
         "studies/{key}/bare.png", "studies/{key}/slices.json", "static/mpss.css",
         "studies/{key}/terms?segment=MYO&configuration=both", "night", "cohort",
         "cohort/table_one.csv", "quality", "report/page.html", "reports/page.html", "health",
+        "book/index.html",
     )},
     "/mpss/sql": ("GET", None, SQL),
     "/mpss/sql?": ("POST", QUESTION, SQL),
@@ -69,7 +70,11 @@ def test_every_route_of_the_pages_is_a_door_here():
     ours = {(method, door.split("?")[0]) for door, (method, _, _) in DOORS.items()}
     for route in make_app().routes:
         path = f"/mpss/{route.path.strip('/')}".replace("{study_key}", "{key}")
-        for name, one in (("{kind}.png", "polar.png"), ("{name}.{kind}", "table_one.csv")):
+        for name, one in (
+            ("{kind}.png", "polar.png"),
+            ("{name}.{kind}", "table_one.csv"),
+            ("{path:path}", "index.html"),
+        ):
             path = path.replace(name, one)
         folder = path.rpartition("/")[0]
         for method in getattr(route, "methods", ()):

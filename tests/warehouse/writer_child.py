@@ -19,9 +19,9 @@ def die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_halfway(path: Path, content: bytes) -> None:
-    with path.open("wb") as handle:
-        handle.write(content[: len(content) // 2])
+def die_halfway(handle: int, mode: int) -> None:
+    """In place of the step between the making of a temporary file and its content."""
+    os.write(handle, b'{"ha')
     die()
 
 
@@ -60,7 +60,7 @@ def add_study(build: Builder, number: str, point: str) -> None:
     if point == "landing_unrecorded":
         die()
     if point == "record_temporary":
-        Path.write_bytes = die_halfway
+        os.fchmod = die_halfway
     build.flush(f"run {number}")
 
 

@@ -1,6 +1,7 @@
 -- a source of calcium has a total or a reason, and one of its kind counts at most
 -- suite: study
 -- consequence: warn
+-- by: study_key
 select
     study_key,
     source_key,
