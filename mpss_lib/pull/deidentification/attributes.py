@@ -40,12 +40,13 @@ CODES = "codes"
 PIXELS = "pixels"
 
 
-def _listed(action: str, keywords: str) -> dict[str, str]:
+def listed(action: str, keywords: str) -> dict[str, str]:
+    """Give keywords, written in one text, each with what is done with it."""
     return dict.fromkeys(keywords.split(), action)
 
 
 KEPT: Mapping[str, str] = MappingProxyType(
-    _listed(
+    listed(
         NUMBER,
         """SeriesNumber InstanceNumber AcquisitionNumber PatientSize PatientWeight
         SamplesPerPixel NumberOfFrames FrameIncrementPointer Rows Columns PixelSpacing BitsAllocated
@@ -68,7 +69,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         NumericValue ReconstructionDiameter NumberOfIterations NumberOfSubsets
         ReconstructionFieldOfView ReferencedFrameNumber PixelAspectRatio""",
     )
-    | _listed(
+    | listed(
         CLEAN,
         """StudyDescription SeriesDescription ProtocolName ImageID BodyPartExamined
         RescaleType ConvolutionKernel ProcessingFunction ReconstructionMethod ReconstructionType
@@ -77,7 +78,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         Radiopharmaceutical InterventionDrugName TriggerSourceOrType PVCRejection LUTLabel
         LUTExplanation FilterType PatientState""",
     )
-    | _listed(
+    | listed(
         TERM,
         """ImageType Modality PatientPosition Laterality PhotometricInterpretation CorrectedImage
         LossyImageCompression AttenuationCorrected ScatterCorrected DecayCorrection DecayCorrected
@@ -85,29 +86,29 @@ KEPT: Mapping[str, str] = MappingProxyType(
         BeatRejectionFlag SliceProgressionDirection AcquisitionTerminationCondition
         WholeBodyTechnique TypeOfDetectorMotion ValueType ContinuityOfContent SeriesType""",
     )
-    | _listed(MAKER, "Manufacturer")
-    | _listed(MODEL, "ManufacturerModelName")
-    | _listed(VERSION, "SoftwareVersions")
-    | _listed(
+    | listed(MAKER, "Manufacturer")
+    | listed(MODEL, "ManufacturerModelName")
+    | listed(VERSION, "SoftwareVersions")
+    | listed(
         INSTANCE_UID,
         """StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID
         ReferencedSOPInstanceUID""",
     )
-    | _listed(CLASS_UID, "SOPClassUID ReferencedSOPClassUID")
-    | _listed(DATE, "StudyDate SeriesDate AcquisitionDate ContentDate")
-    | _listed(
+    | listed(CLASS_UID, "SOPClassUID ReferencedSOPClassUID")
+    | listed(DATE, "StudyDate SeriesDate AcquisitionDate ContentDate")
+    | listed(
         TIME,
         """StudyTime SeriesTime AcquisitionTime ContentTime RadiopharmaceuticalStartTime
         RadiopharmaceuticalStopTime InterventionDrugStartTime InterventionDrugStopTime""",
     )
-    | _listed(
+    | listed(
         DATETIME,
         """AcquisitionDateTime RadiopharmaceuticalStartDateTime RadiopharmaceuticalStopDateTime
         DecayCorrectionDateTime""",
     )
-    | _listed(AGE, "PatientAge")
-    | _listed(SEX, "PatientSex")
-    | _listed(
+    | listed(AGE, "PatientAge")
+    | listed(SEX, "PatientSex")
+    | listed(
         ITEMS,
         """EnergyWindowInformationSequence EnergyWindowRangeSequence
         RadiopharmaceuticalInformationSequence CalibrationDataSequence DetectorInformationSequence
@@ -116,7 +117,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         InterventionDrugInformationSequence InterventionSequence AcquisitionContextSequence
         RealWorldValueMappingSequence ReferencedImageSequence SourceImageSequence""",
     )
-    | _listed(
+    | listed(
         CODES,
         """RadionuclideCodeSequence RadiopharmaceuticalCodeSequence AdministrationRouteCodeSequence
         InterventionDrugCodeSequence ViewCodeSequence ViewModifierCodeSequence
@@ -125,12 +126,29 @@ KEPT: Mapping[str, str] = MappingProxyType(
         AnatomicRegionModifierSequence PrimaryAnatomicStructureSequence ConceptNameCodeSequence
         ConceptCodeSequence MeasurementUnitsCodeSequence""",
     )
-    | _listed(PIXELS, "PixelData")
+    | listed(PIXELS, "PixelData")
 )
 """Keyword -> what is done with it."""
 
+BESIDE: Mapping[str, str] = MappingProxyType(
+    listed(CLASS_UID, "SOPClassUID ReferencedSOPClassUID")
+    | listed(
+        INSTANCE_UID,
+        """StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID
+        ReferencedSOPInstanceUID""",
+    )
+    | listed(NUMBER, "SeriesNumber InstanceNumber")
+    | listed(DATE, "StudyDate SeriesDate ContentDate")
+    | listed(TIME, "StudyTime SeriesTime ContentTime")
+    | listed(MAKER, "Manufacturer")
+    | listed(MODEL, "ManufacturerModelName")
+    | listed(AGE, "PatientAge")
+    | listed(SEX, "PatientSex")
+)
+"""What is kept of every object beside a study's images, whatever it is; its own list adds to it."""
+
 TYPE_2: frozenset[str] = frozenset(
-    _listed(
+    listed(
         "",
         """PatientBirthDate PatientSex ReferringPhysicianName StudyID AccessionNumber
         StudyDate StudyTime SeriesNumber Laterality PositionReferenceIndicator Manufacturer

@@ -15,53 +15,33 @@ from pydicom.uid import UID, CTImageStorage
 
 from mpss_lib.pull.archive.companion_classes import REPORT_CLASSES
 from mpss_lib.pull.deidentification import attributes as table
+from mpss_lib.pull.deidentification.attributes import listed
 from mpss_lib.pull.deidentification.contour_attributes import CLOSED
 
-
-def _listed(action: str, keywords: str) -> dict[str, str]:
-    return dict.fromkeys(keywords.split(), action)
-
-
-_BOTH: dict[str, str] = (
-    _listed(table.CLASS_UID, "SOPClassUID ReferencedSOPClassUID")
-    | _listed(
-        table.INSTANCE_UID,
-        """StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID
-        ReferencedSOPInstanceUID""",
-    )
-    | _listed(table.NUMBER, "SeriesNumber InstanceNumber")
-    | _listed(table.DATE, "StudyDate SeriesDate ContentDate")
-    | _listed(table.TIME, "StudyTime SeriesTime ContentTime")
-    | _listed(table.MAKER, "Manufacturer")
-    | _listed(table.MODEL, "ManufacturerModelName")
-    | _listed(table.AGE, "PatientAge")
-    | _listed(table.SEX, "PatientSex")
-)
-
 _CT: dict[str, str] = (
-    _listed(
+    listed(
         table.NUMBER,
         """AcquisitionNumber SamplesPerPixel Rows Columns BitsAllocated BitsStored HighBit
         PixelRepresentation PixelPaddingValue RescaleIntercept RescaleSlope PixelSpacing
         SliceThickness SpacingBetweenSlices ImageOrientationPatient ImagePositionPatient
         GantryDetectorTilt ReconstructionDiameter KVP""",
     )
-    | _listed(table.CLEAN, "ConvolutionKernel RescaleType")
-    | _listed(table.TERM, "ImageType Modality PatientPosition PhotometricInterpretation")
-    | _listed(table.TERM, "LossyImageCompression")
-    | _listed(table.PIXELS, "PixelData")
+    | listed(table.CLEAN, "ConvolutionKernel RescaleType")
+    | listed(table.TERM, "ImageType Modality PatientPosition PhotometricInterpretation")
+    | listed(table.TERM, "LossyImageCompression")
+    | listed(table.PIXELS, "PixelData")
 )
 
-_REPORT: dict[str, str] = _listed(
+_REPORT: dict[str, str] = listed(
     CLOSED, "Modality CompletionFlag VerificationFlag PreliminaryFlag"
-) | _listed(
+) | listed(
     table.ITEMS,
     "PredecessorDocumentsSequence ReferencedSeriesSequence ReferencedSOPSequence",
 )
 
 KEPT_OF: Mapping[UID, Mapping[str, str]] = MappingProxyType(
-    {CTImageStorage: MappingProxyType(_BOTH | _CT)}
-    | dict.fromkeys(REPORT_CLASSES, MappingProxyType(_BOTH | _REPORT))
+    {CTImageStorage: MappingProxyType({**table.BESIDE} | _CT)}
+    | dict.fromkeys(REPORT_CLASSES, MappingProxyType({**table.BESIDE} | _REPORT))
 )
 """SOP class -> keyword -> what is done with it."""
 

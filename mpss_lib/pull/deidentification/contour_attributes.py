@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, RTStructureSetStorage, SegmentationStorage
 
 from mpss_lib.pull.deidentification import attributes as table
+from mpss_lib.pull.deidentification.attributes import listed
 
 NAME = "name"
 """Replaced by our name of the region, ``UNKNOWN`` where nobody knows it."""
@@ -41,40 +42,25 @@ TERMS: Mapping[str, frozenset[str]] = MappingProxyType(
 """Enumerated values: attribute -> what it may say."""
 
 
-def _listed(action: str, keywords: str) -> dict[str, str]:
-    return dict.fromkeys(keywords.split(), action)
-
-
 _BOTH: dict[str, str] = (
-    _listed(table.CLASS_UID, "SOPClassUID ReferencedSOPClassUID")
-    | _listed(
-        table.INSTANCE_UID,
-        """StudyInstanceUID SeriesInstanceUID SOPInstanceUID FrameOfReferenceUID
-        ReferencedSOPInstanceUID""",
-    )
-    | _listed(table.NUMBER, "SeriesNumber InstanceNumber ReferencedFrameNumber")
-    | _listed(table.DATE, "StudyDate SeriesDate ContentDate")
-    | _listed(table.TIME, "StudyTime SeriesTime ContentTime")
-    | _listed(table.MAKER, "Manufacturer")
-    | _listed(table.MODEL, "ManufacturerModelName")
-    | _listed(table.VERSION, "SoftwareVersions")
-    | _listed(table.AGE, "PatientAge")
-    | _listed(table.SEX, "PatientSex")
-    | _listed(CLOSED, "Modality")
+    {**table.BESIDE}
+    | listed(table.NUMBER, "ReferencedFrameNumber")
+    | listed(table.VERSION, "SoftwareVersions")
+    | listed(CLOSED, "Modality")
 )
 
 _STRUCTURES: dict[str, str] = (
-    _listed(table.INSTANCE_UID, "ReferencedFrameOfReferenceUID")
-    | _listed(
+    listed(table.INSTANCE_UID, "ReferencedFrameOfReferenceUID")
+    | listed(
         table.NUMBER,
         """ROINumber ReferencedROINumber ObservationNumber NumberOfContourPoints ContourNumber
         ContourData""",
     )
-    | _listed(table.DATE, "StructureSetDate")
-    | _listed(table.TIME, "StructureSetTime")
-    | _listed(NAME, "ROIName")
-    | _listed(CLOSED, "ApprovalStatus ROIGenerationAlgorithm ContourGeometricType")
-    | _listed(
+    | listed(table.DATE, "StructureSetDate")
+    | listed(table.TIME, "StructureSetTime")
+    | listed(NAME, "ROIName")
+    | listed(CLOSED, "ApprovalStatus ROIGenerationAlgorithm ContourGeometricType")
+    | listed(
         table.ITEMS,
         """ReferencedFrameOfReferenceSequence RTReferencedStudySequence
         RTReferencedSeriesSequence ContourImageSequence StructureSetROISequence
@@ -83,21 +69,21 @@ _STRUCTURES: dict[str, str] = (
 )
 
 _SEGMENTS: dict[str, str] = (
-    _listed(table.INSTANCE_UID, "DimensionOrganizationUID")
-    | _listed(
+    listed(table.INSTANCE_UID, "DimensionOrganizationUID")
+    | listed(
         table.NUMBER,
         """SamplesPerPixel NumberOfFrames Rows Columns BitsAllocated BitsStored HighBit
         PixelRepresentation MaximumFractionalValue SegmentNumber ReferencedSegmentNumber
         PixelSpacing SliceThickness SpacingBetweenSlices ImageOrientationPatient
         ImagePositionPatient DimensionIndexValues DimensionIndexPointer FunctionalGroupPointer""",
     )
-    | _listed(NAME, "SegmentLabel")
-    | _listed(
+    | listed(NAME, "SegmentLabel")
+    | listed(
         CLOSED,
         """ImageType PhotometricInterpretation LossyImageCompression SegmentationType
         SegmentationFractionalType SegmentAlgorithmType SegmentsOverlap""",
     )
-    | _listed(
+    | listed(
         table.ITEMS,
         """SegmentSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
         PixelMeasuresSequence PlaneOrientationSequence PlanePositionSequence FrameContentSequence
@@ -105,12 +91,12 @@ _SEGMENTS: dict[str, str] = (
         DimensionOrganizationSequence DimensionIndexSequence ReferencedSeriesSequence
         ReferencedInstanceSequence""",
     )
-    | _listed(
+    | listed(
         table.CODES,
         """SegmentedPropertyCategoryCodeSequence SegmentedPropertyTypeCodeSequence
         AnatomicRegionSequence DerivationCodeSequence PurposeOfReferenceCodeSequence""",
     )
-    | _listed(table.PIXELS, "PixelData")
+    | listed(table.PIXELS, "PixelData")
 )
 
 KEPT_OF: Mapping[UID, Mapping[str, str]] = MappingProxyType(
@@ -136,14 +122,14 @@ _ABSENT_OF_BOTH = "PatientSex PositionReferenceIndicator StudyDate StudyTime"
 ABSENT: Mapping[UID, Mapping[str, str]] = MappingProxyType(
     {
         RTStructureSetStorage: MappingProxyType(
-            _listed("", _ABSENT_OF_BOTH)
-            | _listed("", "SeriesNumber OperatorsName Manufacturer")
-            | _listed("", "StructureSetDate StructureSetTime")
+            listed("", _ABSENT_OF_BOTH)
+            | listed("", "SeriesNumber OperatorsName Manufacturer")
+            | listed("", "StructureSetDate StructureSetTime")
         ),
         SegmentationStorage: MappingProxyType(
-            _listed("", _ABSENT_OF_BOTH)
-            | _listed("REMOVED", "Manufacturer ManufacturerModelName")
-            | _listed("REMOVED", "DeviceSerialNumber SoftwareVersions")
+            listed("", _ABSENT_OF_BOTH)
+            | listed("REMOVED", "Manufacturer ManufacturerModelName")
+            | listed("REMOVED", "DeviceSerialNumber SoftwareVersions")
         ),
     }
 )
