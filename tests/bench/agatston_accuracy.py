@@ -204,10 +204,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500, help="chests")
     parser.add_argument("--first", type=int, default=710000, help="first seed")
+    parser.add_argument("--seconds", type=float, default=np.inf, help="judge no chest after that")
     given = parser.parse_args()
+    begun = time.monotonic()
     large_s, size = score_large(given.first - 1)
     judged = []
     for seed in range(given.first, given.first + given.count):
+        if time.monotonic() - begun > given.seconds:
+            break
         judged.append(judge(seed))
         if len(judged) % 25 == 0:
             sys.stderr.write(line(f"first {len(judged)}", judged) + "\n")
