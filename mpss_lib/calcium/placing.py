@@ -3,7 +3,8 @@
 First the CT itself: metal and its rays, what noise reaches, what is larger than any plaque, what
 lies outside the lungs' hull. Then, where the ventricle's surface is known, the distance to the
 courses of the arteries and to what lies beside them (``courses``): each is as likely as a Gaussian
-of that distance, and none of them as one at ``FAR_MM``.
+of that distance, and none of them as one at ``FAR_MM``. Where the CT shows the ascending aorta
+(``aorta``), what lies within its wall is no artery.
 
 Likelihoods and limits are ours, measured on invented chests (``tests/bench/agatston_accuracy.py``).
 """
@@ -26,8 +27,11 @@ from mpss_lib.volume import BoolArray, FloatArray, IntArray, Volume
 HARDLY = 0.05
 """Probability of being coronary below which nobody is asked."""
 AORTA_SPREAD_MM, RING_SPREAD_MM, ARTERY_SPREAD_MM = 3.5, 3.5, 5.5
-TUBE_SPREAD_MM, DEPTH_MM = 1.5, 2.5
 """Standard deviations of the distance: registration, and how much anatomy varies."""
+TUBE_SPREAD_MM, DEPTH_MM = 1.5, 2.5
+"""The same where the CT shows the aorta: of its wall, and how deep within it an artery may seem to
+lie. 76 deposits of the wall lay -2.5 to 2.3 mm from it, 77 of the left main artery -1.8 to 11 mm
+(5 to 95 %), those of the valve -12 to -2 (seeds 720000-720299, no picture's truth but whose)."""
 FAR_MM = 15.0
 """These, and the angles at which courses begin (``courses``), were set on drawn arteries and
 deposits of the seeds 20000-20089 of tests/calcium_chests.py, without pictures."""

@@ -170,7 +170,8 @@ def test_within_a_region_only() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [({"kind": "chest"}, "chest"), ({"kvp": 0.0}, "kvp"), ({"thickness_mm": float("nan")}, "nan"),
-     ({"mg_per_ml_hu": -1.0}, "-1"), ({"kvp": float("nan")}, "kvp")],
+     ({"mg_per_ml_hu": -1.0}, "-1"), ({"ask_below": 1.5}, "1.5"),
+     ({"ask_below": float("nan")}, "nan"), ({"kvp": float("nan")}, "kvp")],
 )  # fmt: skip
 def test_arguments_that_no_scan_has(changes: dict[str, object], named: str) -> None:
     with pytest.raises(WrongArgumentError, match=named):
