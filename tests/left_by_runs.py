@@ -33,8 +33,10 @@ TIMED = ("expectation_", "manifest/", "reports/", "layout", "warehouse", "active
 LOG = ("meta.run", "meta.unit", "meta.manifest")
 OF_RUNS = ("record", "record_order", "sequence", "valid_sequence", "run_digest")
 """Columns that name the record or the run; a task that was tried again has another one."""
-ADDED_UP = ("meta.batch",)
-"""Sums over ``meta.run``: only their number is compared."""
+COUNTED = ("meta.batch", "meta.lake_file", "meta.lineage", "raw.expectation_seen")
+"""Relations of which only the number of rows is compared: the sums over ``meta.run``; when a file
+was written; which files stand, also those that a check names after times (compared as
+``meta.manifest``); what a check had seen of them."""
 
 _UNITS = """
 select
@@ -103,18 +105,23 @@ def relations(lake: Lake) -> dict[str, list[str]]:
     """Give the rows of every relation of the snapshot but those of ``LOG``: their number, digest.
 
     The digest is a sum over the rows, whatever their order, of all columns but instants and
-    ``OF_RUNS``; of ``ADDED_UP`` there is none.
+    ``OF_RUNS``; of ``COUNTED`` there is none. Of states ``done`` and ``skipped`` are one.
     """
     found = {}
     with closing(open_snapshot(lake.snapshot)) as connection:
         for name, columns in connection.execute(_COLUMNS, [list(OF_RUNS)]).fetchall():
             if name in LOG:
                 continue
-            kept = [] if name in ADDED_UP else columns
-            row = ", ".join(f'"{column}"' for column in kept) or "null"
+            row = ", ".join(map(_value, columns if name not in COUNTED else ())) or "null"
             sql = f"select count(*)::varchar, sum(hash({row})::hugeint)::varchar from {name}"
             found[name] = list(connection.execute(sql).fetchall()[0])
     return found
+
+
+def _value(column: str) -> str:
+    """SQL of what counts of a column."""
+    is_status = column == "status" or column.endswith("_status")
+    return f"""replace("{column}", 'skipped', 'done')""" if is_status else f'"{column}"'
 
 
 def log_of(lake: Lake, runs: Mapping[str, str]) -> dict[str, Any]:
