@@ -1,7 +1,7 @@
 """What the runs of a home left, and in what two homes differ (``bench/cluster_kills.py``).
 
-Of the lake every file is compared by its bytes, of the snapshot every relation by its rows, of the
-results database every table by its rows. Three relations are compared by their meaning:
+Of the lake every file is compared by its bytes, of the snapshot every relation by the values of
+its rows, of the results database every table by its rows. Three are compared by their meaning:
 ``meta.run``, ``meta.unit`` and ``meta.manifest`` are the log of what tasks have done. A task that
 is killed after its record was written and before Airflow was told does its work again, finds it
 done, and writes one record more. So, of these three:
@@ -31,6 +31,12 @@ from mpss_lib.warehouse.reader import rows as snapshot_rows
 TIMED = ("expectation_", "manifest/", "reports/", "layout", "warehouse", "active.json", "order.")
 """Beginnings of files of the lake that state when something was done (``test_bytes.py``)."""
 LOG = ("meta.run", "meta.unit", "meta.manifest")
+OF_RUNS = ("record", "record_order", "sequence", "valid_sequence", "run_digest")
+"""Columns that name the record or the run; a task that was tried again has another one."""
+COUNTED = ("meta.batch", "meta.lake_file", "meta.lineage", "raw.expectation_seen")
+"""Relations of which only the number of rows is compared: the sums over ``meta.run``; when a file
+was written; which files stand, also those that a check names after times (compared as
+``meta.manifest``); what a check had seen of them."""
 
 _UNITS = """
 select
@@ -51,6 +57,20 @@ _FILE = "stage, engine, config, unit_key, table_name" + "".join(
 )
 """A file that a record names. What a check found is named after the times of the files that it was
 held against: of such a file only its place is told (its rows are those of ``quality``)."""
+_COLUMNS = """
+select
+    schema_name || '.' || table_name as name,
+    coalesce(
+        list(column_name order by column_index) filter (
+            not starts_with(data_type, 'TIMESTAMP') and not list_contains(?, column_name)
+        ),
+        []
+    ) as columns,
+from duckdb_columns()
+where database_name = current_database() and not internal
+group by all
+order by all
+"""
 _RECORDS = """
 select
     run_digest,
@@ -81,16 +101,27 @@ def _without_times(path: Path) -> bytes:
     return json.dumps({key: told[key] for key in sorted(told) if not key.endswith("_at")}).encode()
 
 
-def row_counts(lake: Lake) -> dict[str, int]:
-    """Count the rows of every relation of the snapshot but those of ``LOG``."""
+def relations(lake: Lake) -> dict[str, list[str]]:
+    """Give the rows of every relation of the snapshot but those of ``LOG``: their number, digest.
+
+    The digest is a sum over the rows, whatever their order, of all columns but instants and
+    ``OF_RUNS``; of ``COUNTED`` there is none. Of states ``done`` and ``skipped`` are one.
+    """
+    found = {}
     with closing(open_snapshot(lake.snapshot)) as connection:
-        told = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() union"
-            " select schema_name || '.' || view_name from duckdb_views() where not internal"
-        ).fetchall()
-        names = sorted({name for (name,) in told} - {*LOG})
-        count = "select count(*) from {}"
-        return {name: connection.execute(count.format(name)).fetchall()[0][0] for name in names}
+        for name, columns in connection.execute(_COLUMNS, [list(OF_RUNS)]).fetchall():
+            if name in LOG:
+                continue
+            row = ", ".join(map(_value, columns if name not in COUNTED else ())) or "null"
+            sql = f"select count(*)::varchar, sum(hash({row})::hugeint)::varchar from {name}"
+            found[name] = list(connection.execute(sql).fetchall()[0])
+    return found
+
+
+def _value(column: str) -> str:
+    """SQL of what counts of a column."""
+    is_status = column == "status" or column.endswith("_status")
+    return f"""replace("{column}", 'skipped', 'done')""" if is_status else f'"{column}"'
 
 
 def log_of(lake: Lake, runs: Mapping[str, str]) -> dict[str, Any]:

@@ -41,26 +41,33 @@ def recompute(
         show_json([asdict(step) for step in outdated(home.lake, home.config, after)])
         return
     if dry_run:
-        _show(outdated(home.lake, home.config, after))
+        _show(outdated(home.lake, home.config, after), home)
         return
     left = bring_up(home, after=after, activate=activate, tell=_tell)
-    _show(left)
-    if not activate:
-        console.print(
-            "The snapshot shows the version of before. `mpss warehouse status` counts both;"
-            " `mpss recompute --activate` publishes the new one and does what hangs on it.",
-            soft_wrap=True,
-        )
+    _show(left, home)
 
 
 def _tell(line: str) -> None:
     console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-def _show(steps: Sequence[Step]) -> None:
-    if not steps:
-        console.print("Everything is of the settings in force.")
-        return
+def _show(steps: Sequence[Step], home: Home) -> None:
+    from mpss_lib.warehouse.stage import shown_otherwise
+
+    others = shown_otherwise(home.lake, home.config)
+    if steps:
+        _list(steps)
+    elif not others:
+        _tell("Everything is of the settings in force.")
+    if others:
+        _tell(
+            f"{'' if steps else 'All is made. '}The snapshot shows another version of"
+            f" {', '.join(others)}: `mpss warehouse status` counts both; `mpss recompute"
+            " --activate` publishes that of the settings in force and does what hangs on it."
+        )
+
+
+def _list(steps: Sequence[Step]) -> None:
     rows = []
     for step in steps:
         counts = (str(len(step.keys)), str(step.n_studies)) if step.n_studies else ("cohort", "")

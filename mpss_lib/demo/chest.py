@@ -70,7 +70,19 @@ def make_chest(labels: Mapping[str, Any], wanted: Mapping[str, float], seed: int
 
 
 def arteries_of(labels: Mapping[str, Any]) -> dict[str, FloatArray]:
-    """Lines (n, 3) of the arteries about a phantom's ventricle, LPS mm."""
+    """Draw the coronary arteries about a phantom's ventricle.
+
+    Parameters
+    ----------
+    labels : mapping
+        What a phantom tells of itself: middle and axis of the ventricle, height of its base,
+        radius, length and walls, mm.
+
+    Returns
+    -------
+    dict of str to (n, 3) float array
+        By the names of `ARTERIES`: points along each, in the patient's coordinates (LPS), mm.
+    """
     centre = np.array([labels[f"centre_{c}"] for c in "xyz"])
     frame = _frame_of(np.array([labels[f"axis_{c}"] for c in "xyz"]))
     base = float(labels["base_mm"])

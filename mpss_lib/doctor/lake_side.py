@@ -15,7 +15,7 @@ from mpss_lib.tables import Lake
 from mpss_lib.upstream import noted
 from mpss_lib.warehouse.meta import META_NAMES
 from mpss_lib.warehouse.relations import read_relations
-from mpss_lib.warehouse.stage import status as versions
+from mpss_lib.warehouse.stage import shown_otherwise
 
 UNPUBLISHED = timedelta(days=1)
 CLOCK = timedelta(minutes=5)
@@ -124,10 +124,7 @@ def out_of_date(subject: Subject) -> Iterator[Finding]:
     """Name stages whose published version is not that of the settings."""
     if subject.home is None or not subject.home.lake.snapshot.is_file():
         return
-    found = versions(subject.home.lake, subject.home.config)
-    stages = sorted(
-        {row["stage"] for row in found if row["is_active"] and not row["is_of_settings"]}
-    )
+    stages = shown_otherwise(subject.home.lake, subject.home.config)
     if stages:
         yield Finding(
             "settings",

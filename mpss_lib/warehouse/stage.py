@@ -91,6 +91,12 @@ def status(lake: Lake, config: Config) -> list[dict[str, Any]]:
     return pointers.versions(lake, config, ledger_of(lake))
 
 
+def shown_otherwise(lake: Lake, config: Config) -> list[str]:
+    """Name the stages whose published version is not that of the settings in force."""
+    found = status(lake, config)
+    return sorted({row["stage"] for row in found if row["is_active"] and not row["is_of_settings"]})
+
+
 def activate(stage: str, lake: Lake, config: Config) -> dict[str, Address]:
     """Publish a stage (or ``all``) at the version that the present settings make.
 

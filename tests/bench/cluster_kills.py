@@ -16,7 +16,8 @@ After each turn: every run is green without a hand, every file of the lake has t
 undisturbed turn, every relation of the snapshot and every table of the results database the same
 rows, none twice; the log of tasks has the same meaning (``left_by_runs.py``). Ends with status 1
 where one turn is not so, a worker that was lost alone was made good later than ``MOST_LOST_S``, or
-some kind never hit some stage.
+some kind never hit some stage. All turns of a folder are of one commit: evaluations and predictions
+name the code that made them, and with another one the bench refuses to go on.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ from killed_cluster import (
     running,
     strike,
 )
-from left_by_runs import differences, digests, log_of, row_counts
+from left_by_runs import differences, digests, log_of, relations
+
+from mpss_lib.batch import code_version
 
 STAGES = {"ingest": "mpss_ingest", "evaluate": "mpss_evaluate", "maintain": "mpss_maintain"}
 MOST_LOST_S = 180.0
@@ -119,11 +122,11 @@ def disturbed(
     next_at = begun
     while (now := time.monotonic()) - begun < MOST_RUN_S:
         state, done = cluster.progress(run_id)
-        if state in ("success", "failed"):
-            return run_id, state, time.monotonic() - begun
         for kill, at in struck:
             if kill.lost and kill.made_good_s is None and is_made_good(cluster, kill, run_id):
                 kill.made_good_s = round(time.monotonic() - at, 1)
+        if state in ("success", "failed"):
+            return run_id, state, time.monotonic() - begun
         due = _due(waiting, struck, done / n_tasks) if waiting else []
         if due and now >= next_at and state == "running":
             for kill in due:
@@ -179,7 +182,7 @@ def outcome(cluster: Cluster, runs: Mapping[str, str]) -> dict[str, Any]:
     table, twice = results(cluster)
     return {
         "files": digests(cluster.lake),
-        "rows": row_counts(cluster.lake),
+        "rows": relations(cluster.lake),
         "log": log_of(cluster.lake, runs),
         "results": table,
         "twice": twice,
@@ -218,7 +221,7 @@ def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[s
     """Give what the turn without kills left, and its tasks; done once, then read."""
     path, kept = folder / "undisturbed.json", folder / "beginning"
     if path.exists():
-        return json.loads(path.read_text())
+        return of_this_code(json.loads(path.read_text()))
     if not kept.exists():
         make_beginning(cluster, kept, stages)
     begin_again(cluster, kept)
@@ -230,9 +233,18 @@ def undisturbed(cluster: Cluster, folder: Path, stages: Sequence[str]) -> dict[s
         sql = "select count(*) from task_instance where run_id = %s"
         [(n_tasks[stage],)] = cluster.ask(sql, run_id)
     found = outcome(cluster, runs) | {"tasks": n_tasks, "seconds": seconds}
+    found["code"] = code_version()
     path.write_text(json.dumps(found))
     say(f"undisturbed: {n_tasks} tasks in { ({k: round(v) for k, v in seconds.items()}) } s")
     return found
+
+
+def of_this_code(kept: dict[str, Any]) -> dict[str, Any]:
+    """Give a turn that was kept back; ends the bench where another commit made it."""
+    made_by, now = kept.get("code", "no known commit"), code_version()
+    if made_by != now:
+        sys.exit(f"the folder has a turn of {made_by}, this is {now}: take a new --folder")
+    return kept
 
 
 def make_beginning(cluster: Cluster, kept: Path, stages: Sequence[str]) -> None:
@@ -272,6 +284,7 @@ def turn(
     done = [asdict(kill) for kill in kills if kill.is_done]
     return {
         "turn": number,
+        "code": before["code"],
         "seconds": round(time.monotonic() - begun, 1),
         "states": states,
         "tries_more": tries,
@@ -308,14 +321,17 @@ def told(rows: Sequence[dict[str, Any]], plan: Plan) -> bool:
         f"{len(rows)} turns of {sum(row['seconds'] for row in rows):.0f} s, {len(kills)} kills;"
         f" not green: {red or 'none'}; not the same: {other or 'none'}"
     )
+    say(f"made by: {', '.join(sorted({row.get('code', 'unknown') for row in rows})) or 'none'}")
     lost = {is_alone: _made_good(kills, is_alone=is_alone) for is_alone in (True, False)}
     for is_alone, seconds in lost.items():
         how = "alone" if is_alone else "among other kills"
         longest = max(seconds, default=0)
         say(f"lost workers made good {how}: {len(seconds)}, longest {longest:.0f} s")
+    never = sum(bool(kill["lost"]) and kill["made_good_s"] is None for kill in kills)
+    say(f"lost workers whose tasks were not seen again: {never}")
     missed = never_hit(rows, plan)
     say(f"never hit: {', '.join(missed) or 'none'}")
-    return not (red or other or missed or max(lost[True], default=0) > MOST_LOST_S)
+    return not (red or other or missed or never or max(lost[True], default=0) > MOST_LOST_S)
 
 
 def _made_good(kills: Sequence[dict[str, Any]], *, is_alone: bool) -> list[float]:
@@ -359,7 +375,11 @@ def kill(
     """
     path, begun = folder / f"rows-{plan.seed}.jsonl", time.monotonic()
     rows = read_rows(path)
-    if most_s <= 0 or _is_enough(rows, plan, n_kills):
+    if most_s <= 0:
+        return rows
+    for row in rows:
+        of_this_code(row)
+    if _is_enough(rows, plan, n_kills):
         return rows
     with running(folder / "home", patients, has_receiver=RECEIVER in plan.kinds) as cluster:
         say(f"cluster is up after {time.monotonic() - begun:.0f} s")

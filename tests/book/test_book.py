@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -22,12 +23,37 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """The built book; a warning of the build is an error."""
+def image(tmp_path_factory):
+    """A folder with what docker/Dockerfile copies, and nothing else."""
+    place = tmp_path_factory.mktemp("image")
+    steps = (PROJECT / "docker/Dockerfile").read_text()
+    for names, target in re.findall(r"^COPY (.+) (\S+)$", steps, re.M):
+        for name in names.split():
+            if (PROJECT / name).is_dir():
+                ignore = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(PROJECT / name, place / target, ignore=ignore)
+            else:
+                to = place / target
+                to = to / Path(name).name if target.endswith("/") else to
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(PROJECT / name, to)
+    return place
+
+
+@pytest.fixture(scope="module")
+def book(image, tmp_path_factory):
+    """The book as the image builds it; a warning of the build is an error."""
     place = tmp_path_factory.mktemp("book")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d"]
+    steps = (PROJECT / "docker/Dockerfile").read_text().replace("\\\n", " ")
+    [words] = re.findall(r"&& python (-m sphinx [^&]+)&&", steps)
+    command = words.split()
+    assert command[-1] == "build/book"  # where `mpss_lib.project.BOOKS` looks beside a checkout
+    trees = command.index("-d") + 1
+    command[trees], command[-1] = f"{place}-trees", str(place)
     done = subprocess.run(
-        [*command, f"{place}-trees", PROJECT / "docs", place],
+        [sys.executable, *command],
+        cwd=image,
+        env=os.environ | {"PYTHONPATH": ""},
         capture_output=True,
         text=True,
         timeout=300,

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 from fabricated_lake import Builder, fabricate
+from typer.testing import CliRunner
 
-from mpss_lib import batch
+from mpss_lib import batch, cli
 from mpss_lib import config as settings_module
 from mpss_lib.batch import CHAIN, chain_of
 from mpss_lib.config import Config, sites_of
@@ -228,3 +229,23 @@ def test_the_time_is_told_where_the_home_knows_it(lake):
     ledger = type("Ledger", (), {"runs": runs})()
     assert module._seconds("segmentation", ledger, 100) == pytest.approx(400.0)
     assert module._seconds("intake", ledger, 100) is None
+
+
+def test_what_is_made_and_not_shown_is_no_peace(lake, monkeypatch):
+    """Was: the settings went back, nothing was to do, and the snapshot showed the other wall."""
+    monkeypatch.setenv("MPSS_HOME", str(lake.root.parent))
+    settings = lake.root.parent / "mpss.toml"
+
+    def told(more=""):
+        settings.write_text(f'[cohort]\naccept = "pass"\n[warehouse]\nthreads = 1\n{more}')
+        return CliRunner().invoke(cli.app, ["recompute", "--dry-run"]).output
+
+    assert told() == "Everything is of the settings in force.\n"
+    fabricate(Builder(lake, THIN))
+    thin = told("[segmentation]\nwall_mm = 9.6\n")
+    assert thin.startswith("All is made. The snapshot shows another version of ")
+    assert "segmentation" in thin
+    assert "mpss recompute --activate" in thin
+    stage.activate("all", lake, THIN)
+    assert told("[segmentation]\nwall_mm = 9.6\n") == "Everything is of the settings in force.\n"
+    assert "The snapshot shows another version of" in told()
