@@ -81,7 +81,7 @@ pictures = st.integers(0, 2**32 - 1)
 @given(seed=pictures, dense=st.floats(0.02, 0.5), kvp=st.sampled_from(sorted(TABLE)),
        spacing=st.sampled_from([(3.0, 3.0), (1.5, 3.0), (5.0, 3.0), (0.5, 0.5), (1.0, 1.0),
                                 (1.25, 1.25), (2.5, 2.5), (0.7, 1.4), (2.0, 1.5)]))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_picture_equals_the_definition(
     seed: int, dense: float, kvp: float, spacing: tuple[float, float]
 ) -> None:
@@ -96,7 +96,7 @@ def test_any_picture_equals_the_definition(
 
 
 @given(seed=pictures)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_order_of_storage_does_not_matter(seed: int) -> None:
     array = np.random.default_rng(seed).integers(0, 600, (8, 6, 6)).astype(float)
     ct = volume(array, (1.0, 1.0, 1.0))
