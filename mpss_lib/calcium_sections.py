@@ -8,6 +8,9 @@ from pydantic import Field
 
 from mpss_lib.sections import Section
 
+ASK_BELOW = 0.75
+"""Probability of a lesion's place below which a person is asked."""
+
 
 class CompanionsSettings(Section):
     """Objects of the patient beside the study that hold calcium; nothing by default."""
@@ -31,3 +34,4 @@ class CalciumSettings(Section):
     """Calcium of reports and CTs."""
 
     mg_per_ml_hu: float = Field(default=0.0, ge=0, lt=10)  # calibration of the mass; 0: none
+    ask_below: float = Field(default=ASK_BELOW, ge=0, le=1)  # probability of a lesion's place

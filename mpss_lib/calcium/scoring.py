@@ -7,7 +7,7 @@ threshold; mass after McCollough et al., Radiology 2007;243:527, where the scan 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -20,6 +20,7 @@ from mpss_lib.calcium.lesion import Lesion, list_lesions, mass_of
 from mpss_lib.calcium.placing import Places
 from mpss_lib.calcium.slabs import Slabs, make_slabs
 from mpss_lib.calcium.voltage import STANDARD_KVP, Steps, steps_of
+from mpss_lib.calcium_sections import ASK_BELOW
 from mpss_lib.errors import WrongArgumentError
 from mpss_lib.volume import BoolArray, FloatArray, Mask, Volume, check_same_grid
 
@@ -96,6 +97,7 @@ def calcium_score(
     heart: HeartSurface | None = None,
     within: Mask | None = None,
     mg_per_ml_hu: float | None = None,
+    ask_below: float = ASK_BELOW,
 ) -> CalciumScore:
     """Score the calcium of a CT.
 
@@ -117,6 +119,8 @@ def calcium_score(
         looked at then.
     mg_per_ml_hu : float, optional
         Calibration: density of a hydroxyapatite insert over its HU above water, mg/ml/HU.
+    ask_below : float, optional
+        Probability of a lesion's place, 0 to 1, below which a person should look at it.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def calcium_score(
     StudyFaultError
         If a value is not finite.
     """
-    _check(kind, mg_per_ml_hu)
+    _check(kind, mg_per_ml_hu, ask_below)
     if heart is not None:
         heart.check_frame(ct)
     steps = steps_of(kvp)
@@ -146,6 +150,7 @@ def calcium_score(
         if within is None
         else placing.marked(len(found))
     )
+    places = replace(places, ask_below=ask_below)
     flags = _flags(kind, kvp, steps, slabs, pixel_mm2, noise_hu)
     if within is None and heart is None:
         flags += ("no_surface",)
@@ -192,7 +197,9 @@ def _sums(places: Places, score: FloatArray, wanted: BoolArray) -> Mapping[str, 
     return MappingProxyType(sums)
 
 
-def _check(kind: str, mg_per_ml_hu: float | None) -> None:
+def _check(kind: str, mg_per_ml_hu: float | None, ask_below: float) -> None:
+    if not 0.0 <= ask_below <= 1.0:
+        raise WrongArgumentError(f"ask_below is {ask_below}", way_out="give a probability, 0 to 1")
     if kind not in get_args(Kind):
         raise WrongArgumentError(f"kind is {kind!r}", way_out=f"use one of {get_args(Kind)}")
     if mg_per_ml_hu is not None and not 0.0 < mg_per_ml_hu < 10.0:

@@ -182,6 +182,7 @@ class _StudyWork:
             thickness_mm=ct.thickness_mm,
             heart=heart,
             mg_per_ml_hu=self._config.calcium.mg_per_ml_hu or None,
+            ask_below=self._config.calcium.ask_below,
         )
 
     def _heart_in(self, ct: CtVolume) -> HeartSurface | None:

@@ -14,14 +14,17 @@ from mpss_lib.volume import BoolArray, FloatArray
 METAL_HU, SCALE_HU = 2000.0, 3000.0
 """At 120 kVp: dense plaque stays below 1600 HU, leads and clips reach the end of the scale."""
 STANDARD_HU = 130.0
-BEAM_MM = 30.0  # reach of the rays of metal within its slice
+BEAM_MM, BRIGHT_BEAM_MM, FAINT_HU = 30.0, 12.0, 250.0
+"""Reach of the rays of metal within its slice; from 250 HU (at 120 kVp) they reach less far: of
+1,047 rays in 300 chests none was above 210 HU, none beyond 12 mm above 160; plaques there 265."""
 BONE_MM3 = 2500.0  # of one lesion: 3 000 units and more if it were a plaque
 AIR_HU = -500.0
 COARSE_MM = 3.0
 HULL_MM = 2.0  # that a lesion may lie outside the hull
 FEWEST_PIXELS = 60
-SOFT_HU, SPECK = 40.0, 4.5
-"""Blood and muscle; noise of a heart's volume reaches this many standard deviations above it."""
+SOFT_HU, SPECK, SMALL_SPECK, SMALL_MM3 = 40.0, 4.5, 6.0, 10.0
+"""Blood and muscle; noise of a heart's volume reaches this many standard deviations above it: four
+in five of its specks of up to 10 mm3 stay below six, one of 134 plaques of that size does."""
 
 
 def is_speck(candidates: Candidates, noise_hu: float) -> BoolArray:
@@ -37,7 +40,8 @@ def is_speck(candidates: Candidates, noise_hu: float) -> BoolArray:
     -------
     (n,) bool array
     """
-    limit = SOFT_HU + SPECK * (0.0 if np.isnan(noise_hu) else noise_hu)
+    times = np.where(candidates.volume_mm3 <= SMALL_MM3, SMALL_SPECK, SPECK)
+    limit = SOFT_HU + times * (0.0 if np.isnan(noise_hu) else noise_hu)
     speck: BoolArray = candidates.peak_hu < limit
     return speck
 
@@ -67,7 +71,7 @@ def is_metal(candidates: Candidates, metal_hu: float) -> BoolArray:
 def is_in_beam(
     slabs: Slabs, candidates: Candidates, pixel_mm: tuple[float, float], metal_hu: float
 ) -> BoolArray:
-    """Whether most of each lesion (n,) lies where metal of its own slab throws rays.
+    """Whether most of each lesion (n,) lies where metal of its own slab throws rays as bright.
 
     The end of a lead fills part of its slab: in a lesion that holds metal half of its HU will do.
 
@@ -88,12 +92,14 @@ def is_in_beam(
     own_hu = np.where(is_metal(candidates, metal_hu)[candidates.lesion], 0.5 * metal_hu, metal_hu)
     dense = slabs.array[tuple(index.T)] >= own_hu
     near = np.zeros(len(index), dtype=bool)
+    is_bright = candidates.peak_hu >= FAINT_HU * metal_hu / METAL_HU
+    reach = np.where(is_bright, BRIGHT_BEAM_MM, BEAM_MM)[candidates.lesion]
     across = index[:, 1:] * np.asarray(pixel_mm)
     for slab in np.unique(index[dense, 0]):
         here = np.flatnonzero(index[:, 0] == slab)
         metal = cKDTree(across[here[dense[here]]])
         far, _ = metal.query(across[here], distance_upper_bound=BEAM_MM)
-        near[here] = np.isfinite(far)
+        near[here] = far <= reach[here]
     share: BoolArray = candidates.mean_over(near[:, None].astype(np.float64))[:, 0] > 0.5
     return share
 

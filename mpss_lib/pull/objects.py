@@ -154,7 +154,6 @@ class StudyJob:
 
     def rows_file(self) -> tuple[Path, bytes, Written]:
         """Make the file of the study's rows; its objects must be on the lake before it."""
-        self._files = {}
         self.digest = digest_of(self._announced())
         digest = self._digest_with_faults(self._rows)
         self.has_faults = digest != self.digest

@@ -106,8 +106,7 @@ class ReceivedLedger:
     def remember(self, studies: Sequence[Settled]) -> None:
         """Store what was taken of studies, in one transaction: nothing of them waits any more."""
         moment = _now()
-        with self._vault.opened() as db:
-            db.execute("begin immediate")
+        with self._vault.writing() as db:
             for one in studies:
                 db.execute("delete from correction where study_key = ?", (one.study_key,))
                 db.executemany(
@@ -119,19 +118,16 @@ class ReceivedLedger:
                 db.execute("delete from announced where study_key = ?", (one.study_key,))
                 if one.answer is not None:
                     db.execute(_ANNOUNCED, (one.study_key, *one.answer))
-            db.execute("commit")
 
     def wait(self, study_key: str, found: Iterable[Correction]) -> None:
         """Store what waits for an answer in the place of what waited before."""
-        with self._vault.opened() as db:
-            db.execute("begin immediate")
+        with self._vault.writing() as db:
             db.execute("delete from correction where study_key = ?", (study_key,))
             db.executemany(
                 "insert into correction (object_key, study_key, mark, what)"
                 " values (:object_key, :study_key, :mark, :what)",
                 [asdict(one) for one in found],
             )
-            db.execute("commit")
 
     def note_check(self, study_key: str, at: datetime | None = None) -> None:
         """Store when a study's objects were fetched and compared last."""

@@ -1,19 +1,19 @@
 """Studies that were fetched and taken come to the lake in groups, each durable before it is named.
 
-The order is that of one study, for all of a group at once: objects (fsync, rename, fsync), their
-UIDs in the vault (one commit), rows of ``instance``, what was received in the vault (one commit),
-rows of ``study``. Files of one step are written side by side: a disk makes many of them durable in
-little more than the time of one. A kill at any point leaves studies that are fetched again.
+UIDs of the objects come to the vault first (one commit for a group). Then comes each study for
+itself: its objects (fsync, rename, fsync), then its rows of ``instance``, several studies side by
+side: a disk makes many files durable in little more than the time of one. In the end the vault gets
+what was received (one commit), and rows of ``study`` are written where they differ. A kill at any
+point leaves studies that are fetched again.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
+from concurrent.futures import Executor, wait
 from pathlib import Path
-from typing import TypeVar
 
 from mpss_lib.batch import write_record
 from mpss_lib.config import Config
@@ -26,8 +26,10 @@ from mpss_lib.records import Unit
 from mpss_lib.tables import Lake, Outcome, sync, write_bytes
 from mpss_lib.upstream import CORRECTED, FETCHED_AGAIN, settle
 
-T = TypeVar("T")
-R = TypeVar("R")
+File = tuple[Path, Path]
+"""Where an object goes, and its file in the staging folder."""
+Rows = tuple[Path, bytes]
+"""Where a study's file of rows goes, and its bytes."""
 
 
 def store(
@@ -53,10 +55,11 @@ def store(
     """
     jobs = [one.job for one in group]
     with vault.kept():
-        _each(pool, store_object, [file for job in jobs for file in job.files.items()])
         vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
+        objects = [[*job.files.items()] for job in jobs]
         files = [job.rows_file() for job in jobs]
-        _each(pool, write_rows, [(path, content) for path, content, _ in files])
+        rows = [(path, content) for path, content, _ in files]
+        _store_each(pool, list(zip(objects, rows, strict=True)))
         ReceivedLedger(vault).remember(
             [
                 Settled(
@@ -71,7 +74,7 @@ def store(
     return [Outcome("done", (written,)) for _, _, written in files]
 
 
-def store_object(file: tuple[Path, Path]) -> None:
+def store_object(file: File) -> None:
     """Move a de-identified object to its place on the lake, whole or not at all.
 
     One that is in its place already, because its group is stored again, stays. To a lake on another
@@ -98,13 +101,22 @@ def store_object(file: tuple[Path, Path]) -> None:
     sync(path.parent)
 
 
-def write_rows(file: tuple[Path, bytes]) -> None:
-    """Write a file of rows, whole or not at all."""
-    write_bytes(*file)
+def _store_each(pool: Executor, studies: Sequence[tuple[Sequence[File], Rows]]) -> None:
+    """Bring studies to the lake; an error is raised when nobody writes any more."""
+    if len(studies) == 1:
+        _store_one(*studies[0])
+        return
+    futures = [pool.submit(_store_one, *one) for one in studies]
+    wait(futures)
+    for future in futures:
+        future.result()
 
 
-def _each(pool: Executor, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    return list(pool.map(work, items)) if len(items) > 1 else [work(one) for one in items]
+def _store_one(objects: Sequence[File], rows: Rows) -> None:
+    """Bring the objects of a study to the lake, then the rows that name them."""
+    for one in objects:
+        store_object(one)
+    write_bytes(*rows)
 
 
 def _write_row(one: Fetched, vault: Vault, lake: Lake, config: Config) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
@@ -98,6 +99,7 @@ class Vault:
         self.path = Path(path)
         self.key_path = key_of(self.path)
         self._kept = threading.local()
+        self._turn = threading.Lock()
         self._mac = lru_cache(_REMEMBERED)(self._made_mac)
         self._uid = lru_cache(_REMEMBERED)(self._made_uid)
         try:
@@ -262,21 +264,29 @@ class Vault:
 
     def withdrawn(self, texts: Iterable[str]) -> set[str]:
         """Those of the texts (keys of studies, patients, accession numbers) with a tombstone."""
+        marks = {self.tombstone(text): text for text in texts}
         with self.opened() as db:
-            return {
-                text
-                for text in texts
-                if db.execute(
-                    "select 1 from tombstone where mark = ?", (self.tombstone(text),)
-                ).fetchone()
-            }
+            found = db.execute(
+                "select mark from tombstone where mark in (select value from json_each(?))",
+                (json.dumps([*marks]),),
+            ).fetchall()
+        return {marks[mark] for (mark,) in found}
 
     # ------------------------------------------------------------ the files
 
     def _write(self, statement: str, rows: Sequence[Mapping[str, str]]) -> None:
-        with self.opened() as db:
-            db.execute("begin immediate")
+        with self.writing() as db:
             db.executemany(statement, rows)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection in one transaction, which ends well or is undone.
+
+        Threads take turns here: SQLite would let one sleep and look again, longer each time.
+        """
+        with self._turn, self.opened() as db:
+            db.execute("begin immediate")
+            yield db
             db.execute("commit")
 
     @contextmanager

@@ -81,7 +81,7 @@ pictures = st.integers(0, 2**32 - 1)
 @given(seed=pictures, dense=st.floats(0.02, 0.5), kvp=st.sampled_from(sorted(TABLE)),
        spacing=st.sampled_from([(3.0, 3.0), (1.5, 3.0), (5.0, 3.0), (0.5, 0.5), (1.0, 1.0),
                                 (1.25, 1.25), (2.5, 2.5), (0.7, 1.4), (2.0, 1.5)]))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_picture_equals_the_definition(
     seed: int, dense: float, kvp: float, spacing: tuple[float, float]
 ) -> None:
@@ -96,7 +96,7 @@ def test_any_picture_equals_the_definition(
 
 
 @given(seed=pictures)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_order_of_storage_does_not_matter(seed: int) -> None:
     array = np.random.default_rng(seed).integers(0, 600, (8, 6, 6)).astype(float)
     ct = volume(array, (1.0, 1.0, 1.0))
@@ -170,7 +170,8 @@ def test_within_a_region_only() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [({"kind": "chest"}, "chest"), ({"kvp": 0.0}, "kvp"), ({"thickness_mm": float("nan")}, "nan"),
-     ({"mg_per_ml_hu": -1.0}, "-1"), ({"kvp": float("nan")}, "kvp")],
+     ({"mg_per_ml_hu": -1.0}, "-1"), ({"ask_below": 1.5}, "1.5"),
+     ({"ask_below": float("nan")}, "nan"), ({"kvp": float("nan")}, "kvp")],
 )  # fmt: skip
 def test_arguments_that_no_scan_has(changes: dict[str, object], named: str) -> None:
     with pytest.raises(WrongArgumentError, match=named):

@@ -54,6 +54,17 @@ def test_figures_add_up(found: CalciumScore) -> None:
     assert found.waits == any(one.waits for one in found.lesions)
 
 
+def test_the_setting_says_below_which_probability_a_person_is_asked(
+    chest: Chest, surface: HeartSurface, found: CalciumScore
+) -> None:
+    never, always = (score(chest, heart=surface, ask_below=below) for below in (0.0, 1.0))
+    assert not never.waits
+    assert dict(never.by_artery) == dict(found.by_artery) == dict(always.by_artery)
+    assert {one.waits for one in always.lesions if one.place in CORONARY} == {True}
+    usual = sum(one.waits for one in found.lesions)
+    assert usual < sum(one.waits for one in always.lesions)
+
+
 def test_without_a_surface_a_total_waits(chest: Chest, found: CalciumScore) -> None:
     plain = score(chest)
     assert "no_surface" in plain.flags

@@ -10,6 +10,7 @@ from ct_objects import chest, files, series
 from oracles import agatston
 
 from mpss_lib.calcium import source_rows, stage
+from mpss_lib.calcium_sections import CalciumSettings
 from mpss_lib.config import Config
 from mpss_lib.schemas import TABLES
 from mpss_lib.tables import Lake, digest_of, write_bytes
@@ -104,6 +105,17 @@ def test_a_ct_has_the_score_of_the_independent_scorer_and_waits_without_a_surfac
     ]
     assert lesions[0]["area_mm2"] == 9.0
     assert all(one["reason"] and one["waits"] for one in lesions)
+
+
+def test_below_which_probability_a_person_is_asked_is_a_setting(lake):
+    """Without a surface every place has a probability of a half."""
+    put(lake, scan=("calcium_ct", files(series(chest([CUBE])))))
+    for below, waits in ((0.4, False), (0.75, True)):
+        config = ON.model_copy(update={"calcium": CalciumSettings(ask_below=below)})
+        stage.run(STUDY, lake, config)
+        (row,) = lake.rows("calcium_source", config.address("calcium"), STUDY)
+        assert (row["is_counted"], row["n_waiting"]) == (not waits, int(waits))
+        assert row["reason"] == (source_rows.WAITS if waits else "")
 
 
 def test_a_ct_without_calcium_counts_as_nought(lake):

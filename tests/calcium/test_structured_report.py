@@ -243,7 +243,7 @@ WHOLE = [reports.as_bytes(habit()) for habit in reports.HABITS]
 
 
 @given(which=st.integers(0, len(WHOLE) - 1), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_changed_bytes_end_as_errors_of_the_object(which: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     content = bytearray(WHOLE[which])

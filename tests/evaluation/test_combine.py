@@ -20,7 +20,6 @@ def test_threshold_of_the_paper():
 
 
 @given(st.lists(st.floats(1e-12, 1.0), min_size=2, max_size=30))
-@settings(deadline=None)
 def test_fisher_equals_scipy(p):
     ours = combine.fisher(np.array(p), np.ones(len(p), bool))
     theirs = stats.combine_pvalues(p, method="fisher")
@@ -38,7 +37,7 @@ def test_invalid_runs_count_as_p_1_or_are_left_out():
 
 
 @given(seed=st.integers(0, 1000), n=st.integers(4, 70))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_correlation_p_equals_scipy(seed, n):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(2, n))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kruskal, rankdata, spearmanr
 
@@ -44,7 +44,6 @@ def strengths(values, outcome, train):
     return found, doubled
 
 
-@settings(deadline=None)
 @given(tables())
 def test_screen_is_spearman_and_kruskal_of_each_train_set(table):
     values, outcome, train = table

@@ -66,7 +66,7 @@ def test_same_terms_as_statsmodels(problem, rule, block):
 
 @pytest.mark.parametrize("kind", ["plain", "autoregressive", "factor", "duplicate", "scaled"])
 @given(seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_order_of_the_candidates_does_not_matter(kind, seed):
     from_file = _problem_module()
     columns, y, _ = from_file.make_problem(seed, kind)
@@ -114,7 +114,7 @@ def test_fit_equals_statsmodels(problem):
 @given(
     ratio=st.floats(1e-12, 1 - 1e-12), df=st.integers(1, 400), q=st.integers(1, 6)
 )  # fmt: skip
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_tail_of_f_equals_scipy(ratio, df, q):
     value = (1 - ratio) / ratio * df / q
     expected = np.log(max(f_dist.sf(value, q, df), 1e-300))

@@ -27,7 +27,7 @@ for predictor in range(1, 8):
 """
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     predictor=st.integers(1, 7),

@@ -7,11 +7,14 @@ import textwrap
 import time
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from mpss_lib.columns import conform
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
-from mpss_lib.schemas import TABLES
+from mpss_lib.parquet import FEW, read_whole, table_bytes
+from mpss_lib.schemas import REAL, TABLES
 from mpss_lib.tables import check_key, digest_of, read_parquet, replacing, write_bytes
 
 HERE = Address("1", "abc")
@@ -177,3 +180,30 @@ def test_records_are_read_in_the_order_of_their_time(lake):
     path = lake.root / "manifest" / "quality" / "a.json"
     assert json.loads(path.read_text())["record"] == "a"
     assert time.time() - path.stat().st_mtime < 60
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "packed"), [(1, "UNCOMPRESSED"), (FEW - 1, "UNCOMPRESSED"), (FEW, "ZSTD")]
+)
+def test_a_file_of_few_rows_without_doubles_is_not_packed(tmp_path, n_rows, packed):
+    spec = TABLES["instance"]
+    nothing = {pa.string(): "", pa.bool_(): True}
+    row = {name: nothing.get(kind, 0) for name, kind in spec.columns.items()}
+    data = conform(spec, [row | {"object_key": str(n)} for n in range(n_rows)])
+    path = tmp_path / "file.parquet"
+    path.write_bytes(table_bytes(data, spec))
+    assert compressions(path) == {packed}
+    assert read_whole(path).to_pylist() == data.to_pylist()
+
+
+def test_doubles_are_packed_however_few_rows_there_are(tmp_path):
+    spec = next(one for one in TABLES.values() if REAL in one.columns.values())
+    path = tmp_path / "file.parquet"
+    data = pa.Table.from_pylist([dict.fromkeys(spec.columns)], schema=spec.schema)
+    path.write_bytes(table_bytes(data, spec))
+    assert compressions(path) == {"ZSTD"}
+
+
+def compressions(path):
+    group = pq.read_metadata(path).row_group(0)
+    return {group.column(n).compression for n in range(group.num_columns)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -13,6 +15,7 @@ from peer import Peer, Script
 from mpss_lib.batch import run_stage
 from mpss_lib.errors import ArchiveBusyError, PlatformFaultError
 from mpss_lib.pull import beside, conveyor, stage, storing
+from mpss_lib.pull.received import ReceivedLedger
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake
 
@@ -116,11 +119,51 @@ def test_a_disk_that_refuses_stores_nothing_of_the_group(sites, lake, config, mo
     def refuse(_):
         raise PlatformFaultError("the disk is full", way_out="free disk space")
 
-    monkeypatch.setattr(storing, "store_object", refuse)
-    with pytest.raises(PlatformFaultError):
-        run_stage("pull", keys, lake, config, sites)
+    with monkeypatch.context() as patch:
+        patch.setattr(storing, "store_object", refuse)
+        with pytest.raises(PlatformFaultError):
+            run_stage("pull", keys, lake, config, sites)
     assert not lake.landing_files("instance", config.address("pull"))
-    assert Vault(sites.vault).sop_uid(Vault(sites.vault).uid(sop_uid(1))) is None
+    assert not ReceivedLedger(Vault(sites.vault)).checks()
+    assert not leftovers(sites)
+    assert run_stage("pull", keys, lake, config, sites).done == len(keys)
+
+
+def test_a_disk_that_refuses_one_object_stores_the_others_of_the_group(
+    sites, lake, config, monkeypatch
+):
+    """The group's other studies may be on the lake already when they are stored alone."""
+    keys = stage.find(WINDOW, lake, config, sites)
+    move, first = storing.store_object, []
+
+    def refuse_once(file):
+        if not first:
+            first.append(file)
+            raise ValueError("one of them")
+        move(file)
+
+    monkeypatch.setattr(storing, "store_object", refuse_once)
+    assert run_stage("pull", keys, lake, config, sites).done == len(keys)
+    path, _ = first[0]
+    assert path.is_file()
+    assert not leftovers(sites)
+
+
+def test_who_stores_a_group_waits_for_all_of_it(tmp_path, monkeypatch):
+    """An error of the first study is raised when nobody writes any more."""
+    ended = []
+
+    def store_one(number, _):
+        if not number:
+            raise ValueError("the first")
+        time.sleep(0.2)
+        ended.append(number)
+
+    monkeypatch.setattr(storing, "_store_one", store_one)
+    with ThreadPoolExecutor(2) as pool:
+        with pytest.raises(ValueError, match="the first"):
+            storing._store_each(pool, [(0, None), (1, None), (2, None)])
+        assert sorted(ended) == [1, 2]
 
 
 def test_a_helper_that_is_killed_is_done_without(sites, lake, config, monkeypatch):

@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -136,3 +137,32 @@ def test_many_processes_start_and_write_at_the_same_time(tmp_path):
     vault = Vault(path)
     assert set(answers) == {vault.key_id}
     assert all(vault.sop_uid(f"{p}.{n}") == "1.2" for p in range(3) for n in range(20))
+
+
+def test_threads_take_turns_to_write(tmp_path):
+    """One that waits goes on when the other has ended; SQLite would have it sleep for longer."""
+    vault, order = Vault(tmp_path / "vault.sqlite"), []
+
+    def write():
+        with vault.writing() as db:
+            order.append("second")
+            db.execute("insert into query_window values ('W2', 'a', 'b')")
+
+    with vault.writing() as db:
+        db.execute("insert into query_window values ('W1', 'a', 'b')")
+        other = threading.Thread(target=write)
+        other.start()
+        other.join(0.2)
+        assert not order
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+
+
+def test_what_breaks_off_is_undone(tmp_path):
+    vault = Vault(tmp_path / "vault.sqlite")
+    rows = [("W1", "a", "b"), ("W1", "a", "b")]  # the second one meets the first
+    with pytest.raises(PlatformFaultError), vault.kept(), vault.writing() as db:
+        db.executemany("insert into query_window values (?, ?, ?)", rows)
+    with vault.writing() as db:
+        assert not db.execute("select 1 from query_window").fetchall()

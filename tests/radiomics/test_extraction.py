@@ -83,7 +83,7 @@ def test_order_in_memory_does_not_matter(image, mask):
 # ------------------------------------------------------------------ laws
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 99), st.integers(-900, 900), st.integers(-4, 4))
 def test_shift_and_scale_leave_fixed_bin_number_textures(seed, shift, power):
     # Whole numbers and powers of 2: exact, so that no voxel crosses a bin's edge by rounding.
@@ -97,7 +97,7 @@ def test_shift_and_scale_leave_fixed_bin_number_textures(seed, shift, power):
         assert after[name] == before[name], name
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.integers(0, 99), st.permutations([0, 1, 2]), st.sets(st.integers(0, 2)))
 def test_turning_image_mask_and_spacing_leaves_everything_in_space(seed, axes, flips):
     rng = np.random.default_rng(seed)

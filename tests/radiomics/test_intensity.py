@@ -37,7 +37,7 @@ def volume_of(values, how, limits=None):
     return dict(zip(names_of("ivh"), found, strict=True))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(VALUES)
 def test_statistics_equal_numpy_and_scipy(values):
     found = statistics_of(values)
@@ -78,7 +78,7 @@ def test_zero_mean_leaves_the_coefficients_undefined():
     assert np.isnan(found["stat_qcod"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(VALUES.filter(lambda v: np.ptp(v) > 1), st.floats(-90, 90), st.floats(0.1, 9))
 def test_shift_and_scale(values, shift, factor):
     before, after = statistics_of(values), statistics_of(values * factor + shift)
@@ -113,7 +113,7 @@ def test_one_possible_level_has_no_gradient():
     assert found["ih_uniformity"] == 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(arrays(np.int32, st.integers(1, 40), elements=st.integers(1, 9)))
 def test_entropy_and_uniformity(levels):
     found = histogram_of(levels, 9)
@@ -136,7 +136,7 @@ def slow_volume(levels, grid):
     return v10, v90, i10, i90, np.trapezoid(nu, gamma)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(VALUES.filter(lambda v: np.ptp(v) > 1))
 def test_arbitrary_units_equal_the_definition(values):
     found = volume_of(values, FixedBinNumber(1000))
@@ -224,7 +224,7 @@ def test_sphere_of_one_millilitre_at_spect_spacing_has_seven_voxels():
 # --------------------------------------------------------- discretisation
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(VALUES.filter(lambda v: np.ptp(v) > 1), st.integers(2, 600))
 def test_fixed_bin_number(values, n):
     levels, n_levels = discretise(values, FixedBinNumber(n))

@@ -44,7 +44,7 @@ ITEMS = {
 }
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(GRIDS)
 def test_items_of_a_matrix_sum_to_what_its_percentage_says(levels):
     # n = non-uniformity / normalised one = percentage x possible items: probabilities sum to 1.
@@ -60,7 +60,7 @@ def test_items_of_a_matrix_sum_to_what_its_percentage_says(levels):
                 assert_allclose(found, items, rtol=1e-9, err_msg=f"{family}{suffix}")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(GRIDS)
 def test_short_and_long_emphasis_enclose_one(levels):
     values = textures_of(levels, 5)
@@ -72,7 +72,7 @@ def test_short_and_long_emphasis_enclose_one(levels):
                 assert values[name.replace(short, long, 1)] >= 1 - 1e-12
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(GRIDS, st.integers(1, 9))
 def test_adding_to_all_levels_leaves_what_looks_at_differences(levels, shift):
     before = textures_of(levels, 5)
@@ -89,7 +89,7 @@ def test_adding_to_all_levels_leaves_what_looks_at_differences(levels, shift):
             assert_allclose(after[name], moved, rtol=1e-9, err_msg=name)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(GRIDS)
 def test_features_of_pairs_that_are_functions_of_others(levels):
     values = textures_of(levels, 5)
@@ -108,7 +108,7 @@ def test_features_of_pairs_that_are_functions_of_others(levels):
         )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(GRIDS)
 def test_one_slice_is_the_same_in_2d_and_in_2_5d(levels):
     values = textures_of(levels[:1] if levels[:1].any() else np.ones((1, 2, 2), np.int32), 5)
@@ -121,7 +121,7 @@ def test_one_slice_is_the_same_in_2d_and_in_2_5d(levels):
 # ---------------------------------------------------------------- first order
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(arrays(np.int32, st.integers(1, 50), elements=st.integers(1, 9)), st.integers(1, 20))
 def test_histogram_moves_with_its_levels(levels, shift):
     names = names_of("ih")
@@ -134,7 +134,7 @@ def test_histogram_moves_with_its_levels(levels, shift):
         assert after[f"ih_{name}"] == pytest.approx(before[f"ih_{name}"], abs=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(VALUES, st.integers(-900, 900), st.integers(-3, 3))
 def test_volume_histogram_of_arbitrary_units_knows_no_unit(values, shift, power):
     # Whole numbers and powers of 2: no voxel crosses a bin's edge by rounding.
@@ -143,7 +143,7 @@ def test_volume_histogram_of_arbitrary_units_knows_no_unit(values, shift, power)
     assert_allclose(describe_volume_histogram((values + shift) * 2.0**power, how), before)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(VALUES)
 def test_volume_histogram_falls(values):
     v10, v90, i10, i90, _, _, area = describe_volume_histogram(values, FixedBinNumber(1000))
@@ -152,7 +152,7 @@ def test_volume_histogram_falls(values):
     assert 0 <= area <= 1
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.floats(0.7, 6), st.floats(-50, 50))
 def test_peaks_lie_between_what_is_there_and_move_with_it(seed, step, shift):
     rng = np.random.default_rng(seed)

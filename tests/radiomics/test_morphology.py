@@ -31,7 +31,7 @@ def shape_of(mask, spacing=SPACING):
     return dict(zip(SHAPE_NAMES, values, strict=True))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(MASKS)
 def test_mesh_is_that_of_marching_cubes(mask):
     vertices, faces = mesh_of(mask, SPACING)
@@ -41,7 +41,7 @@ def test_mesh_is_that_of_marching_cubes(mask):
     assert_allclose(measure_mesh(mask, SPACING), (volume, area), rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(MASKS)
 def test_outer_vertices_have_the_hull_of_the_mesh(mask):
     vertices, _ = mesh_of(mask, SPACING)
@@ -59,7 +59,7 @@ def test_cube_of_voxels():
     assert values["morph_vol_dens_ombb"] == pytest.approx(values["morph_vol_dens_aabb"])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(MASKS, st.permutations([0, 1, 2]), st.sets(st.integers(0, 2)))
 def test_turning_mask_and_spacing_together_changes_nothing(mask, axes, flips):
     turned = np.flip(np.transpose(mask, axes), tuple(flips))
@@ -69,7 +69,7 @@ def test_turning_mask_and_spacing_together_changes_nothing(mask, axes, flips):
         assert_allclose(after[name], value, rtol=2e-6, atol=1e-9, err_msg=name)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(MASKS, st.floats(0.2, 9))
 def test_scaling_the_grid_scales_by_dimension(mask, factor):
     before = shape_of(mask)
@@ -236,7 +236,7 @@ def test_no_sum_of_intensities_no_centre_of_mass():
     assert np.isnan(mass_of(mask, np.array([-1.0, 1.0]))[0])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(MASKS)
 def test_border_distances_equal_the_oracle(mask):
     flat, space = _shape_kernels.border_distances(np.pad(mask, 1))

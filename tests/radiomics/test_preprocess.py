@@ -62,7 +62,7 @@ def test_cubic_spline_is_exact_inside_for_a_cubic():
     assert_allclose(found[middle], (0.01 * (places - 20) ** 3 - places)[middle], rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.tuples(*[st.integers(6, 14)] * 3),
     st.tuples(*[st.floats(0.8, 4)] * 3),

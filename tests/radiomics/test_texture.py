@@ -42,13 +42,13 @@ def check(levels, n_levels, morphology=None):
         assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(grids(4))
 def test_few_levels_equal_the_oracle(levels):
     check(levels, 4)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(grids(30))
 def test_hashed_cells_equal_the_oracle(levels):
     # 30 x 30 cells do not fit into the table of a few voxels: keys are hashed.
@@ -148,7 +148,7 @@ def space_of(values):
     return {name: value for name, value in values.items() if "_3D" in name}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(grids(5), st.permutations([0, 1, 2]), st.sets(st.integers(0, 2)))
 def test_rotations_and_flips_leave_3d_features(levels, axes, flips):
     turned = np.flip(np.transpose(levels, axes), tuple(flips))
@@ -157,14 +157,14 @@ def test_rotations_and_flips_leave_3d_features(levels, axes, flips):
         assert_allclose(after[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(grids(5), st.permutations([1, 2]), st.sets(st.integers(0, 2)))
 def test_turning_in_the_slice_leaves_all_features(levels, axes, flips):
     turned = np.flip(np.transpose(levels, (0, *axes)), tuple(flips))
     assert_allclose(describe(turned, 5), describe(levels, 5), rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(grids(5), st.permutations([1, 2, 3, 4, 5]))
 def test_renaming_levels_leaves_what_does_not_weigh_them(levels, names):
     renamed = np.array([0, *names], np.int32)[levels]
@@ -177,7 +177,7 @@ def test_renaming_levels_leaves_what_does_not_weigh_them(levels, names):
             assert_allclose(after[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(grids(5), st.integers(6, 40))
 def test_empty_levels_on_top_change_only_what_is_normalised_by_their_number(levels, more):
     before, after = named(levels, 5), named(levels, more)
@@ -186,7 +186,7 @@ def test_empty_levels_on_top_change_only_what_is_normalised_by_their_number(leve
             assert_allclose(after[name], value, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(grids(6))
 def test_ranges_that_definitions_imply(levels):
     values = named(levels, 6)

@@ -43,7 +43,7 @@ def middle(volume: Volume) -> np.ndarray:
 
 @pytest.mark.parametrize("outline", [pixel_edges, half_way])
 @pytest.mark.parametrize("name", GRIDS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(pixels=arrays(np.bool_, (4, 6, 7), elements=st.booleans()))
 def test_contours_in_the_slices_give_the_mask_back(name, outline, pixels):
     """Any mask, with holes and pieces that touch at corners."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mpss_lib.sections import BINS, SelectionSettings
@@ -74,7 +74,6 @@ def paper_by_hand(levels: list[Level]) -> set[int]:
     return left
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(3, 6), st.integers(0, 9), st.integers(150, 220)),
@@ -126,7 +125,6 @@ def test_ranks_stand_in_for_stability():
     assert "at 64 the ranks agree" in found[2].why
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([PUBLISHED, STABLE, RANKS]), st.sampled_from([0, 64]))
 def test_one_level_is_taken_and_it_is_a_survivor(seed, rule, preferred):
     rng = np.random.default_rng(seed)

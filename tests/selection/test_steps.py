@@ -113,7 +113,7 @@ def random_correlations(seed: int, n: int) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 30))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_transitive_closure_keeps_one_of_each_component(seed, n):
     rho = random_correlations(seed, n)
     names = [f"f{k}" for k in range(n)]
@@ -127,7 +127,7 @@ def test_transitive_closure_keeps_one_of_each_component(seed, n):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_copy_of_a_feature_never_changes_the_number_kept(seed):
     rho = random_correlations(seed, 12)[0]
     more = np.vstack([rho, rho[4]])

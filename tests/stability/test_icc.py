@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
@@ -55,7 +55,6 @@ def test_the_example_of_shrout_and_fleiss():
     assert 4 * found.sd_between**2 == pytest.approx(11.24, abs=0.005)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 8), st.integers(2, 5), st.integers(0, 10**6), st.sampled_from([0.0, 1e6]))
 def test_it_equals_the_twin(n, k, seed, offset):
     values = np.random.default_rng(seed).normal(size=(n, k))
@@ -94,7 +93,6 @@ def test_a_study_without_a_value_is_left_out_for_that_feature_only():
     assert found.icc1[1] == pytest.approx(float(reliability(values[[1, 2, 3, 5, 6], :, 1]).icc1))
 
 
-@settings(deadline=None)
 @given(st.permutations(range(6)), st.floats(0.1, 50), st.floats(-50, 50))
 def test_order_of_studies_and_unit_change_nothing(order, scale, shift):
     found, again = reliability(SHROUT_FLEISS), reliability(SHROUT_FLEISS[order] * scale + shift)
