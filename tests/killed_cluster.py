@@ -194,15 +194,25 @@ def running(root: Path, patients: int, *, has_receiver: bool = False) -> Iterato
 
 
 def task_processes(cluster: Cluster) -> list[psutil.Process]:
-    """List the processes of running tasks: children of a worker's slots."""
+    """List the processes of running tasks: children of a worker's slots that have not ended.
+
+    One that was killed stays as a zombie until its slot has told Airflow: it is no task any more.
+    """
     found = []
     for name in cluster.workers():
         try:
             slots = psutil.Process(cluster.pid(name)).children()
-            found += [child for slot in slots for child in slot.children()]
+            found += [child for slot in slots for child in slot.children() if _lives(child)]
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 ENDED = "select count(*) from dag_run where state in ('success', 'failed')"
@@ -257,7 +267,7 @@ def _lose_worker(cluster: Cluster, kill: Kill, run_id: str, rng: random.Random) 
     busy = []
     for name in cluster.workers():
         leader = psutil.Process(cluster.pid(name))
-        if any(slot.children() for slot in leader.children()):
+        if any(_lives(child) for slot in leader.children() for child in slot.children()):
             busy.append((name, leader))
     if not busy:
         return False

@@ -2,10 +2,15 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
+from killed_cluster import task_processes
 from left_by_runs import differences
 
 
@@ -77,6 +82,32 @@ def test_kills_of_another_commit_are_refused_though_there_are_enough(bench, plan
     (tmp_path / "rows-1.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(SystemExit, match="take a new --folder"):
         bench.kill(tmp_path, plan, 3, 2, 60.0)
+
+
+SLOT = """
+import subprocess, sys, time
+ended = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+ended.stdout.read()
+task = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
+print(ended.pid, task.pid, flush=True)
+time.sleep(99)
+"""
+WORKER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLOT!r}])"
+
+
+def test_a_task_that_was_killed_and_not_yet_told_is_not_killed_again():
+    """Its process stays as a zombie of its slot: a kill of that would be counted, and be none."""
+    with subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.PIPE) as worker:
+        ended, task = map(int, worker.stdout.readline().split())
+        cluster = SimpleNamespace(workers=lambda: ["worker-1"], pid=lambda _: worker.pid)
+        try:
+            until = time.monotonic() + 20
+            while psutil.Process(ended).status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < until
+            assert [process.pid for process in task_processes(cluster)] == [task]
+        finally:
+            for process in psutil.Process(worker.pid).children(recursive=True)[::-1]:
+                process.kill()
 
 
 def test_the_same_results_of_another_commit_are_told():
