@@ -1,14 +1,15 @@
-# The lake from R. Not run by the tests: R and its package arrow are not among the servers that they install.
+# The warehouse from R, by two wide tables as CSV; no package is needed.
 #
-#   mpss sql "from feature.radiomics where segment = 'MYO' and bins = 64" --output myo64.parquet
-#   mpss sql "select study_key, cac_total from core.cohort" --output cohort.parquet
+#   mpss sql "from feature.radiomics where segment = 'MYO' and bins = 64" --format csv --output myo64.csv
+#   mpss sql "select study_key, cac_total from core.cohort" --format csv --output cohort.csv
 #   Rscript examples/lake_in_R.R
+#
+# With the package arrow, `arrow::read_parquet("myo64.parquet")` reads the Parquet file of the same query and keeps its
+# types: that line was never run here.
 
-library(arrow)
-
-myo <- read_parquet("myo64.parquet")
-cohort <- read_parquet("cohort.parquet")
+myo <- read.csv("myo64.csv")
+cohort <- read.csv("cohort.csv")
 both <- merge(myo, cohort, by = "study_key")
-numbers <- both[vapply(both, is.numeric, logical(1))]
-rho <- vapply(numbers, function(x) suppressWarnings(cor(x, both$cac_total, method = "spearman")), numeric(1))
+features <- both[setdiff(names(myo)[vapply(myo, is.numeric, logical(1))], "bins")]
+rho <- vapply(features, function(x) suppressWarnings(cor(x, both$cac_total, method = "spearman")), numeric(1))
 print(head(sort(abs(rho), decreasing = TRUE), 10))

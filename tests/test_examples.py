@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from fabricated_lake import Builder, fabricate, row, settings
+from typer.testing import CliRunner
 
+import mpss_lib
+from mpss_lib import cli
 from mpss_lib.sections import SEGMENTS
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
@@ -70,8 +77,7 @@ def run(home, tmp_path, monkeypatch):
 def test_every_example_is_run_here():
     here = Path(__file__).read_text()
     assert [p.name for p in EXAMPLES.glob("*.py") if f'run("{p.name}")' not in here] == []
-    marked = [p.name for p in EXAMPLES.glob("*.R") if "Not run by the tests" in p.read_text()]
-    assert marked == [p.name for p in EXAMPLES.glob("*.R")]
+    assert [p.name for p in EXAMPLES.glob("*.R") if f'EXAMPLES / "{p.name}"' not in here] == []
 
 
 def test_figures_and_tables_of_the_paper(run, tmp_path):
@@ -107,3 +113,27 @@ def test_the_lake_in_polars(run):
     made = run("lake_in_polars.py")
     assert made["joined"]["study_key"].n_unique() == 3
     assert made["myo"].collect().height > 3
+
+
+def test_the_warehouse_in_r(home, tmp_path, monkeypatch):
+    program = shutil.which("Rscript")
+    if program is None:
+        pytest.skip("R is not installed")
+    monkeypatch.setenv("MPSS_HOME", str(home))
+    script = EXAMPLES / "lake_in_R.R"
+    lines = re.findall(r"^#   (mpss sql .*)$", script.read_text(), re.M)
+    assert len(lines) == 2
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        told = CliRunner().invoke(cli.app, shlex.split(line)[1:])
+        assert told.exit_code == 0, told.output
+    done = subprocess.run([program, script], capture_output=True, text=True, check=True)
+    with mpss_lib.open_warehouse() as snapshot:
+        scores = snapshot.sql("select study_key, cac_total from core.cohort").df()
+    features = mpss_lib.feature_matrix(segment="MYO", bins=64)
+    both = features.join(scores.set_index("study_key"), how="inner")
+    rho = both[features.columns].rank().corrwith(both["cac_total"].rank()).abs()
+    told = re.findall(r"-?\d\.\d+", done.stdout)
+    wanted = rho.nlargest(10).dropna().to_numpy()
+    assert len(told) == len(wanted) > 5
+    np.testing.assert_allclose(np.array(told, dtype=float), wanted, atol=1e-6)
