@@ -28,7 +28,7 @@ def test_a_night_on_two_versions_is_as_one_on_one(installed):
             capture_output=True,
             text=True,
             check=False,
-            timeout=1500,
+            timeout=1800,
         )
         assert done.returncode == 0, done.stdout + done.stderr[-3000:]
         assert "wrong: nothing" in done.stdout
