@@ -83,8 +83,11 @@ class Kill:
 class Cluster:
     """The home of the bench, and what is asked and done from outside."""
 
-    def __init__(self, root: Path, patients: int, *, has_receiver: bool) -> None:
+    def __init__(
+        self, root: Path, patients: int, *, has_receiver: bool, shape: Shape | None = None
+    ) -> None:
         self.root, self.patients, self.has_receiver = root, patients, has_receiver
+        self.shape, self.settings = shape or Shape(), SETTINGS
         self.services, self.lake = Services(root), Lake(root / "lake")
         self.window: dict[str, str] = {}
 
@@ -96,10 +99,10 @@ class Cluster:
         self.window = {"from": hospital.first_date, "to": hospital.last_date}
         if not (root / "archive").exists():
             Archive(root / "archive").add(*sorted(hospital.objects.glob("*.dcm")))
-        self.airflow = AirflowHome.open(root, Shape())
+        self.airflow = AirflowHome.open(root, self.shape)
         path = root / "mpss.toml"
         path.touch(mode=0o600)
-        text = SETTINGS.format(results=self.url("mpss_results"))
+        text = self.settings.format(results=self.url("mpss_results"))
         self.services.end_all()
         path.write_text(text + (BY_MOVE.format(port=free_port()) if self.has_receiver else ""))
         self.config = start_archive(root, settings.load(root), self.services)
@@ -179,9 +182,17 @@ class Cluster:
 
 
 @contextmanager
-def running(root: Path, patients: int, *, has_receiver: bool = False) -> Iterator[Cluster]:
+def running(
+    root: Path,
+    patients: int,
+    *,
+    has_receiver: bool = False,
+    shape: Shape | None = None,
+    min_batch: int = 9,
+) -> Iterator[Cluster]:
     """Start the cluster; whatever happens, everything of it is ended."""
-    cluster = Cluster(root, patients, has_receiver=has_receiver)
+    cluster = Cluster(root, patients, has_receiver=has_receiver, shape=shape)
+    cluster.settings = SETTINGS.replace("min_batch = 9", f"min_batch = {min_batch}")
     try:
         cluster.start()
         yield cluster

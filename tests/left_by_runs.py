@@ -28,8 +28,12 @@ from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.reader import rows as snapshot_rows
 
-TIMED = ("expectation_", "manifest/", "reports/", "layout", "warehouse", "active.json", "order.")
-"""Beginnings of files of the lake that state when something was done (``test_bytes.py``)."""
+TIMED = (
+    *("expectation_", "manifest/", "reports/", "layout", "warehouse", "active.json", "order."),
+    "version.json",
+)
+"""Beginnings of files of the lake that state when something was done, or by which code
+(``test_bytes.py``)."""
 LOG = ("meta.run", "meta.unit", "meta.manifest")
 OF_RUNS = ("record", "record_order", "sequence", "valid_sequence", "run_digest")
 """Columns that name the record or the run; a task that was tried again has another one."""
@@ -101,15 +105,16 @@ def _without_times(path: Path) -> bytes:
     return json.dumps({key: told[key] for key in sorted(told) if not key.endswith("_at")}).encode()
 
 
-def relations(lake: Lake) -> dict[str, list[str]]:
+def relations(lake: Lake, left_out: Sequence[str] = ()) -> dict[str, list[str]]:
     """Give the rows of every relation of the snapshot but those of ``LOG``: their number, digest.
 
-    The digest is a sum over the rows, whatever their order, of all columns but instants and
-    ``OF_RUNS``; of ``COUNTED`` there is none. Of states ``done`` and ``skipped`` are one.
+    The digest is a sum over the rows, whatever their order, of all columns but instants,
+    ``OF_RUNS`` and those that are left out; of ``COUNTED`` there is none. Of states ``done`` and
+    ``skipped`` are one.
     """
     found = {}
     with closing(open_snapshot(lake.snapshot)) as connection:
-        for name, columns in connection.execute(_COLUMNS, [list(OF_RUNS)]).fetchall():
+        for name, columns in connection.execute(_COLUMNS, [[*OF_RUNS, *left_out]]).fetchall():
             if name in LOG:
                 continue
             row = ", ".join(map(_value, columns if name not in COUNTED else ())) or "null"

@@ -82,7 +82,7 @@ NOT_HERE = {
         "wants Airflow's database: tests/runtime/test_accounts.py walks them",
     ),
     **dict.fromkeys(
-        (f"cluster {name}" for name in ("down", "run", "status", "supervise", "up")),
+        (f"cluster {name}" for name in ("down", "roll", "run", "status", "supervise", "up")),
         "wants PostgreSQL and Redis: tests/cluster",
     ),
     "alarm watch": "looks until it is ended",

@@ -51,6 +51,20 @@ def cluster_run(workers: Workers = None, slots: Slots = None) -> None:
         bring_down_home()
 
 
+@cluster_app.command("roll")
+def cluster_roll() -> None:
+    """Let this version take the place of the one that runs, a service at a time, in mid-night.
+
+    A worker ends its tasks first. It is refused, and nothing is changed, where the two must not
+    work side by side (`mpss upgrade --check` says what differs). What was killed is run again.
+    """
+    from mpss_lib.cli.application import console
+    from mpss_lib.runtime.rolling import roll
+
+    done = roll(settings.home(), lambda name: console.print(f"{name} ...", highlight=False))
+    console.print(f"{done.before} -> {done.now}: {len(done.services)} services", highlight=False)
+
+
 @cluster_app.command("supervise", hidden=True)
 def cluster_supervise() -> None:
     """Start again what ends; what `mpss cluster up` leaves running."""

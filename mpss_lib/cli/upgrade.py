@@ -13,6 +13,7 @@ from mpss_lib.errors import WrongArgumentError
 
 if TYPE_CHECKING:
     from mpss_lib.maintenance.upgrade_parts import Part
+    from mpss_lib.tables import Lake
 
 
 @app.command()
@@ -33,8 +34,9 @@ def upgrade(
 ) -> None:
     """Bring lake, vault, snapshot, results tables and Airflow's database to this version.
 
-    The home must be down (`mpss down`). What was killed is run again and goes on. Exit status 1 of
-    `--check`: something is due.
+    The home must be down (`mpss down`), but for `--check`, which also says whether hosts may take
+    this version one after the other while a night runs. What was killed is run again and goes on.
+    Exit status 1 of `--check`: something is due.
     """
     if (check, run is not None, rollback).count(True) != 1:
         raise WrongArgumentError(
@@ -53,18 +55,38 @@ def upgrade(
 def _check(root: Path, *, as_json: bool) -> None:
     from mpss_lib.maintenance.upgrade import Journal
     from mpss_lib.maintenance.upgrade import check as parts_of
+    from mpss_lib.runtime.side_by_side import differences
+    from mpss_lib.tables import Lake
 
-    parts = parts_of(root)
+    parts, lake = parts_of(root), Lake(root / "lake")
     is_open = Journal.of(root).is_open
     if as_json:
         found = [{**vars(part), "is_due": part.is_due} for part in parts]
-        show_json({"parts": found, "is_unfinished": is_open})
+        told = {"parts": found, "is_unfinished": is_open, "not_beside": differences(lake)}
+        show_json(told)
     else:
         rows = ((p.name, p.found, p.wanted, "yes" if p.is_due else "") for p in parts)
         show_table(("part", "is", "will be", "due"), rows, title=f"{root}")
         if is_open:
             console.print("an upgrade was begun and has not ended: run it again")
+        console.print(_beside(lake), soft_wrap=True, highlight=False, markup=False)
     raise typer.Exit(1 if is_open or any(part.is_due for part in parts) else 0)
+
+
+def _beside(lake: Lake) -> str:
+    """Say whether hosts may take this version one after the other, while a night runs."""
+    from mpss_lib.runtime.side_by_side import WAY_OUT, differences, running_version
+
+    running = running_version(lake)
+    if found := differences(lake):
+        return f"no host may take it while others work: {'; '.join(found)}\n{WAY_OUT}"
+    if running is None:
+        return "nothing was brought up here: any version may begin"
+    return (
+        f"it may work beside {running.code}, which the home runs with: hosts may take it one after"
+        " the other, also while a night runs (`mpss cluster roll`, or start each host's services"
+        " anew); what is due above comes with the next publish"
+    )
 
 
 def _run(root: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ and goes on where it stood.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -202,7 +203,7 @@ def predictions_digest(home: Home) -> str:
 def _back_up(home: Home, journal: Journal, target: Path) -> None:
     if home.sites.vault.exists():
         journal.note(backup=str(create(home, target)))
-    elif home.lake.root.is_dir():
+    elif (home.lake.root / "landing").is_dir():
         raise WrongArgumentError(
             f"{home.root.name} has a lake and no vault: it cannot be backed up",
             way_out="run it where the vault is (a host of the role pacs)",
@@ -224,7 +225,10 @@ def _airflow(home: Home, journal: Journal, target: Path) -> None:
         prepare_database(own, home.config, overwrite=False)
     elif home.airflow is not None:
         home.airflow.run(
-            [BOOTSTRAP], "Airflow's database was not brought to this version", "read the message"
+            [BOOTSTRAP],
+            "Airflow's database was not brought to this version",
+            "read the message",
+            asks=json.dumps({"is_alone": True}),  # ``check_at_rest`` has looked
         )
 
 

@@ -87,7 +87,8 @@ def run(
     Raises
     ------
     StudyRejectedError
-        ``no_model`` where no model has been registered.
+        ``no_model`` where no model has been registered; ``no_snapshot`` where the study is none of
+        the models' own and nothing is published that could tell its clinical row.
     OtherVersionError
         Models, their cohort or the clinical rows are of other settings or engines than the
         features that the present settings name.
@@ -255,11 +256,17 @@ def _linked(lake: Lake, config: Config) -> Mapping[str, Mapping[str, Any]]:
 
     Raises
     ------
+    StudyRejectedError
+        Nothing is published: a study would be said to have no clinical row, and nobody had looked.
     OtherVersionError
         The snapshot shows the clinical rows of another version than the settings name.
     """
     if not lake.snapshot.is_file():
-        return {}
+        raise StudyRejectedError(
+            "no snapshot is published, so nobody can say whether the study has a clinical row",
+            way_out="`mpss warehouse rebuild`, then predict again",
+            reasons=("no_snapshot",),
+        )
     state = lake.snapshot.stat()
     made_by, rows = _snapshot_clinical(lake.snapshot, state.st_ino, state.st_mtime_ns)
     if made_by not in (None, config.address("pull")):

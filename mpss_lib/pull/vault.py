@@ -27,7 +27,7 @@ from pathlib import Path
 from mpss_lib.errors import PlatformFaultError, StudyFaultError
 from mpss_lib.pull.texts import normal_text
 
-_TABLES = (
+STATEMENTS = (
     "create table if not exists meta (name text primary key, value text not null)",
     "create table if not exists identity (study_key text primary key, study_uid text not null,"
     " patient_key text not null, accession_key text not null, patient_id text not null,"
@@ -108,7 +108,7 @@ class Vault:
             self.path.touch(mode=0o600)
             with self.opened() as db:
                 db.execute("pragma journal_mode = wal")
-                for statement in _TABLES:
+                for statement in STATEMENTS:
                     db.execute(statement)
                 self._check_key_id(db)
         except OSError as error:

@@ -18,6 +18,8 @@ SHOW_EVERY_S = 4.0
 """A list of task instances costs the API server more than most tasks cost it."""
 READ_FOR_S = 60.0
 """How long a question is asked again that has no answer: the server may be busy or starting."""
+ANSWER_S, PROBE_S = 60.0, 10.0
+"""How long an answer is waited for; a server that is just starting may take a probe and lose it."""
 REVIEW_DAG = "mpss_review"
 _SERVER_FAULT = 500
 
@@ -38,7 +40,7 @@ class AirflowClient:
     def is_healthy(self) -> bool:
         """Whether database, scheduler, DAG processor and triggerer all report healthy."""
         try:
-            health = self._call("GET", "/api/v2/monitor/health")
+            health = self._call("GET", "/api/v2/monitor/health", seconds=PROBE_S)
         except (urllib.error.URLError, OSError):
             return False
         parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -124,7 +126,13 @@ class AirflowClient:
             time.sleep(pause)
             pause *= 2
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        seconds: float = ANSWER_S,
+    ) -> Any:
         request = urllib.request.Request(  # noqa: S310 -- the address is ours, on loopback
             self.address + path,
             method=method,
@@ -133,6 +141,6 @@ class AirflowClient:
             | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
+        with opener.open(request, timeout=seconds) as answer:
             content = answer.read()
         return json.loads(content) if content else {}

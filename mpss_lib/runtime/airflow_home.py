@@ -252,6 +252,7 @@ class AirflowHome:
     ) -> subprocess.Popen[str]:
         """Start bringing the database up to date, with pools and connections, in the background.
 
+        Nothing of the home runs but its servers, and from then on it runs with this version.
         Only a demo home overwrites connections: its PACS has a new port at each start.
         """
         with open_log(self.root, "bootstrap") as output:
@@ -265,6 +266,7 @@ class AirflowHome:
                 umask=0o777 & ~PRIVATE_FOLDER,  # it makes the database
             )
         asked: dict[str, object] = {"connections": connections, "overwrite": overwrite}
+        asked["is_alone"] = True
         if shape := self.shape:
             asked["slots"] = shape.pool_slots(config.archive.max_associations)
         if process.stdin is not None:

@@ -4,18 +4,27 @@
 ``{"connections": {"<conn_id>": {"conn_type": ..., "host": ..., "port": ..., "extra": {...}}},
 "overwrite": true}`` (empty input: schema and pools only; without ``overwrite`` a connection that
 is there stays as the operator left it; ``"slots": {"<pool>": 3}`` gives pools other slots than
-``vocabulary.POOLS``, as a cluster needs it). Run it once after the installation and after an
-upgrade.
+``vocabulary.POOLS``, as a cluster needs it; ``"is_alone": true``: who asks has looked that nothing
+of the home runs). Run it once after the installation and after an upgrade: it says with which
+version the home runs from then on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from mpss_airflow.vocabulary import PACS_POOL, POOLS
+
+if TYPE_CHECKING:
+    from mpss_lib.tables import Lake
+
+ALIVE_S = 60
+"""A component that runs gives a sign of life every few seconds."""
 
 WITH_ROLES = ("MpssAuthManager", "FabAuthManager")
 """Auth managers that keep the roles of ``accounts.roles``."""
@@ -77,15 +86,62 @@ def prepare_roles() -> None:
             sys.stdout.write(f"role mended: {told}\n")
 
 
+def beside() -> list[str]:
+    """Name the components that have given a sign of life just now; before any table is there, none.
+
+    It is asked before the tables are brought to this version: by columns that every one has.
+    """
+    from airflow.utils.session import create_session
+    from sqlalchemy import inspect, text
+
+    with create_session() as session:
+        if not inspect(session.get_bind()).has_table("job"):
+            return []
+        sql = text(
+            "select distinct job_type from job where state = 'running' and latest_heartbeat > :then"
+        )
+        then = datetime.now(UTC) - timedelta(seconds=ALIVE_S)
+        return sorted(str(kind) for (kind,) in session.execute(sql, {"then": then}))
+
+
+def check_alone(lake: Lake) -> None:
+    """Refuse to change what others work with who must not work beside this version.
+
+    Raises
+    ------
+    OtherCodeError
+        Something of the home runs, with a version that this one does not go with.
+    """
+    from mpss_lib.runtime.side_by_side import check_may_work, differences
+
+    if differences(lake) and (running := beside()):
+        sys.stderr.write(f"at work: {', '.join(running)} (seen in the last {ALIVE_S} s)\n")
+        check_may_work(lake, who="the bootstrap")
+
+
 def main() -> int:
     """Read the connections from standard input and prepare the database."""
+    from mpss_lib.config import home
+    from mpss_lib.runtime.side_by_side import OtherCodeError, declare
+    from mpss_lib.secrecy import LAKE_UMASK
+    from mpss_lib.tables import Lake
+
     text = sys.stdin.read().strip()
     asked = json.loads(text) if text else {}
+    lake = Lake(home() / "lake")
+    try:
+        if not asked.get("is_alone"):
+            check_alone(lake)
+    except OtherCodeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     prepare(
         asked.get("connections", {}),
         overwrite=bool(asked.get("overwrite")),
         slots=asked.get("slots"),
     )
+    os.umask(LAKE_UMASK)  # what is made in the lake is for every role's account
+    declare(lake)
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
 from celery.signals import import_modules
 
+from mpss_airflow.beginning import end_where_it_must_not_work
 from mpss_airflow.executor import preload
 from mpss_airflow.vocabulary import COMPUTE_QUEUE
 
@@ -29,7 +30,8 @@ CONFIG: dict[str, Any] = {
 
 @import_modules.connect  # type: ignore[misc] -- Celery has no types
 def load_stages(**_: object) -> None:
-    """Import and compile what tasks need, in the worker's first process."""
+    """Import and compile what tasks need, in the worker's first process, if it may work here."""
+    end_where_it_must_not_work("a worker")
     preload(with_kernels=COMPUTE_QUEUE in queues_of(sys.argv))
 
 

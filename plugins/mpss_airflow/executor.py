@@ -47,13 +47,13 @@ class PreloadingExecutor(LocalExecutor):  # type: ignore[misc] -- Airflow has no
 
 def preload(*, with_kernels: bool = True) -> None:
     """Import what tasks import, and load or compile the kernels."""
-    from mpss_lib.batch import code_version
     from mpss_lib.config import STAGES
+    from mpss_lib.runtime.side_by_side import this_version
     from mpss_lib.runtime.warm import compile_kernels
 
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells each function
     for name in (*(f"mpss_lib.{stage}.stage" for stage in STAGES), *LATE):
         import_module(name)
-    code_version()  # records name the code that was loaded, not what lies on the disk later
+    this_version()  # records name the code that was loaded, not what lies on the disk later
     if with_kernels:
         compile_kernels()

@@ -15,11 +15,21 @@ if TYPE_CHECKING:
 
 
 def open_home() -> Home:
-    """Open the home of ``$MPSS_HOME``; its sites are those of the settings file."""
+    """Open the home of ``$MPSS_HOME``; its sites are those of the settings file.
+
+    Raises
+    ------
+    OtherCodeError
+        The home runs with a version that this one must not work beside.
+    """
     from mpss_lib.audit.message import act_for
+    from mpss_lib.config import home
     from mpss_lib.runtime.home import Home
+    from mpss_lib.runtime.side_by_side import check_may_work
+    from mpss_lib.tables import Lake
 
     act_for(_who_triggered())
+    check_may_work(Lake(home() / "lake"))
     return Home.open()
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from mpss_airflow import beginning
 from mpss_airflow.vocabulary import PAGES
 
 Message = MutableMapping[str, Any]
@@ -36,6 +37,7 @@ class MpssPlugin(AirflowPlugin):  # type: ignore[misc] -- Airflow has no types h
     """The pages, and where the UI leads to them."""
 
     name = "mpss"
+    listeners: ClassVar[list[Any]] = [beginning]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = [
         {"name": "MPSS pages", "app": LatePages(), "url_prefix": PAGES}
     ]

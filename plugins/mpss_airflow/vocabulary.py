@@ -51,6 +51,10 @@ OF_SNAPSHOT: Mapping[str, str] = {"pool": SNAPSHOT_POOL.name, "queue": PUBLISH_Q
 """Arguments of a task that asks the PACS, of one that works in the trusted zone without asking it,
 of one that checks the lake, and of the one that publishes."""
 
+HANDED_ON = 1
+"""Raised by hand when a task hands something else to the next one, or its answer has another
+meaning: versions with different numbers never work side by side."""
+
 VERDICTS = Asset(name="mpss_quality_verdicts", uri="mpss://lake/quality_verdict")
 """New quality verdicts are in the snapshot: studies may wait for a physician."""
 

@@ -270,10 +270,11 @@ class Asked:
     """Airflow of a cluster's containers, as the environment names it."""
 
     def __init__(self, revision):
-        self.revision, self.commands = revision, []
+        self.revision, self.commands, self.asked = revision, [], []
 
-    def run(self, command, *_):
+    def run(self, command, *_, asks=""):
         self.commands += command
+        self.asked.append(asks)
         return json.dumps({"revision": self.revision, "head": "new"})
 
     def working(self):
@@ -291,5 +292,6 @@ def test_airflows_own_migrations_are_asked_for(root, tmp_path, revision, is_due)
     assert part.is_due == is_due
     PHASES["airflow"](home, Journal(root), tmp_path)
     assert home.airflow.commands == ["mpss_airflow.examine", "mpss_airflow.bootstrap"]
+    assert json.loads(home.airflow.asked[-1]) == {"is_alone": True}
     with pytest.raises(PlatformFaultError, match="runs: mpss_ingest"):
         upgrade.check_at_rest(home)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import duckdb
 import pytest
 from oracles.statistics_lake import COHORT, fill, outcome_row, study_key
@@ -216,6 +218,20 @@ def test_without_a_model_the_study_is_rejected(tmp_path, sites):
     with pytest.raises(StudyRejectedError) as caught:
         stage.run(study_key(0), lake, CONFIG, sites)
     assert caught.value.reasons == ("no_model",)
+
+
+def test_where_nothing_is_published_nobody_has_no_clinical_row(home, sites, tmp_path):
+    """Was: another study than the models' own got 14 reasons ``no_clinical_row``, unlooked for."""
+    lake = Lake(tmp_path / "lake")
+    shutil.copytree(home.root, lake.root)
+    lake.snapshot.unlink()
+    with pytest.raises(StudyRejectedError, match="no snapshot is published") as caught:
+        stage.run(study_key(N), lake, CONFIG, sites, force=True)
+    assert caught.value.reasons == ("no_snapshot",)
+    counts = run_stage("publication", [study_key(N), study_key(3)], lake, CONFIG, sites, force=True)
+    assert (counts.rejected, counts.done) == (1, 1)  # the models' own: its cohort has its values
+    shutil.copy(home.snapshot, lake.snapshot)
+    assert stage.run(study_key(N), lake, CONFIG, sites, force=True).status == "done"
 
 
 def test_a_broken_snapshot_is_the_platforms_fault(home, sites, tmp_path):

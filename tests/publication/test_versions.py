@@ -115,7 +115,16 @@ def test_a_cohort_of_another_version_is_not_taken_for_no_cohort(lake, sites, mon
         stage.run(study_key(0), lake, CONFIG, sites)
 
 
+def show_no_clinical_row(lake: Lake) -> None:
+    """Publish that nobody has clinical values."""
+    with duckdb.connect(str(lake.snapshot)) as connection:
+        columns = ", ".join(f"{name} text" for name in stage.CLINICAL)
+        connection.execute("create schema core")
+        connection.execute(f"create table core.clinical (study_key text, {columns})")
+
+
 def test_of_two_versions_each_meets_its_own_models(own, sites):
+    show_no_clinical_row(own)
     evaluate(own, THIN)
     outsider, values = study_key(N), []
     for config in (THIN, CONFIG):
@@ -127,10 +136,9 @@ def test_of_two_versions_each_meets_its_own_models(own, sites):
 
 
 def test_clinical_rows_of_another_version_are_not_read(own, sites):
+    show_no_clinical_row(own)
     with duckdb.connect(str(own.snapshot)) as connection:
-        connection.execute("create schema core; create schema meta")
-        columns = ", ".join(f"{name} text" for name in stage.CLINICAL)
-        connection.execute(f"create table core.clinical (study_key text, {columns})")
+        connection.execute("create schema meta")
         pull = CONFIG.address("pull")
         connection.execute(
             f"create table meta.pointer as select 'pull' as stage, '{pull.engine}' as engine,"
