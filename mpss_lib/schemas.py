@@ -408,6 +408,8 @@ _CALCIUM = (
         spacing_mm=REAL,
         noise_hu=REAL,
         flags=TEXTS,
+        made_from=TEXT,  # digest of engine and content: what a correction is made for
+        later="made_from",
     ),
     _table(
         "calcium_lesion",
@@ -429,6 +431,32 @@ _CALCIUM = (
         first_slice=WHOLE,  # from 0, the most inferior
         last_slice=WHOLE,
         x_mm=REAL,  # of its middle, LPS
+        y_mm=REAL,
+        z_mm=REAL,
+    ),
+    _table(
+        "calcium_correction",
+        "calcium",
+        "study",
+        "study_key source_key lesion_key corrected_at",
+        study_key=TEXT,
+        source_key=TEXT,
+        lesion_key=TEXT,  # L and its number in calcium_lesion; A and a digest where it was added
+        action=TEXT,  # relabel | remove | add | confirm | undo
+        place=TEXT,  # what the person says; "" of an undo
+        reason=TEXT,
+        corrector=TEXT,
+        corrected_at=TEXT,  # ISO 8601, UTC: time is what a correction states
+        made_from=TEXT,  # as in calcium_source, of the CT that the person saw
+        algorithm_place=TEXT,  # as in calcium_lesion then; "" of a lesion that was added
+        score=REAL,  # Agatston units
+        volume_mm3=REAL,
+        mass_mg=REAL,
+        area_mm2=REAL,
+        peak_hu=REAL,
+        first_slice=WHOLE,
+        last_slice=WHOLE,
+        x_mm=REAL,
         y_mm=REAL,
         z_mm=REAL,
     ),

@@ -15,7 +15,8 @@ BEFORE = timedelta(days=90)
 
 _OWN_UNITS = """
     coalesce(len(unit.tables) > 0 and list_has_all(
-        ['query_window', 'study', 'clinical', 'review', 'feature_catalogue'], unit.tables), false)
+        ['query_window', 'study', 'clinical', 'review', 'calcium_correction',
+         'feature_catalogue'], unit.tables), false)
 """
 """A window, a study that was only named, a registry import, a decision: no pass of a study."""
 

@@ -62,6 +62,7 @@ KINDS: Mapping[str, Kind] = {
     "lookup": Kind(PATIENT, "R", "somebody read in the vault who a study is"),
     "question": Kind(QUERY, "E", "somebody asked the published snapshot, on the page SQL"),
     "review": Kind(ACCESSED, "U", "somebody decided about a study"),
+    "calcium_correction": Kind(ACCESSED, "U", "somebody corrected the calcium lesions of a CT"),
     "export_results": Kind(EXPORT, "R", "predictions went to the results database"),
     "export_omop": Kind(EXPORT, "R", "OMOP's tables went into files"),
     "export_model": Kind(EXPORT, "R", "a registered model went into a file"),

@@ -11,11 +11,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from mpss_lib.calcium.lesion import Lesion
 from mpss_lib.calcium.placing import LEFT
 from mpss_lib.calcium.report_words import ARTERIES, TOTAL
 from mpss_lib.calcium.scoring import CalciumScore
 from mpss_lib.calcium.structured_report import ReportedCalcium
+from mpss_lib.config import ENGINES
 from mpss_lib.dicom import CtVolume
+from mpss_lib.tables import digest_of
 
 Row = dict[str, Any]
 
@@ -97,6 +100,20 @@ def _by_artery(
     }
 
 
+def lesion_figures(one: Lesion) -> Row:
+    """Give the figures of a lesion as columns of ``calcium_lesion``."""
+    return {
+        "score": one.score,
+        "volume_mm3": one.volume_mm3,
+        "mass_mg": _number(one.mass_mg),
+        "area_mm2": one.area_mm2,
+        "peak_hu": one.peak_hu,
+        "first_slice": one.first_slice,
+        "last_slice": one.last_slice,
+        **dict(zip(("x_mm", "y_mm", "z_mm"), one.centre_mm, strict=True)),
+    }
+
+
 def lesion_rows(companion: Mapping[str, Any], score: CalciumScore) -> list[Row]:
     """Make the rows of the lesions of a CT."""
     return [
@@ -108,14 +125,7 @@ def lesion_rows(companion: Mapping[str, Any], score: CalciumScore) -> list[Row]:
             "probability": one.probability,
             "reason": one.reason,
             "waits": one.waits,
-            "score": one.score,
-            "volume_mm3": one.volume_mm3,
-            "mass_mg": _number(one.mass_mg),
-            "area_mm2": one.area_mm2,
-            "peak_hu": one.peak_hu,
-            "first_slice": one.first_slice,
-            "last_slice": one.last_slice,
-            **dict(zip(("x_mm", "y_mm", "z_mm"), one.centre_mm, strict=True)),
+            **lesion_figures(one),
         }
         for number, one in enumerate(score.lesions, start=1)
     ]
@@ -139,6 +149,7 @@ def _row(companion: Mapping[str, Any]) -> Row:
             "n_lesions": 0,
             "n_waiting": 0,
             "flags": [],
+            "made_from": digest_of([ENGINES["calcium"], companion["content_sha256"]]),
         }
     )
 

@@ -37,6 +37,8 @@ from mpss_lib.study_inputs import lake_file
 from mpss_lib.tables import Lake, Outcome, digest_of
 
 STAGE = "calcium"
+TABLES = ("calcium_source", "calcium_lesion")
+"""Table ``calcium_correction`` has its own writer (``correction``)."""
 KINDS: dict[str, Kind] = {CALCIUM_CT: "calcium", ATTENUATION_CT: "attenuation"}
 UNREADABLE = "unreadable"
 
@@ -85,7 +87,7 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     told = [f"{row['source_key']} {row['content_sha256']} {row['days']}" for row in stored]
     digest = digest_of(["calcium", patient_key, surface.mask_path, *told])
     address = config.address(STAGE)
-    there = lake.existing(STAGE, address, study_key, digest)
+    there = lake.existing(STAGE, address, study_key, digest, tables=TABLES)
     if there and not force:
         return Outcome("skipped", there)
     work = _StudyWork(lake, config, patient_key, surface.heart)

@@ -41,7 +41,9 @@ with units as (
     from meta.unit as unit
     inner join meta.run as run
         on unit.record = run.record
-    where not list_has_any(unit.tables, ['query_window', 'clinical', 'review'])
+    where not list_has_any(unit.tables, [
+        'query_window', 'clinical', 'review', 'calcium_correction'
+    ])
     qualify row_number() over (
         partition by run.run_digest, unit.stage, unit.unit_key
         order by run."sequence" desc

@@ -23,8 +23,8 @@ from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
 from mpss_lib.tables import Lake, Written, read_json
 from mpss_lib.warehouse.record_files import STATE, Records, State, record_files
 
-DECIDED = "review"
-APPEND_ONLY = frozenset({DECIDED, "prediction"})
+DECIDED = frozenset({"review", "calcium_correction"})
+APPEND_ONLY = DECIDED | {"prediction"}
 """Tables of which every file stays: what a person decided and what was once published."""
 
 _STATES = ("done", "skipped", "rejected", "quarantined")
@@ -104,7 +104,9 @@ class Ledger:
         records = runs.filter(pc.greater(runs["n_files"], 0))["record"]
         files = self.tables["files"]
         files = files.filter(pc.is_in(files["record"], value_set=records.combine_chunks()))
-        return bool(pc.any(pc.not_equal(files["table_name"], DECIDED)).as_py())
+        decided = pa.array(sorted(DECIDED))
+        is_decided = pc.is_in(files["table_name"], value_set=decided)
+        return bool(pc.any(pc.invert(is_decided)).as_py())
 
     def rows_of(self, paths: Iterable[str]) -> dict[str, int]:
         """Map files below the lake to their rows by the newest record that names each."""

@@ -70,7 +70,7 @@ counted_scores as (
         calcium.lcx,
         calcium.rca,
         study.study_date_shifted + calcium.days::integer as cac_date_shifted,
-    from raw.calcium_source as calcium
+    from core.calcium_source as calcium
     inner join raw.study as study
         on calcium.study_key = study.study_key
     where calcium.is_counted

@@ -25,7 +25,10 @@ with published_units as (
         and not coalesce(
             len(unit.tables) > 0
             and list_has_all(
-                ['query_window', 'study', 'clinical', 'review', 'feature_catalogue'],
+                [
+                    'query_window', 'study', 'clinical', 'review', 'calcium_correction',
+                    'feature_catalogue'
+                ],
                 unit.tables
             ),
             false

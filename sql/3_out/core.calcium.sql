@@ -24,7 +24,7 @@ report as (
         lcx,
         rca,
         days,
-    from raw.calcium_source
+    from core.calcium_source
     where kind = 'report' and is_counted
 ),
 
@@ -38,7 +38,10 @@ ct as (
         lcx,
         rca,
         days,
-    from raw.calcium_source
+        algorithm_total,
+        n_corrected,
+        n_outdated,
+    from core.calcium_source
     where kind = 'calcium_ct' and state = 'scored'
 ),
 
@@ -46,7 +49,7 @@ attenuation as (
     select
         study_key,
         total,
-    from raw.calcium_source
+    from core.calcium_source
     where kind = 'attenuation_ct' and state = 'scored'
 ),
 
@@ -55,7 +58,7 @@ studies as (
     from registry
     union
     select study_key,
-    from raw.calcium_source
+    from core.calcium_source
 ),
 
 joined as (
@@ -80,6 +83,9 @@ joined as (
         ct.lad as ct_lad,
         ct.lcx as ct_lcx,
         ct.rca as ct_rca,
+        ct.algorithm_total as ct_algorithm_total,
+        ct.n_corrected as ct_corrected,
+        ct.n_outdated as ct_outdated,
         attenuation.total as attenuation_total,
         report.total - registry.cac_registry_total as report_difference,
         ct.total - registry.cac_registry_total as ct_difference,

@@ -6,7 +6,7 @@ with totals as (
     select
         study_key,
         total,
-    from raw.calcium_source
+    from core.calcium_source
     where is_counted
     union all
     select

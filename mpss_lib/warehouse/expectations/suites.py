@@ -39,7 +39,9 @@ TABLES_OF: Mapping[str, tuple[str, ...]] = {
 }
 """Lake tables of which a suite also checks files, columns and rows."""
 
-BESIDE: Mapping[str, tuple[str, ...]] = {"clinical": ("ejection", "calcium_source")}
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    "clinical": ("ejection", "calcium_source", "calcium_lesion", "calcium_correction")
+}
 """Lake tables of other suites that a suite's queries read too."""
 
 ASPECTS: Mapping[str, str] = {
