@@ -85,6 +85,10 @@ NOT_HERE = {
         (f"cluster {name}" for name in ("down", "roll", "run", "status", "supervise", "up")),
         "wants PostgreSQL and Redis: tests/cluster",
     ),
+    **dict.fromkeys(
+        (f"calcium {name}" for name in ("add", "confirm", "lesions", "relabel", "remove", "undo")),
+        "wants a calcium CT: tests/calcium/test_correction.py walks them, each with a publish",
+    ),
     "alarm watch": "looks until it is ended",
     "backup rehearse": "starts a whole Airflow: tests/maintenance/test_rehearsal.py",
     "airflow": "another program's command line, of a home that runs",

@@ -123,7 +123,7 @@ def _correct(
     scan = corrected_scan(home.lake, home.config, study_key, ct)
     waiting = sum(one.waits for one in scan.lesions)
     console.print(f"{action}: {written.n_rows} lesions; {scan.total:.1f} units, {waiting} wait")
-    console.print("next: mpss warehouse publish, or the next night does it")
+    console.print("next: mpss run warehouse, or the next night shows it")
 
 
 def _shown(value: object) -> object:

@@ -51,13 +51,13 @@ same_place as (
 judged as (
     select
         records.*,
-        source.state is distinct from 'scored'
-        or records.made_from is distinct from source.made_from
-        or case
-            when starts_with(records.lesion_key, 'L')
-                then not coalesce(same_place.is_the_lesion, false)
-            else same_place.is_the_lesion is not null
-        end as is_outdated,
+        coalesce(source.state, '') != 'scored'
+        or coalesce(records.made_from, '') != coalesce(source.made_from, '')
+        or if(
+            starts_with(records.lesion_key, 'L'),
+            not coalesce(same_place.is_the_lesion, false),
+            same_place.is_the_lesion is not null
+        ) as is_outdated,
     from records
     left join raw.calcium_source as source
         on

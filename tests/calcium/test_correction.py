@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from calcium_studies import CUBE, ON, STUDY, put
 from ct_objects import chest as boxes
 from ct_objects import files, series
 from oracles import agatston
+from typer.testing import CliRunner
 
+from mpss_lib import cli
 from mpss_lib.batch import write_record
 from mpss_lib.calcium import calcium_score, stage
 from mpss_lib.calcium.correction import (
@@ -245,3 +249,38 @@ def test_a_plaque_of_a_chest_is_scored_at_its_position_as_in_the_list(chest, sur
 
 def test_labels_are_arteries_left_and_not_coronary():
     assert LABELS == ("LM", "LAD", "LCX", "RCA", "left", "not coronary")
+
+
+def test_every_command_says_what_it_did_and_the_next_publish_works(scored, monkeypatch):
+    home = scored.root.parent
+    (home / "mpss.toml").write_text("[companions]\ncalcium_reports = true\ncalcium_ct = true\n")
+    monkeypatch.setenv("MPSS_HOME", str(home))
+
+    def call(words, *more):
+        done = CliRunner().invoke(cli.app, ["calcium", *words.split(), *more])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    why = ("--reason", "seen on the CT", "--by", "anna")
+    at = " ".join(map(str, AT))
+    total = corrected_scan(scored, ON, STUDY).total
+    for words, units, waiting in (
+        (f"relabel {STUDY} L1 LAD", total, 1),
+        (f"relabel {STUDY} L2 not-coronary", total - 36.0, 0),
+        (f"add {STUDY} RCA --at {at}", total, 0),
+        (f"undo {STUDY} L2", total + 36.0, 1),
+        (f"confirm {STUDY}", total + 36.0, 0),
+        (f"remove {STUDY} L2", total, 0),
+        (f"undo {STUDY}", total, 2),
+    ):
+        told = call(words, *why)
+        assert f"{units:.1f} units, {waiting} wait" in told, words
+        (row,) = shown(scored, "select ct_total from core.calcium")
+        assert row["ct_total"] == pytest.approx(units), words
+    listed = json.loads(call(f"lesions {STUDY} --json"))
+    assert {one["lesion"] for one in listed["lesions"]} == {"L1", "L2"}
+    assert len(listed["records"]) == 10
+    assert "as it stands" in call(f"lesions {STUDY}")
+    with pytest.raises(WrongArgumentError, match="no lesion 'L7'"):
+        call(f"remove {STUDY} L7", *why)
