@@ -280,7 +280,7 @@ def test_every_command_says_what_it_did_and_the_next_publish_works(scored, monke
         assert row["ct_total"] == pytest.approx(units), words
     listed = json.loads(call(f"lesions {STUDY} --json"))
     assert {one["lesion"] for one in listed["lesions"]} == {"L1", "L2"}
-    assert len(listed["records"]) == 10
+    assert len(listed["records"]) == 9
     assert "as it stands" in call(f"lesions {STUDY}")
     with pytest.raises(WrongArgumentError, match="no lesion 'L7'"):
         call(f"remove {STUDY} L7", *why)
