@@ -14,6 +14,7 @@ from ct_objects import chest as boxes
 from ct_objects import files, series
 from dciodvfy import FORMS, errors_of
 from pydicom import dcmread
+from walked_home import call
 
 from mpss_lib.calcium import calcium_score, parse_report, placing, scoring, stage
 from mpss_lib.calcium.export import (
@@ -289,3 +290,17 @@ def test_a_ct_that_could_not_be_scored(lake):
     put(lake, scan=("calcium_ct", files(gap)))
     stage.run(STUDY, lake, ON)
     assert refused(lake) == (UNUSABLE, "missing_slices")
+
+
+def test_the_command_writes_both_files_and_tells_the_audit_log(lake, tmp_path):
+    root = lake.root.parent
+    (root / "mpss.toml").write_text("[companions]\ncalcium_reports = true\ncalcium_ct = true\n")
+    scored(lake)
+    folder = tmp_path / "out"
+    assert call(root, "calcium", "export", STUDY, str(folder)) == 0
+    made = export_calcium(STUDY, lake, ON)
+    assert {one.name: one.read_bytes() for one in folder.iterdir()} == made.files
+    told = "".join(one.read_text() for one in (root / "audit").iterdir() if one.is_file())
+    assert "export_calcium" in told
+    assert call(root, "calcium", "export", "S" + 16 * "f", str(tmp_path / "none")) == 1
+    assert not (tmp_path / "none").exists()
