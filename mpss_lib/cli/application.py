@@ -22,7 +22,7 @@ warehouse_app = typer.Typer(no_args_is_help=True, help="The published snapshot."
 quarantine_app = typer.Typer(no_args_is_help=True, help="Studies that stand still.")
 segmentation_app = typer.Typer(no_args_is_help=True, help="Masks from files, and to files.")
 quality_app = typer.Typer(no_args_is_help=True, help="Limits and pictures of the quality check.")
-calcium_app = typer.Typer(no_args_is_help=True, help="Corrections of the calcium of a CT.")
+calcium_app = typer.Typer(no_args_is_help=True, help="Calcium of a CT: corrections, files.")
 backup_app = typer.Typer(no_args_is_help=True, help="Copies of the whole home.")
 alarm_app = typer.Typer(no_args_is_help=True, help="What is wrong, and whom it is told to.")
 settings_app = typer.Typer(no_args_is_help=True, help="The settings of this home.")

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from calcium_studies import CUBE, ON, STUDY, put
+from calcium_lake import ON, STUDY, put
 from ct_objects import chest as boxes
 from ct_objects import files, series
 from oracles import agatston
@@ -30,6 +30,7 @@ from mpss_lib.snapshot_file import open_snapshot
 from mpss_lib.warehouse import stage as warehouse
 from mpss_lib.warehouse.query_rows import rows_of
 
+CUBE = (5, 46, 44, 3, 500.0)
 SECOND = (2, 60, 50, 4, 300.0)
 BESIDE_THE_LUNGS = (8, 84, 44, 3, 450.0)
 """Outside the lungs' hull: no lesion of the list."""

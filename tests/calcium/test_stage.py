@@ -5,19 +5,15 @@ from __future__ import annotations
 import calcium_reports as reports
 import numpy as np
 import pytest
+from calcium_lake import ON, STUDY, put, sources_of
 from calcium_reports import SCORES, TOTAL
-from calcium_studies import CUBE, ON, STUDY, put
 from ct_objects import chest, files, series
 from oracles import agatston
 
 from mpss_lib.calcium import source_rows, stage
 from mpss_lib.calcium_sections import CalciumSettings
-from mpss_lib.tables import Lake
 
-
-def sources_of(lake: Lake) -> dict[str, dict[str, object]]:
-    rows = lake.rows("calcium_source", ON.address("calcium"), STUDY)
-    return {str(row["source_key"]): row for row in rows}
+CUBE = (5, 46, 44, 3, 500.0)
 
 
 def report(**changes: object) -> tuple[str, list[bytes]]:

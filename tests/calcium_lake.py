@@ -1,4 +1,4 @@
-"""A study with reports and CTs beside it, on a lake."""
+"""A lake with a study and the reports and CTs beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from mpss_lib.tables import Lake, digest_of, write_bytes
 
 STUDY = "S0123456789abcdef"
 ON = Config.model_validate({"companions": {"calcium_reports": True, "calcium_ct": True}})
-CUBE = (5, 46, 44, 3, 500.0)
 
 
 def put(lake: Lake, **sources: tuple[str, list[bytes]]) -> Lake:
@@ -31,3 +30,8 @@ def put(lake: Lake, **sources: tuple[str, list[bytes]]) -> Lake:
         rows.append(row | {"content_sha256": digest_of(contents)})
     lake.write("companion", ON.address("companions"), STUDY, digest_of(sources), rows)
     return lake
+
+
+def sources_of(lake: Lake) -> dict[str, dict[str, object]]:
+    rows = lake.rows("calcium_source", ON.address("calcium"), STUDY)
+    return {str(row["source_key"]): row for row in rows}
