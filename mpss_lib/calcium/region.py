@@ -28,6 +28,8 @@ def region_at(
 ) -> Lesion:
     """Score the region of a CT at a position.
 
+    Agatston et al., J Am Coll Cardiol 1990;15:827, as ``candidates`` has it; the reach is ours.
+
     Parameters
     ----------
     ct : Volume
