@@ -42,6 +42,7 @@ CUBES = [CUBE, (8, 40, 40, 4, 250.0)]
 """Two lesions between the lungs."""
 CALIBRATED = ON.model_copy(update={"calcium": CalciumSettings(mg_per_ml_hu=0.8)})
 COMPANION = {"study_key": STUDY, "source_key": "scan", "kind": "calcium_ct", "days": -3}
+COMPANION |= {"content_sha256": "0" * 16}
 ARTERIES = ("LM", "LAD", "LCX", "RCA")
 
 
