@@ -97,6 +97,7 @@ ENGINES: Mapping[str, str] = dict.fromkeys(STAGES, "1") | {
     "intake": "3",
     "segmentation": "7",
     "quality": "3",
+    "companions": "2",
     "calcium": "2",
     "selection": "3",
     "evaluation": "3",

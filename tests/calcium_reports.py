@@ -1,4 +1,4 @@
-"""Structured reports of calcium as workstations write them: twelve habits, and broken ones."""
+"""Structured reports of calcium as workstations write them: thirteen habits, and broken ones."""
 
 from __future__ import annotations
 
@@ -217,6 +217,27 @@ def everything_at_once() -> Dataset:
     ))  # fmt: skip
 
 
+def tracked_groups() -> Dataset:
+    """TID 1500: a group for each artery and each lesion, told apart by what is tracked."""
+
+    def group(name: str, artery: str, score: float) -> Dataset:
+        return box(("125007", "DCM", "Measurement Group"),
+                   text(("112039", "DCM", "Tracking Identifier"), name, "HAS OBS CONTEXT"),
+                   coded(("363698007", "SCT", "Finding Site"),
+                         (SCT[artery], "SCT", NAMES[artery])),
+                   number(SCORE, score, coded(METHOD, AGATSTON)))  # fmt: skip
+
+    lesions = [group(f"Lesion {k} of the LAD", "LAD", 20.0 + k) for k in range(3)]
+    total = number(SCORE, TOTAL, coded(("363698007", "SCT", "Finding Site"),
+                                       ("41801008", "SCT", "Coronary artery")))  # fmt: skip
+    return report(
+        box(("126010", "DCM", "Imaging Measurements"),
+            *lesions, *[group(f"Vessel {a}", a, score) for a, score in SCORES.items()],
+            box(("125007", "DCM", "Measurement Group"), total)),
+        title=("126000", "DCM", "Imaging Measurement Report"),
+    )  # fmt: skip
+
+
 def segments_only() -> Dataset:
     """Scores of segments; no artery, no total is stated."""
     parts = [("68787002", "Proximal LAD", 200.0), ("91748002", "Mid LAD", 31.5),
@@ -246,7 +267,7 @@ def deep_groups() -> Dataset:
 HABITS = (
     analysis_with_boxes, sites_of_numbers, arteries_as_concepts, private_english, private_german,
     french_texts, spanish_boxes, flat_table, free_text, everything_at_once, segments_only,
-    deep_groups,
+    deep_groups, tracked_groups,
 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ READERS = {
     "backup ls": [""],
     "backup restore": ["{home}-copies --home {home}-restored"],
     "backup verify": ["{home}-copies"],
+    "calcium export": ["{study} {home}-calcium"],
     "down": [""],
     "export": ["", "--ddl"],
     "validation-pack": ["{home}-validation --phantoms 1"],

@@ -66,6 +66,7 @@ KINDS: Mapping[str, Kind] = {
     "export_omop": Kind(EXPORT, "R", "OMOP's tables went into files"),
     "export_model": Kind(EXPORT, "R", "a registered model went into a file"),
     "export_masks": Kind(EXPORT, "R", "masks of a study went into a file"),
+    "export_calcium": Kind(EXPORT, "R", "calcium of a study's CT went into files"),
     "backup": Kind(EXPORT, "R", "the home, or its vault, was copied"),
     "restore": Kind(IMPORT, "C", "the home was brought back from a backup"),
     "upgrade": Kind(APPLICATION, "E", "the home was brought to this version"),

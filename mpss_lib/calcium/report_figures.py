@@ -39,6 +39,8 @@ SHORT_TEXT = 40
 """Characters of a text that names the artery of the item beside it."""
 NEAR = 48
 """Characters between a name and its number in a text."""
+TRACKING = ("DCM", "112039")
+"""Tracking Identifier: what the items beside it are measured of."""
 _OTHER_NUMBER = re.compile(
     r"PER[CZ]ENTIL|VOLUM|MASS|THRESHOLD|SCHWELLE|ALTER|(?<![A-Z])AGE(?![A-Z])"
 )
@@ -115,8 +117,20 @@ def figures_of(root: Node) -> list[Figure]:
     return found
 
 
+def _is_of_a_lesion(node: Node) -> bool:
+    """Whether an item is one lesion, by its concept or by how its group is tracked (TID 1501)."""
+    if node.value_type == "TEXT":
+        return False
+    names = [node.concept.meaning] + [
+        _text(child)
+        for child in node.children
+        if (child.concept.scheme, child.concept.value) == TRACKING
+    ]
+    return any(LESION.search(capitals(name)) for name in names)
+
+
 def _visit(node: Node, above: _Context, found: list[Figure]) -> None:
-    if LESION.search(capitals(node.concept.meaning)) and node.value_type != "TEXT":
+    if _is_of_a_lesion(node):
         return
     here = _enter(node, above)
     if here.site in (PRIOR, NOT_CORONARY):

@@ -31,14 +31,16 @@ SITES: Mapping[str, Coded] = {
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
+    """What a number is of: its concept and its unit."""
+
     concept: Coded
     unit: Coded
 
 
-SCORE = _Kind(("112058", "DCM", "Calcium score"), ("1", "UCUM", "no units"))
-VOLUME = _Kind(("122660", "DCM", "Calcium Volume"), ("mm3", "UCUM", "cubic millimeter"))
-MASS = _Kind(("122661", "DCM", "Calcium Mass"), ("mg", "UCUM", "milligram"))
+SCORE = Kind(("112058", "DCM", "Calcium score"), ("1", "UCUM", "no units"))
+VOLUME = Kind(("122660", "DCM", "Calcium Volume"), ("mm3", "UCUM", "cubic millimeter"))
+MASS = Kind(("122661", "DCM", "Calcium Mass"), ("mg", "UCUM", "milligram"))
 
 
 def write_tree(
@@ -71,7 +73,7 @@ def write_tree(
     dataset.ContentSequence = Items([box])
 
 
-def _numbers(kind: _Kind, values: Mapping[str, float], *, is_agatston: bool) -> Iterator[Dataset]:
+def _numbers(kind: Kind, values: Mapping[str, float], *, is_agatston: bool) -> Iterator[Dataset]:
     for name in (*ARTERIES, TOTAL):
         if name not in values:
             continue

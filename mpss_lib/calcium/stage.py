@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from mpss_lib.batch import lake_only
 from mpss_lib.calcium.heart import HeartSurface
 from mpss_lib.calcium.scoring import CalciumScore, Kind, calcium_score
@@ -42,11 +44,83 @@ UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
-class _Surface:
+class Surface:
     """The ventricle of the SPECT, and the frame of reference that it lies in."""
 
     heart: HeartSurface | None
     mask_path: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the stage reads of a study: rows of ``companion`` with objects, surface, patient."""
+
+    stored: list[Row]
+    surface: Surface
+    patient_key: str
+
+    @property
+    def digest(self) -> str:
+        """Names the inputs: what was made from them is found by it."""
+        told = [f"{row['source_key']} {row['content_sha256']} {row['days']}" for row in self.stored]
+        return digest_of(["calcium", self.patient_key, self.surface.mask_path, *told])
+
+
+def inputs_of(lake: Lake, config: Config, study_key: str) -> Inputs:
+    """Find what lies beside a study, and the ventricle's surface."""
+    stored = [
+        row
+        for row in lake.rows("companion", config.address("companions"), study_key)
+        if row["is_stored"]
+    ]
+    surface = _surface_of(lake, config, study_key) if stored else Surface(None, "")
+    patient = lake.rows("study", config.address("pull"), study_key)
+    return Inputs(stored, surface, str(patient[0]["patient_key"]) if patient else "")
+
+
+@dataclass(frozen=True)
+class ScoredScan:
+    """A CT, its slices as they lie on the lake, and its calcium."""
+
+    slices: list[Dataset]
+    ct: CtVolume
+    score: CalciumScore
+    has_surface: bool
+
+
+def score_scan(row: Row, lake: Lake, config: Config, heart: HeartSurface | None) -> ScoredScan:
+    """Score the CT of a row of ``companion``.
+
+    Parameters
+    ----------
+    row : dict
+    lake, config
+    heart : HeartSurface or None
+        Of the SPECT; used where the CT names its frame of reference.
+
+    Returns
+    -------
+    ScoredScan
+
+    Raises
+    ------
+    CtSeriesError, StudyFaultError, WrongArgumentError
+        As ``read_ct`` and ``calcium_score``.
+    """
+    slices = [read_dataset(lake_file(lake, path, "companions")) for path in row["paths"]]
+    ct = read_ct(slices)
+    if heart is not None and heart.frame_of_reference != ct.volume.frame_of_reference:
+        heart = None
+    score = calcium_score(
+        ct.volume,
+        kind=KINDS[row["kind"]],
+        kvp=ct.kvp,
+        thickness_mm=ct.thickness_mm,
+        heart=heart,
+        mg_per_ml_hu=config.calcium.mg_per_ml_hu or None,
+        ask_below=config.calcium.ask_below,
+    )
+    return ScoredScan(slices, ct, score, heart is not None)
 
 
 def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> Outcome:
@@ -74,21 +148,13 @@ def run(study_key: str, lake: Lake, config: Config, *, force: bool = False) -> O
     LakeCorruptError
         An object that a table names is not on the lake any more.
     """
-    stored = [
-        row
-        for row in lake.rows("companion", config.address("companions"), study_key)
-        if row["is_stored"]
-    ]
-    surface = _surface_of(lake, config, study_key) if stored else _Surface(None, "")
-    patient = lake.rows("study", config.address("pull"), study_key)
-    patient_key = str(patient[0]["patient_key"]) if patient else ""
-    told = [f"{row['source_key']} {row['content_sha256']} {row['days']}" for row in stored]
-    digest = digest_of(["calcium", patient_key, surface.mask_path, *told])
+    found = inputs_of(lake, config, study_key)
+    stored, digest = found.stored, found.digest
     address = config.address(STAGE)
     there = lake.existing(STAGE, address, study_key, digest)
     if there and not force:
         return Outcome("skipped", there)
-    work = _StudyWork(lake, config, patient_key, surface.heart)
+    work = _StudyWork(lake, config, found.patient_key, found.surface.heart)
     sources = [*work.reports(_of(stored, REPORT)), *work.scans(_scans(stored))]
     written = (
         lake.write("calcium_source", address, study_key, digest, sources),
@@ -108,19 +174,19 @@ def _scans(stored: Sequence[Row]) -> list[Row]:
     return [row for row in stored if row["kind"] in KINDS]
 
 
-def _surface_of(lake: Lake, config: Config, study_key: str) -> _Surface:
+def _surface_of(lake: Lake, config: Config, study_key: str) -> Surface:
     """Take the ventricle's surface from the masks; none where nothing was segmented."""
     rows = lake.rows("segmentation", config.address("segmentation"), study_key)
     volumes = lake.rows("volume", config.address("intake"), study_key)
     chosen = [row for row in volumes if row["is_chosen"]]
     if not rows or not chosen:
-        return _Surface(None, "")
+        return Surface(None, "")
     mask_path = str(rows[0]["mask_path"])
     _, extras = read_masks(lake_file(lake, mask_path, "segmentation"))
     path = lake_file(lake, str(chosen[0]["path"]), "pull")
     frame = read_header(read_dataset(path)).frame_of_reference
     has_surface = "ray_start_mm" in extras and bool(frame)
-    return _Surface(HeartSurface.of(extras, frame) if has_surface else None, mask_path)
+    return Surface(HeartSurface.of(extras, frame) if has_surface else None, mask_path)
 
 
 class _StudyWork:
@@ -162,35 +228,15 @@ class _StudyWork:
         rows = []
         for one in stored:
             try:
-                ct = read_ct([read_dataset(path) for path in self._paths(one)])
-                heart = self._heart_in(ct)
-                score = self._score(ct, KINDS[one["kind"]], heart)
+                made = score_scan(one, self._lake, self._config, self._heart)
             except CtSeriesError as error:
                 rows.append(unusable_row(one, error.reason))
             except (StudyFaultError, WrongArgumentError):
                 rows.append(unusable_row(one, UNREADABLE))
             else:
-                rows.append(scan_row(one, ct, score, has_surface=heart is not None))
-                self.lesions += lesion_rows(one, score)
+                rows.append(scan_row(one, made.ct, made.score, has_surface=made.has_surface))
+                self.lesions += lesion_rows(one, made.score)
         return rows
-
-    def _score(self, ct: CtVolume, kind: Kind, heart: HeartSurface | None) -> CalciumScore:
-        return calcium_score(
-            ct.volume,
-            kind=kind,
-            kvp=ct.kvp,
-            thickness_mm=ct.thickness_mm,
-            heart=heart,
-            mg_per_ml_hu=self._config.calcium.mg_per_ml_hu or None,
-            ask_below=self._config.calcium.ask_below,
-        )
-
-    def _heart_in(self, ct: CtVolume) -> HeartSurface | None:
-        """Give the ventricle's surface where the CT names the frame of the SPECT."""
-        heart = self._heart
-        if heart is None or heart.frame_of_reference != ct.volume.frame_of_reference:
-            return None
-        return heart
 
     def _paths(self, row: Row) -> list[Path]:
         return [lake_file(self._lake, path, "companions") for path in row["paths"]]

@@ -12,6 +12,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
     {
         "requested-contexts": dicom.requested_contexts,
         "companion-contexts": dicom.companion_contexts,
+        "written-classes": dicom.written_classes,
         "accepted-contexts": dicom.accepted_contexts,
         "transfer-syntaxes": dicom.transfer_syntaxes,
         "find-keys": dicom.find_keys,

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 from pynetdicom.presentation import PresentationContext
 
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
+from mpss_lib.calcium.export import SOP_CLASSES
 from mpss_lib.dicom.syntaxes import DECODERS, LOSSLESS, NAMED, PLAIN
 from mpss_lib.papers.tables import markdown
 from mpss_lib.pull.archive.association import (
@@ -28,6 +29,7 @@ from mpss_lib.pull.archive.questions import CUT_SHORT
 from mpss_lib.pull.archive.tls import SUITES
 from mpss_lib.pull.receiver.service import CANNOT_UNDERSTAND, NOT_ASKED, receiving_entity
 from mpss_lib.pull.retrieve.study import CANNOT_SEND
+from mpss_lib.segmentation import export
 
 WAYS: tuple[Literal["auto", "c-get", "c-move"], ...] = ("auto", "c-get", "c-move")
 """Values of ``archive.retrieve`` with which associations are opened."""
@@ -63,6 +65,17 @@ def _requested(classes: Sequence[UID], *, is_beside: bool = False) -> str:
         rows.append((UID(uid).name, uid, " / ".join(contexts), role, ", ".join(ways)))
     columns = ("SOP class", "UID", "transfer syntaxes (/ between contexts)", "role")
     return markdown((*columns, "archive.retrieve"), rows)
+
+
+def written_classes() -> str:
+    """Objects that commands write for others."""
+    written = [("mpss segmentation export", export.SOP_CLASS)]
+    written += [("mpss calcium export", uid) for uid in SOP_CLASSES.values()]
+    rows = [
+        (UID(uid).name, uid, UID(ExplicitVRLittleEndian).name, f"`{command}`")
+        for command, uid in written
+    ]
+    return markdown(("SOP class", "UID", "transfer syntax", "command"), rows)
 
 
 def accepted_contexts() -> str:

@@ -9,7 +9,6 @@ bytes.
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from mpss_lib.config import ENGINES, Config
 from mpss_lib.dicom import read_dataset, read_volume, to_bytes
+from mpss_lib.dicom.exported import SCHEME, code, name_dimensions, new_uid, sign
 from mpss_lib.dicom.nm_volume import frame_order
+from mpss_lib.dicom.segments import SEG_STORAGE
 from mpss_lib.dicom.values import decimal
 from mpss_lib.errors import GeometryError
 from mpss_lib.masks import read_masks
@@ -35,19 +36,12 @@ from mpss_lib.volume import FloatArray, Mask, Volume, check_same_grid
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
-    from pydicom.sr.coding import Code
 
 _NOT_COPIED = (Tag("PixelData"), Tag("NumberOfFrames"))
-_OF_THE_IDENTITY = (
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence",
-    "LongitudinalTemporalInformationModified",
-)
+SOP_CLASS = SEG_STORAGE
 RESEARCH_USE = "MPSS masks - FOR RESEARCH USE ONLY"
 ANATOMICAL_STRUCTURE = ("91723000", "SCT", "Anatomical Structure")
 LV_MYOCARDIUM = ("49848007", "SCT", "Left Ventricle Myocardium")
-SCHEME = "99MPSS"
 MEANINGS: Mapping[str, str] = MappingProxyType(
     {
         "MYO": "Left ventricular myocardium",
@@ -140,7 +134,8 @@ def segmentation_bytes(
         warnings.simplefilter("ignore")  # on the free texts of old stations, not on our values
         made = _segmentation(placed, masks, algorithm, version, seed, by_hand=by_hand)
     _refer(made, [int(number) + 1 for number in frame_order(dataset)[0]])
-    _sign(made, dataset, _uid(seed, "dimensions"))
+    name_dimensions(made, new_uid(seed, "dimensions"))
+    sign(made, dataset, "MPSS perfusion territories")
     return to_bytes(made)
 
 
@@ -162,9 +157,9 @@ def _segmentation(
         pixel_array=pixels,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=_descriptions(masks, algorithm, version, seed, by_hand=by_hand),
-        series_instance_uid=UID(_uid(seed, "series")),
+        series_instance_uid=UID(new_uid(seed, "series")),
         series_number=9000,
-        sop_instance_uid=UID(_uid(seed, "instance")),
+        sop_instance_uid=UID(new_uid(seed, "instance")),
         instance_number=1,
         manufacturer="MPSS platform",
         manufacturer_model_name="MPSS segmentation",
@@ -190,19 +185,19 @@ def _descriptions(
 
     values = SegmentAlgorithmTypeValues
     how = AlgorithmIdentificationSequence(
-        name=algorithm, version=version, family=_code("123111", "DCM", "Deformable Models")
+        name=algorithm, version=version, family=code("123111", "DCM", "Deformable Models")
     )
     return [
         SegmentDescription(
             segment_number=number,
             segment_label=name,
-            segmented_property_category=_code(*ANATOMICAL_STRUCTURE),
-            segmented_property_type=_code(*_type_of(name)),
+            segmented_property_category=code(*ANATOMICAL_STRUCTURE),
+            segmented_property_type=code(*_type_of(name)),
             algorithm_type=values.SEMIAUTOMATIC if by_hand else values.AUTOMATIC,
             algorithm_identification=how,
-            tracking_uid=UID(_uid(seed, name)),
+            tracking_uid=UID(new_uid(seed, name)),
             tracking_id=name,
-            anatomic_regions=[_code(*LV_MYOCARDIUM)],
+            anatomic_regions=[code(*LV_MYOCARDIUM)],
         )
         for number, name in enumerate(masks, start=1)
     ]
@@ -210,17 +205,6 @@ def _descriptions(
 
 def _type_of(name: str) -> tuple[str, str, str]:
     return LV_MYOCARDIUM if name == "MYO" else (name, SCHEME, MEANINGS[name])
-
-
-def _code(value: str, scheme: str, meaning: str) -> Code:
-    from pydicom.sr.coding import Code
-
-    return Code(value, scheme, meaning)
-
-
-def _uid(seed: str, what: str) -> str:
-    """Name a new object or thing: follows from the inputs, in the 2.25 root."""
-    return f"2.25.{int.from_bytes(hashlib.sha256(f'{seed}/{what}'.encode()).digest()[:15])}"
 
 
 def _with_places(dataset: Dataset, volume: Volume) -> Dataset:
@@ -273,25 +257,3 @@ def _refer(made: Dataset, numbers: list[int]) -> None:
         for derivation in group.DerivationImageSequence:
             for source in derivation.SourceImageSequence:
                 source.ReferencedFrameNumber = numbers[int(source.ReferencedFrameNumber) - 1]
-
-
-def _sign(made: Dataset, dataset: Dataset, dimensions: str) -> None:
-    """Say what was done to the identity; take out the clock and what was drawn by chance."""
-    for keyword in _OF_THE_IDENTITY:
-        if keyword in dataset:
-            made[keyword] = dataset[keyword]
-    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
-        made.pop(keyword, None)
-    for equipment in made.get("ContributingEquipmentSequence", []):
-        equipment.pop("ContributionDateTime", None)
-    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
-        item.DimensionOrganizationUID = dimensions
-    made.CodingSchemeIdentificationSequence = Sequence([_own_scheme()])
-
-
-def _own_scheme() -> Dataset:
-    item = Dataset()
-    item.CodingSchemeDesignator = SCHEME
-    item.CodingSchemeName = "MPSS perfusion territories"
-    item.CodingSchemeResponsibleOrganization = "MPSS platform"
-    return item

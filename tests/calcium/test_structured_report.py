@@ -42,7 +42,7 @@ def found_in(dataset: Dataset, **more: object) -> ReportedCalcium:
 
 
 @pytest.mark.parametrize("habit", reports.HABITS, ids=lambda one: one.__name__)
-def test_twelve_habits(habit: Callable[[], Dataset]) -> None:
+def test_every_habit_is_read(habit: Callable[[], Dataset]) -> None:
     found = found_in(habit(), study_uids=[STUDY])
     assert dict(found.scores) == pytest.approx({**reports.SCORES, "total": reports.TOTAL})
     assert found.status == "final"

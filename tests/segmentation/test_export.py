@@ -22,7 +22,7 @@ from mpss_lib.errors import StudyRejectedError
 from mpss_lib.masks import read_masks
 from mpss_lib.sections import SEGMENTS, SegmentationSettings
 from mpss_lib.segmentation import stage
-from mpss_lib.segmentation.export import RESEARCH_USE, export_masks
+from mpss_lib.segmentation.export import RESEARCH_USE, SOP_CLASS, export_masks
 from mpss_lib.tables import write_bytes
 
 STORED = [
@@ -114,6 +114,7 @@ def test_it_is_pseudonymous_and_for_research(lake, config):
     source = dcmread(lake.dicom_folder(STUDY) / "object0.dcm")
     made = dcmread(BytesIO(export_masks(STUDY, lake, config)))
     assert made.PatientID == source.PatientID
+    assert made.SOPClassUID == SOP_CLASS
     assert made.StudyInstanceUID == source.StudyInstanceUID
     assert made.SeriesDescription == made.ContentDescription == RESEARCH_USE
     assert (made.ContentDate, made.ContentTime) == (source.StudyDate, "000000")
