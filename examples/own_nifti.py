@@ -45,6 +45,6 @@ print(
 )
 
 # %% [markdown]
-# The same of MIRP 2.7.0 is not run here (its environment is large): `tests/reference/make_mirp_configurations.py` made its
-# values of a CT-like volume in all five configurations, and `pytest tests/radiomics/test_configurations.py` holds this
-# engine against them, 483 features each, to 1e-9 (2e-6 where MIRP holds single precision).
+# The same beside MIRP 2.7.0, in an environment that has both: `beside_mirp.py`. The tests hold this engine against kept values
+# of MIRP of a CT-like volume in all five configurations, 483 features each, to 1e-9 (2e-6 where MIRP holds single precision):
+# `pytest tests/radiomics/test_configurations.py`.

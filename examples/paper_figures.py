@@ -137,6 +137,8 @@ keep(runs, "figure_8")
 if len(runs):
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     runs.boxplot("r", by=["segment", "configuration"], rot=90, ax=axes)
+    figure.suptitle("")
+    axes.set(title="", xlabel="", ylabel="|r| of an outer run")
     figure.savefig(FOLDER / "figure_8.png")
 
 tests = ask(
@@ -149,6 +151,24 @@ tests = ask(
     PROFILE,
 )
 keep(tests, "table_3")
+if len(tests):
+    shown = tests.pivot_table(index="segment", columns="configuration", values="fisher")
+    figure, axes = plt.subplots(figsize=(6, 0.5 + 0.3 * len(shown)), layout="constrained")
+    axes.axis("off")
+    axes.set_title(
+        f"Fisher's statistic; beyond chance above {tests['threshold'].iloc[0]:.1f} (bold)",
+        fontsize=10,
+    )
+    drawn = axes.table(
+        shown.map("{:.1f}".format).to_numpy(),
+        rowLabels=shown.index,
+        colLabels=shown.columns,
+        loc="center",
+    )
+    drawn.scale(1, 1.3)
+    for row, column in zip(*(shown > tests["threshold"].iloc[0]).to_numpy().nonzero(), strict=True):
+        drawn[row + 1, column].set_text_props(weight="bold")
+    figure.savefig(FOLDER / "table_3.png")
 keep(
     ask(
         """

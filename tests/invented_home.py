@@ -175,8 +175,28 @@ def _cohort(build: Builder, identities) -> None:
     term = row("model_term", model_key="m", term="age")
     tables = {"model": [model], "model_term": [term], "split_result": [result]}
     tables["split_prediction"] = split
+    tables |= _added(keys)
     files = [build.write(name, COHORT, rows) for name, rows in tables.items()]
     build.record("evaluation", COHORT, "done", files)
+
+
+def _added(keys) -> dict[str, list[dict]]:
+    """What the evaluation counts over its patients: sums keep a patient who is withdrawn."""
+    names = {"cohort_hash": COHORT, "profile": "p", "segment": "MYO", "configuration": "combined"}
+    chances = {"p_any": 0.8, "p_at_least_100": 0.4, "p_above_400": 0.1}
+    pooled = [
+        row("pooled_prediction", **names, study_key=k, n_runs=1, value=1.0, **chances) for k in keys
+    ]
+    moved = {"compared_with": "clinical", "observed": 0, "reference": 0, "moved_to": 1}
+    spearman = {"compared_with": "", "measure": "spearman", "grouping": "sex"}
+    return {
+        "pooled_prediction": pooled,
+        "reclassification": [row("reclassification", **names, **moved, n=len(keys))],
+        "group_performance": [
+            row("group_performance", **names, **spearman, group_name=name, n=n)
+            for name, n in (("female", 2), ("male", len(keys) - 2))
+        ],
+    }
 
 
 def _beside(home: Invented) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +85,7 @@ def test_every_example_is_run_here():
 def test_figures_and_tables_of_the_paper(run, tmp_path):
     run("paper_figures.py")
     drawn = {path.stem for path in (tmp_path / "paper").glob("*.png")}
-    assert drawn == {f"figure_{k}" for k in (4, 5, 6, 7, 8)}
+    assert drawn == {"table_3", *(f"figure_{k}" for k in (4, 5, 6, 7, 8))}
     read = {p.stem: pd.read_csv(p) for p in (tmp_path / "paper").glob("*.csv")}
     assert read["flow"]["n_left"].iloc[-1] == read["figure_4"]["patients"].sum() == 3
     assert read["table_2"]["feature"].tolist() == ["morph_volume", "ih_entropy"]
@@ -107,6 +109,32 @@ def test_a_nifti_of_ones_own(run, tmp_path):
     voxels_ml = made["ball"].sum() * 12 / 1000
     assert written["morph_volume"] / 1000 == pytest.approx(voxels_ml, rel=0.05)
     assert written["stat_mean"] == pytest.approx(made["made"][made["ball"]].mean(), abs=1.0)
+
+
+def test_beside_mirp(tmp_path):
+    program = os.environ.get("MIRP_PYTHON")
+    if program is None:
+        pytest.skip("MIRP_PYTHON names no Python that has the engine and MIRP")
+    place = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    script = [program, EXAMPLES / "beside_mirp.py"]
+    done = subprocess.run(
+        script, capture_output=True, text=True, check=True, cwd=tmp_path, env=place
+    )
+    assert "487 features of 487 are in both" in done.stdout
+    both = pd.read_csv(tmp_path / "beside_mirp.csv").set_index("feature")
+    assert both[["engine", "mirp"]].notna().all(axis=None)
+    no_algorithm = both.index.str.contains("ombb|mvee")
+    assert no_algorithm.sum() == 4
+    close = both[~no_algorithm]
+    np.testing.assert_allclose(close["engine"], close["mirp"], rtol=2e-6, atol=1e-6)
+    assert (close["difference"] <= 1e-9).sum() > 440
+
+
+def test_without_mirp_nothing_is_compared(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "mirp", None)  # an import of it fails, as where it is not
+    with pytest.raises(SystemExit, match="MIRP is not installed in this Python"):
+        run("beside_mirp.py")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lake_in_polars(run):

@@ -1,4 +1,4 @@
--- the groups of a grouping are together the patients with a pooled prediction
+-- the groups of a grouping are the patients with a pooled prediction, and those withdrawn since
 -- suite: snapshot
 -- consequence: warn
 with pooled as (
@@ -34,4 +34,8 @@ inner join pooled
         grouped.cohort_hash = pooled.cohort_hash
         and grouped.profile = pooled.profile
         and grouped.segment = pooled.segment
-where grouped.n_grouped != pooled.n_patients
+left join core.cohort_frozen as frozen
+    on grouped.cohort_hash = frozen.cohort_hash
+where
+    grouped.n_grouped - pooled.n_patients
+    not between 0 and coalesce(frozen.n_withdrawn, 0)

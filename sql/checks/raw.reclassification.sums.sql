@@ -1,4 +1,4 @@
--- a table of reclassification counts every patient with a pooled prediction once
+-- a table of reclassification counts each patient with a pooled prediction, and those withdrawn
 -- suite: snapshot
 -- consequence: warn
 with
@@ -39,4 +39,8 @@ left join patients
         and counted.profile = patients.profile
         and counted.segment = patients.segment
         and counted.configuration = patients.configuration
-where counted.n_counted is distinct from patients.n_patients
+left join core.cohort_frozen as frozen
+    on counted.cohort_hash = frozen.cohort_hash
+where
+    counted.n_counted - coalesce(patients.n_patients, 0)
+    not between 0 and coalesce(frozen.n_withdrawn, 0)
