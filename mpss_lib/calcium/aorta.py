@@ -65,7 +65,18 @@ class Aorta:
     radius_mm: float
 
     def axis_at(self, z_mm: FloatArray) -> FloatArray:
-        """Give points (n, 3) of the axis, LPS mm, at heights ``z_mm`` (n,)."""
+        """Give points of the axis.
+
+        Parameters
+        ----------
+        z_mm : (n,) float64 array, mm
+            Heights, LPS.
+
+        Returns
+        -------
+        (n, 3) float64 array, mm
+            (x, y, z), LPS.
+        """
         across = self.middle + np.asarray(z_mm)[:, None] * self.lean
         return np.concatenate([across, np.asarray(z_mm)[:, None]], axis=1)
 

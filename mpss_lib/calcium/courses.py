@@ -58,7 +58,17 @@ class Course:
 
 
 def root_of(heart: HeartSurface) -> FloatArray:
-    """Where the middle of the aortic root should be (3,), LPS mm."""
+    """Where the middle of the aortic root should be.
+
+    Parameters
+    ----------
+    heart : HeartSurface
+
+    Returns
+    -------
+    (3,) float64 array, mm
+        (x, y, z), LPS.
+    """
     root = _polar([-ROOT_DEPTH_MM], [ROOT_DEG], [ROOT_SHARE * heart.radius_mm])
     (at,) = heart.to_patient(root)
     return np.asarray(at, dtype=np.float64)
