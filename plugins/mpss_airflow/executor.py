@@ -26,6 +26,7 @@ LATE = (
     "pydicom.sr._concepts_dict",
     "pydicom.sr._snomed_dict",
     "scipy.ndimage",
+    "scipy.signal",
     "scipy.spatial",
     "scipy.spatial.transform",
     "scipy.special",

@@ -80,7 +80,7 @@ def test_the_outputs_of_a_home_with_default_settings_are_where_they_were(config)
         "radiomics": "8137a22da7ea",
         "gated": "6933993709ff",
         "companions": "e75bbaa48925",
-        "calcium": "030349c20f72",
+        "calcium": "0bc4fe2355ee",
         "stability": "1082a52e8d35",
         "warehouse": "7fe92e941b12",
         "selection": "a45d5c7c7d62",
