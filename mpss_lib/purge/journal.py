@@ -56,13 +56,12 @@ def forget(vault: Vault, study_keys: Sequence[str]) -> int:
         Rows deleted.
     """
     marks = ", ".join("?" * len(study_keys))
-    with vault.opened() as db:
-        db.execute("begin immediate")
+    with vault.writing() as db:
         n_rows = sum(
             db.execute(f"delete from {table} where study_key in ({marks})", study_keys).rowcount  # noqa: S608
             for table in ("object", "received", "correction", "checked", "announced", "identity")
         )
-        db.execute("commit")
+    with vault.opened() as db:
         db.execute("vacuum")
         db.execute("pragma wal_checkpoint(truncate)")
     return n_rows
