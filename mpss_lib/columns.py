@@ -30,11 +30,12 @@ def conform(spec: LakeTable, rows: Sequence[Row] | pa.Table) -> pa.Table:
     """
     if isinstance(rows, pa.Table):
         data = rows
+        check_columns(spec, data.schema)
+        keys = data.select(list(spec.grain)).to_pylist()
     else:
         _check_row_keys(spec, rows)
         data = pa.Table.from_pylist([dict(row) for row in rows], schema=spec.schema)
-    check_columns(spec, data.schema)
-    keys = data.select(list(spec.grain)).to_pylist()
+        keys = [{name: row[name] for name in spec.grain} for row in rows]
     seen = {tuple(row.values()) for row in keys}
     if len(seen) != len(keys):
         raise LakeCorruptError(

@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -306,31 +306,67 @@ def replacing(
     maintenance removes. That has no suffix: who lists JSON or Parquet never meets a file that is
     not whole. Its name begins with ``prefix``; it has its ``mode`` from the first byte on.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
-    temporary = Path(name)
-    try:
-        with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)
-            os.fchmod(handle, mode)
-            file.write(content)
+    with _temporary(path, content, prefix=prefix, mode=mode) as temporary:
         yield temporary
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _refused(path, error) from error
-        raise
+
+
+@contextmanager
+def _temporary(
+    path: Path, content: bytes, *, prefix: str = ".tmp-", mode: int = 0o644
+) -> Iterator[Path]:
+    """Give a temporary file beside ``path``, which is removed on an error."""
+    with _refusal_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)
+                os.fchmod(handle, mode)
+                file.write(content)
+            yield temporary
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _refusal_named(path: Path) -> Iterator[None]:
+    """Name the file that the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise PlatformFaultError(
+            f"cannot write {path.name}: {error.strerror or error}",
+            way_out="free disk space or correct the rights of the home, then run again",
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file, whole or not at all."""
     with replacing(path, mode=mode, content=content):
         pass
+
+
+def write_all(files: Collection[tuple[Path, bytes]]) -> None:
+    """Write files, each whole or not at all; all are on the disk when this ends.
+
+    Raises
+    ------
+    PlatformFaultError
+        The disk refuses; some may be there.
+    """
+    with ExitStack() as stack:
+        made = [(path, stack.enter_context(_temporary(path, content))) for path, content in files]
+        for path, temporary in made:
+            with _refusal_named(path):
+                sync(temporary)
+        for path, temporary in made:
+            with _refusal_named(path):
+                temporary.replace(path)
+        sync_folders(path.parent for path, _ in files)
 
 
 def write_json(path: Path, content: object, *, mode: int = 0o644) -> None:
@@ -384,6 +420,12 @@ def check_key(key: str) -> str:
     return key
 
 
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Wait until the names in folders are on the disk; each once."""
+    for folder in dict.fromkeys(folders):
+        sync(folder)
+
+
 def sync(path: Path) -> None:
     """Wait until a file or the names in a folder are on the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -391,10 +433,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _refused(path: Path, error: OSError) -> PlatformFaultError:
-    return PlatformFaultError(
-        f"cannot write {path.name}: {error.strerror or error}",
-        way_out="free disk space or correct the rights of the home, then run again",
-    )

@@ -1,4 +1,8 @@
-"""Who works beside the fetching: a process that takes objects apart, a thread that stores them."""
+"""Who works beside the fetching: processes that take objects apart, and bring files to the lake.
+
+Not threads: one that moves files waits for the interpreter's lock after each call of the system,
+however fast the disk is.
+"""
 
 from __future__ import annotations
 
@@ -6,105 +10,134 @@ import gc
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from multiprocessing import current_process
-from typing import ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mpss_lib.pull.other_process import NotDoneError, OtherProcess
-from mpss_lib.pull.taking import TakenStudy, Taker, TakingOrder
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-STORING = 2
-"""Groups that are stored side by side: one waits for the disk while another one computes."""
-BESIDE = 8
-"""Files that are written side by side, of all groups."""
+O = TypeVar("O")  # noqa: E741 (an order)
+R = TypeVar("R")
 
 
-class _Here(Executor):
-    """Does what is submitted at once, in the caller's thread."""
-
-    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            future.set_result(work(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class Helpers:
-    """A process and a thread where they are worth it; else everything is done here.
+class Helper(Generic[O, R]):
+    """Does orders: in a process of its own, once one was forked; else in the caller's thread.
 
     Parameters
     ----------
-    taker : Taker
+    work : callable
+        ``work(order) -> result``; both can be pickled.
+    """
+
+    def __init__(self, work: Callable[[O], R]) -> None:
+        self._work = work
+        self._process: OtherProcess[O, R] | None = None
+
+    def fork(self) -> None:
+        """Have the orders done in a process of its own from now on."""
+        self._process = OtherProcess(self._work)
+
+    def submit(self, order: O) -> Future[R]:
+        """Have an order done."""
+        if self._process is not None:
+            return self._process.submit(order)
+        future: Future[R] = Future()
+        self._do(future, order)
+        return future
+
+    def look(self) -> None:
+        """See which orders were done meanwhile."""
+        if self._process is not None:
+            self._process.look()
+
+    def result(self, future: Future[R], order: O) -> R:
+        """Wait for what became of an order; where its process was ended, do it here."""
+        try:
+            if self._process is not None:
+                self._process.wait_for(future)
+            return future.result()
+        except NotDoneError:
+            if self._process is not None and self._process.has_ended:
+                self.end()
+                self.close()
+            return self._work(order)
+
+    def help(self) -> bool:
+        """Do the oldest order that nobody has begun here; whether there was one."""
+        taken = None if self._process is None else self._process.take_back()
+        if taken is None:
+            return False
+        future, order = taken
+        self._do(future, order)
+        return True
+
+    def _do(self, future: Future[R], order: O) -> None:
+        try:
+            future.set_result(self._work(order))
+        except Exception as error:
+            future.set_exception(error)
+
+    def finish(self) -> None:
+        """Wait until nothing is being done any more."""
+        if self._process is not None:
+            self._process.finish()
+
+    def end(self) -> None:
+        """End the process, if there is one; what waits, or is being done, is not done."""
+        if self._process is not None:
+            self._process.end()
+
+    def close(self) -> None:
+        """Wait until the process has ended, if there is one."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+
+class Helpers:
+    """Helpers of one batch, each with a process where that is worth it.
+
+    Parameters
+    ----------
+    *helpers : Helper
     is_worth_it : bool
         Whether there is enough to do.
 
     Attributes
     ----------
-    writers : Executor
-        Writes files side by side.
+    has_started : bool
+        Whether there was anything to do yet.
     """
 
-    def __init__(self, taker: Taker, *, is_worth_it: bool) -> None:
-        self._taker = taker
+    def __init__(self, *helpers: Helper[Any, Any], is_worth_it: bool) -> None:
+        self._helpers = helpers
         has_cores = len(os.sched_getaffinity(0)) > 1 and not current_process().daemon
-        self._has_process = is_worth_it and has_cores
-        self._takes: OtherProcess[TakingOrder, TakenStudy] | None = None
-        self._stores: Executor = ThreadPoolExecutor(STORING) if is_worth_it else _Here()
-        self.writers: Executor = ThreadPoolExecutor(BESIDE) if is_worth_it else _Here()
+        self._may_fork = is_worth_it and has_cores
+        self._is_frozen = False
+        self.has_started = False
+
+    def start(self) -> None:
+        """Fork them, at the first call, where they are worth it and no other thread runs.
+
+        Everything is loaded by then, and no collection of garbage goes through it any more.
+        """
+        if self._may_fork and is_alone():
+            gc.freeze()
+            self._is_frozen = True
+            for one in self._helpers:
+                one.fork()
+        self._may_fork = False
+        self.has_started = True
 
     def close(self) -> None:
-        """End them; what is being stored is stored, what waits to be taken is not taken."""
-        self._end_process()
-        self._stores.shutdown()
-        self.writers.shutdown()
-
-    def take(self, order: TakingOrder) -> Future[TakenStudy]:
-        """Take the objects of a study."""
-        if self._takes is None and self._has_process:
-            self._has_process = is_alone()
-            self._takes = self._started() if self._has_process else None
-        return self.take_here(order) if self._takes is None else self._takes.submit(order)
-
-    def look(self) -> None:
-        """See which orders were done meanwhile."""
-        if self._takes is not None:
-            self._takes.look()
-
-    def taken(self, future: Future[TakenStudy], order: TakingOrder) -> TakenStudy:
-        """Wait for what became of an order; where its process was ended, do it here."""
-        try:
-            if self._takes is not None:
-                self._takes.wait_for(future)
-            return future.result()
-        except NotDoneError:
-            if self._takes is not None and self._takes.has_ended:
-                self._end_process()
-                self._has_process = False
-            return self._taker.take_all(order)
-
-    def take_here(self, order: TakingOrder) -> Future[TakenStudy]:
-        """Take the objects of a study in the caller's thread."""
-        return _Here().submit(self._taker.take_all, order)
-
-    def store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Store studies, some calls side by side."""
-        return self._stores.submit(work, *args, **kwargs)
-
-    def _started(self) -> OtherProcess[TakingOrder, TakenStudy]:
-        """Fork: everything is loaded, and no collection of garbage goes through it any more."""
-        gc.freeze()
-        return OtherProcess(self._taker.take_all)
-
-    def _end_process(self) -> None:
-        if self._takes is not None:
-            self._takes.close()
-            self._takes = None
+        """End them; what waits, or is being done, is not done."""
+        for one in self._helpers:
+            one.end()
+        for one in self._helpers:
+            one.close()
+        if self._is_frozen:
             gc.unfreeze()
+            self._is_frozen = False
 
 
 def is_alone() -> bool:

@@ -5,7 +5,8 @@ fetching     in the caller's thread: one association, one study after the other
 taking       reading, verifying, decoding and de-identifying, in a process of its own where
              there is a second core and the batch is worth it, and here where nothing may be
              fetched meanwhile; else here
-storing      in threads of their own: they wait for the disk (``storing``)
+storing      in a process of its own, under the same conditions: it waits for the disk
+             (``storing``); the vault is written here
 ===========  ===========================================================================
 
 Outcomes are given in the order in which they are asked for, each when its study is durable. What
@@ -29,9 +30,9 @@ from mpss_lib.errors import (
     PlatformFaultError,
     WrongArgumentError,
 )
-from mpss_lib.pull.beside import Helpers
+from mpss_lib.pull import storing
+from mpss_lib.pull.beside import Helper, Helpers
 from mpss_lib.pull.fetched import Fetched, Fetcher
-from mpss_lib.pull.storing import store
 from mpss_lib.pull.taking import TakenStudy, Taker
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake, Outcome
@@ -40,11 +41,8 @@ GROUP = 16
 """Studies that are stored together."""
 WAITS_S = 5.0
 """Where studies come slowly, what is ready is stored after this time, however few they are."""
-AHEAD = 4 * GROUP
+AHEAD = 6 * GROUP
 """Studies that were fetched and are not stored yet, at most."""
-LENT, FEW = 12, 3
-"""Studies that wait for the process beside this one at most: those that it can do while some are
-fetched here; and where nothing may be fetched, so that the others can be taken here too."""
 MOST_BYTES = 2**28
 """Of objects that lie in the staging folder and are not stored yet, about."""
 LEAST = 8
@@ -81,14 +79,17 @@ class Conveyor:
         self._taking: deque[_Taking] = deque()
         self._group: list[Fetched] = []
         self._stored_at = time.monotonic()
-        self._storing: deque[tuple[list[Fetched], Future[list[Outcome]]]] = deque()
-        self._helpers = Helpers(Taker(config.pull, vault.uid), is_worth_it=len(keys) >= LEAST)
+        self._storing: deque[_Storing] = deque()
+        self._takes = Helper(Taker(config.pull, vault.uid).take_all)
+        self._writes = Helper(storing.write)
+        self._helpers = Helpers(self._takes, self._writes, is_worth_it=len(keys) >= LEAST)
 
     def __enter__(self) -> Conveyor:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
+            self._writes.finish()
             self._helpers.close()
         finally:
             self._fetcher.close()
@@ -119,24 +120,24 @@ class Conveyor:
         return result
 
     def _under_way(self) -> list[Fetched]:
-        storing = [one for group, _ in self._storing for one in group]
-        return [*storing, *self._group, *(taking.one for taking in self._taking)]
+        stored = [one for storing in self._storing for one in storing.group]
+        return [*stored, *self._group, *(taking.one for taking in self._taking)]
 
     def _step(self) -> None:
         """Bring on what is ready, then fetch one more study, or wait where none may be fetched."""
-        self._helpers.look()
-        while self._taking and self._taking[0].is_done:
+        self._takes.look()
+        self._writes.look()
+        while self._taking and self._taking[0].future.done():
             self._prepare()
-        while self._storing and self._storing[0][1].done():
+        while self._storing and self._storing[0].future.done():
             self._end_group()
         under_way = self._under_way()
         n_bytes = sum(one.n_bytes for one in under_way)
         may_fetch = bool(self._todo) and len(under_way) < AHEAD and n_bytes < MOST_BYTES
-        waiting = self._lend(LENT if may_fetch else FEW)
         if may_fetch:
             self._fetch()
-        elif waiting is not None:
-            waiting.future = self._helpers.take_here(waiting.one.order)
+        elif self._takes.help():
+            return
         elif self._taking:
             self._prepare()
         elif self._group:
@@ -144,22 +145,12 @@ class Conveyor:
         elif self._storing:
             self._end_group()
 
-    def _lend(self, most: int) -> _Taking | None:
-        """Have studies taken beside, up to a number; give the first that is left, if there is."""
-        n_lent = sum(one.future is not None and not one.is_done for one in self._taking)
-        for one in self._taking:
-            if one.future is None:
-                if n_lent >= most:
-                    return one
-                one.future = self._helpers.take(one.one.order)
-                n_lent += not one.is_done
-        return None
-
     def _fetch(self) -> None:
         key = self._todo.popleft()
         try:
             if not self._n_listed:
-                some = [key, *islice(self._todo, LISTED - 1)]
+                n_more = (LISTED if self._helpers.has_started else GROUP) - 1
+                some = [key, *islice(self._todo, n_more)]  # few at first: nobody has work yet
                 self._n_listed = len(some)
                 self._fetcher.foresee(some)
             self._n_listed -= 1
@@ -171,7 +162,8 @@ class Conveyor:
             if isinstance(result, Outcome):
                 self._results[key] = result
             else:
-                self._taking.append(_Taking(result))
+                self._helpers.start()
+                self._taking.append(_Taking(result, self._takes.submit(result.order)))
         except Exception as error:  # raised when the turn of its study comes
             self._fail([key], error)
 
@@ -179,11 +171,10 @@ class Conveyor:
         taking = self._taking.popleft()
         one = taking.one
         try:
-            future = taking.future or self._helpers.take(one.order)
-            taken = self._helpers.taken(future, one.order)
+            taken = self._takes.result(taking.future, one.order)
             settled = self._fetcher.settled(one, taken)
             if settled is not one:  # somebody else's: it is taken as theirs
-                self._taking.appendleft(_Taking(settled))
+                self._taking.appendleft(_Taking(settled, self._takes.submit(settled.order)))
                 return
             one.job.prepare(one.delivered, taken)
         except Exception as error:  # raised when the turn of its study comes
@@ -196,28 +187,37 @@ class Conveyor:
 
     def _store(self) -> None:
         group, self._group, self._stored_at = self._group, [], time.monotonic()
-        self._storing.append((group, self._helpers.store(self._stored, group)))
+        self._begin_to_store(group)
 
-    def _stored(self, group: list[Fetched]) -> list[Outcome]:
-        parts = (self._fetcher, self._lake, self._config, self._vault)
-        outcomes = store(group, *parts, self._helpers.writers)
-        for one in group:
-            one.clean()
-        return outcomes
+    def _begin_to_store(self, group: list[Fetched]) -> None:
+        try:
+            files = storing.named(group, self._vault)
+        except Exception as error:  # raised when the turn of its study comes
+            self._not_stored(group, error)
+        else:
+            self._storing.append(_Storing(group, files, self._writes.submit(files)))
 
     def _end_group(self) -> None:
-        group, future = self._storing.popleft()
-        keys = [one.study_key for one in group]
+        one = self._storing.popleft()
+        parts = (self._fetcher, self._lake, self._config, self._vault)
         try:
-            self._results.update(zip(keys, future.result(), strict=True))
+            self._writes.result(one.future, one.files)
+            outcomes = storing.settled(one.group, one.files, *parts)
         except Exception as error:  # raised when the turn of its study comes
-            if len(group) > 1 and not _ends_a_batch(error):  # one of them: the others go on
-                for one in group:
-                    self._storing.append(([one], self._helpers.store(self._stored, [one])))
-                return
+            self._not_stored(one.group, error)
+            return
+        for study in one.group:
+            study.clean()
+        self._results.update(zip([study.study_key for study in one.group], outcomes, strict=True))
+
+    def _not_stored(self, group: list[Fetched], error: Exception) -> None:
+        if len(group) > 1 and not _ends_a_batch(error):  # one of them: the others go on
             for one in group:
-                one.clean()
-            self._fail(keys, error)
+                self._begin_to_store([one])
+            return
+        for one in group:
+            one.clean()
+        self._fail([one.study_key for one in group], error)
 
     def _fail(self, keys: Sequence[str], error: Exception) -> None:
         self._results.update(dict.fromkeys(keys, error))
@@ -227,16 +227,21 @@ class Conveyor:
             self._n_listed = self._n_ahead = 0
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Storing:
+    """A group of studies whose files are brought to the lake."""
+
+    group: list[Fetched]
+    files: storing.GroupFiles
+    future: Future[None]
+
+
+@dataclass(frozen=True)
 class _Taking:
-    """A study that was fetched; what becomes of it, once somebody takes it."""
+    """A study that was fetched, and what becomes of it."""
 
     one: Fetched
-    future: Future[TakenStudy] | None = None
-
-    @property
-    def is_done(self) -> bool:
-        return self.future is not None and self.future.done()
+    future: Future[TakenStudy]
 
 
 def _ends_a_batch(error: Exception) -> bool:

@@ -1,9 +1,9 @@
-"""A process forked from this one that does orders one after the other, over a plain pipe.
+"""A process forked from this one that does orders, oldest first; this one can take them back.
 
 The executor of the standard library does the same with three threads, which hold up the one that
 fetches at each order and each answer. Here nobody but the caller sends and reads, and neither
-process can wait for the other while that one waits for it: an order goes into the pipe only where
-it surely fits, or where the other process has nothing to do and reads.
+process can wait for the other while that one waits for it: an order goes only where there is room.
+Orders are messages of a socket from which both processes may read: each goes to one of them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from socket import AF_UNIX, MSG_DONTWAIT, SOCK_SEQPACKET, socket, socketpair
 from typing import Any, Generic, TypeVar
 
 from mpss_lib.workers import end_with_parent
@@ -24,9 +26,8 @@ from mpss_lib.workers import end_with_parent
 O = TypeVar("O")  # noqa: E741 (an order)
 R = TypeVar("R")
 
-FITS, MANY = 2**16, 64
-"""Bytes, and orders however small, that a pipe takes while nobody reads (Linux: more than 200,000
-bytes, of which each message costs some hundred)."""
+MOST = 2**20
+"""Bytes of an order, more than a socket takes: a larger one is given back."""
 
 
 class NotDoneError(Exception):
@@ -49,14 +50,17 @@ class OtherProcess(Generic[O, R]):
 
     def __init__(self, work: Callable[[O], R]) -> None:
         context: Any = get_context("fork")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._pipe, work))
+        self._orders, self._theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        self._answers, answers = context.Pipe(duplex=False)
+        self._process = context.Process(target=_serve, args=(self._theirs, answers, work))
         self._process.start()
-        theirs.close()
+        answers.close()
         self._poll = select.poll()
-        self._poll.register(self._pipe.fileno(), select.POLLIN)
-        self._waiting: deque[tuple[Future[R], bytes]] = deque()
-        self._sent: deque[tuple[Future[R], int]] = deque()
+        self._poll.register(self._answers.fileno(), select.POLLIN)
+        self._numbers = count()
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._open: dict[int, tuple[Future[R], O]] = {}
+        self._room = bytearray(MOST)
         self.has_ended = False
 
     @property
@@ -67,13 +71,26 @@ class OtherProcess(Generic[O, R]):
     def submit(self, order: O) -> Future[R]:
         """Have an order done; the future is done once ``look`` or ``wait_for`` has seen it."""
         future: Future[R] = Future()
-        self._waiting.append((future, pickle.dumps(order)))
+        number = next(self._numbers)
+        self._open[number] = (future, order)
+        self._waiting.append((number, pickle.dumps((number, order))))
         self._send()
         return future
 
+    def take_back(self) -> tuple[Future[R], O] | None:
+        """Take back the oldest order that nobody has begun: who asked does it."""
+        try:
+            n_bytes = self._theirs.recv_into(self._room, flags=MSG_DONTWAIT)
+        except BlockingIOError:
+            number = self._waiting.popleft()[0] if self._waiting else None
+        else:
+            number, _ = pickle.loads(memoryview(self._room)[:n_bytes])  # noqa: S301 (our own)
+            self._send()
+        return None if number is None else self._open.pop(number)
+
     def look(self) -> None:
         """Take the answers that are there."""
-        while self._sent and self._poll.poll(0):
+        while self._open and self._poll.poll(0):
             self._receive()
 
     def wait_for(self, future: Future[R]) -> None:
@@ -81,37 +98,42 @@ class OtherProcess(Generic[O, R]):
         while not future.done():
             self._receive()
 
+    def finish(self) -> None:
+        """Take answers until there is one for each order."""
+        while self._open:
+            self._receive()
+
+    def end(self) -> None:
+        """End the process; what waits, or is being done, is not done. Then ``close`` it."""
+        self._process.kill()
+
     def close(self) -> None:
-        """End the process; what waits, or is being done, is not done."""
-        if self._sent:
-            self._process.kill()
-        self._pipe.close()
+        """Wait until the process has ended."""
+        for end in (self._orders, self._theirs, self._answers):
+            end.close()
         self._process.join()
         self._process.close()
 
     def _send(self) -> None:
-        """Send what surely fits: the other process reads, or all that was sent has room."""
-        try:
-            while self._waiting and not self.has_ended and self._has_room():
-                future, content = self._waiting.popleft()
-                self._sent.append((future, len(content)))
-                self._pipe.send_bytes(content)
-        except OSError:
-            self.has_ended = True
+        while self._waiting and not self.has_ended:
+            number, content = self._waiting[0]
+            try:
+                self._orders.send(content, MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:  # it is too large
+                self._open.pop(number)[0].set_exception(NotDoneError())
+            self._waiting.popleft()
         if self.has_ended:
             self._give_up()
 
-    def _has_room(self) -> bool:
-        n_bytes = sum(n for _, n in self._sent) + len(self._waiting[0][1])
-        return not self._sent or (n_bytes <= FITS and len(self._sent) < MANY)
-
     def _receive(self) -> None:
         try:
-            is_done, answer = self._pipe.recv()
+            number, is_done, answer = self._answers.recv()
         except (EOFError, OSError):
             self.has_ended = True
         else:
-            future, _ = self._sent.popleft()
+            future, _ = self._open.pop(number)
             if is_done:
                 future.set_result(answer)
             else:
@@ -119,24 +141,22 @@ class OtherProcess(Generic[O, R]):
         self._send()
 
     def _give_up(self) -> None:
-        for future, _ in (*self._sent, *self._waiting):
+        for future, _ in self._open.values():
             future.set_exception(NotDoneError())
-        self._sent.clear()
+        self._open.clear()
         self._waiting.clear()
 
 
-def _serve(
-    pipe: Connection[Any, Any], other_end: Connection[Any, Any], work: Callable[[Any], Any]
-) -> None:
-    other_end.close()
+def _serve(orders: socket, answers: Connection[Any, Any], work: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what the task does with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    room = bytearray(MOST)
     with suppress(EOFError, OSError):  # the caller has closed it
-        while True:
-            order = pipe.recv()
+        while n_bytes := orders.recv_into(room):
+            number, order = pickle.loads(memoryview(room)[:n_bytes])  # noqa: S301 (our own)
             try:
-                answer = (True, work(order))
+                answer = (number, True, work(order))
             except Exception:  # who asked does it again, and sees why
-                answer = (False, None)
-            pipe.send(answer)
+                answer = (number, False, None)
+            answers.send(answer)

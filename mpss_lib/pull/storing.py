@@ -1,10 +1,10 @@
 """Studies that were fetched and taken come to the lake in groups, each durable before it is named.
 
-UIDs of the objects come to the vault first (one commit for a group). Then comes each study for
-itself: its objects (fsync, rename, fsync), then its rows of ``instance``, several studies side by
-side: a disk makes many files durable in little more than the time of one. In the end the vault gets
-what was received (one commit), and rows of ``study`` are written where they differ. A kill at any
-point leaves studies that are fetched again.
+UIDs of the objects come to the vault first (one commit for a group). Then come the objects of all
+studies to their places, then the rows of ``instance`` that name them; each step is done for all
+files of the group before the next one, for a disk makes many files durable in little more than the
+time of one. In the end the vault gets what was received (one commit), and rows of ``study`` are
+written where they differ. A kill at any point leaves studies that are fetched again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from concurrent.futures import Executor, wait
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mpss_lib.batch import write_record
@@ -23,100 +24,115 @@ from mpss_lib.pull.received import ReceivedLedger, Settled
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import place_of_study, write_study
 from mpss_lib.records import Unit
-from mpss_lib.tables import Lake, Outcome, sync, write_bytes
+from mpss_lib.tables import Lake, Outcome, Written, sync, sync_folders, write_all, write_bytes
 from mpss_lib.upstream import CORRECTED, FETCHED_AGAIN, settle
 
-File = tuple[Path, Path]
-"""Where an object goes, and its file in the staging folder."""
-Rows = tuple[Path, bytes]
-"""Where a study's file of rows goes, and its bytes."""
+
+@dataclass(frozen=True)
+class GroupFiles:
+    """What a group of studies brings to the lake.
+
+    Parameters
+    ----------
+    objects : tuple of (Path, Path)
+        Where each object goes, and its file in the staging folder.
+    rows : tuple of (Path, bytes)
+        Where each study's file of rows goes, and its bytes.
+    written : tuple of Written
+        What these files are, in the order of the group.
+    """
+
+    objects: tuple[tuple[Path, Path], ...]
+    rows: tuple[tuple[Path, bytes], ...]
+    written: tuple[Written, ...]
 
 
-def store(
+def named(group: Sequence[Fetched], vault: Vault) -> GroupFiles:
+    """Name the objects of studies that are prepared (``StudyJob.prepare``) in the vault.
+
+    Raises
+    ------
+    PlatformFaultError
+        The vault refuses.
+    """
+    jobs = [one.job for one in group]
+    vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
+    objects = [file for job in jobs for file in job.files.items()]
+    rows = [job.rows_file() for job in jobs]
+    return GroupFiles(
+        tuple(objects),
+        tuple((path, content) for path, content, _ in rows),
+        tuple(written for *_, written in rows),
+    )
+
+
+def write(files: GroupFiles) -> None:
+    """Bring a group's files to the lake; what is there already, because it is done again, stays.
+
+    Raises
+    ------
+    PlatformFaultError, OSError
+        The disk refuses; none of the group counts as stored.
+    """
+    for path, made in files.objects:
+        _make_durable(path, made)
+    for path, made in files.objects:
+        _move(path, made)
+    sync_folders(path.parent for path, _ in files.objects)
+    write_all(files.rows)
+
+
+def settled(
     group: Sequence[Fetched],
+    files: GroupFiles,
     fetcher: Fetcher,
     lake: Lake,
     config: Config,
     vault: Vault,
-    pool: Executor,
 ) -> list[Outcome]:
-    """Store studies that are prepared (``StudyJob.prepare``); gives their outcomes in order.
-
-    Parameters
-    ----------
-    group, fetcher, lake, config, vault
-    pool : Executor
-        Writes files side by side.
+    """Note in the vault what is on the lake now; gives the outcomes of a group in order.
 
     Raises
     ------
     PlatformFaultError
         The disk or the vault refuses; none of the group counts as stored.
     """
-    jobs = [one.job for one in group]
-    with vault.kept():
-        vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
-        objects = [[*job.files.items()] for job in jobs]
-        files = [job.rows_file() for job in jobs]
-        rows = [(path, content) for path, content, _ in files]
-        _store_each(pool, list(zip(objects, rows, strict=True)))
-        ReceivedLedger(vault).remember(
-            [
-                Settled(
-                    one.study_key, one.job.taken(), fetcher.answer_of(one.fetch.announced, one.job)
-                )
-                for one in group
-            ]
-        )
-        for one in group:
-            _write_row(one, vault, lake, config)
+    ReceivedLedger(vault).remember(
+        [
+            Settled(one.study_key, one.job.taken(), fetcher.answer_of(one.fetch.announced, one.job))
+            for one in group
+        ]
+    )
+    for one in group:
+        _write_row(one, vault, lake, config)
     settle(lake, [one.study_key for one in group], (CORRECTED, *FETCHED_AGAIN))
-    return [Outcome("done", (written,)) for _, _, written in files]
+    return [Outcome("done", (written,)) for written in files.written]
 
 
-def store_object(file: File) -> None:
-    """Move a de-identified object to its place on the lake, whole or not at all.
-
-    One that is in its place already, because its group is stored again, stays. To a lake on another
-    disk it is copied.
-    """
-    path, made = file
+def _make_durable(path: Path, made: Path) -> None:
+    """Wait until a de-identified object is on the disk, in the staging folder or in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(made, os.O_RDONLY)
     except FileNotFoundError:
         sync(path)
-    else:
-        try:
-            os.fchmod(handle, 0o644)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
-            made.rename(path)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            write_bytes(path, made.read_bytes())
-    sync(path.parent)
-
-
-def _store_each(pool: Executor, studies: Sequence[tuple[Sequence[File], Rows]]) -> None:
-    """Bring studies to the lake; an error is raised when nobody writes any more."""
-    if len(studies) == 1:
-        _store_one(*studies[0])
         return
-    futures = [pool.submit(_store_one, *one) for one in studies]
-    wait(futures)
-    for future in futures:
-        future.result()
+    try:
+        os.fchmod(handle, 0o644)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
-def _store_one(objects: Sequence[File], rows: Rows) -> None:
-    """Bring the objects of a study to the lake, then the rows that name them."""
-    for one in objects:
-        store_object(one)
-    write_bytes(*rows)
+def _move(path: Path, made: Path) -> None:
+    """Move an object to its place, whole or not at all; to a lake on another disk it is copied."""
+    try:
+        with suppress(FileNotFoundError):  # it is in its place
+            made.rename(path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        write_bytes(path, made.read_bytes())
 
 
 def _write_row(one: Fetched, vault: Vault, lake: Lake, config: Config) -> None:

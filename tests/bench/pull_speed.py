@@ -5,7 +5,7 @@
 de-identification, vault and lake, each on the disk. CPU is told by process: the task, what takes
 objects apart beside it, the receiver (of C-MOVE), the archive. Then the same night again, of 40
 studies, the list of its window with it. With ``--profile`` it says where the time of the task goes.
-``--alone`` puts what is measured before everything else that runs (SCHED_RR, which takes root): the
+``--alone`` puts what is measured before everything else that runs (nice -20, which takes root): the
 figures are then nearly those of an idle machine. It is meant for seconds, not for a busy site.
 """
 
@@ -117,18 +117,18 @@ def _ours(sites: Sites, given: argparse.Namespace, archive: int) -> dict[str, An
 def _before_all(others: list[int]) -> Iterator[None]:
     """Put this process, and others if there are any, before everything else that runs."""
     pids = [os.getpid(), *others] if others else []
-    _schedule(pids, os.SCHED_RR, 5)
+    _be_nice(pids, -20)
     try:
         yield
     finally:
-        _schedule(pids, os.SCHED_OTHER, 0)
+        _be_nice(pids, 0)
 
 
-def _schedule(pids: list[int], policy: int, priority: int) -> None:
+def _be_nice(pids: list[int], nice: int) -> None:
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").iterdir():
             with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(task.name), policy, os.sched_param(priority))
+                os.setpriority(os.PRIO_PROCESS, int(task.name), nice)
 
 
 def _unchanged(lake: Lake, config: Config, sites: Sites) -> dict[str, float]:

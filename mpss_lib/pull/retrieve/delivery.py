@@ -107,13 +107,13 @@ class Basket:
             same = before.path.read_bytes() == content
             self.delivered[sop_uid] = Delivery(before.path, before.has_twin or not same)
             return SUCCESS
-        return self._put(sop_uid, lambda part: part.write_bytes(content), has_twin=False)
+        return self._put(sop_uid, lambda path: _write(path, content), has_twin=False)
 
     def adopt(self, sop_uid: str, path: Path, *, has_twin: bool) -> None:
         """Take an object that lies in a file of this home already; the file stays."""
         before = self.delivered.get(sop_uid)
         if before is None:
-            self._put(sop_uid, lambda part: _link(path, part), has_twin=has_twin)
+            self._put(sop_uid, lambda ours: _link(path, ours), has_twin=has_twin)
         elif has_twin and not before.has_twin:
             self.delivered[sop_uid] = Delivery(before.path, has_twin=True)
 
@@ -143,15 +143,18 @@ class Basket:
         path = self._paths.get(sop_uid)
         if path is None:
             return SUCCESS
-        part = path.with_suffix(".part")
         try:
-            fill(part)
-            part.replace(path)
+            fill(path)
         except OSError as error:
             self.error = error
             return OUT_OF_RESOURCES
         self.delivered[sop_uid] = Delivery(path, has_twin)
         return SUCCESS
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb", buffering=0) as file:
+        file.write(content)
 
 
 def _link(source: Path, path: Path) -> None:
