@@ -15,6 +15,9 @@ import duckdb
 from mpss_lib.errors import MovedHomeError, PlatformFaultError
 from mpss_lib.quoting import sql_text
 
+_TRIES = 20
+"""Publishes in a row that may come between: each takes longer than to attach its file."""
+
 
 def open_snapshot(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a snapshot, read-only; it stays whole while later ones are published.
@@ -93,7 +96,7 @@ def attach(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnecti
     """
     connection = duckdb.connect()
     try:
-        connection.execute(f"attach {sql_text(path)} as mpss (read_only)")
+        attach_to(connection, path, "mpss")
         connection.execute("use mpss")
         if not of_any_place:
             check_place(connection, path)
@@ -101,6 +104,40 @@ def attach(path: Path, *, of_any_place: bool = False) -> duckdb.DuckDBPyConnecti
         connection.close()
         raise
     return connection
+
+
+def attach_to(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a DuckDB file to a connection, read-only.
+
+    DuckDB opens the file more than once to do it: where a publish put another one in its place
+    meanwhile, it has read a part of each, and is asked again.
+
+    Raises
+    ------
+    duckdb.Error
+        It is no database, or DuckDB cannot open it.
+    """
+    for _ in range(_TRIES):
+        before = _which(path)
+        try:
+            connection.execute(f"attach {sql_text(path)} as {name} (read_only)")
+        except duckdb.Error:
+            if _which(path) == before:
+                raise
+            continue
+        if _which(path) == before:
+            return
+        connection.execute(f"detach {name}")
+    connection.execute(f"attach {sql_text(path)} as {name} (read_only)")
+
+
+def _which(path: Path) -> tuple[int, ...]:
+    """Tell one published file from the next one; nothing where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def check_place(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

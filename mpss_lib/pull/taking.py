@@ -232,8 +232,9 @@ class _Made:
 
 def _write_soon(path: Path, content: bytes) -> None:
     """Write a file and let the disk begin with it: who waits for it later waits for less."""
-    with path.open("wb", buffering=0) as file:
+    with path.open("wb") as file:
         file.write(content)
+        file.flush()
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # Linux writes what is dirty
 
 

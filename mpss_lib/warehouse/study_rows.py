@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.quoting import sql_name, sql_text
 from mpss_lib.schemas import TABLES, TEXT
+from mpss_lib.snapshot_file import attach_to
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.checks import duckdb_type
 from mpss_lib.warehouse.compaction import Reading
@@ -169,7 +170,7 @@ def _take(
     connection.register("arrow_wanted", pa.table({"path": pa.array(paths, TEXT)}))
     connection.register("arrow_studies", pa.table({"key": pa.array(sorted(studies or ()), TEXT)}))
     try:
-        connection.execute(f"attach {sql_text(lake.snapshot)} as published (read_only)")
+        attach_to(connection, lake.snapshot, "published")
         files = connection.execute(_COUNTED_FILES, [f"{CHECKS}."]).fetchall()
         replaced = {
             path: replaced for path, replaced, *state in files if _state(lake, path) == tuple(state)

@@ -107,7 +107,7 @@ class Basket:
             same = before.path.read_bytes() == content
             self.delivered[sop_uid] = Delivery(before.path, before.has_twin or not same)
             return SUCCESS
-        return self._put(sop_uid, lambda path: _write(path, content), has_twin=False)
+        return self._put(sop_uid, lambda path: path.write_bytes(content), has_twin=False)
 
     def adopt(self, sop_uid: str, path: Path, *, has_twin: bool) -> None:
         """Take an object that lies in a file of this home already; the file stays."""
@@ -150,11 +150,6 @@ class Basket:
             return OUT_OF_RESOURCES
         self.delivered[sop_uid] = Delivery(path, has_twin)
         return SUCCESS
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb", buffering=0) as file:
-        file.write(content)
 
 
 def _link(source: Path, path: Path) -> None:

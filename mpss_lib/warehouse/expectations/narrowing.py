@@ -19,6 +19,7 @@ from mpss_lib.config import Config
 from mpss_lib.quoting import sql_text
 from mpss_lib.schemas import TABLES, TEXT
 from mpss_lib.shelves import key_of
+from mpss_lib.snapshot_file import attach_to
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse.compaction import Reading
 from mpss_lib.warehouse.meta import COUNTED
@@ -80,7 +81,7 @@ def find_few(
     try:
         with duckdb.connect(config={"threads": config.warehouse.threads}) as connection:
             connection.register("arrow_failures", rows)
-            connection.execute(f"attach {sql_text(lake.snapshot)} as published (read_only)")
+            attach_to(connection, lake.snapshot, "published")
             connection.execute("create schema raw")
             connection.execute("create view raw.study as from published.raw.study")
             touched = find_touched(connection, sources, seeds)
