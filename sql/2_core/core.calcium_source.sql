@@ -7,12 +7,12 @@ with sums as (
         source_key,
         count(*) filter (corrected_place is not null) as n_corrected,
         count(*) filter (waits) as n_waiting,
-        coalesce(sum(score) filter (is_coronary), 0) as total,
-        coalesce(sum(score) filter (place = 'LM'), 0) as lm,
-        coalesce(sum(score) filter (place = 'LAD'), 0) as lad,
-        coalesce(sum(score) filter (place = 'LCX'), 0) as lcx,
-        coalesce(sum(score) filter (place = 'RCA'), 0) as rca,
-        coalesce(sum(score) filter (place = 'left'), 0) as left_open,
+        coalesce(sum(score order by score) filter (is_coronary), 0) as total,
+        coalesce(sum(score order by score) filter (place = 'LM'), 0) as lm,
+        coalesce(sum(score order by score) filter (place = 'LAD'), 0) as lad,
+        coalesce(sum(score order by score) filter (place = 'LCX'), 0) as lcx,
+        coalesce(sum(score order by score) filter (place = 'RCA'), 0) as rca,
+        coalesce(sum(score order by score) filter (place = 'left'), 0) as left_open,
         count(*) filter (place in ('mediastinum', 'marked')) = 0 as is_told,
     from core.calcium_lesion
     group by study_key, source_key

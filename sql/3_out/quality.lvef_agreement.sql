@@ -25,9 +25,9 @@ summed as (
     select
         of_studies,
         count(*) as n_studies,
-        avg(lvef_difference) as bias,
-        stddev_samp(lvef_difference) as sd,
-        avg(abs(lvef_difference)) as mean_absolute,
+        avg(lvef_difference order by lvef_difference) as bias,
+        stddev_samp(lvef_difference order by lvef_difference) as sd,
+        avg(abs(lvef_difference) order by abs(lvef_difference)) as mean_absolute,
     from choices
     group by of_studies
 )

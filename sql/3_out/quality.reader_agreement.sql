@@ -82,7 +82,7 @@ by_chance as (
     select
         reader_a,
         reader_b,
-        sum(share_a * share_b) as expected,
+        sum(share_a * share_b order by share_a * share_b) as expected,
     from shares
     group by reader_a, reader_b
 ),

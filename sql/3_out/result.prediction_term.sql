@@ -182,6 +182,14 @@ terms as (
             and term.term = scale.term
 ),
 
+parts as (
+    select
+        *,
+        coefficient * coalesce(factor * "value" + "offset" + added, "value") as part,
+    from terms
+),
+
+-- Ordered: the last digit of a sum of doubles hangs on the order, and that on the machine's load.
 summed as (
     select
         study_key,
@@ -195,10 +203,9 @@ summed as (
         any_value("value") as "value",
         any_value(n_models) as n_models,
         count(*) as n_with_term,
-        sum(coefficient) / any_value(n_models) as coefficient,
-        sum(coefficient * coalesce(factor * "value" + "offset" + added, "value"))
-        / any_value(n_models) as contribution,
-    from terms
+        sum(coefficient order by coefficient) / any_value(n_models) as coefficient,
+        sum(part order by part) / any_value(n_models) as contribution,
+    from parts
     group by study_key, segment, configuration, profile, source, term, level
     union all
     select
@@ -213,8 +220,8 @@ summed as (
         null as "value",
         any_value(n_models) as n_models,
         count(*) as n_with_term,
-        avg(intercept) as coefficient,
-        avg(intercept) as contribution,
+        avg(intercept order by intercept) as coefficient,
+        avg(intercept order by intercept) as contribution,
     from used
     group by study_key, segment, configuration, profile
 )
@@ -244,6 +251,8 @@ select
                             summed.segment,
                             summed.configuration,
                             summed.profile
+                        order by abs(summed.contribution)
+                        rows between unbounded preceding and unbounded following
                     ),
                     0
                 )
