@@ -84,7 +84,10 @@ NOT_HERE = {
         "wants Airflow's database: tests/runtime/test_accounts.py walks them",
     ),
     **dict.fromkeys(
-        (f"cluster {name}" for name in ("down", "roll", "run", "status", "supervise", "up")),
+        (
+            f"cluster {name}"
+            for name in ("down", "lock-trial", "roll", "run", "status", "supervise", "up")
+        ),
         "wants PostgreSQL and Redis: tests/cluster",
     ),
     **dict.fromkeys(

@@ -107,6 +107,37 @@ def cluster_status(as_json: AsJson = False) -> None:
     raise typer.Exit(0 if all(row["runs"] for row in rows) else 1)
 
 
+@cluster_app.command("lock-trial")
+def cluster_lock_trial(
+    hold: Annotated[
+        float, typer.Option(min=0, max=3600, help="Hold the lock here for so many seconds.")
+    ] = 0,
+) -> None:
+    """Try on two hosts whether a lock of the lake holds between them.
+
+    With `--hold 60` on one host, then without on the other one. Exit status 1 where the lock does
+    not hold, or the lake's file system is mounted so that hosts must not share it.
+    """
+    from mpss_lib.cli.application import console
+    from mpss_lib.runtime.cluster import shared_lake
+
+    def tell(text: str) -> None:
+        console.print(text, highlight=False)
+
+    root = settings.home() / "lake"
+    mount = shared_lake.mount_of(root)
+    faults = shared_lake.faults_of(mount)
+    for fault in faults:
+        tell(f"{mount.point} ({mount.kind}): {fault}")
+    if hold:
+        shared_lake.hold(root, hold, tell)
+        raise typer.Exit(1 if faults else 0)
+    trial = shared_lake.tried(root)
+    where = trial.host if trial.is_other else f"{trial.host}, which is this host: it proves nothing"
+    tell(f"the lock of {where} {'holds here' if trial.holds else 'does NOT hold here'}")
+    raise typer.Exit(0 if trial.holds and trial.is_other and not faults else 1)
+
+
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "NO"

@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     processes.orphans,
     processes.ports,
     lake_side.snapshot,
+    lake_side.shared,
     lake_side.quarantine,
     lake_side.differences,
     lake_side.purges,

@@ -10,6 +10,8 @@ from mpss_lib.doctor.finding import Finding, Subject, mpss
 from mpss_lib.errors import MovedHomeError, PlatformFaultError
 from mpss_lib.pull.vault import Vault
 from mpss_lib.purge.journal import unfinished
+from mpss_lib.runtime.airflow_home import AirflowHome
+from mpss_lib.runtime.cluster.shared_lake import faults_of, mount_of
 from mpss_lib.snapshot_file import asking
 from mpss_lib.tables import Lake
 from mpss_lib.upstream import noted
@@ -105,6 +107,22 @@ def differences(subject: Subject) -> Iterator[Finding]:
             command,
             level="warning",
             advice=next(one.way_out for one in found if one.kind == kind),
+        )
+
+
+def shared(subject: Subject) -> Iterator[Finding]:
+    """Look whether the lake of a cluster lies where several hosts may share it."""
+    airflow = AirflowHome.load(subject.root)
+    if airflow is None or airflow.shape is None:
+        return
+    mount = mount_of(subject.root / "lake")
+    for fault in faults_of(mount):
+        yield Finding(
+            "lake",
+            f"the lake lies on {mount.kind}: {fault}",
+            level="warning",
+            advice="docs/how-to/cluster.md says what several hosts need; `mpss cluster lock-trial`"
+            " tries it. One host alone may go on",
         )
 
 
