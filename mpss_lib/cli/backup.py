@@ -72,11 +72,17 @@ def backup_restore(
         Path | None, typer.Option(help="A newer tombstones.json than the one of the folder.")
     ] = None,
 ) -> None:
-    """Bring a home back, build its snapshot, and withdraw again whoever was withdrawn since."""
+    """Bring a home back, build its snapshot, and withdraw again whoever was withdrawn since.
+
+    Every DAG is paused there: the home that it came from may still work.
+    """
+    from mpss_lib.maintenance.rehearsal import pause
     from mpss_lib.maintenance.restore import newest
 
-    restored = _bring_back(newest(target.resolve()), home, tombstones)
-    console.print(f"{restored.n_files} files restored to {restored.root}", soft_wrap=True)
+    restored = _bring_back(newest(target.resolve()), home, tombstones, prepare=pause)
+    console.print(
+        f"{restored.n_files} files restored to {restored.root}; its DAGs are paused", soft_wrap=True
+    )
 
 
 @backup_app.command("rehearse")

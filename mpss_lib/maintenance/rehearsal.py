@@ -32,8 +32,9 @@ NIGHT, RUN = "mpss_ingest", "rehearsal"
 NIGHT_S = 6 * 3600.0
 LOOK_S = 2.0
 NO_RESULTS = {"MPSS_SITE__RESULTS_URL": '""'}
+PAUSED = "update dag set is_paused = true"
 QUIET = (
-    "update dag set is_paused = true",
+    PAUSED,
     "update task_instance set state = 'failed' where state in ('running', 'queued', 'scheduled',"
     " 'restarting', 'deferred', 'up_for_retry', 'up_for_reschedule')",
     "update dag_run set state = 'failed' where state in ('running', 'queued')",
@@ -68,6 +69,19 @@ class Rehearsed:
     n_predictions: int
     wrong: tuple[str, ...]
     seconds: float
+
+
+def pause(airflow: Airflow) -> None:
+    """Pause every DAG of a restored database, before a scheduler sees it.
+
+    The home that it came from may still work: two nights would ask one archive.
+    """
+    from sqlalchemy import inspect
+
+    with connected(airflow.places().database_url) as database:
+        if inspect(database).has_table("dag"):  # else no Airflow ever began there
+            database.exec_driver_sql(PAUSED)
+            database.commit()
 
 
 def quieten(airflow: Airflow) -> None:

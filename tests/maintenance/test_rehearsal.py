@@ -16,7 +16,7 @@ from mpss_lib.config import load
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.maintenance import rehearsal
 from mpss_lib.maintenance.backup import create
-from mpss_lib.maintenance.rehearsal import RUN, quieten, rehearse
+from mpss_lib.maintenance.rehearsal import RUN, pause, quieten, rehearse
 from mpss_lib.maintenance.restore import restore
 from mpss_lib.runtime.airflow_database import DATABASE
 from mpss_lib.runtime.home import Home
@@ -54,6 +54,12 @@ def test_nothing_goes_on_in_a_restored_database(airflow_tables):
             session.add(Connection(conn_id=name, conn_type="generic"))
         session.commit()
     places = SimpleNamespace(database_url=str(airflow_tables.url))
+    pause(SimpleNamespace(places=lambda: places))
+    with Session(airflow_tables) as session:
+        assert set(session.scalars(select(DagModel.is_paused))) == {True}
+        states = sorted(session.scalars(select(DagRun.state)))
+        assert states == ["queued", "running", "success"]  # of a restore nothing else is touched
+        assert len(session.scalars(select(Connection.conn_id)).all()) == 2
     quieten(SimpleNamespace(places=lambda: places))
     with Session(airflow_tables) as session:
         assert set(session.scalars(select(DagModel.is_paused))) == {True}
