@@ -16,7 +16,7 @@ from mpss_lib.calcium.placing import CORONARY
 from mpss_lib.calcium.report_tree import SITES, Coded
 from mpss_lib.calcium.report_words import TOTAL
 from mpss_lib.dicom import CtVolume
-from mpss_lib.dicom.exported import SCHEME, code, name_dimensions, new_uid, sign
+from mpss_lib.dicom.exported import SCHEME, code, name_dimensions, new_uid, set_moment, sign
 from mpss_lib.dicom.values import numbers_of
 from mpss_lib.volume import IntArray
 
@@ -158,13 +158,6 @@ def make_segmentation(
     set_moment(made, first)
     sign(made, first, SCHEME_NAME)
     return made
-
-
-def set_moment(made: Dataset, source: Dataset) -> None:
-    """Date of the study, as it was shifted, and no time of day."""
-    for keyword in ("ContentDate", "SeriesDate"):
-        setattr(made, keyword, source.StudyDate)
-    made.ContentTime = made.SeriesTime = "000000"
 
 
 def _descriptions(lesions: Sequence[Lesion], version: str, seed: str) -> list[SegmentDescription]:

@@ -23,13 +23,12 @@ from mpss_lib.calcium.lesion_segmentation import (
     RESEARCH_USE,
     SCHEME_NAME,
     label_of,
-    set_moment,
     tracking_uid,
 )
 from mpss_lib.calcium.placing import CORONARY, LEFT
 from mpss_lib.calcium.report_tree import AGATSTON, MASS, SCORE, SITES, VOLUME, Coded, Kind
 from mpss_lib.calcium.report_words import ARTERIES, TOTAL
-from mpss_lib.dicom.exported import SCHEME, code, new_uid, sign
+from mpss_lib.dicom.exported import SCHEME, code, new_uid, set_moment, sign
 from mpss_lib.dicom.values import decimal
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ _OF_THE_IDENTITY = (
     "LongitudinalTemporalInformationModified",
 )
 
+_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+
 
 def code(value: str, scheme: str, meaning: str) -> Code:
     """Make a coded concept."""
@@ -60,6 +62,18 @@ def sign(made: Dataset, source: Dataset, scheme_name: str) -> None:
     scheme.CodingSchemeName = scheme_name
     scheme.CodingSchemeResponsibleOrganization = "MPSS platform"
     made.CodingSchemeIdentificationSequence = Sequence([scheme])
+
+
+def set_moment(made: Dataset, source: Dataset) -> None:
+    """Date of the study, as it was shifted, and no time of day; never that of the clock.
+
+    Where the study has none, the next one that its object states; empty where it states none.
+    """
+    told = (str(source.get(keyword) or "") for keyword in _DATES)
+    day = next(filter(None, told), "")
+    for keyword in ("ContentDate", "SeriesDate"):
+        setattr(made, keyword, day)
+    made.ContentTime = made.SeriesTime = "000000"
 
 
 def name_dimensions(made: Dataset, uid: str) -> None:

@@ -23,7 +23,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from mpss_lib.config import ENGINES, Config
 from mpss_lib.dicom import read_dataset, read_volume, to_bytes
-from mpss_lib.dicom.exported import SCHEME, code, name_dimensions, new_uid, sign
+from mpss_lib.dicom.exported import SCHEME, code, name_dimensions, new_uid, set_moment, sign
 from mpss_lib.dicom.nm_volume import frame_order
 from mpss_lib.dicom.segments import SEG_STORAGE
 from mpss_lib.dicom.values import decimal
@@ -136,6 +136,7 @@ def segmentation_bytes(
     _refer(made, [int(number) + 1 for number in frame_order(dataset)[0]])
     name_dimensions(made, new_uid(seed, "dimensions"))
     sign(made, dataset, "MPSS perfusion territories")
+    set_moment(made, dataset)
     return to_bytes(made)
 
 
@@ -170,10 +171,6 @@ def _segmentation(
         series_description=RESEARCH_USE,
         omit_empty_frames=False,
         transfer_syntax_uid=ExplicitVRLittleEndian,
-        content_date=placed.StudyDate or None,
-        content_time="000000",
-        series_date=placed.StudyDate or None,
-        series_time="000000",
     )
 
 

@@ -123,6 +123,26 @@ def test_it_is_pseudonymous_and_for_research(lake, config):
     assert kinds == {"AUTOMATIC"}
 
 
+@pytest.mark.parametrize(
+    ("dates", "told"),
+    [
+        ({"StudyDate": "", "SeriesDate": "20240203"}, "20240203"),
+        ({"StudyDate": "", "SeriesDate": "", "AcquisitionDate": "", "ContentDate": ""}, ""),
+    ],
+)
+def test_it_never_takes_the_date_of_the_clock(lake, config, dates, told):
+    segmented(lake, config)
+    path = lake.dicom_folder(STUDY) / "object0.dcm"
+    source = dcmread(path)
+    for keyword, value in dates.items():
+        setattr(source, keyword, value)
+    write_bytes(path, to_bytes(source))
+    stage.run(STUDY, lake, config)
+    made = dcmread(BytesIO(export_masks(STUDY, lake, config)))
+    assert (made.ContentDate, made.SeriesDate) == (told, told)
+    assert (made.ContentTime, made.SeriesTime) == ("000000", "000000")
+
+
 @pytest.mark.parametrize("masks_from", ["automatic", "contours"])
 def test_dciodvfy_finds_no_error(lake, installed, tmp_path, draw_import, masks_from):
     config = Config(segmentation=SegmentationSettings(masks_from=masks_from))
