@@ -42,6 +42,9 @@ COUNTED = ("meta.batch", "meta.lake_file", "meta.lineage", "raw.expectation_seen
 was written; which files stand, also those that a check names after times (compared as
 ``meta.manifest``); what a check had seen of them."""
 
+UNFINISHED = ".tmp-"
+"""Start of the name of a file that is being written (``tables.replacing``)."""
+
 _UNITS = """
 select
     stage,
@@ -89,14 +92,20 @@ group by record, run_digest, stage, engine, config
 
 
 def digests(lake: Lake) -> dict[str, str]:
-    """Give the digest of every file of the lake but those that state times."""
+    """Give the digest of every file of the lake but those that state times, or are no files yet."""
     found = {}
     for path in sorted(lake.root.rglob("*")):
         name = path.relative_to(lake.root).as_posix()
-        if path.is_file() and not name.removeprefix("landing/").startswith(TIMED):
+        is_timed = name.removeprefix("landing/").startswith(TIMED)
+        if path.is_file() and not is_timed and not path.name.startswith(UNFINISHED):
             content = _without_times(path) if path.suffix == ".json" else path.read_bytes()
             found[name] = hashlib.sha256(content).hexdigest()
     return found
+
+
+def unfinished(lake: Lake) -> list[str]:
+    """Give the temporary files that killed writers left: unread, until maintenance removes them."""
+    return [lake.relative(path) for path in sorted(lake.root.rglob(f"{UNFINISHED}*"))]
 
 
 def _without_times(path: Path) -> bytes:

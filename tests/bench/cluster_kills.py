@@ -14,7 +14,8 @@ one is lost alone, with first tries only: until it is made good nothing is kille
 
 After each turn: every run is green without a hand, every file of the lake has the bytes of the
 undisturbed turn, every relation of the snapshot and every table of the results database the same
-rows, none twice; the log of tasks has the same meaning (``left_by_runs.py``). Ends with status 1
+rows, none twice; the log of tasks has the same meaning (``left_by_runs.py``). What a writer was at
+when it was killed (``.tmp-``) is told, and is no file of the lake. Ends with status 1
 where one turn is not so, a worker that was lost alone was made good later than ``MOST_LOST_S``, or
 some kind never hit some stage. All turns of a folder are of one commit: evaluations and predictions
 name the code that made them, and with another one the bench refuses to go on.
@@ -47,7 +48,7 @@ from killed_cluster import (
     running,
     strike,
 )
-from left_by_runs import differences, digests, log_of, relations
+from left_by_runs import differences, digests, log_of, relations, unfinished
 
 from mpss_lib.batch import code_version
 
@@ -290,6 +291,7 @@ def turn(
         "tries_more": tries,
         "records": [len(one["log"]["records"]) for one in (before, now)],
         "kills": done,
+        "unfinished": unfinished(cluster.lake),
         "differs": differences(now, before, tries),
     }
 

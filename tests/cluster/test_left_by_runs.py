@@ -4,7 +4,9 @@ import copy
 import json
 
 import pytest
-from left_by_runs import log_differences
+from left_by_runs import digests, log_differences, unfinished
+
+from mpss_lib.tables import Lake, write_bytes
 
 
 def file(unit, digest="a", table="volume"):
@@ -76,3 +78,16 @@ def test_what_is_absent_more_or_otherwise_is_told(log, part):
 def test_a_unit_with_two_current_files_is_told(log):
     now = log | {"current": [*log["current"], file("p")]}
     assert "current: 2 files of ('volume', '1', 'c', 'p')" in found(now, log, tries=9)
+
+
+def test_what_a_killed_writer_was_at_is_told_and_is_no_file_of_the_lake(tmp_path):
+    lake = Lake(tmp_path)
+    write_bytes(tmp_path / "landing" / "study" / "a.parquet", b"rows")
+    before = digests(lake)
+    assert len(before) == 1
+    for name in (".tmp-abc", "landing/study/.tmp-def"):
+        (tmp_path / name).write_bytes(b"ro")
+    assert digests(lake) == before
+    assert unfinished(lake) == [".tmp-abc", "landing/study/.tmp-def"]
+    write_bytes(tmp_path / "landing" / "study" / "b.parquet", b"rows")
+    assert digests(lake) != before
