@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
-from mpss_lib.tables import replacing
 from mpss_lib.volume import BoolArray, FloatArray, Mask
+from mpss_lib.whole_files import replacing
 
 _BITS = "bits/"
 _EXTRA = "extra/"

@@ -21,7 +21,8 @@ from typing import Any
 
 from mpss_lib.config import Address
 from mpss_lib.shelves import mark_name, on_shelf, order_of
-from mpss_lib.tables import Lake, Written, sync
+from mpss_lib.tables import Lake, Written
+from mpss_lib.whole_files import sync
 
 _SETTLED = ("done", "skipped")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -53,7 +52,7 @@ class LakeTable:
     has_features: bool = False
     later: frozenset[str] = frozenset()
 
-    @cached_property
+    @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the listed columns."""
         return pa.schema(list(self.columns.items()))

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mpss_lib.tables import Lake, check_key, read_json_there, write_json
+from mpss_lib.tables import Lake, check_key
+from mpss_lib.whole_files import read_json_there, write_json
 
 MISSING = "missing"
 EXTRA = "extra"

@@ -6,7 +6,8 @@ from calcium_reports import PATIENT
 
 from mpss_lib.config import Config
 from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake, digest_of, write_bytes
+from mpss_lib.tables import Lake, digest_of
+from mpss_lib.whole_files import write_bytes
 
 STUDY = "S0123456789abcdef"
 ON = Config.model_validate({"companions": {"calcium_reports": True, "calcium_ct": True}})

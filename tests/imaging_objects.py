@@ -10,8 +10,8 @@ from mpss_lib.demo.nm_modules import Habits, SeriesText, Subject
 from mpss_lib.demo.nm_writing import nm_dataset
 from mpss_lib.demo.phantom import Phantom, PhantomSpec, make_phantom
 from mpss_lib.dicom import to_bytes
-from mpss_lib.tables import write_bytes
 from mpss_lib.volume import Volume
+from mpss_lib.whole_files import write_bytes
 
 STUDY = "study0001"
 SUBJECT = Subject(

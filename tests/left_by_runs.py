@@ -43,7 +43,7 @@ was written; which files stand, also those that a check names after times (compa
 ``meta.manifest``); what a check had seen of them."""
 
 UNFINISHED = ".tmp-"
-"""Start of the name of a file that is being written (``tables.replacing``)."""
+"""Start of the name of a file that is being written (``whole_files.replacing``)."""
 
 _UNITS = """
 select

@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch):
             f'[archive]\nport = {server.port}\ncalled_aet = "HOSPITAL"\n'
         )
         monkeypatch.setenv("MPSS_HOME", str(tmp_path))
-        monkeypatch.setattr("mpss_lib.tables.sync", lambda path: None)
+        monkeypatch.setattr("mpss_lib.whole_files.sync", lambda path: None)
         config = load(tmp_path)
         lake, sites = Lake(tmp_path / "lake"), sites_of(config, tmp_path)
         days = date(2026, 2, 1), date(2026, 3, 31)

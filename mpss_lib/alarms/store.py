@@ -19,7 +19,7 @@ from typing import Any
 from mpss_lib.alarms.alarm import Alarm
 from mpss_lib.alarms.messages import RAISED, RESOLVED, VERSION, Message
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import read_json_there, write_json
+from mpss_lib.whole_files import read_json_there, write_json
 
 FILE, LOCK = "alarms.json", "alarms.lock"
 CALM = timedelta(minutes=5)

@@ -30,7 +30,7 @@ from mpss_lib.errors import MpssError
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.home import Home
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import read_json_there, write_json
+from mpss_lib.whole_files import read_json_there, write_json
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ def archive_serve(
 ) -> None:
     """Serve a folder of DICOM objects as a PACS (C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET)."""
     from mpss_lib.demo.archive import serve_forever
-    from mpss_lib.tables import write_json
+    from mpss_lib.whole_files import write_json
 
     def ready(port: int) -> None:
         typer.echo(f"{aet} listens on {host}:{port}")

@@ -12,7 +12,7 @@ import typer
 from mpss_lib.audit.doors import recording
 from mpss_lib.cli.application import AsJson, console, model_app, show_json, show_table
 from mpss_lib.runtime.home import Home
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 if TYPE_CHECKING:
     from mpss_lib.model_files.validation import Validation

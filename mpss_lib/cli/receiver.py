@@ -17,7 +17,7 @@ def receiver(
 ) -> None:
     """Take what the PACS sends by C-MOVE, until it is ended (`receiver.port` and its section)."""
     from mpss_lib.pull.receiver.service import serve_forever
-    from mpss_lib.tables import write_json
+    from mpss_lib.whole_files import write_json
 
     root = settings.home()
     sites = settings.sites_of(settings.load(root), root)

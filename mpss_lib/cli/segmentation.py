@@ -10,7 +10,7 @@ import typer
 from mpss_lib.audit.doors import recording
 from mpss_lib.cli.application import AsJson, console, segmentation_app, show_json, show_table
 from mpss_lib.runtime.home import Home
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 
 @segmentation_app.command("names")

@@ -30,7 +30,8 @@ from mpss_lib.pull.archive.asked import AskedArchive
 from mpss_lib.pull.archive.companion_classes import COMPANION_CLASSES, REPORT_CLASSES
 from mpss_lib.pull.archive.session import archive_of
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.tables import Lake, Outcome, digest_of, write_bytes
+from mpss_lib.tables import Lake, Outcome, digest_of
+from mpss_lib.whole_files import write_bytes
 
 log = logging.getLogger(__name__)
 

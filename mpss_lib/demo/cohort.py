@@ -26,7 +26,7 @@ from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
 from mpss_lib.demo.plan import PlannedStudy, plan_hospital, with_beating
 from mpss_lib.demo.studies import PhantomMaker, digital_phantom, registry_row, write_study
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.tables import read_json, replacing, write_json
+from mpss_lib.whole_files import read_json, replacing, write_json
 from mpss_lib.workers import end_with_parent
 
 VERSION = "2"

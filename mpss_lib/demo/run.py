@@ -34,8 +34,9 @@ from mpss_lib.runtime.start import (
     start_supervisor,
 )
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import Lake, read_json, write_bytes, write_json
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.reader import rows
+from mpss_lib.whole_files import read_json, write_bytes, write_json
 
 DEMO_SETTINGS = """\
 # Settings of a demo home. Every key: `mpss settings show --explain`.

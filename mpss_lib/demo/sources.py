@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.reader import rows
+from mpss_lib.whole_files import write_bytes
 
 SOURCES = (("report",), ("ct", "report"), ("registry",))
 """Orders of sources that are evaluated, one after the other: the home is left with the default. Not

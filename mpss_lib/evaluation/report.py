@@ -31,7 +31,8 @@ from mpss_lib.evaluation.report_json import as_json
 from mpss_lib.evaluation.significance import LEVEL, floor_text, p_text
 from mpss_lib.evaluation.table_three import pattern_text
 from mpss_lib.sections import SEGMENTS
-from mpss_lib.tables import Lake, write_bytes, write_json
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import write_bytes, write_json
 
 Row = Mapping[str, Any]
 

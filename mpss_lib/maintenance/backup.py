@@ -33,12 +33,13 @@ from mpss_lib.maintenance.copies import (
 from mpss_lib.maintenance.database import copy_sqlite, dump_postgres, is_sound
 from mpss_lib.pull.vault import Vault, key_of
 from mpss_lib.runtime.home import Home
-from mpss_lib.tables import Lake, read_json, sha256_of, write_json
+from mpss_lib.tables import Lake, sha256_of
 from mpss_lib.warehouse.compaction import prefer_batches, read_batches
 from mpss_lib.warehouse.layout import VERSION as LAYOUT
 from mpss_lib.warehouse.layout import is_left_over, version_of
 from mpss_lib.warehouse.manifest import check_there, current_paths, read_ledger
 from mpss_lib.warehouse.pointers import read_pointers
+from mpss_lib.whole_files import read_json, write_json
 
 VERSION = 1
 FIRST = ("manifest", "active.json")

@@ -20,7 +20,7 @@ from mpss_lib.errors import LakeCorruptError
 from mpss_lib.pull.vault import key_of
 from mpss_lib.runtime.home import Home
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import read_json, read_json_there, write_json
+from mpss_lib.whole_files import read_json, read_json_there, write_json
 
 MANIFEST = "manifest.json"
 TOMBSTONES = "tombstones.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 
 from mpss_lib.errors import PlatformFaultError
-from mpss_lib.tables import replacing
+from mpss_lib.whole_files import replacing
 
 EMPTIED = ("drop schema public cascade", "create schema public")
 

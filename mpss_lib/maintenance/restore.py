@@ -21,8 +21,9 @@ from mpss_lib.pull.vault import Vault
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.secrecy import OPEN_HOME, PRIVATE_FOLDER, seal
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.layout import bring_up_to_date
+from mpss_lib.whole_files import write_bytes
 
 MARKER = "restoring"
 """File of a home that a restore has not brought to its end."""

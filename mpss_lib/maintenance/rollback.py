@@ -26,7 +26,7 @@ from mpss_lib.runtime.home import Home
 from mpss_lib.runtime.services import only_one
 from mpss_lib.runtime.start import database_running
 from mpss_lib.secrecy import seal
-from mpss_lib.tables import read_json, write_bytes
+from mpss_lib.whole_files import read_json, write_bytes
 
 FOLDER = "rollback"
 READY = "ready"

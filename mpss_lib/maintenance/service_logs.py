@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import replacing
+from mpss_lib.whole_files import replacing
 
 MEGABYTE = 10**6
 

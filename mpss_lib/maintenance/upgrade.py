@@ -41,9 +41,10 @@ from mpss_lib.runtime.start import database_running, prepare_database
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.shelves import FILE
 from mpss_lib.snapshot_file import attach
-from mpss_lib.tables import read_json_there, sha256_of, write_json
+from mpss_lib.tables import sha256_of
 from mpss_lib.warehouse.layout import bring_up_to_date, shelved
 from mpss_lib.warehouse.stage import rebuild
+from mpss_lib.whole_files import read_json_there, write_json
 
 log = logging.getLogger(__name__)
 

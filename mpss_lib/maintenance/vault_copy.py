@@ -10,7 +10,7 @@ from mpss_lib.maintenance.copies import TIME, time_of, vault_copies
 from mpss_lib.maintenance.database import copy_sqlite
 from mpss_lib.pull.vault import key_of
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 KEPT = 8
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mpss_lib.errors import MpssError, WrongArgumentError
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 FORMAT: Literal["mpss-model"] = "mpss-model"
 SCHEMA_VERSION: Literal[1] = 1

@@ -13,7 +13,7 @@ from mpss_lib.config import Config
 from mpss_lib.papers.tables import markdown
 from mpss_lib.runtime.services import LOOPBACK, SERVERS
 from mpss_lib.secrecy import SERVERS_FOLDER
-from mpss_lib.tables import read_json_there
+from mpss_lib.whole_files import read_json_there
 
 
 @dataclass(frozen=True)

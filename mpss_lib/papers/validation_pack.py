@@ -28,7 +28,8 @@ from mpss_lib.errors import PlatformFaultError, WrongArgumentError
 from mpss_lib.papers.tables import markdown
 from mpss_lib.project import book_source
 from mpss_lib.radiomics.verify import FamilyResult, verify
-from mpss_lib.tables import replacing, sha256_of
+from mpss_lib.tables import sha256_of
+from mpss_lib.whole_files import replacing
 
 MANIFEST = "SHA256SUMS"
 GOOD_DICE = 0.7

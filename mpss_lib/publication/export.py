@@ -22,7 +22,8 @@ from mpss_lib.publication.results_tables import ensure_tables
 from mpss_lib.publication.server import connected
 from mpss_lib.secrecy import without_passwords
 from mpss_lib.snapshot_file import asking
-from mpss_lib.tables import Lake, read_json, write_json
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import read_json, write_json
 
 if TYPE_CHECKING:
     import duckdb

@@ -15,7 +15,8 @@ from mpss_lib.errors import PlatformFaultError
 from mpss_lib.quoting import sql_text
 from mpss_lib.secrecy import PRIVATE_FILE
 from mpss_lib.snapshot_file import asking
-from mpss_lib.tables import Lake, replacing
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import replacing
 
 if TYPE_CHECKING:
     import duckdb

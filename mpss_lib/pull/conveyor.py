@@ -39,6 +39,8 @@ from mpss_lib.tables import Lake, Outcome
 
 GROUP = 16
 """Studies that are stored together."""
+LAST_GROUP = GROUP // 2
+"""When nothing is left to fetch: what is stored meanwhile needs not be waited for in the end."""
 WAITS_S = 5.0
 """Where studies come slowly, what is ready is stored after this time, however few they are."""
 AHEAD = 6 * GROUP
@@ -162,7 +164,7 @@ class Conveyor:
             if isinstance(result, Outcome):
                 self._results[key] = result
             else:
-                self._helpers.start()
+                self._helpers.start(self._takes)
                 self._taking.append(_Taking(result, self._takes.submit(result.order)))
         except Exception as error:  # raised when the turn of its study comes
             self._fail([key], error)
@@ -182,7 +184,8 @@ class Conveyor:
             self._fail([one.study_key], error)
             return
         self._group.append(one)
-        if len(self._group) >= GROUP or time.monotonic() - self._stored_at > WAITS_S:
+        most = GROUP if self._todo else LAST_GROUP
+        if len(self._group) >= most or time.monotonic() - self._stored_at > WAITS_S:
             self._store()
 
     def _store(self) -> None:
@@ -195,6 +198,7 @@ class Conveyor:
         except Exception as error:  # raised when the turn of its study comes
             self._not_stored(group, error)
         else:
+            self._helpers.start(self._writes)
             self._storing.append(_Storing(group, files, self._writes.submit(files)))
 
     def _end_group(self) -> None:

@@ -24,8 +24,9 @@ from mpss_lib.pull.received import ReceivedLedger, Settled
 from mpss_lib.pull.vault import Vault
 from mpss_lib.pull.window import place_of_study, write_study
 from mpss_lib.records import Unit
-from mpss_lib.tables import Lake, Outcome, Written, sync, sync_folders, write_all, write_bytes
+from mpss_lib.tables import Lake, Outcome, Written
 from mpss_lib.upstream import CORRECTED, FETCHED_AGAIN, settle
+from mpss_lib.whole_files import sync, sync_folders, write_all, write_bytes
 
 
 @dataclass(frozen=True)

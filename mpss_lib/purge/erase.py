@@ -21,7 +21,8 @@ from mpss_lib.purge.file_texts import UnreadableError, texts_of
 from mpss_lib.purge.scrub import GONE, Has, rewrite_parquet, scrub
 from mpss_lib.purge.subject import Subject
 from mpss_lib.purge.traces import Matcher
-from mpss_lib.tables import Lake, read_json, sha256_of, write_bytes, write_json
+from mpss_lib.tables import Lake, sha256_of
+from mpss_lib.whole_files import read_json, write_bytes, write_json
 
 MEMBERS = "cohort_member"
 """Here a tombstone takes the place of the keys: a model tells that it had used somebody."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mpss_lib.purge.scrub import GONE
 from mpss_lib.purge.traces import Matcher
-from mpss_lib.tables import replacing
+from mpss_lib.whole_files import replacing
 
 
 def log_files(folders: list[Path]) -> Iterator[Path]:

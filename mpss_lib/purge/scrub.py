@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from mpss_lib.parquet import writer
 from mpss_lib.schemas import TEXT
-from mpss_lib.tables import replacing
+from mpss_lib.whole_files import replacing
 
 GONE = "withdrawn"
 """What stands in the place of a text that cannot simply be left out."""

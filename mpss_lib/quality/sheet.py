@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpss_lib.tables import replacing
+from mpss_lib.whole_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

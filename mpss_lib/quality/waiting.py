@@ -11,7 +11,8 @@ from mpss_lib.pages import render
 from mpss_lib.quality.gallery import pictures_of
 from mpss_lib.quality.sheet import MARK
 from mpss_lib.snapshot_file import asking
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import write_bytes
 
 _WAITING = """
     select study_key, verdict, flags, last_decision, acquired_period

@@ -19,7 +19,8 @@ from mpss_lib.radiomics.catalogue import FEATURES
 from mpss_lib.radiomics.discretise import Discretisation, FixedBinNumber, FixedBinSize
 from mpss_lib.radiomics.reference import PHANTOM_REFERENCE
 from mpss_lib.radiomics.settings import Settings
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import write_bytes
 
 OF_THE_STUDY = (
     "Items 1-39 and 42-49 (patient, acquisition, reconstruction, registration, other processing,"

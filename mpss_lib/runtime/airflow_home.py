@@ -39,7 +39,7 @@ from mpss_lib.runtime.services import (
     open_log,
 )
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER, SERVERS_FOLDER, seal
-from mpss_lib.tables import read_json_there, write_json
+from mpss_lib.whole_files import read_json_there, write_json
 
 PARALLELISM = 4
 START_S = 300.0

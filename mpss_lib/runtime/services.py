@@ -24,7 +24,7 @@ import psutil
 
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.secrecy import LAKE_UMASK, OPEN_HOME, PRIVATE_FILE, PRIVATE_FOLDER
-from mpss_lib.tables import read_json_there, write_json
+from mpss_lib.whole_files import read_json_there, write_json
 
 GRACE_S = 30.0
 QUICK_S = 3.0

@@ -30,9 +30,10 @@ from mpss_lib.publication.results_tables import read_versions
 from mpss_lib.pull.vault import STATEMENTS
 from mpss_lib.schemas import TABLES
 from mpss_lib.sql_files import sql_folder
-from mpss_lib.tables import Lake, read_json_there, write_json
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.layout import VERSION as LAYOUT
 from mpss_lib.warehouse.layout import bring_up_to_date
+from mpss_lib.whole_files import read_json_there, write_json
 
 LIBRARIES = (
     *("apache-airflow", "celery", "duckdb", "numba", "numpy", "pandas", "pyarrow", "pydicom"),

@@ -11,8 +11,8 @@ from mpss_lib.radiomics.catalogue import BY_NAME
 from mpss_lib.radiomics.isotropic import ISOTROPIC_NAMES
 from mpss_lib.stability.perturbation import FAMILIES
 from mpss_lib.stable_features import BESIDE, DECIDES, EVERY, GOOD_ICC, Rows, middle_by_level
-from mpss_lib.tables import replacing
 from mpss_lib.volume import FloatArray
+from mpss_lib.whole_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.tables import Lake, replacing
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import replacing
 
 Singles = npt.NDArray[np.float32]
 

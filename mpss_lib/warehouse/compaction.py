@@ -27,9 +27,10 @@ from mpss_lib.errors import LakeCorruptError
 from mpss_lib.records import add_record
 from mpss_lib.schemas import TABLES, LakeTable
 from mpss_lib.shelves import key_of
-from mpss_lib.tables import Lake, digest_of, replacing, sha256_of
+from mpss_lib.tables import Lake, digest_of, sha256_of
 from mpss_lib.warehouse.joining import Source, join
 from mpss_lib.warehouse.manifest import APPEND_ONLY
+from mpss_lib.whole_files import replacing
 
 log = logging.getLogger(__name__)
 

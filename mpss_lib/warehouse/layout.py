@@ -17,8 +17,9 @@ from pathlib import Path
 from mpss_lib.errors import LakeCorruptError
 from mpss_lib.locks import alone
 from mpss_lib.shelves import FILE, key_of, mark_name, on_shelf, shelf_of
-from mpss_lib.tables import Lake, read_json, sync, write_json
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import APPEND_ONLY
+from mpss_lib.whole_files import read_json, sync, write_json
 
 log = logging.getLogger(__name__)
 

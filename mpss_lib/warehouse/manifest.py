@@ -20,8 +20,9 @@ from mpss_lib.errors import LakeCorruptError
 from mpss_lib.parquet import WAY_OUT
 from mpss_lib.records import Record
 from mpss_lib.schemas import FLAG, TABLES, TEXT, TEXTS, WHOLE
-from mpss_lib.tables import Lake, Written, read_json
+from mpss_lib.tables import Lake, Written
 from mpss_lib.warehouse.record_files import STATE, Records, State, record_files
+from mpss_lib.whole_files import read_json
 
 DECIDED = frozenset({"review", "calcium_correction"})
 APPEND_ONLY = DECIDED | {"prediction"}

@@ -10,8 +10,9 @@ from typing import Any
 from mpss_lib.batch import chain_of
 from mpss_lib.config import STAGES, Address, Config, upstream
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
-from mpss_lib.tables import Lake, json_bytes, read_json, replacing
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.manifest import Ledger
+from mpss_lib.whole_files import json_bytes, read_json, replacing
 
 
 def pointer_path(lake: Lake) -> Path:

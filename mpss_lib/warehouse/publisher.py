@@ -17,8 +17,9 @@ import duckdb
 
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.locks import working
-from mpss_lib.tables import Lake, replacing
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.published import published_sequence
+from mpss_lib.whole_files import replacing
 
 UNFINISHED = ".tmp-warehouse-"
 """Start of the names of what is being built: nobody but the publisher has such files."""

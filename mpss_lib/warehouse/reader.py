@@ -19,8 +19,9 @@ from mpss_lib.errors import WrongArgumentError
 from mpss_lib.quoting import sql_name
 from mpss_lib.sections import BINS, SEGMENTS
 from mpss_lib.snapshot_file import open_snapshot
-from mpss_lib.tables import Lake, replacing, write_bytes
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.query_rows import render, rows_of, write_parquet
+from mpss_lib.whole_files import replacing, write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,9 @@ from mpss_lib.config import Config, sites_of
 from mpss_lib.runtime.home import DATABASE, Home
 from mpss_lib.runtime.orchestrator import Airflow
 from mpss_lib.runtime.services import free_port
-from mpss_lib.tables import Lake, write_json
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage as warehouse
+from mpss_lib.whole_files import write_json
 
 pytestmark = pytest.mark.airflow
 NOW = datetime.now(UTC)

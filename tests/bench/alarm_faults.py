@@ -35,8 +35,8 @@ from mpss_lib.maintenance.copies import TIME, remember_target
 from mpss_lib.runtime.airflow_home import AirflowHome
 from mpss_lib.runtime.home import Home
 from mpss_lib.runtime.services import free_port
-from mpss_lib.tables import write_json
 from mpss_lib.warehouse import stage as warehouse
+from mpss_lib.whole_files import write_json
 
 NOW = datetime.now(UTC)
 MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)

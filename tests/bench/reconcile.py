@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from peak_memory import peak_mb
 from reconciled_hospital import PLANTED, build, plant
 
-from mpss_lib import tables
+from mpss_lib import whole_files
 from mpss_lib.archive_sections import ArchiveSettings
 from mpss_lib.config import Config, Sites
 from mpss_lib.demo.archive import Archive
@@ -53,10 +53,10 @@ def measure(root: Path, n: int, n_gaps: int, seed: int) -> int:
             staging=root / "staging",
             archive=ArchiveSettings(port=server.port, called_aet="HOSPITAL"),
         )
-        sync = tables.sync
-        tables.sync = lambda path: None  # only while the hospital is made
+        sync = whole_files.sync
+        whole_files.sync = lambda path: None  # only while the hospital is made
         hospital = build(archive, lake, config, sites, n, FIRST, LAST)
-        tables.sync = sync
+        whole_files.sync = sync
         planted = plant(hospital, counts, n, seed)
         before_mb = peak_mb()
         start = time.perf_counter()

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fabricated_lake import Builder, clinical_row, row
 
-from mpss_lib import tables as lake_tables
+from mpss_lib import whole_files
 from mpss_lib.batch import write_record
 from mpss_lib.config import CONFIGURATIONS, Config
 from mpss_lib.contract import CLASS_LIMITS
@@ -263,12 +263,12 @@ def _features(table: str, keys: list[str], names: tuple[str, ...], seed: int) ->
 @contextmanager
 def unsynced() -> Iterator[None]:
     """Make files without waiting for the disk: a lake that is made for a bench may be lost."""
-    kept = lake_tables.sync
-    lake_tables.sync = lambda path: None
+    kept = whole_files.sync
+    whole_files.sync = lambda path: None
     try:
         yield
     finally:
-        lake_tables.sync = kept
+        whole_files.sync = kept
 
 
 def _digest(table: str, key: str) -> str:

@@ -6,7 +6,8 @@ import json
 import pytest
 from left_by_runs import digests, log_differences, unfinished
 
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import write_bytes
 
 
 def file(unit, digest="a", table="volume"):

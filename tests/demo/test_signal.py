@@ -8,7 +8,7 @@ from mpss_lib.demo.clinical import DEFAULT_SIGNAL, SIGNALS
 from mpss_lib.demo.plan import plan_hospital
 from mpss_lib.demo.run import _remember
 from mpss_lib.errors import WrongArgumentError
-from mpss_lib.tables import read_json, write_json
+from mpss_lib.whole_files import read_json, write_json
 
 
 def test_a_home_remembers_its_signal_and_refuses_another(tmp_path):

@@ -19,9 +19,10 @@ from mpss_lib.doctor.mending import run
 from mpss_lib.doctor.settings_file import move_old_names, old_names_in
 from mpss_lib.doctor.shown_settings import shown
 from mpss_lib.runtime.airflow_database import DATABASE
-from mpss_lib.tables import Lake, write_json
+from mpss_lib.tables import Lake
 from mpss_lib.upstream import Difference, note
 from mpss_lib.warehouse import stage as warehouse
+from mpss_lib.whole_files import write_json
 
 SOUND = '[site]\ntimezone = "UTC"\n\n[archive]\nhost = "127.0.0.1"\n\n[cohort]\naccept = "pass"\n'
 

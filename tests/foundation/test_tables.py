@@ -15,7 +15,8 @@ from mpss_lib.config import Address
 from mpss_lib.errors import LakeCorruptError, PlatformFaultError, WrongArgumentError
 from mpss_lib.parquet import FEW, read_whole, table_bytes
 from mpss_lib.schemas import REAL, TABLES
-from mpss_lib.tables import check_key, digest_of, read_parquet, replacing, write_bytes
+from mpss_lib.tables import check_key, digest_of, read_parquet
+from mpss_lib.whole_files import replacing, write_bytes
 
 HERE = Address("1", "abc")
 
@@ -121,7 +122,7 @@ def test_a_refusing_disk_is_the_platforms_fault(tmp_path):
 KILLED = """
     import sys
     from pathlib import Path
-    from mpss_lib import tables
+    from mpss_lib import whole_files
 
     target, phase = Path(sys.argv[1]), sys.argv[2]
 
@@ -130,7 +131,7 @@ KILLED = """
             print("here", flush=True)
             import time; time.sleep(60)
 
-    with tables.replacing(target) as temporary:
+    with whole_files.replacing(target) as temporary:
         stop("before")
         temporary.write_bytes(b"n" * 50_000)
         stop("written")

@@ -13,9 +13,10 @@ from mpss_lib.dicom import to_bytes
 from mpss_lib.maintenance.outdated import outdated
 from mpss_lib.maintenance.recompute import recompute
 from mpss_lib.runtime.home import Home
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows
+from mpss_lib.whole_files import write_bytes
 
 BEFORE = {"cohort": {"accept": "pass"}, "warehouse": {"threads": 1}}
 OFF = Config.model_validate(BEFORE)

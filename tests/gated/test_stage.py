@@ -17,8 +17,9 @@ from mpss_lib.dicom import to_bytes
 from mpss_lib.errors import StudyRejectedError
 from mpss_lib.gated import stage
 from mpss_lib.schemas import TABLES
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
 from mpss_lib.volume import Volume
+from mpss_lib.whole_files import write_bytes
 
 ON = Config.model_validate({"gated": {"measure": True}})
 GATES = {"gates": (8.0, 8.0), "voxel_mm": (6.4, 6.4), "is_short_axis": (0.0, 0.0)}

@@ -14,7 +14,8 @@ from mpss_lib.config import Config
 from mpss_lib.dicom import read_header, to_bytes
 from mpss_lib.dicom.rules import site_rules
 from mpss_lib.dicom.said import Said, read_said
-from mpss_lib.tables import Lake, sha256_of, write_bytes
+from mpss_lib.tables import Lake, sha256_of
+from mpss_lib.whole_files import write_bytes
 
 STUDY = "study0001"
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.pacs
 
 @pytest.fixture
 def hospital(archive, lake, config, sites, monkeypatch):
-    monkeypatch.setattr("mpss_lib.tables.sync", lambda path: None)  # hundreds of small files
+    monkeypatch.setattr("mpss_lib.whole_files.sync", lambda path: None)  # hundreds of small files
     return build(archive, lake, config, sites, 40, *MARCH)
 
 

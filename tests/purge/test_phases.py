@@ -120,7 +120,7 @@ def test_the_manifest_tells_the_files_as_they_are(invented, home):
     purge(patient_key(invented), home)
     seen = 0
     for path in (invented.lake.root / "manifest").rglob("*.json"):
-        from mpss_lib.tables import read_json
+        from mpss_lib.whole_files import read_json
 
         record = read_json(path)
         entries = [file for unit in record.get("units", ()) for file in unit["files"]]
@@ -281,7 +281,6 @@ def progress(name):
         os.kill(os.getpid(), 9)
 
 if sys.argv[4] == "inside":
-    from mpss_lib import tables
     replace = os.replace
     count = [0]
     import pathlib

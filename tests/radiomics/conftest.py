@@ -8,8 +8,8 @@ import pytest
 from mpss_lib.masks import write_masks
 from mpss_lib.schemas import TABLES
 from mpss_lib.sections import SEGMENTS
-from mpss_lib.tables import write_bytes
 from mpss_lib.volume import Mask, Volume, make_affine
+from mpss_lib.whole_files import write_bytes
 
 STUDY = "study0001"
 SHAPE = (12, 14, 13)

@@ -16,7 +16,7 @@ import pytest
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.runtime import services as module
 from mpss_lib.runtime.services import Services, free_port, free_ports, only_one, wait_for_file
-from mpss_lib.tables import read_json, write_json
+from mpss_lib.whole_files import read_json, write_json
 
 # A service outlives the object that started it: that is the point of processes.json.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -167,7 +167,7 @@ def test_the_own_session_survives_when_its_leader_is_gone(tmp_path):
         while os.getppid() == os.getsid(0):
             time.sleep(0.02)
         from mpss_lib.runtime.services import Services
-        from mpss_lib.tables import write_json
+        from mpss_lib.whole_files import write_json
         root = Path(sys.argv[1])
         other = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
         with other:

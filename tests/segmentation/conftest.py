@@ -7,7 +7,7 @@ from contour_objects import contours_of, make_structures
 from imaging_objects import STUDY, SUBJECT, phantom, put_study
 
 from mpss_lib.dicom import read_volume, to_bytes
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 FRAME = SUBJECT.frame_of_reference
 

@@ -23,7 +23,7 @@ from mpss_lib.masks import read_masks
 from mpss_lib.sections import SEGMENTS, SegmentationSettings
 from mpss_lib.segmentation import stage
 from mpss_lib.segmentation.export import RESEARCH_USE, SOP_CLASS, export_masks
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 STORED = [
     HABITS,

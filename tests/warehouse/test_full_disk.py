@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mpss_lib import tables
+from mpss_lib import whole_files
 from mpss_lib.errors import PlatformFaultError
 from mpss_lib.warehouse import publisher, snapshot, stage
 from mpss_lib.warehouse.pointers import read_pointers
@@ -30,9 +30,9 @@ def raises(error):
 
 
 BREAKS = {
-    "temporary name": (tables.tempfile, "mkstemp", FULL),
+    "temporary name": (whole_files.tempfile, "mkstemp", FULL),
     "snapshot": (snapshot, "_fill", duckdb.IOException("IO Error: Could not write: No space left")),
-    "sync": (tables, "sync", FULL),
+    "sync": (whole_files, "sync", FULL),
     "number": (publisher.os, "pwrite", FULL),
 }
 

@@ -7,9 +7,9 @@ from left_by_runs import differences, log_differences, log_of, relations
 
 from mpss_lib.batch import write_record
 from mpss_lib.records import Record
-from mpss_lib.tables import read_json
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.reader import rows
+from mpss_lib.whole_files import read_json
 
 
 def second_try(lake, config, run_name):

@@ -19,10 +19,10 @@ from sound_lake import (
 )
 
 from mpss_lib.errors import LakeCorruptError
-from mpss_lib.tables import read_json, write_json
 from mpss_lib.warehouse import stage
 from mpss_lib.warehouse.expectations import checking, judging, seen
 from mpss_lib.warehouse.expectations.views import Current
+from mpss_lib.whole_files import read_json, write_json
 
 FOURTH, FIFTH, SIXTH = (f"S{k:016x}" for k in (4, 5, 6))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fabricated_lake import Builder
 
-from mpss_lib import tables
+from mpss_lib import whole_files
 from mpss_lib.config import Config
 from mpss_lib.tables import Lake
 from mpss_lib.warehouse import compaction, joining, snapshot
@@ -54,7 +54,7 @@ def main() -> None:
 def add_study(build: Builder, number: str, point: str) -> None:
     tell("write")
     if point == "landing_temporary":
-        tables.sync = die
+        whole_files.sync = die
     build.through(f"k{number}", f"p{number}", seed=int(number))
     tell("record")
     if point == "landing_unrecorded":

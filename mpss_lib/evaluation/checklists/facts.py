@@ -13,7 +13,8 @@ from mpss_lib.evaluation.findings import Findings
 from mpss_lib.evaluation.stability_tables import stable_text
 from mpss_lib.profiles import evaluation_profiles, selected_in, selection_profiles
 from mpss_lib.sections import EvaluationSettings, SelectionSettings
-from mpss_lib.tables import Lake, read_json_there, read_parquet
+from mpss_lib.tables import Lake, read_parquet
+from mpss_lib.whole_files import read_json_there
 
 Row = Mapping[str, Any]
 

@@ -31,7 +31,8 @@ from mpss_lib.evaluation.checklists.answers import (
 from mpss_lib.evaluation.checklists.facts import Facts, gather_facts
 from mpss_lib.evaluation.checklists.items import Item
 from mpss_lib.evaluation.findings import Findings
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
+from mpss_lib.whole_files import write_bytes
 
 CHECKLISTS: Mapping[str, tuple[str, tuple[Item, ...]]] = {
     "tripod_ai": ("TRIPOD+AI (27 items in 52 parts)", tripod_ai.ITEMS),

@@ -25,7 +25,7 @@ from mpss_lib.archive_sections import ArchiveSettings, hours_of
 from mpss_lib.config import Sites
 from mpss_lib.errors import ArchiveBusyError, ArchiveClosedError
 from mpss_lib.secrecy import PRIVATE_FILE, PRIVATE_FOLDER
-from mpss_lib.tables import read_json_there, write_json
+from mpss_lib.whole_files import read_json_there, write_json
 
 log = logging.getLogger(__name__)
 

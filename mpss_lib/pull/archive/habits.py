@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from mpss_lib.config import Sites
-from mpss_lib.tables import write_json
+from mpss_lib.whole_files import write_json
 
 FILE = "archive-habits.json"
 

@@ -21,7 +21,8 @@ from mpss_lib.pull.archive.association import CONTOUR_CLASSES
 from mpss_lib.pull.deidentification.deidentifier import Deidentifier, Subject
 from mpss_lib.pull.texts import whole_text
 from mpss_lib.pull.vault import Identity, Vault
-from mpss_lib.tables import Lake, check_key, digest_of, write_bytes
+from mpss_lib.tables import Lake, check_key, digest_of
+from mpss_lib.whole_files import write_bytes
 
 
 @dataclass(frozen=True)

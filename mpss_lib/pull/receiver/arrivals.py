@@ -25,7 +25,7 @@ from pathlib import Path
 from mpss_lib.config import Sites
 from mpss_lib.pull.archive.answers import is_uid
 from mpss_lib.secrecy import PRIVATE_FOLDER
-from mpss_lib.tables import sync
+from mpss_lib.whole_files import sync
 
 FOLDER = "received"
 REUSE_S = 1800.0

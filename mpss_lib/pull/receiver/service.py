@@ -63,7 +63,7 @@ from mpss_lib.pull.archive.tls import ToldContext, server_context, why_refused
 from mpss_lib.pull.receiver.arrivals import Arrivals, Seen, UnaskedError, arrivals_of
 from mpss_lib.pull.receiver.callers import callers_of, is_within
 from mpss_lib.pull.receiver.listening import Listening
-from mpss_lib.tables import write_json
+from mpss_lib.whole_files import write_json
 
 log = logging.getLogger(__name__)
 

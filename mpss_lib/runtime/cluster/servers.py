@@ -21,7 +21,7 @@ from mpss_lib.runtime.cluster.shape import (
 )
 from mpss_lib.runtime.services import Program, Services, as_account
 from mpss_lib.secrecy import OPEN_HOME, PRIVATE_FILE, PRIVATE_FOLDER
-from mpss_lib.tables import write_bytes
+from mpss_lib.whole_files import write_bytes
 
 if TYPE_CHECKING:
     from psycopg import Connection

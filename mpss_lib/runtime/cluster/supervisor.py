@@ -19,7 +19,7 @@ from typing import Any
 from mpss_lib.runtime.cluster.shape import folder_of
 from mpss_lib.runtime.services import Program, Services
 from mpss_lib.secrecy import PRIVATE_FILE
-from mpss_lib.tables import read_json_there, write_json
+from mpss_lib.whole_files import read_json_there, write_json
 
 EVERY_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0

@@ -12,10 +12,11 @@ from typing import Any
 from mpss_lib.errors import LakeCorruptError, WrongArgumentError
 from mpss_lib.records import Record
 from mpss_lib.shelves import order_of
-from mpss_lib.tables import Lake, check_key, read_json
+from mpss_lib.tables import Lake, check_key
 from mpss_lib.warehouse.expectations.last_check import FAILURE, RESULT, STAGE, LastCheck
 from mpss_lib.warehouse.expectations.suites import SUITES
 from mpss_lib.warehouse.expectations.views import Current
+from mpss_lib.whole_files import read_json
 
 log = logging.getLogger(__name__)
 

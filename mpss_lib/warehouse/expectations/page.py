@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mpss_lib import pages
-from mpss_lib.tables import Lake, write_bytes
+from mpss_lib.tables import Lake
 from mpss_lib.warehouse.expectations.consequences import WAY_OUT, Report
 from mpss_lib.warehouse.expectations.suites import SUITES
+from mpss_lib.whole_files import write_bytes
 
 Row = Mapping[str, Any]
 
