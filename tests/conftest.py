@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from real_programs import program_of
 
 settings.register_profile("unhurried", deadline=None)  # a busy disk is no fault of an example
 settings.load_profile("unhurried")
@@ -166,7 +167,7 @@ def installed():
 
     def find(program):
         debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
-        found = shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
+        found = program_of(program)
         if found or debian:
             return found or str(debian[-1])
         reason = f"{program} is not installed: run tests/install_servers.sh as root"

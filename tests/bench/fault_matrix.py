@@ -35,6 +35,7 @@ from bad_line import BadLine, bad_line
 from certificates import Issuer
 from pacs_objects import make_nm
 from peer import free_port
+from real_programs import installed_program
 from tls_front import client_side, front, server_side
 
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
@@ -190,7 +191,7 @@ class Night:
             secure = self.secure_archive() if self.is_secure else {}
             server = self.archive_stack.enter_context(
                 orthanc.running(
-                    _installed("Orthanc"), folder, sends_to=self.sent_to, web=True, **secure
+                    installed_program("Orthanc"), folder, sends_to=self.sent_to, web=True, **secure
                 )
             )
             port, self.title, http = server.port, server.aet, server.http
@@ -200,7 +201,7 @@ class Night:
                 said = client_side(self.signed["archive"], self.issuer)
                 sends_to = self.archive_stack.enter_context(front(self.sent_to, said=said))
             port, self.title = self.archive_stack.enter_context(
-                real_archives.running("dcmqrscp", _installed, folder, sends_to=sends_to)
+                real_archives.running("dcmqrscp", installed_program, folder, sends_to=sends_to)
             )
         self.stack.push(self.archive_stack)
         if store:
@@ -213,7 +214,7 @@ class Night:
         signed = self.signed["us"]
         files = ("+tls", signed.key, signed.certificate, "+cf", self.issuer.path, "-R")
         options = files if self.archive == "orthanc-tls" else ()
-        real_archives.store(_installed, self.title, port, self.objects, *options)
+        real_archives.store(installed_program, self.title, port, self.objects, *options)
 
     def fronted(self, port: int) -> int:
         """Port of the archive, behind what speaks TLS for it where it does not itself."""
@@ -375,13 +376,6 @@ def _attended(sites: Sites, settings: ReceiverSettings) -> Iterator[None]:
         finally:
             ended.set()
             thread.join()
-
-
-def _installed(program: str) -> str:
-    found = shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
-    if found is None:
-        raise FileNotFoundError(program)
-    return found
 
 
 def contents(lake: Lake) -> dict[str, bytes]:

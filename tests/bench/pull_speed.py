@@ -34,6 +34,7 @@ import orthanc
 import real_archives
 from pacs_objects import make_nm, study_uid
 from peer import free_port
+from real_programs import installed_program
 
 from mpss_lib.archive_sections import ArchiveSettings, ReceiverSettings
 from mpss_lib.batch import run_stage
@@ -63,9 +64,9 @@ def main() -> int:
             path = folder / "sent" / f"{number}.dcm"
             clock = f"{number % 24:02d}{number // 24:02d}00"
             path.write_bytes(to_bytes(make_nm(number, shape=SHAPE, study_time=clock)))
-        program = _installed("Orthanc")
+        program = installed_program("Orthanc")
         with orthanc.running(program, folder / "orthanc", sends_to=port, web=True) as server:
-            real_archives.store(_installed, server.aet, server.port, folder / "sent")
+            real_archives.store(installed_program, server.aet, server.port, folder / "sent")
             archive = _pid_of(folder / "orthanc")
             for way in given.ways:
                 settings = ArchiveSettings(
@@ -197,7 +198,7 @@ def _getscu(server: orthanc.Orthanc, folder: Path, n: int) -> float:
     into.mkdir()
     uids = "\\".join(study_uid(number) for number in range(n))
     command = [
-        *(_installed("getscu"), "-S", "-aet", "MPSS", "-aec", server.aet, "-od", str(into)),
+        *(installed_program("getscu"), "-S", "-aet", "MPSS", "-aec", server.aet, "-od", str(into)),
         *("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={uids}"),
         *("127.0.0.1", str(server.port)),
     ]
@@ -207,13 +208,6 @@ def _getscu(server: orthanc.Orthanc, folder: Path, n: int) -> float:
     if len(list(into.iterdir())) != n:
         raise RuntimeError("getscu did not get all")
     return round(n / wall, 1)
-
-
-def _installed(program: str) -> str:
-    found = shutil.which(program) or shutil.which(f"/usr/sbin/{program}")
-    if found is None:
-        raise FileNotFoundError(program)
-    return found
 
 
 if __name__ == "__main__":
