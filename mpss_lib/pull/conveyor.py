@@ -37,13 +37,13 @@ from mpss_lib.pull.taking import TakenStudy, Taker
 from mpss_lib.pull.vault import Vault
 from mpss_lib.tables import Lake, Outcome
 
-GROUP = 16
+GROUP = 32
 """Studies that are stored together."""
-LAST_GROUP = GROUP // 2
+LAST_GROUP = GROUP // 4
 """When nothing is left to fetch: what is stored meanwhile needs not be waited for in the end."""
 WAITS_S = 5.0
 """Where studies come slowly, what is ready is stored after this time, however few they are."""
-AHEAD = 6 * GROUP
+AHEAD = 4 * GROUP
 """Studies that were fetched and are not stored yet, at most."""
 MOST_BYTES = 2**28
 """Of objects that lie in the staging folder and are not stored yet, about."""

@@ -96,7 +96,10 @@ def test_what_storing_finds_of_one_study_leaves_the_others(sites, lake, config, 
     assert broken not in result.keys
 
 
-def test_what_came_before_the_archive_went_away_is_recorded(sites, script, lake, config):
+def test_what_came_before_the_archive_went_away_is_recorded(
+    sites, script, lake, config, monkeypatch
+):
+    monkeypatch.setattr(conveyor, "GROUP", 16)
     keys = stage.find(WINDOW, lake, config, sites)
     script.refuses = lambda _: 0xA700 if script.n_get > 1 else 0
     with pytest.raises(ArchiveBusyError):
