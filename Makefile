@@ -35,7 +35,7 @@ cluster-demo: .venv/installed servers ## the demo on PostgreSQL, Redis and Celer
 
 cluster-kills: .venv/installed servers ## kill 20 parts of a cluster at work and more, compare the lakes (10 minutes)
 	rm -rf $(MPSS_HOME)-kills
-	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 11 --most-s 400 --stages ingest evaluate --folder $(MPSS_HOME)-kills
+	PYTHONPATH=.:plugins:tests $(BIN)/python tests/bench/cluster_kills.py --kills 20 --each 22 --stages ingest --folder $(MPSS_HOME)-kills
 
 servers: ## install the real peers of some tests (Debian, as root; else those tests are skipped)
 	tests/install_servers.sh
