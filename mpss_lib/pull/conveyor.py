@@ -104,7 +104,7 @@ class Conveyor:
         Raises
         ------
         MpssError
-            What ``Fetcher.fetch``, ``StudyJob.prepare`` and ``storing.store`` raise.
+            What ``Fetcher.fetch``, ``StudyJob.prepare`` and ``storing`` raise.
         """
         if study_key not in self._known:
             self._known.add(study_key)
