@@ -76,12 +76,7 @@ def pause(airflow: Airflow) -> None:
 
     The home that it came from may still work: two nights would ask one archive.
     """
-    from sqlalchemy import inspect
-
-    with connected(airflow.places().database_url) as database:
-        if inspect(database).has_table("dag"):  # else no Airflow ever began there
-            database.exec_driver_sql(PAUSED)
-            database.commit()
+    _tell(airflow.places().database_url, PAUSED)
 
 
 def quieten(airflow: Airflow) -> None:
@@ -153,10 +148,14 @@ def _wait(url: str) -> str:
 
 
 def _tell(url: str, *statements: str) -> None:
+    """Change a database; one in which no Airflow ever began has nothing that could go on."""
+    from sqlalchemy import inspect
+
     with connected(url) as database:
-        for statement in statements:
-            database.exec_driver_sql(statement)
-        database.commit()
+        if inspect(database).has_table("dag"):
+            for statement in statements:
+                database.exec_driver_sql(statement)
+            database.commit()
 
 
 def _predictions(home: Home) -> set[tuple[Any, ...]]:

@@ -68,6 +68,12 @@ def test_nothing_goes_on_in_a_restored_database(airflow_tables):
         assert session.scalars(select(Connection.conn_id)).all() == ["mpss_pacs"]
 
 
+@pytest.mark.parametrize("tell", [pause, quieten])
+def test_where_no_airflow_ever_began_nothing_goes_on(tmp_path, tell):
+    places = SimpleNamespace(database_url=f"sqlite:///{tmp_path / 'airflow.db'}")
+    tell(SimpleNamespace(places=lambda: places))
+
+
 @pytest.fixture
 def restored(home, tmp_path):
     backup = create(home, tmp_path / "elsewhere")
