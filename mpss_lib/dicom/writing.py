@@ -29,6 +29,7 @@ _LONGEST = 0xFFFF
 _NUMBERS: Mapping[str, str] = MappingProxyType(
     {"US": "H", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 )
+_WIDTHS = {vr: struct.calcsize(f"<{kind}") for vr, kind in _NUMBERS.items()}
 _TEXTS = ("AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
 _DECIMALS = re.compile(rb"[+-]?[0-9]+(\.[0-9]+)?(\\[+-]?[0-9]+(\.[0-9]+)?)* ?")
 _INTEGERS = re.compile(rb"[+-]?[0-9]{1,9}(\\[+-]?[0-9]{1,9})* ?")
@@ -116,7 +117,12 @@ def _of_element(tag: BaseTag, element: DataElement | RawDataElement) -> bytes:
 
 def _raw(element: RawDataElement) -> bytes | None:
     pattern, value = _RAW.get(element.VR or ""), element.value
-    return value if pattern is not None and value and pattern.fullmatch(value) else None
+    if pattern is not None:
+        return value if value and pattern.fullmatch(value) else None
+    width = _WIDTHS.get(element.VR or "")
+    if width is None or value is None or len(value) % width or not element.is_little_endian:
+        return None
+    return value
 
 
 def _of_value(element: DataElement) -> bytes | None:

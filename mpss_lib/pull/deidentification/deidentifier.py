@@ -28,7 +28,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
-from mpss_lib.dicom.values import parse_date, parse_time
+from mpss_lib.dicom.values import parse_date, parse_time, plain_texts
 from mpss_lib.dicom.writing import file_bytes
 from mpss_lib.pull.deidentification import attributes as table
 from mpss_lib.pull.deidentification import companion_attributes as companions
@@ -177,9 +177,8 @@ class Deidentifier:
         """Write what stays of an attribute: its value, an empty one, or nothing."""
         keyword, vr = _known(tag)
         try:
-            element = source[tag]
-            is_empty, read = element.is_empty, element.VR
-            value = None if is_empty else self._value(source, element, keyword, vr)
+            read, is_empty, found = _found(source, keyword)
+            value = None if is_empty else self._value(source, found, read, keyword, vr)
         except UNREADABLE:  # a value that cannot be read cannot be judged
             is_empty, read, value = False, "", None
         if value is not None:
@@ -189,10 +188,10 @@ class Deidentifier:
         elif is_empty or keyword in table.TYPE_2:
             _put(kept, keyword, [] if vr == "SQ" else "", vr.split(" or ")[0])
 
-    def _value(self, source: Dataset, element: DataElement, keyword: str, vr: str) -> object:
-        if vr != element.VR and element.VR not in vr.split(" or "):
+    def _value(self, source: Dataset, found: Any, read: str, keyword: str, vr: str) -> object:
+        if vr != read and read not in vr.split(" or "):
             return None
-        return self._ways[self._kept.get(keyword, NOTHING)](element.value, keyword, source)
+        return self._ways[self._kept.get(keyword, NOTHING)](found, keyword, source)
 
     @cached_property
     def _ways(self) -> Mapping[str, Callable[[Any, str, Dataset], object]]:
@@ -282,6 +281,16 @@ class Deidentifier:
             kept.append(code_item(code, scheme, meaning or "code"))
             kept[-1].update(self._dataset(item))  # modifiers
         return kept or None
+
+
+def _found(source: Dataset, keyword: str) -> tuple[str, bool, Any]:
+    """VR of an attribute as received, whether it is empty, and its value or list of values."""
+    plain = plain_texts(source, keyword)
+    if plain is not None:
+        values = plain.values
+        return plain.vr, values == [""], values[0] if len(values) == 1 else values
+    element = source[_tag(keyword)]
+    return element.VR, element.is_empty, element.value
 
 
 @cache

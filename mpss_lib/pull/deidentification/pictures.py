@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from mpss_lib.dicom.said import NO_PATIENT
+from mpss_lib.dicom.values import plain_texts
 from mpss_lib.pull.deidentification.names import UNREADABLE, fold
 
 BURNED_IN = "burned_in"
@@ -60,6 +61,9 @@ def why_picture(received: Dataset) -> str:
 
 def _texts(dataset: Dataset, keyword: str) -> list[str]:
     """Values as texts; one that cannot be read says nothing here, intake names it."""
+    plain = plain_texts(dataset, keyword)
+    if plain is not None:
+        return [text.strip(" \0") for text in plain.values if text]
     try:
         value = dataset.get(keyword)
     except UNREADABLE:

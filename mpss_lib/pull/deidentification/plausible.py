@@ -27,6 +27,7 @@ Limits = tuple[float, float]
 
 _NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"(?i)[+-]?(nan|inf|infinity)")
+_BINARY_VRS = frozenset(("US", "SS", "UL", "SL", "FL", "FD"))
 _TEXT_VRS = frozenset(("AE", "CS", "DS", "IS", "LO", "SH", "UT", "UC", "LT", "ST", "UN"))
 
 
@@ -113,9 +114,37 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
         A number that is an identifier of the patient goes too.
     """
     tag = _tag(keyword)
-    raw = source.get_item(tag)
-    if keyword not in _ORDINALS and _is_short_text(raw, tag):
-        return _kept_text(keyword, raw.value or b"") or _empty(tag)
+    raw = source.get_item(tag, keep_deferred=True)
+    if keyword in _ORDINALS or not _is_short(raw, tag):
+        return _kept(source, keyword, named)
+    return _kept_short(keyword, raw.VR, raw.value or b"") or _empty(tag)
+
+
+def _is_short(raw: object, tag: BaseTag) -> TypeGuard[RawDataElement]:
+    """Whether a number stands there as it was received, and is worth to be remembered."""
+    if not isinstance(raw, RawDataElement) or raw.value is None or len(raw.value) > _SHORT:
+        return False
+    wanted = _wanted_vrs(tag)[0]
+    is_text = wanted in ("DS", "IS") and raw.VR in (None, *_TEXT_VRS)
+    return is_text or (wanted == raw.VR in _BINARY_VRS and raw.is_little_endian)
+
+
+@lru_cache(_REMEMBERED)
+def _kept_short(keyword: str, vr: str | None, content: bytes) -> RawDataElement | None:
+    """Give what is written for a number that is no ordinal one, None for an empty value.
+
+    It depends on nothing else; the studies of a camera say the same of most attributes.
+    """
+    alone, tag = Dataset(), _tag(keyword)
+    alone[tag] = RawDataElement(tag, vr, len(content), content, 0, vr is None, True)
+    kept = _kept(alone, keyword, Named())
+    if isinstance(kept, RawDataElement) or kept.value is None:
+        return kept if isinstance(kept, RawDataElement) else None
+    return RawDataElement(tag, kept.VR, len(content), content, 0, False, True)
+
+
+def _kept(source: Dataset, keyword: str, named: Named) -> DataElement | RawDataElement:
+    tag = _tag(keyword)
     try:
         parts, vr, value = _parts(source, tag)
     except UNREADABLE:
@@ -133,34 +162,6 @@ def kept_number(source: Dataset, keyword: str, named: Named) -> DataElement | Ra
         return _unreadable(tag) if keyword in DECIDING else _empty(tag)
     if vr not in ("DS", "IS"):
         return DataElement(tag, vr, value)
-    return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
-
-
-def _is_short_text(raw: object, tag: BaseTag) -> TypeGuard[RawDataElement]:
-    """Whether a number stands there as a text that is worth to be remembered."""
-    if not isinstance(raw, RawDataElement) or raw.VR not in (None, *_TEXT_VRS):
-        return False
-    return _wanted_vrs(tag)[0] in ("DS", "IS") and len(raw.value or b"") <= _SHORT
-
-
-@lru_cache(_REMEMBERED)
-def _kept_text(keyword: str, content: bytes) -> RawDataElement | None:
-    """Give what is written for a text that is no ordinal number, None for an empty value.
-
-    It depends on nothing else; the studies of a camera say the same of most attributes.
-    """
-    alone, tag = Dataset(), _tag(keyword)
-    alone[tag] = RawDataElement(tag, _wanted_vrs(tag)[0], len(content), content, 0, False, True)
-    try:
-        parts, vr, _ = _parts(alone, tag)
-    except UNREADABLE:
-        parts, vr = ["?"], _wanted_vrs(tag)[0]
-    if not any(parts):
-        return None
-    if not _has_count(tag, len(parts)) or not all(_is_number(part) for part in parts):
-        return _written(tag, vr, "?")
-    if not all(_is_in_range(part, keyword) for part in parts):
-        return _written(tag, vr, "?") if keyword in DECIDING else None
     return _written(tag, vr, "\\".join(_canonical(part) for part in parts))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 
-from mpss_lib.pull.deidentification.names import UNREADABLE
+from mpss_lib.dicom.values import whole_of
+from mpss_lib.errors import UnreadableValueError
 
 
 def without_unused_bits(dataset: Dataset) -> bytes:
@@ -44,6 +45,6 @@ def without_unused_bits(dataset: Dataset) -> bytes:
 def _whole(dataset: Dataset, keyword: str) -> int:
     """Whole number of an attribute, 0 where there is none: the pixels are left as they are."""
     try:
-        return int(str(dataset.get(keyword) or 0))
-    except UNREADABLE:
+        return whole_of(dataset, keyword, may_be_empty=True)
+    except UnreadableValueError:
         return 0
