@@ -39,13 +39,19 @@ def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 def write_all(files: Collection[tuple[Path, bytes]]) -> None:
     """Write files, each whole or not at all; all are on the disk when this ends.
 
+    They begin in the one folder that holds the folders of them all: to make a file in one folder
+    after the other takes a disk three times as long.
+
     Raises
     ------
     PlatformFaultError
         The disk refuses; some may be there.
     """
+    start = Path(os.path.commonpath([path.parent for path, _ in files])) if files else None
     with ExitStack() as stack:
-        made = [(path, stack.enter_context(_temporary(path, content))) for path, content in files]
+        made = [
+            (path, stack.enter_context(_temporary(path, content, start))) for path, content in files
+        ]
         for path, temporary in made:
             with _refusal_named(path):
                 sync(temporary)
@@ -83,12 +89,17 @@ def read_json_there(path: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def _temporary(
-    path: Path, content: bytes, *, prefix: str = ".tmp-", mode: int = 0o644
+    path: Path,
+    content: bytes,
+    folder: Path | None = None,
+    *,
+    prefix: str = ".tmp-",
+    mode: int = 0o644,
 ) -> Iterator[Path]:
-    """Give a temporary file beside ``path``, which is removed on an error."""
+    """Give a temporary file beside ``path``, or in a folder; it is removed on an error."""
     with _refusal_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, dir=folder or path.parent)
         temporary = Path(name)
         try:
             with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
@@ -19,9 +19,11 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import dcmwrite, write_dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import PersonName
+
+from mpss_lib.errors import WrongArgumentError
 
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OW", "OV", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """VRs whose length has 32 bits (PS3.5 table 7.1-1)."""
@@ -33,8 +35,7 @@ _WIDTHS = {vr: struct.calcsize(f"<{kind}") for vr, kind in _NUMBERS.items()}
 _TEXTS = ("AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
 _DECIMALS = re.compile(rb"[+-]?[0-9]+(\.[0-9]+)?(\\[+-]?[0-9]+(\.[0-9]+)?)* ?")
 _INTEGERS = re.compile(rb"[+-]?[0-9]{1,9}(\\[+-]?[0-9]{1,9})* ?")
-_RAW = MappingProxyType({"DS": _DECIMALS, "IS": _INTEGERS})
-"""Raw values that pydicom writes as they stand."""
+_PATTERNS = MappingProxyType({"DS": _DECIMALS, "IS": _INTEGERS})
 
 
 class _OtherwiseError(Exception):
@@ -61,7 +62,8 @@ def file_bytes(dataset: Dataset, implementation: tuple[UID, str]) -> bytes:
         data = _of_dataset(dataset)
     except _OtherwiseError:
         return _whole_by_pydicom(dataset, implementation)
-    return part_10(sop_class, sop_uid, ExplicitVRLittleEndian, data, implementation)
+    head = part_10(sop_class, sop_uid, ExplicitVRLittleEndian, b"", implementation)
+    return b"".join((head, *data))
 
 
 def part_10(
@@ -91,38 +93,60 @@ def _padded(text: str, pad: str = "\0") -> bytes:
     return (text + pad * (len(text) % 2)).encode("ascii", "replace")
 
 
-def _of_dataset(dataset: Dataset) -> bytes:
-    found = dataset.items()
-    return b"".join([_of_element(tag, one) for tag, one in sorted(found, key=_place)])
+def written_sequence(keyword: str, items: Sequence[Dataset]) -> RawDataElement:
+    """Make the element of a sequence by its bytes, for one that stands in many objects.
+
+    Raises
+    ------
+    WrongArgumentError
+        An item holds more than plain values and texts of ASCII characters.
+    """
+    try:
+        content = b"".join([_of_item(item) for item in items])
+    except _OtherwiseError as error:
+        raise WrongArgumentError(
+            f"items of {keyword} cannot be written ahead", way_out="write them with each object"
+        ) from error
+    return RawDataElement(Tag(keyword), "SQ", len(content), content, 0, False, True)
+
+
+def _of_dataset(dataset: Dataset) -> list[bytes]:
+    found = sorted(dataset.items(), key=_place)
+    return [part for tag, one in found for part in _of_element(tag, one)]
 
 
 def _place(item: tuple[BaseTag, object]) -> int:
     return int(item[0])
 
 
-def _of_element(tag: BaseTag, element: DataElement | RawDataElement) -> bytes:
+def _of_element(tag: BaseTag, element: DataElement | RawDataElement) -> tuple[bytes, ...]:
     vr, number = element.VR, int(tag)
     if vr is None or len(vr) != 2 or not number & 0xFFFF:
         raise _OtherwiseError  # a VR that hangs on other elements, a group length
     content = _raw(element) if isinstance(element, RawDataElement) else _of_value(element)
     if content is None or (vr not in _LONG and len(content) > _LONGEST):
-        return _by_pydicom(tag, element)
+        return (_by_pydicom(tag, element),)
     code = vr.encode()
     if vr in _LONG:
         head = struct.pack("<HH2sHL", number >> 16, number & 0xFFFF, code, 0, len(content))
     else:
         head = struct.pack("<HH2sH", number >> 16, number & 0xFFFF, code, len(content))
-    return head + content
+    return head, content
 
 
 def _raw(element: RawDataElement) -> bytes | None:
-    pattern, value = _RAW.get(element.VR or ""), element.value
-    if pattern is not None:
-        return value if value and pattern.fullmatch(value) else None
-    width = _WIDTHS.get(element.VR or "")
-    if width is None or value is None or len(value) % width or not element.is_little_endian:
+    """Bytes of a value that stands as it is to be written, None where pydicom is to write it."""
+    vr, value = element.VR or "", element.value
+    if not value or not element.is_little_endian:
         return None
-    return value
+    if vr in _PATTERNS:
+        return value if _PATTERNS[vr].fullmatch(value) else None
+    if vr in _WIDTHS:
+        return None if len(value) % _WIDTHS[vr] else value
+    if vr == "SQ":
+        return None if element.is_implicit_VR else value
+    is_text = vr in _TEXTS and value.isascii() and b"\x1b" not in value
+    return value if is_text and not len(value) % 2 else None
 
 
 def _of_value(element: DataElement) -> bytes | None:
@@ -141,7 +165,7 @@ def _of_value(element: DataElement) -> bytes | None:
 def _of_item(item: Dataset) -> bytes:
     if getattr(item, "is_undefined_length_sequence_item", False):
         raise _OtherwiseError
-    content = _of_dataset(item)
+    content = b"".join(_of_dataset(item))
     return struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import pydicom
 from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR, keyword_for_tag
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
@@ -29,7 +29,7 @@ from pydicom.uid import UID, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
 from mpss_lib.dicom.values import parse_date, parse_time, plain_texts
-from mpss_lib.dicom.writing import file_bytes
+from mpss_lib.dicom.writing import file_bytes, written_sequence
 from mpss_lib.pull.deidentification import attributes as table
 from mpss_lib.pull.deidentification import companion_attributes as companions
 from mpss_lib.pull.deidentification import contour_attributes as contours
@@ -161,7 +161,8 @@ class Deidentifier:
         _put(kept, "PatientIdentityRemoved", "YES", "CS")
         _put(kept, "LongitudinalTemporalInformationModified", "MODIFIED", "CS")
         _put(kept, "DeidentificationMethod", self.subject.method, "LO")
-        kept.DeidentificationMethodCodeSequence = _options()
+        options = _options()
+        kept[options.tag] = options
 
     def _dataset(self, source: Dataset) -> Dataset:
         kept = Dataset()
@@ -301,8 +302,9 @@ def _known(tag: BaseTag) -> tuple[str, str]:
 
 
 @cache
-def _options() -> Sequence[Dataset]:
-    return [code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES]
+def _options() -> RawDataElement:
+    items = [code_item(code, "DCM", meaning) for code, meaning in table.OPTION_CODES]
+    return written_sequence("DeidentificationMethodCodeSequence", items)
 
 
 @cache
@@ -311,12 +313,21 @@ def _tag(keyword: str) -> BaseTag:
 
 
 def _put(target: Dataset, keyword: str, value: object, vr: str) -> None:
-    if value is not None:
-        tag = _tag(keyword)
-        is_plain = type(value) is str and vr in _PLAIN and "\\" not in value
-        target[tag] = DataElement(
-            tag, vr, value, already_converted=is_plain, validation_mode=IGNORE
-        )
+    if value is None:
+        return
+    tag = _tag(keyword)
+    if type(value) is str and vr in _PLAIN and "\\" not in value:
+        target[tag] = _plain_element(tag, vr, value)
+    else:
+        target[tag] = DataElement(tag, vr, value, validation_mode=IGNORE)
+
+
+def _plain_element(tag: BaseTag, vr: str, text: str) -> DataElement | RawDataElement:
+    """Make the element of one text, by its bytes where they are the same in every alphabet."""
+    if not text or not text.isascii() or "\x1b" in text:
+        return DataElement(tag, vr, text, already_converted=True, validation_mode=IGNORE)
+    content = (text + ("\0" if vr == "UI" else " ") * (len(text) % 2)).encode()
+    return RawDataElement(tag, vr, len(content), content, 0, False, True)
 
 
 def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:

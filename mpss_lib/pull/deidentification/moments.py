@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 
 from pydicom.dataset import Dataset
 
-from mpss_lib.dicom.values import parse_date, parse_time
+from mpss_lib.dicom.values import parse_date, parse_time, plain_texts
 
 _DATE_OF = {
     "StudyTime": "StudyDate",
@@ -15,7 +15,6 @@ _DATE_OF = {
     "AcquisitionTime": "AcquisitionDate",
     "ContentTime": "ContentDate",
     "StructureSetTime": "StructureSetDate",
-    "InterventionDrugStartTime": "InterventionDrugStartDate",
 }
 _TIME_OF = {day: clock for clock, day in _DATE_OF.items()}
 
@@ -40,7 +39,7 @@ class Moments:
         day = parse_date(str(value))
         if day is None:
             return None
-        clock = parse_time(str(source.get(_TIME_OF.get(keyword, ""), "")))
+        clock = parse_time(_text(source, _TIME_OF.get(keyword, "")))
         moved = self._moved(day, clock) if clock and keyword != "StudyDate" else None
         return f"{(moved or datetime.combine(day, time()) + self.shift):%Y%m%d}"
 
@@ -51,7 +50,7 @@ class Moments:
             return None
         if keyword == "StudyTime":
             return "000000"
-        day = parse_date(str(source.get(_DATE_OF.get(keyword, ""), ""))) or self.start.date()
+        day = parse_date(_text(source, _DATE_OF.get(keyword, ""))) or self.start.date()
         moved = self._moved(day, clock)
         return None if moved is None else f"{moved:%H%M%S}"
 
@@ -66,3 +65,11 @@ class Moments:
             return None
         midnight = datetime.combine(self.start.date(), time()) + self.shift
         return midnight + (datetime.combine(day, clock) - self.start)
+
+
+def _text(source: Dataset, keyword: str) -> str:
+    """Text of the date or time beside another one, "" where there is none."""
+    plain = plain_texts(source, keyword) if keyword else None
+    if plain is not None and len(plain.values) == 1:
+        return plain.values[0]
+    return str(source.get(keyword, ""))
