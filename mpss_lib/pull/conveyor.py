@@ -35,7 +35,7 @@ from mpss_lib.pull.beside import Helper, Helpers
 from mpss_lib.pull.fetched import Fetched, Fetcher
 from mpss_lib.pull.taking import TakenStudy, Taker
 from mpss_lib.pull.vault import Vault
-from mpss_lib.tables import Lake, Outcome
+from mpss_lib.tables import Lake, Outcome, Written
 
 GROUP = 32
 """Studies that are stored together."""
@@ -194,7 +194,7 @@ class Conveyor:
 
     def _begin_to_store(self, group: list[Fetched]) -> None:
         try:
-            files = storing.named(group, self._vault)
+            files = storing.named(group, self._lake, self._config, self._vault)
         except Exception as error:  # raised when the turn of its study comes
             self._not_stored(group, error)
         else:
@@ -205,8 +205,8 @@ class Conveyor:
         one = self._storing.popleft()
         parts = (self._fetcher, self._lake, self._config, self._vault)
         try:
-            self._writes.result(one.future, one.files)
-            outcomes = storing.settled(one.group, one.files, *parts)
+            written = self._writes.result(one.future, one.files)
+            outcomes = storing.settled(one.group, written, *parts)
         except Exception as error:  # raised when the turn of its study comes
             self._not_stored(one.group, error)
             return
@@ -237,7 +237,7 @@ class _Storing:
 
     group: list[Fetched]
     files: storing.GroupFiles
-    future: Future[None]
+    future: Future[tuple[Written, ...]]
 
 
 @dataclass(frozen=True)

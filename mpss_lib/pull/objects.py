@@ -152,14 +152,12 @@ class StudyJob:
         """Object key to original SOP Instance UID of everything that was announced."""
         return {self.vault.uid(one.sop_uid): one.sop_uid for one in self.manifest.objects}
 
-    def rows_file(self) -> tuple[Path, bytes, Written]:
-        """Make the file of the study's rows; its objects must be on the lake before it."""
+    def rows_to_write(self) -> tuple[str, list[dict[str, object]]]:
+        """Give the study's rows with the digest that names their file."""
         self.digest = digest_of(self._announced())
         digest = self._digest_with_faults(self._rows)
         self.has_faults = digest != self.digest
-        return self.lake.prepared(
-            "instance", self.address, self.identity.study_key, digest, self._rows
-        )
+        return digest, self._rows
 
     def taken(self) -> tuple[Received, ...]:
         """Give what is to be remembered of the received objects, when the rows are written."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpss_lib.batch import write_record
-from mpss_lib.config import Config
+from mpss_lib.config import Address, Config
 from mpss_lib.pull.fetched import Fetched, Fetcher
 from mpss_lib.pull.objects import STAGE
 from mpss_lib.pull.received import ReceivedLedger, Settled
@@ -30,25 +30,36 @@ from mpss_lib.whole_files import sync, sync_folders, write_all, write_bytes
 
 
 @dataclass(frozen=True)
+class StudyRows:
+    """Rows of one study, as ``Lake.prepared`` makes a file of them."""
+
+    study_key: str
+    digest: str
+    rows: list[dict[str, object]]
+
+
+@dataclass(frozen=True)
 class GroupFiles:
     """What a group of studies brings to the lake.
 
     Parameters
     ----------
+    lake : Lake
+    address : Address
+        Of the rows.
     objects : tuple of (Path, Path)
         Where each object goes, and its file in the staging folder.
-    rows : tuple of (Path, bytes)
-        Where each study's file of rows goes, and its bytes.
-    written : tuple of Written
-        What these files are, in the order of the group.
+    rows : tuple of StudyRows
+        In the order of the group.
     """
 
+    lake: Lake
+    address: Address
     objects: tuple[tuple[Path, Path], ...]
-    rows: tuple[tuple[Path, bytes], ...]
-    written: tuple[Written, ...]
+    rows: tuple[StudyRows, ...]
 
 
-def named(group: Sequence[Fetched], vault: Vault) -> GroupFiles:
+def named(group: Sequence[Fetched], lake: Lake, config: Config, vault: Vault) -> GroupFiles:
     """Name the objects of studies that are prepared (``StudyJob.prepare``) in the vault.
 
     Raises
@@ -58,34 +69,45 @@ def named(group: Sequence[Fetched], vault: Vault) -> GroupFiles:
     """
     jobs = [one.job for one in group]
     vault.remember_objects({job.identity.study_key: job.sop_uids for job in jobs})
-    objects = [file for job in jobs for file in job.files.items()]
-    rows = [job.rows_file() for job in jobs]
     return GroupFiles(
-        tuple(objects),
-        tuple((path, content) for path, content, _ in rows),
-        tuple(written for *_, written in rows),
+        lake,
+        config.address(STAGE),
+        tuple(file for job in jobs for file in job.files.items()),
+        tuple(StudyRows(job.identity.study_key, *job.rows_to_write()) for job in jobs),
     )
 
 
-def write(files: GroupFiles) -> None:
+def write(files: GroupFiles) -> tuple[Written, ...]:
     """Bring a group's files to the lake; what is there already, because it is done again, stays.
+
+    Returns
+    -------
+    tuple of Written
+        The file of each study's rows, in the order of the group.
 
     Raises
     ------
+    LakeCorruptError
+        Rows are not those of their table; nothing was written.
     PlatformFaultError, OSError
         The disk refuses; none of the group counts as stored.
     """
-    for path, made in files.objects:
-        _make_durable(path, made)
-    for path, made in files.objects:
-        _move(path, made)
+    made = [
+        files.lake.prepared("instance", files.address, one.study_key, one.digest, one.rows)
+        for one in files.rows
+    ]
+    for path, object_file in files.objects:
+        _make_durable(path, object_file)
+    for path, object_file in files.objects:
+        _move(path, object_file)
     sync_folders(path.parent for path, _ in files.objects)
-    write_all(files.rows)
+    write_all([(path, content) for path, content, _ in made])
+    return tuple(written for *_, written in made)
 
 
 def settled(
     group: Sequence[Fetched],
-    files: GroupFiles,
+    written: Sequence[Written],
     fetcher: Fetcher,
     lake: Lake,
     config: Config,
@@ -107,7 +129,7 @@ def settled(
     for one in group:
         _write_row(one, vault, lake, config)
     settle(lake, [one.study_key for one in group], (CORRECTED, *FETCHED_AGAIN))
-    return [Outcome("done", (written,)) for written in files.written]
+    return [Outcome("done", (one,)) for one in written]
 
 
 def _make_durable(path: Path, made: Path) -> None:
