@@ -102,32 +102,33 @@ class Helpers:
     *helpers : Helper
     is_worth_it : bool
         Whether there is enough to do.
+
+    Attributes
+    ----------
+    have_started : bool
+        Whether there was anything to do for them.
     """
 
     def __init__(self, *helpers: Helper[Any, Any], is_worth_it: bool) -> None:
-        self._waiting = set(helpers)
         self._helpers = helpers
         has_cores = len(os.sched_getaffinity(0)) > 1 and not current_process().daemon
         self._may_fork = is_worth_it and has_cores
-        self._is_frozen = False
+        self.have_started = self._is_frozen = False
 
-    @property
-    def has_started(self) -> bool:
-        """Whether one of them has had anything to do."""
-        return len(self._waiting) < len(self._helpers)
+    def start(self) -> None:
+        """Fork them, at the first call, where it is worth it and no other thread runs.
 
-    def start(self, helper: Helper[Any, Any]) -> None:
-        """Fork one, at the first call, where it is worth it and no other thread runs.
-
-        Everything is loaded by then, and no collection of garbage goes through it any more.
+        Everything is loaded by then, and no collection of garbage goes through it any more. All at
+        once: after each fork this process copies again what it writes to.
         """
-        if helper not in self._waiting:
+        if self.have_started:
             return
-        self._waiting.remove(helper)
+        self.have_started = True
         if self._may_fork and is_alone():
             gc.freeze()
             self._is_frozen = True
-            helper.fork()
+            for helper in self._helpers:
+                helper.fork()
 
     def close(self) -> None:
         """End them; what waits, or is being done, is not done."""

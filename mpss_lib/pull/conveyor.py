@@ -151,7 +151,7 @@ class Conveyor:
         key = self._todo.popleft()
         try:
             if not self._n_listed:
-                n_more = (LISTED if self._helpers.has_started else GROUP) - 1
+                n_more = (LISTED if self._helpers.have_started else GROUP) - 1
                 some = [key, *islice(self._todo, n_more)]  # few at first: nobody has work yet
                 self._n_listed = len(some)
                 self._fetcher.foresee(some)
@@ -164,7 +164,7 @@ class Conveyor:
             if isinstance(result, Outcome):
                 self._results[key] = result
             else:
-                self._helpers.start(self._takes)
+                self._helpers.start()
                 self._taking.append(_Taking(result, self._takes.submit(result.order)))
         except Exception as error:  # raised when the turn of its study comes
             self._fail([key], error)
@@ -198,7 +198,7 @@ class Conveyor:
         except Exception as error:  # raised when the turn of its study comes
             self._not_stored(group, error)
         else:
-            self._helpers.start(self._writes)
+            self._helpers.start()
             self._storing.append(_Storing(group, files, self._writes.submit(files)))
 
     def _end_group(self) -> None:
