@@ -115,7 +115,7 @@ def read_numbers(
 
 
 @lru_cache(_REMEMBERED)
-def _short_numbers(content: bytes, keyword: str, count: int, may_be_empty: bool) -> Numbers:  # noqa: FBT001
+def _short_numbers(content: bytes, keyword: str, count: int, may_be_empty: bool) -> Numbers:
     return _numbers(_split(content), keyword, count, may_be_empty)
 
 
@@ -123,7 +123,7 @@ def _split(content: bytes) -> list[str]:
     return [part.strip(" \0\t\r\n") for part in content.decode("latin-1").split("\\")]
 
 
-def _numbers(parts: Sequence[str], keyword: str, count: int, may_be_empty: bool) -> Numbers:  # noqa: FBT001
+def _numbers(parts: Sequence[str], keyword: str, count: int, may_be_empty: bool) -> Numbers:
     if may_be_empty and not any(parts):
         return Numbers()
     if not any(parts):
@@ -196,7 +196,7 @@ def texts_of(dataset: Dataset, keyword: str, *, keeps_places: bool = False) -> t
 
 
 class PlainTexts(NamedTuple):
-    """A text that is still as received: its VR and its values, one empty value where it is empty."""
+    """A text as received: its VR and its values, one empty value where it is empty."""
 
     vr: str
     values: list[str]

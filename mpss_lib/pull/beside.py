@@ -102,18 +102,13 @@ class Helpers:
     *helpers : Helper
     is_worth_it : bool
         Whether there is enough to do.
-
-    Attributes
-    ----------
-    have_started : bool
-        Whether there was anything to do for them.
     """
 
     def __init__(self, *helpers: Helper[Any, Any], is_worth_it: bool) -> None:
         self._helpers = helpers
         has_cores = len(os.sched_getaffinity(0)) > 1 and not current_process().daemon
         self._may_fork = is_worth_it and has_cores
-        self.have_started = self._is_frozen = False
+        self._have_started = self._is_frozen = False
 
     def start(self) -> None:
         """Fork them, at the first call, where it is worth it and no other thread runs.
@@ -121,9 +116,9 @@ class Helpers:
         Everything is loaded by then, and no collection of garbage goes through it any more. All at
         once: after each fork this process copies again what it writes to.
         """
-        if self.have_started:
+        if self._have_started:
             return
-        self.have_started = True
+        self._have_started = True
         if self._may_fork and is_alone():
             gc.freeze()
             self._is_frozen = True

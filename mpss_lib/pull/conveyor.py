@@ -51,6 +51,8 @@ LEAST = 8
 """Studies from which on helpers are worth it."""
 LISTED = 50
 """Studies of which the archive's answers are asked for at once."""
+FIRST = GROUP // 4
+"""Of many, studies that are asked for at first: nobody else has work before they are there."""
 
 
 class Conveyor:
@@ -77,6 +79,7 @@ class Conveyor:
         self._todo = deque(keys)
         self._known = set(keys)
         self._n_listed = self._n_ahead = 0
+        self._has_listed = False
         self._results: dict[str, Outcome | Exception] = {}
         self._taking: deque[_Taking] = deque()
         self._group: list[Fetched] = []
@@ -144,16 +147,19 @@ class Conveyor:
             self._prepare()
         elif self._group:
             self._store()
-        elif self._storing:
+        elif self._storing and not self._writes.help():
             self._end_group()
+
+    def _n_to_list(self) -> int:
+        is_long = len(self._todo) >= GROUP
+        return FIRST if is_long and not self._has_listed else LISTED
 
     def _fetch(self) -> None:
         key = self._todo.popleft()
         try:
             if not self._n_listed:
-                n_more = (LISTED if self._helpers.have_started else GROUP) - 1
-                some = [key, *islice(self._todo, n_more)]  # few at first: nobody has work yet
-                self._n_listed = len(some)
+                some = [key, *islice(self._todo, self._n_to_list() - 1)]
+                self._n_listed, self._has_listed = len(some), True
                 self._fetcher.foresee(some)
             self._n_listed -= 1
             if not self._n_ahead:

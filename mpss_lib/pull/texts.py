@@ -36,7 +36,8 @@ def normal_text(text: str) -> str:
     Padding and white space around it go (PS3.5 table 6.2-1: not significant), composed and
     decomposed letters are the same. All else stays: capitals, zeros, backslashes, wildcards.
     """
-    text = unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     while (shorter := text.strip().strip("\0")) != text:
         text = shorter
     return text
@@ -77,10 +78,9 @@ def text_or_empty(dataset: Dataset, keyword: str) -> str:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    tag = _tag(keyword)
-    if tag not in dataset:
+    element = dataset.get_item(_tag(keyword))
+    if element is None:
         return ""
-    element = dataset.get_item(tag)
     value = element.value
     if isinstance(element, RawDataElement) and isinstance(value, bytes):
         return _decoded(value, dataset, is_name=keyword.endswith("Name"))

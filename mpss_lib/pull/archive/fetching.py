@@ -125,28 +125,30 @@ class StudyFetch:
         """Decide whose it is by the objects, and remember it before anything is stored."""
         follows = self._config.pull.other_patient_id == "follow"
         person = settle(self.announced, named, follows_archive=follows)
-        self._check_objects(named)
         identity = self.identity
         if person[0] and not identity.patient_id:
             answer = replace(self.announced, patient_id=person[0], issuer=person[1])
             identity = identity_of(answer, self._vault, self._config)
-        self._check_withdrawn(identity)
+        self._check_persons(named, identity)
         if identity != self._before:
             self._vault.remember_studies([identity])
         return identity
 
-    def _check_objects(self, named: Iterable[Named]) -> None:
+    def _check_persons(self, named: Iterable[Named], identity: Identity) -> None:
         """Refuse what was of somebody who withdrew, under whatever number it is now."""
         persons = distinct(one.person for one in named)
-        keys = [
+        keys = {
             patient_key_of(person, self.announced, self._vault, self._config) for person in persons
-        ]
-        if self._vault.withdrawn(keys) - {self.identity.patient_key}:
+        }
+        gone = self._vault.withdrawn([*keys, identity.patient_key])
+        if (gone & keys) - {self.identity.patient_key}:
             raise TwoPatientsError(
                 "the objects name a patient who withdrew, the archive another one",
                 way_out="where the archive merged the two, purge this study (`mpss purge`); where"
                 " it corrected a mistake, have the objects sent again under the right patient",
             )
+        if identity.patient_key in gone:
+            raise StudyWithdrawnError
 
     def _check_withdrawn(self, identity: Identity) -> None:
         if self._vault.withdrawn([identity.patient_key]):
