@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mpss_lib.dicom import _kernels
 from mpss_lib.dicom.faults import SENT_AGAIN
 from mpss_lib.dicom.markers import segments
 from mpss_lib.errors import DicomFileError
@@ -68,6 +67,8 @@ def decode(stream: bytes, rows: int, columns: int) -> np.ndarray:
 
 
 def _scan(found: _Stream, segment: bytes, coded: bytes) -> np.ndarray:
+    from mpss_lib.dicom import _kernels  # Numba: a fifth of the memory of a task that needs none
+
     count, _, table, predictor, _, low = struct.unpack(">6B", segment[:6])
     transform = low & 0x0F
     _check(count == 1 and 1 <= predictor <= 7, f"{count} components, predictor {predictor}")
