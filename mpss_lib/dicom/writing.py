@@ -93,6 +93,12 @@ def _padded(text: str, pad: str = "\0") -> bytes:
     return (text + pad * (len(text) % 2)).encode("ascii", "replace")
 
 
+def written_element(tag: BaseTag, vr: str, content: bytes) -> RawDataElement:
+    """Make an element of the bytes of its value; they are padded where they are odd (PS3.5 6.2)."""
+    content += (b"\0" if vr == "UI" else b" ") * (len(content) % 2)
+    return RawDataElement(tag, vr, len(content), content, 0, False, True)
+
+
 def written_sequence(keyword: str, items: Sequence[Dataset]) -> RawDataElement:
     """Make the element of a sequence by its bytes, for one that stands in many objects.
 
@@ -107,7 +113,7 @@ def written_sequence(keyword: str, items: Sequence[Dataset]) -> RawDataElement:
         raise WrongArgumentError(
             f"items of {keyword} cannot be written ahead", way_out="write them with each object"
         ) from error
-    return RawDataElement(Tag(keyword), "SQ", len(content), content, 0, False, True)
+    return written_element(Tag(keyword), "SQ", content)
 
 
 def _of_dataset(dataset: Dataset) -> list[bytes]:

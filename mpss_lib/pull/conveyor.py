@@ -6,7 +6,7 @@ taking       reading, verifying, decoding and de-identifying, in a process of it
              there is a second core and the batch is worth it, and here where nothing may be
              fetched meanwhile; else here
 storing      in a process of its own, under the same conditions: it waits for the disk
-             (``storing``); the vault is written here
+             (``storing``); here too when nothing else is left; the vault is written here
 ===========  ===========================================================================
 
 Outcomes are given in the order in which they are asked for, each when its study is durable. What

@@ -114,7 +114,8 @@ class StudyFetch:
         self.announced, self._before = announced, before
         self._vault, self._config = vault, config
         self.identity = named_before(identity_of(announced, vault, config), before)
-        self._check_withdrawn(self.identity)
+        if vault.withdrawn([self.identity.patient_key]):
+            raise StudyWithdrawnError
 
     @property
     def is_of_another(self) -> bool:
@@ -148,8 +149,4 @@ class StudyFetch:
                 " it corrected a mistake, have the objects sent again under the right patient",
             )
         if identity.patient_key in gone:
-            raise StudyWithdrawnError
-
-    def _check_withdrawn(self, identity: Identity) -> None:
-        if self._vault.withdrawn([identity.patient_key]):
             raise StudyWithdrawnError

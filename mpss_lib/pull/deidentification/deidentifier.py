@@ -29,7 +29,7 @@ from pydicom.uid import UID, RTStructureSetStorage
 
 from mpss_lib.dicom.region_names import region_of
 from mpss_lib.dicom.values import parse_date, parse_time, plain_texts
-from mpss_lib.dicom.writing import file_bytes, written_sequence
+from mpss_lib.dicom.writing import file_bytes, written_element, written_sequence
 from mpss_lib.pull.deidentification import attributes as table
 from mpss_lib.pull.deidentification import companion_attributes as companions
 from mpss_lib.pull.deidentification import contour_attributes as contours
@@ -326,8 +326,7 @@ def _plain_element(tag: BaseTag, vr: str, text: str) -> DataElement | RawDataEle
     """Make the element of one text, by its bytes where they are the same in every alphabet."""
     if not text or not text.isascii() or "\x1b" in text:
         return DataElement(tag, vr, text, already_converted=True, validation_mode=IGNORE)
-    content = (text + ("\0" if vr == "UI" else " ") * (len(text) % 2)).encode()
-    return RawDataElement(tag, vr, len(content), content, 0, False, True)
+    return written_element(tag, vr, text.encode())
 
 
 def _all_of(value: object, judge: Callable[[Sequence[str]], list[str]]) -> object:

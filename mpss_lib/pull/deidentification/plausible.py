@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 
+from mpss_lib.dicom.writing import written_element
 from mpss_lib.pull.deidentification.names import UNREADABLE, Named
 
 Limits = tuple[float, float]
@@ -138,9 +139,9 @@ def _kept_short(keyword: str, vr: str | None, content: bytes) -> RawDataElement 
     alone, tag = Dataset(), _tag(keyword)
     alone[tag] = RawDataElement(tag, vr, len(content), content, 0, vr is None, True)
     kept = _kept(alone, keyword, Named())
-    if isinstance(kept, RawDataElement) or kept.value is None:
-        return kept if isinstance(kept, RawDataElement) else None
-    return RawDataElement(tag, kept.VR, len(content), content, 0, False, True)
+    if isinstance(kept, RawDataElement):
+        return kept
+    return None if kept.value is None else written_element(tag, kept.VR, content)
 
 
 def _kept(source: Dataset, keyword: str, named: Named) -> DataElement | RawDataElement:
@@ -181,8 +182,7 @@ def _unreadable(tag: BaseTag) -> DataElement | RawDataElement:
 
 def _written(tag: BaseTag, vr: str, text: str) -> RawDataElement:
     """Write a decimal or integer string as it is, without reading it as a number."""
-    content = text.encode("ascii") + b" " * (len(text) % 2)
-    return RawDataElement(tag, vr, len(content), content, 0, False, True)
+    return written_element(tag, vr, text.encode("ascii"))
 
 
 def _parts(source: Dataset, tag: BaseTag) -> tuple[list[str], str, object]:
